@@ -1,0 +1,47 @@
+"""Train, understand and ship a Fashion-MNIST classifier.
+
+The names below are the Python API. Each is imported when it is first used, so that importing the
+package loads neither PyTorch nor matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from fashion_cnn.classifier import Classifier as Classifier
+    from fashion_cnn.data.fashion_mnist import CLASS_NAMES as CLASS_NAMES
+    from fashion_cnn.data.fashion_mnist import find_data as find_data
+    from fashion_cnn.data.fashion_mnist import load_test as load_test
+    from fashion_cnn.data.fashion_mnist import load_training as load_training
+    from fashion_cnn.data.split import Split as Split
+    from fashion_cnn.evaluation.metrics import Evaluation as Evaluation
+    from fashion_cnn.evaluation.metrics import measure as measure
+    from fashion_cnn.job import Hardware as Hardware
+    from fashion_cnn.job import Outcome as Outcome
+    from fashion_cnn.job import evaluate as evaluate
+    from fashion_cnn.job import train as train
+    from fashion_cnn.on_torch.classifier import open_classifier as open_classifier
+    from fashion_cnn.recipes.catalog import named as named
+    from fashion_cnn.recipes.recipe import Recipe as Recipe
+    from fashion_cnn.run.folder import Run as Run
+
+_HOMES = {
+    "classifier": ("Classifier",),
+    "data.fashion_mnist": ("CLASS_NAMES", "find_data", "load_test", "load_training"),
+    "data.split": ("Split",),
+    "evaluation.metrics": ("Evaluation", "measure"),
+    "job": ("Hardware", "Outcome", "evaluate", "train"),
+    "on_torch.classifier": ("open_classifier",),
+    "recipes.catalog": ("named",),
+    "recipes.recipe": ("Recipe",),
+    "run.folder": ("Run",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"fashion_cnn.{module}"), name)
+    raise AttributeError(f"module 'fashion_cnn' has no {name!r}")

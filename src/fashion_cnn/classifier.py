@@ -1,0 +1,35 @@
+"""What evaluation, reports and serving know of a model: images in, logits out."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.errors import UsageError
+
+
+class Classifier(Protocol):
+    """Anything that scores images: a PyTorch, Keras or ONNX model."""
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Score images.
+
+        Args:
+            images: (N, 28, 28) uint8, 0 = black background as in the data set, any N >= 0.
+
+        Returns:
+            (N, 10) float32 unnormalised log-probabilities.
+
+        Raises:
+            UsageError: another dtype or shape.
+        """
+        ...
+
+
+def check_images(images: NDArray[np.uint8]) -> None:
+    """Raise `UsageError` unless `images` is a uint8 array of shape (N, 28, 28)."""
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
+        found = getattr(images, "dtype", type(images).__name__)
+        raise UsageError(f"images are {found}; a classifier takes uint8 pixels from 0 to 255")
+    if images.ndim != 3 or images.shape[1:] != (28, 28):
+        raise UsageError(f"images have shape {images.shape}; a classifier takes (N, 28, 28)")

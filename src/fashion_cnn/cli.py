@@ -1,0 +1,376 @@
+"""The command line: parse, import what the verb needs, call, print."""
+
+import dataclasses
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fashion_cnn import __version__
+from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError, UsageError
+from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.recipe import Recipe, nearest
+
+if TYPE_CHECKING:
+    from fashion_cnn.job import Hardware, Outcome
+
+_FIELDS = [item for item in dataclasses.fields(Recipe) if item.name != "name"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 1 bug, 2 usage, 3 data, 4 some inputs bad,
+    5 diverged, 6 no usable checkpoint, 7 out of disk or memory, 128 + n stopped by signal n.
+    """
+    try:
+        code = _group.main(
+            list(arguments) if arguments is not None else None,
+            prog_name="fashion-cnn",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("stopped", 130)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "fashion-cnn"
+        return _fail(f"{' '.join(error.format_message().split())} (see: {command} --help)", 2)
+    except FashionCNNError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + 13
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        if error.errno in OUT_OF_ROOM:
+            return _fail(f"{where}{error.strerror}; make room, then go on with --resume", 7)
+        if error.errno in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.EISDIR,
+            errno.ENOENT,
+        ):
+            return _fail(f"{where}{error.strerror}", 2)
+        raise
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            return _fail("out of memory; try a smaller --batch-size", 7)
+        if type(error).__name__ == "OutOfMemoryError":
+            return _fail("out of GPU memory; try a smaller --batch-size", 7)
+        raise
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"fashion-cnn: {message}", file=sys.stderr)
+    return code
+
+
+class _Group(click.Group):
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            hint = nearest(args[0], list(self.commands))
+            raise click.UsageError(f"no command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group("fashion-cnn", cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def _group() -> None:
+    """Train, understand and ship a Fashion-MNIST classifier."""
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(f"{part:g}" for part in value) or "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A flag for each field of `Recipe`, so that a flag cannot drift from its default."""
+    for item in reversed(_FIELDS):
+        rule, default = item.metadata, item.default
+        flag = "--" + (rule["flag"] or item.name).replace("_", "-")
+        words: dict[str, Any] = {"help": f"{rule['help']}  [baseline: {_show(default)}]"}
+        if rule["choices"]:
+            words |= {"metavar": "|".join(rule["choices"])}
+        elif isinstance(default, bool):
+            flag += f"/--no-{item.name.replace('_', '-')}"
+        elif isinstance(default, tuple):
+            words |= {"callback": _numbers, "metavar": "W0,…,W9"}
+        else:
+            words |= {"type": type(default)}
+        command = click.option(flag, item.name, default=None, **words)(command)
+    return command
+
+
+def _numbers(context: click.Context, option: click.Parameter, value: str | None) -> Any:
+    if value is None:
+        return None
+    try:
+        return tuple(float(word) for word in value.split(",") if word)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of numbers", context, option) from None
+
+
+def _hardware_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--deterministic", is_flag=True, help="refuse unrepeatable operations"),
+        click.option("--threads", type=click.IntRange(min=1), help="CPU threads  [all cores]"),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+            default="auto",
+            help="where to compute  [auto]",
+        ),
+        _data_dir,
+    ):
+        command = option(command)
+    return command
+
+
+_data_dir = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="folder of the four data files"
+)
+
+
+def _hardware(device: str, threads: int | None, deterministic: bool) -> "Hardware":
+    from fashion_cnn.job import Hardware
+
+    return Hardware(device, threads, deterministic)
+
+
+@_group.command("train")
+@click.argument("recipe", required=False)
+@_recipe_options
+@_hardware_options
+@click.option("--output", type=click.Path(path_type=Path), help="run folder  [runs/RECIPE]")
+@click.option("--name", help="run folder runs/NAME")
+@click.option("--resume", is_flag=True, help="continue the run in the folder, exactly")
+@click.option("--overwrite", is_flag=True, help="replace the run in the folder")
+def _train(
+    recipe: str | None,
+    data_dir: Path | None,
+    device: str,
+    threads: int | None,
+    deterministic: bool,
+    output: Path | None,
+    name: str | None,
+    resume: bool,
+    overwrite: bool,
+    **flags: Any,
+) -> int:
+    """Train RECIPE (default: baseline) and write every result into a run folder.
+
+    Ctrl+C ends the step, saves, evaluates and reports; a second one leaves at once.
+    """
+    if resume and overwrite:
+        raise UsageError("--resume continues a run and --overwrite replaces it; give one of them")
+    if output is not None and name is not None:
+        raise UsageError(f"--name {name} means --output runs/{name}; give one of them")
+    changes = {field: value for field, value in flags.items() if value is not None}
+    chosen = catalog.named(recipe or "baseline")
+    folder = output or Path("runs", name or chosen.name)
+
+    from fashion_cnn.job import resumed_recipe, schedule_after_extension, train
+    from fashion_cnn.run.folder import Run
+
+    if resume:
+        run = Run(folder)
+        if recipe is not None:
+            changes |= {"name": chosen.name}
+        resolved = resumed_recipe(run, changes)
+        origin = f"{folder}/recipe.json"
+        if notice := schedule_after_extension(run.recipe, resolved):
+            print(notice, file=sys.stderr)
+    else:
+        resolved, origin = chosen.replace(**changes), f"recipe {chosen.name}"
+    _print_recipe(resolved, changes, origin)
+    outcome = train(
+        resolved,
+        folder,
+        data_dir=data_dir,
+        hardware=_hardware(device, threads, deterministic),
+        resume=resume,
+        overwrite=overwrite,
+    )
+    _print_outcome(outcome)
+    return 128 + outcome.signal if outcome.signal else 0
+
+
+def _print_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> None:
+    """State every value and where it comes from."""
+    default = Recipe()
+    groups: dict[str, list[str]] = {"command line": [], origin: [], "defaults": []}
+    for item in _FIELDS:
+        value = getattr(recipe, item.name)
+        source = origin if value != getattr(default, item.name) else "defaults"
+        source = "command line" if item.name in changes else source
+        groups[source].append(f"{item.name}={_show(value)}")
+    print(f"training {recipe.name}", file=sys.stderr)
+    for source, values in groups.items():
+        if values:
+            print(f"  {source}: {' '.join(values)}", file=sys.stderr)
+
+
+@_group.command("evaluate")
+@click.argument("run", type=click.Path(path_type=Path))
+@_hardware_options
+def _evaluate(
+    run: Path, data_dir: Path | None, device: str, threads: int | None, deterministic: bool
+) -> None:
+    """Evaluate the best and the newest checkpoint of RUN again; counted as a test-set reading."""
+    from fashion_cnn.job import evaluate
+    from fashion_cnn.run.folder import Run
+
+    hardware = _hardware(device, threads, deterministic)
+    _print_outcome(evaluate(Run.open(run), data_dir=data_dir, hardware=hardware))
+
+
+def _print_outcome(outcome: "Outcome") -> None:
+    """The short table at the end of a run."""
+    metrics = outcome.metrics
+    minutes, seconds = divmod(round(metrics["training_seconds"]), 60)
+    rows = [("checkpoint", "step", "epoch", "validation", "test", "95 % interval of test")]
+    for name in ("best", "final"):
+        if result := metrics[name]:
+            low, high = result["test"]["interval"]
+            rows.append(
+                (
+                    name,
+                    str(result["step"]),
+                    f"{result['epoch']:g}",
+                    f"{100 * result['validation']['accuracy']:.2f} %",
+                    f"{100 * result['test']['accuracy']:.2f} %",
+                    f"{100 * low:.2f} - {100 * high:.2f} %",
+                )
+            )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    print()
+    for row in rows:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+    print(f"\n{outcome.status}: {minutes} min {seconds} s of training and validation")
+    print(f"test set opened {metrics['test_readings']} time(s) by this run")
+    print(f"results in {outcome.run.path}/: metrics.json, plots, report, checkpoints")
+
+
+@_group.command("recipes")
+@click.argument("name", required=False)
+def _recipes(name: str | None) -> None:
+    """List the recipes, or show all of NAME."""
+    if name is None:
+        for known in catalog.RECIPES:
+            print(f"{known:<12} {catalog.description(known).splitlines()[0]}")
+        return
+    recipe = catalog.named(name)
+    print(catalog.description(name) + "\n")
+    for item in dataclasses.fields(recipe):
+        print(f"  {item.name:<16} {_show(getattr(recipe, item.name)):<12} {item.metadata['help']}")
+
+
+@_group.group("data", cls=_Group)
+def _data() -> None:
+    """Get, verify and look at the data set."""
+
+
+@_data.command("get")
+@_data_dir
+def _get(data_dir: Path | None) -> None:
+    """Find the data set, or fetch it into DATA_DIR or ./data, and verify it."""
+    from fashion_cnn.data import fashion_mnist
+    from fashion_cnn.data.fetch import fetch
+    from fashion_cnn.job import data_directory
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    if data_dir is not None and not fashion_mnist.is_complete(data_dir):
+        fetch(data_dir, say=say)
+        directory = data_dir
+    else:
+        directory = data_directory(data_dir, say)
+        fashion_mnist.verify(directory)
+    print(f"Fashion-MNIST, verified, is in {directory}")
+
+
+@_data.command("verify")
+@_data_dir
+def _verify(data_dir: Path | None) -> None:
+    """Hash the four files; exit code 3 if one is missing or not what it should be."""
+    from fashion_cnn.data import fashion_mnist
+
+    directory = fashion_mnist.find_data(data_dir)
+    if directory is None:
+        raise fashion_mnist.nowhere()
+    fashion_mnist.verify(directory)
+    print(f"{directory}: all four files are Fashion-MNIST's")
+
+
+@_data.command("show")
+@_data_dir
+@click.option("--output", type=click.Path(path_type=Path), default="samples.png", help="PNG file")
+@click.option("--columns", type=click.IntRange(1, 100), default=12, help="images a class  [12]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="of the choice  [0]")
+def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) -> None:
+    """Draw a grid of training images, a row a class, as PNG."""
+    from fashion_cnn.data import fashion_mnist
+    from fashion_cnn.job import data_directory
+    from fashion_cnn.reporting.plots import sample_grid
+    from fashion_cnn.run.files import write_atomically
+
+    directory = data_directory(data_dir, lambda line: print(line, file=sys.stderr))
+    write_atomically(output, sample_grid(fashion_mnist.load_training(directory), columns, seed))
+    print(f"wrote {output}")
+
+
+@_group.command("doctor")
+def _doctor() -> None:
+    """Print versions, hardware, data and free space: what a bug report needs."""
+    from fashion_cnn.doctor import examine
+
+    for name, finding in examine():
+        print(f"{name:<14} {finding}")
+
+
+@_group.group("benchmark", cls=_Group)
+def _benchmark() -> None:
+    """Measure speed, side by side on this machine."""
+
+
+@_benchmark.command("train")
+@_data_dir
+@click.option("--rounds", type=click.IntRange(min=1), default=5, help="of each loop  [5]")
+@click.option("--images", type=click.IntRange(min=64), default=54_000, help="an epoch  [54000]")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads  [all cores]")
+@click.option("--json", "output", type=click.Path(path_type=Path), help="also write a record")
+def _benchmark_train(
+    data_dir: Path | None, rounds: int, images: int, threads: int | None, output: Path | None
+) -> None:
+    """Time a baseline epoch: ours, a hand-written DataLoader loop, and the bare kernels."""
+    from fashion_cnn import benchmark
+    from fashion_cnn.job import data_directory
+    from fashion_cnn.run.files import to_json, write_atomically
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    result = benchmark.benchmark_training(
+        data_directory(data_dir, say), rounds=rounds, images=images, threads=threads, say=say
+    )
+    print(benchmark.to_text(result))
+    if output:
+        write_atomically(output, to_json(result))

@@ -1,0 +1,178 @@
+"""Fashion-MNIST on disk: find the four files, prove that they are the data set, open them.
+
+The test set is sealed: `load_training` never reads it, and whoever calls `load_test` writes that
+down first (`Run.record_test_reading`).
+"""
+
+import gzip
+import hashlib
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from fashion_cnn.data.idx import parse_idx
+from fashion_cnn.data.split import Split
+from fashion_cnn.errors import DataError
+
+TEST_PART = "t10k"
+
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+SHA256 = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+"""Of each file's decompressed bytes; the publisher's and Debian's .gz differ in their headers.
+
+Source: computed from Debian's package dataset-fashion-mnist 0.0~git20200523.55506a9.
+"""
+
+_BYTES = {
+    "train-images-idx3-ubyte": 16 + 60_000 * 784,
+    "train-labels-idx1-ubyte": 8 + 60_000,
+    "t10k-images-idx3-ubyte": 16 + 10_000 * 784,
+    "t10k-labels-idx1-ubyte": 8 + 10_000,
+}
+
+SYSTEM_DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
+"""Where Debian's package dataset-fashion-mnist puts the files."""
+
+LOCAL_DIRECTORY = Path("data")
+"""Where `fashion-cnn data get` puts them."""
+
+
+def find_data(data_dir: Path | None = None) -> Path | None:
+    """Find the folder of the data set, without reading the files.
+
+    Args:
+        data_dir: the folder that the user named; without it $FASHION_CNN_DATA, ./data and
+            Debian's folder are looked at, in this order.
+
+    Returns:
+        The folder, or None if nobody named one and no usual place has any of the files.
+
+    Raises:
+        DataError: a folder that was named lacks a file, or ./data has some of them only.
+    """
+    if data_dir is not None:
+        return _complete(data_dir, "--data-dir")
+    if named := os.environ.get("FASHION_CNN_DATA"):
+        return _complete(Path(named), "$FASHION_CNN_DATA")
+    for directory in (LOCAL_DIRECTORY, SYSTEM_DIRECTORY):
+        if any(_path(directory, name) for name in SHA256):
+            return _complete(directory, "the usual place")
+    return None
+
+
+def is_complete(directory: Path) -> bool:
+    """Whether all four files are in the folder, whatever they hold."""
+    return all(_path(directory, name) for name in SHA256)
+
+
+def nowhere() -> DataError:
+    """The error for a machine without the data set."""
+    return DataError("Fashion-MNIST is in none of the usual places; run: fashion-cnn data get")
+
+
+def verify(directory: Path, part: str = "") -> None:
+    """Hash the files whose names begin with `part`, without parsing them: all four by default.
+
+    Raises:
+        DataError: a file is missing, unreadable, damaged, or not Fashion-MNIST.
+    """
+    for name in SHA256:
+        if name.startswith(part):
+            read_verified(directory, name)
+
+
+def load_training(directory: Path) -> Split:
+    """Open the 60,000 training images. Raises `DataError` as `verify` does."""
+    return _load(directory, "train")
+
+
+def load_test(directory: Path) -> Split:
+    """Open the 10,000 test images. Raises `DataError` as `verify` does."""
+    return _load(directory, TEST_PART)
+
+
+def read_verified(directory: Path, name: str) -> bytes:
+    """Read a file of the data set, plain or gzipped, and prove that it is what `name` says.
+
+    At most one byte more than the file should have is ever decompressed.
+
+    Args:
+        directory: the folder.
+        name: a key of `SHA256`.
+
+    Returns:
+        The decompressed bytes, whose hash is right.
+
+    Raises:
+        DataError: a file is missing, unreadable, damaged, or not Fashion-MNIST.
+    """
+    path = _path(directory, name)
+    if path is None:
+        raise DataError(f"{directory} has no {name}.gz; get the data with: fashion-cnn data get")
+    limit = _BYTES[name] + 1
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(limit)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        with path.open("rb") as file:
+            start = file.read(64).lstrip().lower()
+        if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+            raise DataError(f"{path} is a web page, not a data file; {_REMEDY}") from None
+        raise DataError(f"{path} is damaged ({error}); {_REMEDY}") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    digest = hashlib.sha256(data).hexdigest()
+    if digest == SHA256[name]:
+        return data
+    if other := next((known for known, sha in SHA256.items() if sha == digest), None):
+        raise DataError(f"{path} holds {other}, under the wrong name; {_REMEDY}")
+    if len(data) != _BYTES[name]:
+        size = f"over {_BYTES[name]}" if len(data) == limit else str(len(data))
+        raise DataError(f"{path} holds {size} bytes, Fashion-MNIST's has {_BYTES[name]}; {_REMEDY}")
+    raise DataError(
+        f"{path} is not Fashion-MNIST's, though as long (MNIST's files have the same names): "
+        f"SHA-256 {digest[:12]}…, expected {SHA256[name][:12]}…; {_REMEDY}"
+    )
+
+
+_REMEDY = "remove it and run: fashion-cnn data get"
+
+
+def _load(directory: Path, part: str) -> Split:
+    images = parse_idx(read_verified(directory, f"{part}-images-idx3-ubyte"))
+    labels = parse_idx(read_verified(directory, f"{part}-labels-idx1-ubyte"))
+    return Split(images, labels.astype(np.int64))
+
+
+def _path(directory: Path, name: str) -> Path | None:
+    candidates = (directory / f"{name}.gz", directory / name)
+    return next((path for path in candidates if os.path.isfile(path)), None)
+
+
+def _complete(directory: Path, origin: str) -> Path:
+    missing = [name for name in SHA256 if _path(directory, name) is None]
+    if missing:
+        raise DataError(
+            f"{directory} ({origin}) has no {missing[0]}.gz; "
+            f"get the data with: fashion-cnn data get --data-dir {directory}"
+        )
+    return directory

@@ -1,0 +1,57 @@
+"""What a bug report needs to say of a machine."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+
+from fashion_cnn import __version__
+from fashion_cnn.data import fashion_mnist
+from fashion_cnn.errors import DataError
+
+_LIBRARIES = ("torch", "numpy", "scikit-learn", "matplotlib", "safetensors", "rich", "click")
+
+
+def examine() -> Iterator[tuple[str, str]]:
+    """Yield (what, finding) pairs; a fault becomes a finding, never an exception."""
+    yield "fashion-cnn", __version__
+    yield "python", f"{platform.python_version()} ({sys.executable})"
+    yield "system", platform.platform()
+    for library in _LIBRARIES:
+        try:
+            yield library, importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            yield library, "missing; pip install -r requirements.txt"
+    yield from _devices()
+    yield "data", _data()
+    free = shutil.disk_usage(os.getcwd()).free
+    yield "free space", f"{free / 1e9:.1f} GB in {os.getcwd()}"
+
+
+def _devices() -> Iterator[tuple[str, str]]:
+    try:
+        import torch
+
+        from fashion_cnn.on_torch.device import configure, describe, usable_cores
+
+        device = configure("auto", None, False)
+        found = describe(device)
+    except Exception as error:  # whatever breaks PyTorch is what the report is about
+        yield "device", f"PyTorch does not work: {error!r}"
+        return
+    yield "device", f"{found['device']}: {found['device_name']}"
+    yield "threads", f"{found['threads']} of {usable_cores()} usable cores"
+    yield "CUDA", torch.version.cuda or "not in this build of PyTorch"
+
+
+def _data() -> str:
+    try:
+        directory = fashion_mnist.find_data()
+        if directory is None:
+            return str(fashion_mnist.nowhere())
+        fashion_mnist.verify(directory)
+    except DataError as error:
+        return str(error)
+    return f"{directory}: all four files verified"

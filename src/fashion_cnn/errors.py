@@ -1,0 +1,41 @@
+"""The errors that a person can mend, each with the exit code that the command line gives it."""
+
+import errno
+
+
+class FashionCNNError(Exception):
+    """An error whose message says what is wrong, where, and what to do about it."""
+
+    exit_code = 1
+
+
+class UsageError(FashionCNNError, ValueError):
+    """A wrong word or value, or a place that cannot be used as asked."""
+
+    exit_code = 2
+
+
+class DataError(FashionCNNError):
+    """The data set is missing, or is not what it should be."""
+
+    exit_code = 3
+
+
+class DivergedError(FashionCNNError):
+    """Training became non-finite and smaller learning rates did not help."""
+
+    exit_code = 5
+
+
+class CheckpointError(FashionCNNError):
+    """A checkpoint is missing, damaged or of another run."""
+
+    exit_code = 6
+
+
+class NotFiniteError(CheckpointError):
+    """A loss, a gradient or a tensor is NaN or infinite."""
+
+
+OUT_OF_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""The `OSError.errno` values that mean the disk is full, over quota or failing: exit code 7."""

@@ -1,0 +1,150 @@
+"""Metrics of logits against labels."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from fashion_cnn.errors import UsageError
+
+_Z95 = 1.959963984540054  # the 97.5th percentile of the normal distribution
+_ECE_BINS = 15  # source: Guo et al. 2017, arXiv 1706.04599
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """One class: precision, recall and F1 from 0 to 1 (0 where undefined), `support` images."""
+
+    label: int
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A classifier on a split.
+
+    Attributes:
+        split: "validation" or "test".
+        n: images.
+        loss: mean cross-entropy (natural logarithm).
+        accuracy: from 0 to 1.
+        interval: 95 % Wilson score interval of the accuracy.
+        per_class: one a class.
+        confusion: 10 rows (true class) of 10 counts (predicted class).
+        ece: expected calibration error, 15 equal-width bins, from 0 to 1.
+        brier: mean squared error of the probabilities, summed over the classes, from 0 to 2.
+        mean_confidence: mean probability of the predicted class.
+    """
+
+    split: str
+    n: int
+    loss: float
+    accuracy: float
+    interval: tuple[float, float]
+    per_class: tuple[ClassMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    ece: float
+    brier: float
+    mean_confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self)
+
+
+def measure(
+    logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    class_names: tuple[str, ...],
+    split: str,
+) -> Evaluation:
+    """Measure logits, (N, C) floats, against labels, int64 (N,), for C `class_names`.
+
+    Raises:
+        UsageError: no images, shapes that do not fit, or logits that are not finite.
+    """
+    classes = len(class_names)
+    if not len(labels) or logits.shape != (len(labels), classes):
+        raise UsageError(
+            f"logits {logits.shape} do not fit {len(labels)} labels, {classes} classes"
+        )
+    if not np.isfinite(logits).all():
+        raise UsageError("logits are not finite")
+    log_probabilities = log_softmax(logits)
+    probabilities = np.exp(log_probabilities)
+    predicted = logits.argmax(1)
+    confidence = probabilities.max(1)
+    correct = predicted == labels
+    every = range(classes)
+    scores: Any = precision_recall_fscore_support(
+        labels,
+        predicted,
+        labels=every,
+        zero_division=0.0,  # pyright: ignore[reportArgumentType]
+    )
+    confusion = confusion_matrix(labels, predicted, labels=every)
+    return Evaluation(
+        split=split,
+        n=len(labels),
+        loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        accuracy=float(correct.mean()),
+        interval=wilson_interval(int(correct.sum()), len(labels)),
+        per_class=tuple(
+            ClassMetrics(i, class_names[i], float(p), float(r), float(f), int(s))
+            for i, (p, r, f, s) in enumerate(zip(*scores, strict=True))
+        ),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        ece=expected_calibration_error(confidence, correct),
+        brier=float(((probabilities - np.eye(classes)[labels]) ** 2).sum(1).mean()),
+        mean_confidence=float(confidence.mean()),
+    )
+
+
+def log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Natural logarithms of the probabilities that logits (N, C) stand for, in float64."""
+    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+
+def wilson_interval(successes: int, n: int, z: float = _Z95) -> tuple[float, float]:
+    """The Wilson score interval of a proportion, 95 % unless `z` says otherwise.
+
+    Raises:
+        UsageError: not 0 <= successes <= n, or n is 0.
+
+    Source: Wilson 1927, doi 10.1080/01621459.1927.10502953.
+    """
+    if not 0 <= successes <= n or n == 0:
+        raise UsageError(f"{successes} of {n} is not a proportion")
+    p = successes / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def expected_calibration_error(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = _ECE_BINS
+) -> float:
+    """How far confidence and accuracy are apart, weighted over equal-width bins (low, high].
+
+    Args:
+        confidence: (N,) from 0 to 1.
+        correct: (N,) bool.
+    """
+    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(index, weights=confidence - correct, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def most_confused(confusion: tuple[tuple[int, ...], ...], count: int) -> list[tuple[int, int, int]]:
+    """The unordered pairs of classes most often taken for each other: (images, class, class)."""
+    classes = range(len(confusion))
+    pairs = [(confusion[a][b] + confusion[b][a], a, b) for a in classes for b in classes if a < b]
+    return sorted(pairs, reverse=True)[:count]

@@ -1,0 +1,78 @@
+"""PyTorch models as classifiers."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fashion_cnn.classifier import check_images
+from fashion_cnn.errors import CheckpointError
+from fashion_cnn.on_torch.model import build_model, place
+from fashion_cnn.run.checkpoint import Arrays, check_layout
+from fashion_cnn.run.folder import Run
+
+_BATCH = 256  # a few MB of activations, which a core's cache holds
+
+
+class TorchClassifier:
+    """A `fashion_cnn.classifier.Classifier` on a PyTorch model."""
+
+    def __init__(self, model: nn.Module, device: torch.device) -> None:
+        """Args: model: uint8 (N, 28, 28) in, logits out; device: where it is."""
+        self._model = model
+        self._device = device
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Score images; see `Classifier.logits`."""
+        check_images(images)
+        tensor = torch.from_numpy(np.array(images)).to(self._device)
+        return predict(self._model, tensor).cpu().numpy()
+
+
+def predict(model: nn.Module, images: Tensor) -> Tensor:
+    """Score images without dropout or gradients: (N, 28, 28) uint8 to (N, 10) float32."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            parts = [model(part) for part in images.split(_BATCH)] if len(images) else []
+            return torch.cat([images.new_empty((0, 10), dtype=torch.float32), *parts])
+    finally:
+        model.train(training)
+
+
+def open_classifier(
+    run: Run, checkpoint: str = "best", device: torch.device | None = None
+) -> TorchClassifier:
+    """Rebuild a run's model and load a checkpoint's weights.
+
+    Args:
+        run: a run of any framework.
+        checkpoint: "best", "final" or "step-XXXXXXXX".
+        device: the CPU without one.
+
+    Raises:
+        CheckpointError: it is missing or damaged, or not of the recipe's model.
+    """
+    device = device or torch.device("cpu")
+    model = build_model(run.recipe)
+    load_weights(model, run.load_checkpoint(checkpoint).model, checkpoint)
+    return TorchClassifier(place(model, device), device)
+
+
+def weight_arrays(model: nn.Module) -> dict[str, NDArray[np.generic]]:
+    """The parameters and buffers by name, in C order, on the CPU."""
+    return {
+        name: np.array(tensor.detach().cpu().numpy(), order="C")
+        for name, tensor in model.state_dict().items()
+    }
+
+
+def load_weights(model: nn.Module, arrays: Arrays, what: str) -> None:
+    """Set parameters and buffers; raises `CheckpointError` unless names and shapes all fit."""
+    check_layout(arrays, weight_arrays(model), what)
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise CheckpointError(f"{what} holds NaN or infinite weights")
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            tensor.copy_(torch.from_numpy(np.array(arrays[name])))

@@ -1,0 +1,67 @@
+"""Where PyTorch computes, and what a reader must know to repeat the numbers."""
+
+import os
+import platform
+from typing import Any
+
+import torch
+
+from fashion_cnn.errors import UsageError
+
+
+def configure(device: str, threads: int | None, deterministic: bool) -> torch.device:
+    """Choose the device and set the process up for it.
+
+    Args:
+        device: "auto" (cuda, else mps, else cpu), "cpu", "cuda" or "mps".
+        threads: CPU threads of one operation; None for the cores that this process may use.
+        deterministic: refuse operations that PyTorch cannot repeat bit for bit. On the CPU the
+            networks here use none, so it costs nothing there.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    chosen = next(name for name in present if present[name]) if device == "auto" else device
+    if not present[chosen]:
+        there = ", ".join(name for name in present if present[name])
+        raise UsageError(f"device {chosen!r} is not there; this machine has: {there}")
+    torch.set_num_threads(threads or usable_cores())
+    torch.set_flush_denormal(True)  # the moments of weights that died would crawl otherwise
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    return torch.device(chosen)
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """The versions, hardware and settings that numbers depend on, for `environment.json`."""
+    return {
+        "framework": "pytorch",
+        "torch": torch.__version__,
+        "device": device.type,
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
+    except OSError:
+        names = []
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{names[0] if names else platform.processor()} ({capability})"

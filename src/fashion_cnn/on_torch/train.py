@@ -1,0 +1,200 @@
+"""The training step, and the loop around it."""
+
+import dataclasses
+import hashlib
+import json
+import math
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fashion_cnn.data.randomness import seed_of
+from fashion_cnn.data.split import Split, TrainingData, epoch_order
+from fashion_cnn.errors import DivergedError, NotFiniteError
+from fashion_cnn.on_torch.augment import augment
+from fashion_cnn.on_torch.classifier import predict
+from fashion_cnn.on_torch.learner import Learner
+from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
+from fashion_cnn.recipes.schedule import ending, learning_rate, steps_per_epoch
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.interruption import Interruption
+from fashion_cnn.run.progress import Progress
+
+MOST_ROLLBACKS = 3
+CHECKPOINT_SECONDS = 300.0  # inside an epoch; there is one at each epoch's end anyway
+
+
+def train_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    rate: float,
+    recipe: Recipe,
+    step: int,
+) -> tuple[float, int]:
+    """One optimiser step.
+
+    Args:
+        images: (N, 28, 28) uint8, augmented.
+        labels: (N,) int64.
+        rate: the learning rate.
+        recipe: its `label_smoothing`, `class_weights` and `seed`.
+        step: decides what dropout drops.
+
+    Returns:
+        The loss, and how many images were classified right.
+
+    Raises:
+        NotFiniteError: the loss or the gradient is not finite; the weights are as they were.
+    """
+    torch.manual_seed(seed_of(recipe.seed, "dropout", step))
+    logits = model(images)
+    weights = logits.new_tensor(recipe.class_weights) if recipe.class_weights else None
+    loss = F.cross_entropy(logits, labels, weights, label_smoothing=recipe.label_smoothing)
+    optimizer.zero_grad()
+    loss.backward()
+    norm = torch.nn.utils.get_total_norm(p.grad for p in model.parameters() if p.grad is not None)
+    if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
+        raise NotFiniteError(f"loss {loss.item():g}, gradient norm {norm.item():g}")
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    return loss.item(), int((logits.argmax(1) == labels).sum())
+
+
+def train(
+    recipe: Recipe,
+    data: TrainingData,
+    run: Run,
+    device: torch.device,
+    interruption: Interruption,
+    progress: Progress,
+    *,
+    resume: bool = False,
+) -> str:
+    """Train until the recipe is done, or stops early, or someone interrupts.
+
+    Args:
+        run: locked, and new unless `resume`.
+        device: where to compute; the data move there whole.
+        interruption: looked at after every step.
+        resume: continue from the newest checkpoint that verifies.
+
+    Returns:
+        "finished", "stopped early" or "interrupted"; a checkpoint of that moment is published.
+
+    Raises:
+        UsageError: a batch is larger than the training part.
+        CheckpointError: `resume`, and there is nothing to resume from.
+        DivergedError: the loss stayed non-finite after `MOST_ROLLBACKS` roll-backs.
+        OSError: the disk is full or failing.
+    """
+    steps = steps_per_epoch(recipe, len(data.training))
+    learner = Learner.start(recipe, device, fingerprint(recipe, data))
+    if resume:
+        for line in learner.restore_newest(run):
+            progress.say(f"passed over a damaged checkpoint, {line}")
+        run.cut_back(learner.step, learner.history)
+    else:
+        learner.save(run)
+        run.record_history([])
+    run.record_recipe(recipe)
+    run.log("resumed" if resume else "started", step=learner.step)
+
+    images, labels = _to_device(data.training, device)
+    held_out = _to_device(data.validation, device)
+    shuffled, order = -1, labels
+    saved = time.monotonic()
+    progress.begin(recipe.epochs, steps, learner.step)
+    while not (status := ending(recipe, learner.step, steps, learner.val_losses)):
+        epoch, batch = divmod(learner.step, steps)
+        try:
+            if interruption.signal is not None:
+                learner.save(run)
+                status = "interrupted"
+                break
+            began = time.perf_counter()
+            if epoch != shuffled:
+                shuffled = epoch
+                order = torch.from_numpy(epoch_order(len(labels), recipe.seed, epoch)).to(device)
+            chosen = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
+            rate = learning_rate(recipe, learner.step, steps, learner.val_losses)
+            rate *= 0.5**learner.rollbacks
+            batch_images = augment(images[chosen], recipe, learner.step)
+            loss, correct = train_step(
+                learner.model,
+                learner.optimizer,
+                batch_images,
+                labels[chosen],
+                rate,
+                recipe,
+                learner.step,
+            )
+            learner.count(loss, correct, len(chosen), time.perf_counter() - began, recipe.ema_decay)
+            progress.step(
+                learner.step, learner.loss_sum / learner.seen, learner.correct / learner.seen
+            )
+            if batch + 1 == steps:
+                record = learner.end_epoch(epoch + 1, rate, *validate(learner.answering, *held_out))
+                run.log("epoch", **dataclasses.asdict(record))
+                learner.save(run)
+                run.record_history(learner.history)
+                progress.epoch(record)
+                saved = time.monotonic()
+            elif time.monotonic() - saved > CHECKPOINT_SECONDS:
+                learner.save(run)
+                saved = time.monotonic()
+        except NotFiniteError as error:
+            _roll_back(learner, run, progress, str(error))
+    run.link_final(learner.step)
+    run.log(status, step=learner.step)
+    return status
+
+
+def validate(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float, float]:
+    """Measure a model on held-out images.
+
+    Returns:
+        Mean cross-entropy, accuracy from 0 to 1, and the seconds that it took.
+
+    Raises:
+        NotFiniteError: the loss is not finite.
+    """
+    began = time.perf_counter()
+    logits = predict(model, images).double()
+    loss = F.cross_entropy(logits, labels).item()
+    if not math.isfinite(loss):
+        raise NotFiniteError(f"validation loss {loss:g}")
+    accuracy = (logits.argmax(1) == labels).double().mean().item()
+    return loss, accuracy, time.perf_counter() - began
+
+
+def fingerprint(recipe: Recipe, data: TrainingData) -> str:
+    """Digest what a run may not change while it goes on: 16 hexadecimal digits."""
+    fixed = {name: value for name, value in recipe.to_dict().items() if name not in MAY_CHANGE}
+    text = json.dumps([fixed, data.fingerprint()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _roll_back(learner: Learner, run: Run, progress: Progress, what: str) -> None:
+    """Return to the last good checkpoint with half the learning rate."""
+    rollbacks, step = learner.rollbacks + 1, learner.step
+    if rollbacks > MOST_ROLLBACKS:
+        raise DivergedError(
+            f"training diverged at step {step} ({what}), also after the learning rate was halved "
+            f"{MOST_ROLLBACKS} times; start again with a smaller --lr"
+        )
+    learner.restore_newest(run)
+    learner.rollbacks = rollbacks
+    run.cut_back(learner.step, learner.history)
+    run.log("rolled back", step=step, to=learner.step, reason=what, rollbacks=rollbacks)
+    progress.say(
+        f"not finite at step {step} ({what}): back to step {learner.step}, half the learning rate"
+    )
+
+
+def _to_device(split: Split, device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(split.images).to(device), torch.from_numpy(split.labels).to(device)

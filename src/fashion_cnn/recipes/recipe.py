@@ -1,0 +1,175 @@
+"""`Recipe`: all that decides what a run learns, every default once."""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fashion_cnn.errors import UsageError
+
+
+def _field(
+    default: Any,
+    help: str,
+    *,
+    low: float = 0,
+    high: float = math.inf,
+    choices: tuple[str, ...] = (),
+    flag: str = "",
+    open_low: bool = False,
+    open_high: bool = False,
+) -> Any:
+    """Declare a field: its default, its one-line meaning and the values that are allowed."""
+    return field(
+        default=default,
+        metadata={
+            "help": help,
+            "low": low,
+            "high": high,
+            "choices": choices,
+            "flag": flag,
+            "open_low": open_low,
+            "open_high": open_high,
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train: the model, the data, the optimiser, the schedule and the augmentation.
+
+    Two runs of one recipe on one machine, thread count and set of versions give the same bits.
+
+    Raises:
+        UsageError: a value is out of its range; the message says which and what is allowed.
+    """
+
+    name: str = _field("baseline", "the catalogue entry that this recipe began as")
+    model: str = _field("simple_cnn", "the network", choices=("simple_cnn",))
+    seed: int = _field(0, "of the split, the start, the order, dropout, augmentation")
+
+    epochs: int = _field(50, "passes over the training part", low=1)
+    batch_size: int = _field(64, "images a step", low=1)
+    validation: float = _field(
+        0.1, "share kept for validation", high=1, open_low=True, open_high=True
+    )
+    train_images: int = _field(0, "train on a stratified sample of this size; 0 = on all")
+
+    optimizer: str = _field("adam", "adamw decouples weight decay", choices=("adam", "adamw"))
+    learning_rate: float = _field(1e-3, "peak learning rate", open_low=True, flag="lr")
+    weight_decay: float = _field(0.0, "L2 penalty (adam) or decay rate (adamw)")
+    schedule: str = _field(
+        "constant",
+        "course of the learning rate",
+        choices=("constant", "step", "plateau", "cosine", "one-cycle"),
+    )
+    schedule_epochs: int = _field(10, "step: epochs between cuts; plateau: patience", low=1)
+    schedule_factor: float = _field(
+        0.1, "step, plateau: each cut's factor", high=1, open_low=True, open_high=True
+    )
+    warmup: float = _field(
+        0.3, "one-cycle: share of the steps that rise", high=1, open_low=True, open_high=True
+    )
+
+    dropout: float = _field(0.4, "share of the hidden units dropped", high=1, open_high=True)
+    label_smoothing: float = _field(
+        0.0, "share of each label spread over all classes", high=1, open_high=True
+    )
+    class_weights: tuple[float, ...] = _field(
+        (), "ten factors on the loss, class 0 to 9; empty = none"
+    )
+    ema_decay: float = _field(
+        0.0, "decay a step of the averaged weights that answer; 0 = off", high=1, open_high=True
+    )
+
+    flip: bool = _field(False, "mirror half of the images left to right")
+    translate: int = _field(0, "shift by up to this many pixels", high=27)
+    rotate: float = _field(0.0, "turn by up to this many degrees", high=180)
+    erase: float = _field(0.0, "probability of erasing a random rectangle", high=1)
+
+    early_stopping: int = _field(0, "stop after so many epochs without a better loss; 0 = never")
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if type(item.default) is float and type(value) is int:
+                value = float(value)
+                object.__setattr__(self, item.name, value)
+            _check(item, value)
+        if self.class_weights and (
+            len(self.class_weights) != 10
+            or not all(math.isfinite(weight) and weight > 0 for weight in self.class_weights)
+        ):
+            raise UsageError(
+                f"class_weights is {self.class_weights}; it must be ten positive numbers, or empty"
+            )
+
+    def replace(self, **changes: Any) -> "Recipe":
+        """Copy with some fields changed; raises `UsageError` for an unknown field or bad value."""
+        known = [item.name for item in dataclasses.fields(self)]
+        for name in changes:
+            if name not in known:
+                raise UsageError(
+                    f"a recipe has no {name!r}{nearest(name, known)}; see: fashion-cnn recipes "
+                    f"{self.name}"
+                )
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields in order, as JSON holds them."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Read what `to_dict` wrote.
+
+        Raises:
+            UsageError: a key is unknown or missing, or a value is out of its range.
+        """
+        known = [item.name for item in dataclasses.fields(cls)]
+        if missing := [name for name in known if name not in values]:
+            raise UsageError(f"the recipe lacks {missing[0]!r}")
+        changes = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls().replace(**changes)
+
+
+MAY_CHANGE = ("epochs", "early_stopping")
+"""The fields that say when to stop: a resumed run may be given others."""
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Offer the known word that looks most like `word`: " (did you mean …?)", or nothing."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _check(item: dataclasses.Field[Any], value: Any) -> None:
+    rule, wanted = item.metadata, type(item.default)
+    if type(value) is not wanted:
+        raise UsageError(f"{item.name} is {value!r}; it must be of type {wanted.__name__}")
+    if rule["choices"] and value not in rule["choices"]:
+        raise UsageError(
+            f"{item.name} is {value!r}{nearest(value, list(rule['choices']))}; "
+            f"it must be one of {', '.join(rule['choices'])}"
+        )
+    if wanted in (int, float):
+        above = value > rule["low"] if rule["open_low"] else value >= rule["low"]
+        below = value < rule["high"] if rule["open_high"] else value <= rule["high"]
+        if not (above and below and math.isfinite(value)):
+            raise UsageError(f"{item.name} is {value}; it must be {_range(wanted, rule)}")
+
+
+def _range(wanted: type, rule: Mapping[str, Any]) -> str:
+    kind = "a whole number" if wanted is int else "a number"
+    low = f"{'above' if rule['open_low'] else 'of at least'} {rule['low']}"
+    if rule["high"] == math.inf:
+        return f"{kind} {low}"
+    return f"{kind} {low} and {'below' if rule['open_high'] else 'at most'} {rule['high']}"

@@ -1,0 +1,1 @@
+"""Pictures and pages, pulled out of a finished run folder."""

@@ -1,0 +1,133 @@
+"""Pictures of a run, drawn from its folder alone, and of the data."""
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
+from fashion_cnn.data.split import Split, stratified_sample
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import best_record
+
+_TRAINING, _VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
+
+
+def draw_run(run: Run) -> None:
+    """Write the loss and accuracy curves and both confusion matrices of an evaluated run."""
+    metrics = run.metrics
+    assert metrics is not None, "draw_run needs an evaluated run"
+    run.record_plot("loss", _curves(run, metrics, "loss", "cross-entropy loss"))
+    run.record_plot("accuracy", _curves(run, metrics, "accuracy", "accuracy"))
+    shown = metrics["reports_speak_of"]
+    confusion = np.array(metrics[shown]["test"]["confusion"])
+    names = metrics["class_names"]
+    title = (
+        f"Test set, {shown} checkpoint (epoch {metrics[shown]['epoch']:g}): "
+        f"{100 * metrics[shown]['test']['accuracy']:.2f} % right"
+    )
+    run.record_plot("confusion_matrix", _matrix(confusion, names, f"{title}\nimages", "d"))
+    shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
+    run.record_plot(
+        "confusion_matrix_normalized",
+        _matrix(shares, names, f"{title}\nshare of the true class", ".2f"),
+    )
+
+
+def sample_grid(split: Split, columns: int, seed: int) -> bytes:
+    """Draw a random sample of images, a row a class: PNG.
+
+    Args:
+        split: with at least `columns` images of each class.
+        columns: images a class, >= 1.
+        seed: of the choice.
+    """
+    figure = Figure(figsize=(0.75 * columns + 1.7, 7.8))
+    grid = figure.subplots(len(CLASS_NAMES), columns, squeeze=False)
+    figure.subplots_adjust(left=1.5 / (0.75 * columns + 1.7), right=0.99, top=0.99, bottom=0.01)
+    for label, row in enumerate(grid):
+        places = np.flatnonzero(split.labels == label)
+        chosen = stratified_sample(split.labels[places], min(columns, len(places)), seed, "samples")
+        for axes in row:
+            axes.axis("off")
+        for axes, place in zip(row, places[chosen], strict=False):
+            axes.imshow(split.images[place], cmap="gray", vmin=0, vmax=255)
+        row[0].text(
+            -0.15, 0.5, CLASS_NAMES[label], ha="right", va="center", transform=row[0].transAxes
+        )
+    return _png(figure)
+
+
+def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> bytes:
+    """Training and validation over the epochs, the best epoch and an interruption marked."""
+    history = run.history
+    figure, axes = _figure(8, 5)
+    epochs = [record.epoch for record in history]
+    for part, label, colour in (
+        ("train", "training (with dropout)", _TRAINING),
+        ("val", "validation", _VALIDATION),
+    ):
+        values = [getattr(record, f"{part}_{quantity}") for record in history]
+        axes.plot(
+            epochs, values, color=colour, label=label, marker="o", markersize=3, linewidth=1.5
+        )
+    if best := best_record(history):
+        value = getattr(best, f"val_{quantity}")
+        axes.plot(
+            best.epoch,
+            value,
+            "*",
+            color=_VALIDATION,
+            markersize=15,
+            markeredgecolor="black",
+            label=f"best checkpoint: epoch {best.epoch}, {value:.4f}",
+        )
+    final = metrics["final"]
+    if metrics["status"] == "interrupted":
+        value = final["validation"][quantity]
+        axes.plot(
+            final["epoch"],
+            value,
+            "D",
+            color="black",
+            markersize=7,
+            label=f"interrupted at epoch {final['epoch']:.2f}: validation {value:.4f}",
+        )
+    axes.set(xlabel="epoch", ylabel=title, title=f"{run.recipe.name}: {title}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return _png(figure)
+
+
+def _matrix(values: NDArray[Any], names: list[str], title: str, style: str) -> bytes:
+    figure, axes = _figure(9, 8)
+    image = axes.imshow(values, cmap="Blues", vmin=0)
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    places = range(len(names))
+    axes.set_xticks(places, names, rotation=45, ha="right")
+    axes.set_yticks(places, names)
+    axes.set(xlabel="predicted class", ylabel="true class", title=title)
+    dark = values.max() / 2
+    for row in places:
+        for column in places:
+            value = values[row, column]
+            colour = "white" if value > dark else "black" if value else "#999999"
+            axes.text(column, row, format(value, style), ha="center", va="center", color=colour)
+    return _png(figure)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _png(figure: Figure) -> bytes:
+    data = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
+    return data.getvalue()

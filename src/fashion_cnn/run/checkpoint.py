@@ -1,0 +1,212 @@
+"""Checkpoints: folders that are either whole and provably unaltered, or not used.
+
+    step-00000844/
+      model.safetensors      the weights that answer
+      optimizer.safetensors  what else the next step needs
+      state.json             where the run stands
+      MANIFEST.json          size and SHA-256 of the other three, written last
+
+Order of a save: write under a temporary name, fsync the files, rename, fsync the folder, read the
+published bytes back and verify them; only then may older ones be pruned. A published checkpoint is
+never written to again. No pickle is read or written.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from fashion_cnn.errors import CheckpointError, NotFiniteError
+from fashion_cnn.run.files import from_json, sync_directory, to_json, write_durably
+
+Arrays = Mapping[str, NDArray[Any]]
+
+_FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
+_MANIFEST = "MANIFEST.json"
+_FORMAT = 1
+_MOST_BYTES = 1 << 30  # of one file; the largest model here needs a hundredth
+_NAME = re.compile(r"step-(\d{8})")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint.
+
+    Attributes:
+        path: its folder.
+        model, optimizer: arrays by tensor name, all finite.
+        state: what was given to `save`; its "step" is the one that the folder's name says.
+    """
+
+    path: Path
+    model: Arrays
+    optimizer: Arrays
+    state: Mapping[str, Any]
+
+
+def save(directory: Path, model: Arrays, optimizer: Arrays, state: Mapping[str, Any]) -> Path:
+    """Publish a checkpoint in `directory` under the name of `state["step"]`.
+
+    A checkpoint of that step that is there already and verifies is left as it is: a step's
+    content is a pure function of the run.
+
+    Raises:
+        NotFiniteError: a tensor is NaN or infinite; nothing was published.
+        OSError: the disk is full or failing; nothing was published, older checkpoints are intact.
+    """
+    for name, array in (*model.items(), *optimizer.items()):
+        _check_finite(name, array)
+    target = path_of(directory, state["step"])
+    if target.exists():
+        try:
+            load(target)
+            return target
+        except CheckpointError:
+            shutil.rmtree(target)
+    directory.mkdir(parents=True, exist_ok=True)
+    temporary = directory / f".{target.name}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        content = {
+            "model.safetensors": safetensors.numpy.save(dict(model)),
+            "optimizer.safetensors": safetensors.numpy.save(dict(optimizer)),
+            "state.json": to_json(dict(state)),
+        }
+        for name, data in content.items():
+            write_durably(temporary / name, data)
+        write_durably(temporary / _MANIFEST, _manifest(content))
+        sync_directory(temporary)
+        os.rename(temporary, target)
+    except OSError:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_directory(directory)
+    load(target)
+    return target
+
+
+def load(path: Path) -> Checkpoint:
+    """Read and verify a checkpoint; every byte that is used was hashed first.
+
+    Raises:
+        CheckpointError: it is missing, torn, altered, of another format or not finite.
+    """
+    manifest = _read(path, _MANIFEST)
+    content = {name: _read(path, name) for name in _FILES}
+    if manifest != _manifest(content):
+        raise CheckpointError(f"{path}: {_difference(manifest, content)}")
+    state = from_json(content["state.json"], f"{path}/state.json")
+    step = state.get("step") if isinstance(state, dict) else None
+    if type(step) is not int or path.resolve().name != path_of(path, step).name:
+        raise CheckpointError(f"{path}: state.json is of another step")
+    arrays = []
+    for name in _FILES[:2]:
+        try:
+            arrays.append(safetensors.numpy.load(content[name]))
+        except (safetensors.SafetensorError, KeyError, ValueError) as error:
+            raise CheckpointError(f"{path}/{name} is not valid safetensors ({error})") from None
+        for tensor, array in arrays[-1].items():
+            _check_finite(f"{path}/{name}: {tensor}", array)
+    return Checkpoint(path, arrays[0], arrays[1], state)
+
+
+def check_layout(found: Arrays, wanted: Arrays, what: str) -> None:
+    """Raise `CheckpointError` unless both have the same names, shapes and dtypes."""
+    for name in sorted(found.keys() | wanted.keys()):
+        if name not in found or name not in wanted:
+            fault = "lacks" if name not in found else "has an unknown"
+            raise CheckpointError(f"{what} {fault} tensor {name!r}")
+        have, want = found[name], wanted[name]
+        if (have.shape, have.dtype) != (want.shape, want.dtype):
+            raise CheckpointError(
+                f"{what}: {name} is {have.dtype} {have.shape}, expected {want.dtype} {want.shape}"
+            )
+
+
+def path_of(directory: Path, step: int) -> Path:
+    """The folder of the checkpoint of `step`."""
+    return directory / f"step-{step:08d}"
+
+
+def published_steps(directory: Path) -> list[int]:
+    """The steps of the checkpoints in `directory`, verified or not, newest first."""
+    names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
+    return sorted(
+        (int(found[1]) for name in names if (found := _NAME.fullmatch(name))), reverse=True
+    )
+
+
+def link(directory: Path, name: str, step: int | None) -> None:
+    """Let `directory/name` stand for the checkpoint of `step`, or for none, in one change."""
+    if step is None:
+        (directory / name).unlink(missing_ok=True)
+    else:
+        temporary = directory / f".{name}.tmp"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(path_of(directory, step).name)
+        os.replace(temporary, directory / name)
+    sync_directory(directory)
+
+
+def linked_steps(directory: Path) -> set[int]:
+    """The steps that `link` has given a name."""
+    links = [path for path in directory.iterdir() if path.is_symlink()]
+    return {int(found[1]) for path in links if (found := _NAME.fullmatch(os.readlink(path)))}
+
+
+def prune(directory: Path, keep: set[int]) -> None:
+    """Remove the checkpoints whose steps are not in `keep`, and leftovers of torn saves."""
+    for step in published_steps(directory):
+        if step not in keep:
+            shutil.rmtree(path_of(directory, step))
+    for leftover in directory.glob(".step-*.tmp"):
+        shutil.rmtree(leftover)
+
+
+def _manifest(content: Mapping[str, bytes]) -> bytes:
+    """The one possible manifest of these bytes, so that no altered byte of it goes unseen."""
+    files = {
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in content.items()
+    }
+    return to_json({"format": _FORMAT, "files": files})
+
+
+def _difference(manifest: bytes, content: Mapping[str, bytes]) -> str:
+    """Name what a manifest and the files disagree on."""
+    try:
+        files = from_json(manifest, _MANIFEST)["files"]
+        for name, data in content.items():
+            if files[name]["bytes"] != len(data):
+                return f"{name} has {len(data)} bytes, its manifest says {files[name]['bytes']}"
+            if files[name]["sha256"] != hashlib.sha256(data).hexdigest():
+                return f"{name} is not what its manifest says: other SHA-256"
+    except (CheckpointError, KeyError, TypeError):
+        pass
+    return f"{_MANIFEST} is damaged"
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        with (path / name).open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise CheckpointError(f"{path}/{name} cannot be read: {error.strerror}") from None
+    if len(data) > _MOST_BYTES:
+        raise CheckpointError(f"{path}/{name} has more than {_MOST_BYTES} bytes")
+    return data
+
+
+def _check_finite(name: str, array: NDArray[Any]) -> None:
+    if not np.isfinite(array).all():
+        raise NotFiniteError(f"{name} is not finite")

@@ -1,0 +1,54 @@
+"""Writing files so that a kill or a full disk leaves either the old content or the new."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from fashion_cnn.errors import CheckpointError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`, durably. Raises `OSError`, and then `path` is as it was."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        write_durably(temporary, data)
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write `path` and wait until the disk has it."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_directory(directory: Path) -> None:
+    """Wait until the disk has the directory's entries: a rename is not durable before that."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def to_json(value: Any) -> bytes:
+    """Encode as JSON; floats round-trip exactly, NaN and infinities are refused."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+
+
+def from_json(data: bytes, what: str) -> Any:
+    """Decode JSON. Raises `CheckpointError` naming `what` when it is not valid."""
+    try:
+        return json.loads(data, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{what} is not valid JSON ({error})") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number")

@@ -1,0 +1,325 @@
+"""`Run`: one training run on disk."""
+
+import dataclasses
+import errno
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Never
+
+from fashion_cnn.errors import CheckpointError, UsageError
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run import checkpoint
+from fashion_cnn.run.checkpoint import Checkpoint
+from fashion_cnn.run.files import from_json, to_json, write_atomically
+from fashion_cnn.run.history import (
+    EpochRecord,
+    best_record,
+    history_from_csv,
+    history_to_csv,
+)
+
+_RECIPE = "recipe.json"
+_ENVIRONMENT = "environment.json"
+_SPLIT = "split.json"
+_LOG = "log.jsonl"
+_HISTORY = "history.csv"
+_METRICS = "metrics.json"
+_PREDICTIONS = "predictions.csv"
+_CONFUSION = "confusion_matrix.csv"
+_REPORT = "classification_report"
+_CHECKPOINTS = "checkpoints"
+_LOCK = ".lock"
+_PLOTS = ("loss_*.png", "accuracy_*.png", "confusion_matrix*.png")
+_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _HISTORY, _METRICS, _PREDICTIONS, _CONFUSION)
+
+_NEWEST_KEPT = 2
+
+
+class Run:
+    """The folder of one run; it may or may not exist yet.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "Run":
+        """Open a folder that holds a run. Raises `UsageError` when it holds none."""
+        run = cls(path)
+        if not run.exists():
+            raise UsageError(f"{path} holds no run: there is no {_RECIPE} in it")
+        return run
+
+    def exists(self) -> bool:
+        """Whether the folder holds a run that has begun."""
+        return (self.path / _RECIPE).is_file()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process; made if missing.
+
+        Raises:
+            UsageError: another process holds it, or it cannot be made or written to.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except (PermissionError, NotADirectoryError, FileExistsError, FileNotFoundError) as error:
+            raise UsageError(
+                f"{self.path} cannot be used as a run folder: {error.strerror}; "
+                "name another with --output"
+            ) from None
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            raise UsageError(f"{self.path} is on a read-only disk; use another --output") from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(descriptor, 32).decode(errors="replace").strip() or "another"
+                raise UsageError(
+                    f"{self.path} is in use by process {holder}; wait for it, stop it, or name "
+                    "another folder with --output"
+                ) from None
+            os.truncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+            yield
+        finally:
+            os.close(descriptor)  # which also unlocks; the file stays, so that a lock is never lost
+
+    # -- what the run is --------------------------------------------------------------------------
+
+    def prepare(self, *, overwrite: bool) -> None:
+        """Make room for a new run in the locked folder.
+
+        Raises:
+            UsageError: it holds a run and `overwrite` is false, or files that are not a run's.
+        """
+        if self.exists() and not overwrite:
+            self.refuse_to_replace()
+        ours = {path for pattern in self._patterns() for path in self.path.glob(pattern)}
+        others = [path for path in self.path.iterdir() if path not in ours and path.name != _LOCK]
+        if others and not self.exists():
+            raise UsageError(
+                f"{self.path} holds no run, but other files ({others[0].name}); "
+                "name an empty or new folder with --output"
+            )
+        # The recipe goes first: a half-removed run is then no run any more.
+        for path in sorted(ours, key=lambda path: path.name != _RECIPE):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def refuse_to_replace(self) -> Never:
+        """Raise the `UsageError` that names the three ways on from a folder that holds a run."""
+        raise UsageError(
+            f"{self.path} already holds a run; continue it with --resume, replace it with "
+            "--overwrite, or start another with --output FOLDER"
+        )
+
+    @staticmethod
+    def _patterns() -> tuple[str, ...]:
+        return (*_ALL, f"{_REPORT}.*", *_PLOTS, _CHECKPOINTS, ".*.tmp")
+
+    def describe(self, environment: dict[str, Any], split: dict[str, Any]) -> None:
+        """Write what the run runs on, and which images it uses."""
+        self._write(_ENVIRONMENT, to_json(environment))
+        self._write(_SPLIT, to_json(split))
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe. Raises `UsageError` if the file was altered beyond use."""
+        return Recipe.from_dict(self._read_json(_RECIPE))
+
+    def record_recipe(self, recipe: Recipe) -> None:
+        """Write `recipe.json`, the mark of a run: there must be a checkpoint first."""
+        self._write(_RECIPE, to_json(recipe.to_dict()))
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, hardware, device and threads: see `environment.json`."""
+        return self._read_json(_ENVIRONMENT)
+
+    @property
+    def split(self) -> dict[str, Any]:
+        """Which images are in the training and the validation part: see `split.json`."""
+        return self._read_json(_SPLIT)
+
+    # -- what happens -----------------------------------------------------------------------------
+
+    def log(self, event: str, **details: Any) -> None:
+        """Append one JSON object to `log.jsonl`, durably."""
+        entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
+        with (self.path / _LOG).open("ab") as file:
+            file.write(json.dumps(entry).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def record_test_reading(self, **details: Any) -> int:
+        """Write down that the test set is about to be opened: before it is.
+
+        Returns:
+            How often this run has opened it, this time included.
+        """
+        self.log("test_set_opened", **details)
+        return sum(entry.get("event") == "test_set_opened" for entry in self.events())
+
+    def events(self) -> list[dict[str, Any]]:
+        """The entries of `log.jsonl`; a torn line is passed over."""
+        path, entries = self.path / _LOG, []
+        for line in path.read_bytes().splitlines() if path.exists() else []:
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                continue
+        return entries
+
+    @property
+    def history(self) -> list[EpochRecord]:
+        """One record a finished epoch."""
+        path = self.path / _HISTORY
+        return history_from_csv(path.read_text()) if path.exists() else []
+
+    def record_history(self, history: Sequence[EpochRecord]) -> None:
+        """Write `history.csv`."""
+        self._write(_HISTORY, history_to_csv(history).encode())
+
+    def cut_back(self, step: int, history: Sequence[EpochRecord]) -> None:
+        """Bring history and log to where a restored checkpoint stands; repairs a torn last line."""
+        self.record_history(history)
+        kept = [
+            entry
+            for entry in self.events()
+            if entry.get("event") != "epoch" or entry.get("step", 0) <= step
+        ]
+        self._write(_LOG, b"".join(json.dumps(entry).encode() + b"\n" for entry in kept))
+
+    # -- checkpoints ------------------------------------------------------------------------------
+
+    def save_checkpoint(
+        self,
+        model: checkpoint.Arrays,
+        optimizer: checkpoint.Arrays,
+        state: dict[str, Any],
+        history: Sequence[EpochRecord],
+    ) -> None:
+        """Publish a checkpoint, let `best` follow the history, and prune what nothing needs.
+
+        Raises: as `fashion_cnn.run.checkpoint.save`.
+        """
+        directory = self.path / _CHECKPOINTS
+        state = {**state, "history": [dataclasses.asdict(record) for record in history]}
+        checkpoint.save(directory, model, optimizer, state)
+        self.link_best(history)
+        # The previous checkpoint may have to step in, and with it the best epoch that it knew.
+        steps = [step for step in checkpoint.published_steps(directory) if step <= state["step"]]
+        bests = (best_record(history), best_record(history[:-1]))
+        keep = {*steps[:_NEWEST_KEPT], *(best.step for best in bests if best)}
+        checkpoint.prune(directory, keep | checkpoint.linked_steps(directory))
+
+    def load_checkpoint(self, name: str) -> Checkpoint:
+        """Open "best", "final" or "step-XXXXXXXX". Raises `CheckpointError` unless it verifies."""
+        return checkpoint.load(self.path / _CHECKPOINTS / name)
+
+    def newest_checkpoint(
+        self, accept: Callable[[Checkpoint], None] = lambda found: None
+    ) -> tuple[Checkpoint, list[EpochRecord], list[str]]:
+        """Find the newest checkpoint that verifies, as does the best one that it builds on.
+
+        Args:
+            accept: raises `CheckpointError` for a checkpoint that does not fit the caller.
+
+        Returns:
+            The checkpoint, its history, and a line on each newer one that was rejected.
+
+        Raises:
+            CheckpointError: there is none; the message names those rejected and why.
+        """
+        directory, rejected = self.path / _CHECKPOINTS, []
+        for step in checkpoint.published_steps(directory):
+            try:
+                found = checkpoint.load(checkpoint.path_of(directory, step))
+                history = [EpochRecord(**row) for row in found.state["history"]]
+                accept(found)
+                best = best_record(history)
+                if best and best.step != step:
+                    checkpoint.load(checkpoint.path_of(directory, best.step))
+            except CheckpointError as error:
+                rejected.append(f"step {step}: {error}")
+            except (KeyError, TypeError) as error:
+                rejected.append(f"step {step}: state.json lacks or misnames {error}")
+            else:
+                return found, history, rejected
+        reasons = "; ".join(rejected) or "there is none"
+        raise CheckpointError(
+            f"no usable checkpoint in {directory} ({reasons}); start again with --overwrite"
+        )
+
+    def link_final(self, step: int) -> None:
+        """Let `checkpoints/final` stand for the checkpoint at which training ended."""
+        checkpoint.link(self.path / _CHECKPOINTS, "final", step)
+
+    def link_best(self, history: Sequence[EpochRecord]) -> None:
+        """Let `checkpoints/best` stand for the epoch of lowest validation loss, if there is one."""
+        best = best_record(history)
+        checkpoint.link(self.path / _CHECKPOINTS, "best", best.step if best else None)
+
+    @property
+    def final_step(self) -> int:
+        """The step of `checkpoints/final`. Raises `CheckpointError` if there is none."""
+        return self.load_checkpoint("final").state["step"]
+
+    # -- results ----------------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> dict[str, Any] | None:
+        """`metrics.json`, or None before the run was evaluated."""
+        return self._read_json(_METRICS) if (self.path / _METRICS).exists() else None
+
+    def record_metrics(self, metrics: dict[str, Any]) -> None:
+        """Write `metrics.json`."""
+        self._write(_METRICS, to_json(metrics))
+
+    def record_predictions(self, csv: str) -> None:
+        """Write `predictions.csv`."""
+        self._write(_PREDICTIONS, csv.encode())
+
+    def record_confusion(self, csv: str) -> None:
+        """Write `confusion_matrix.csv`."""
+        self._write(_CONFUSION, csv.encode())
+
+    def record_report(self, text: str, values: dict[str, Any]) -> None:
+        """Write `classification_report.txt` and `.json`."""
+        self._write(f"{_REPORT}.txt", text.encode())
+        self._write(f"{_REPORT}.json", to_json(values))
+
+    def record_plot(self, name: str, png: bytes) -> None:
+        """Write a picture: "loss", "accuracy", "confusion_matrix" or "…_normalized"."""
+        suffix = f"_{self.environment['framework']}" if name in ("loss", "accuracy") else ""
+        self._write(f"{name}{suffix}.png", png)
+
+    # -- bytes ------------------------------------------------------------------------------------
+
+    def _write(self, name: str, data: bytes) -> None:
+        write_atomically(self.path / name, data)
+
+    def _read_json(self, name: str) -> Any:
+        try:
+            data = (self.path / name).read_bytes()
+        except OSError as error:
+            raise UsageError(f"{self.path / name} cannot be read: {error.strerror}") from None
+        try:
+            return from_json(data, str(self.path / name))
+        except CheckpointError as error:
+            raise UsageError(str(error)) from None

@@ -1,0 +1,56 @@
+"""`EpochRecord`, one row of `history.csv`."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch measured.
+
+    Attributes:
+        epoch: counted from 1.
+        step: optimiser steps done by the epoch's end.
+        learning_rate: of the epoch's last step.
+        train_loss, train_accuracy: means over the epoch's batches as they were trained on, that
+            is with augmentation, dropout, label smoothing and class weights.
+        val_loss, val_accuracy: at the epoch's end over the validation part; plain cross-entropy.
+        seconds: training and validation, wall clock.
+        images_per_second: of training alone.
+    """
+
+    epoch: int
+    step: int
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    images_per_second: float
+
+
+def history_to_csv(records: Iterable[EpochRecord]) -> str:
+    """A header and a row an epoch; floats are written so that they read back exactly."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(item.name for item in dataclasses.fields(EpochRecord))
+    writer.writerows(dataclasses.astuple(record) for record in records)
+    return text.getvalue()
+
+
+def history_from_csv(text: str) -> list[EpochRecord]:
+    """Read what `history_to_csv` wrote. Raises `ValueError` or `TypeError` for anything else."""
+    types = {item.name: item.type for item in dataclasses.fields(EpochRecord)}
+    return [
+        EpochRecord(**{name: types[name](value) for name, value in row.items()})  # type: ignore
+        for row in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def best_record(history: Iterable[EpochRecord]) -> EpochRecord | None:
+    """The epoch of lowest validation loss, the earliest of equals; None without an epoch."""
+    return min(history, key=lambda record: record.val_loss, default=None)

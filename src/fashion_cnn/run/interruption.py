@@ -1,0 +1,35 @@
+"""Ctrl+C and SIGTERM: the first asks to stop, the second leaves at once."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+
+class Interruption:
+    """While entered, SIGINT and SIGTERM only set `signal`; a second one ends the process.
+
+    Attributes:
+        signal: the number of the first signal, or None.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "Interruption":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is None:
+            self.signal = number
+            return
+        if sys.stderr.isatty():
+            os.write(2, b"\x1b[?25h\n")  # a live bar hides the cursor
+        os._exit(128 + number)

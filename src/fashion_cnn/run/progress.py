@@ -1,0 +1,82 @@
+"""What a person sees while a run trains: a live bar on a terminal, else a line an epoch."""
+
+import sys
+import time
+from typing import Self
+
+from fashion_cnn.run.history import EpochRecord
+
+_REFRESH_SECONDS = 0.2
+
+
+class Progress:
+    """Writes to standard error; harmless and silent with `quiet`."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar = None
+        self._shown = 0.0
+        self._epochs = self._steps_per_epoch = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def say(self, line: str) -> None:
+        """Print one line, above the bar if there is one."""
+        if self._bar:
+            self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        elif not self._quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def begin(self, epochs: int, steps_per_epoch: int, step: int) -> None:
+        """Start at `step` of `epochs * steps_per_epoch`."""
+        self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
+        if self._quiet or not sys.stderr.isatty():
+            return
+        # Imported here: a run in a pipe or a test needs no terminal library.
+        from rich import progress
+        from rich.console import Console
+
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(bar_width=24),
+            progress.TaskProgressColumn(),
+            progress.TextColumn("{task.fields[numbers]}"),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            auto_refresh=False,  # a refreshing thread would take turns with the training step
+            speed_estimate_period=60,
+        )
+        self._task = self._bar.add_task("", total=epochs * steps_per_epoch, numbers="")
+        self._bar.update(self._task, completed=step)
+        self._bar.start()
+        self._began, self._first = time.monotonic(), step
+
+    def step(self, step: int, loss: float, accuracy: float) -> None:
+        """Show how far the epoch under way has come; `loss` and `accuracy` are its means so far."""
+        now = time.monotonic()
+        if not self._bar or now - self._shown < _REFRESH_SECONDS:
+            return
+        self._shown = now
+        rate = (step - self._first) / max(now - self._began, 1e-9)
+        epoch = min((step - 1) // self._steps_per_epoch + 1, self._epochs)
+        numbers = f"{rate:.0f} steps/s  loss {loss:.3f}  accuracy {100 * accuracy:.1f} %"
+        self._bar.update(
+            self._task, completed=step, description=f"epoch {epoch}/{self._epochs}", numbers=numbers
+        )
+        self._bar.refresh()
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Print the line of a finished epoch."""
+        self.say(
+            f"epoch {record.epoch:>3}/{self._epochs}  "
+            f"train loss {record.train_loss:.4f} accuracy {100 * record.train_accuracy:.2f} %  "
+            f"validation loss {record.val_loss:.4f} accuracy {100 * record.val_accuracy:.2f} %  "
+            f"{record.seconds:.1f} s  {record.images_per_second:,.0f} images/s  "
+            f"lr {record.learning_rate:.2g}"
+        )
