@@ -13,10 +13,10 @@ import click
 from fashion_cnn import __version__
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError, UsageError
 from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.recipe import Recipe, nearest
+from fashion_cnn.recipes.recipe import Recipe, format_value, nearest
 
 if TYPE_CHECKING:
-    from fashion_cnn.job import Hardware, Outcome
+    from fashion_cnn.job import Hardware
 
 _FIELDS = [item for item in dataclasses.fields(Recipe) if item.name != "name"]
 
@@ -74,8 +74,12 @@ def run() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"fashion-cnn: {message}", file=sys.stderr)
+    _say(f"fashion-cnn: {message}")
     return code
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 class _Group(click.Group):
@@ -92,20 +96,12 @@ def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""
 
 
-def _show(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(f"{part:g}" for part in value) or "none"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """A flag for each field of `Recipe`, so that a flag cannot drift from its default."""
     for item in reversed(_FIELDS):
         rule, default = item.metadata, item.default
         flag = "--" + (rule["flag"] or item.name).replace("_", "-")
-        words: dict[str, Any] = {"help": f"{rule['help']}  [baseline: {_show(default)}]"}
+        words: dict[str, Any] = {"help": f"{rule['help']}  [baseline: {format_value(default)}]"}
         if rule["choices"]:
             words |= {"metavar": "|".join(rule["choices"])}
         elif isinstance(default, bool):
@@ -187,6 +183,7 @@ def _train(
     folder = output or Path("runs", name or chosen.name)
 
     from fashion_cnn.job import resumed_recipe, schedule_after_extension, train
+    from fashion_cnn.reporting.summary import describe_recipe, summarise
     from fashion_cnn.run.folder import Run
 
     if resume:
@@ -199,7 +196,7 @@ def _train(
             print(notice, file=sys.stderr)
     else:
         resolved, origin = chosen.replace(**changes), f"recipe {chosen.name}"
-    _print_recipe(resolved, changes, origin)
+    print(describe_recipe(resolved, changes, origin), file=sys.stderr)
     outcome = train(
         resolved,
         folder,
@@ -208,23 +205,8 @@ def _train(
         resume=resume,
         overwrite=overwrite,
     )
-    _print_outcome(outcome)
+    print(summarise(outcome.run, outcome.metrics))
     return 128 + outcome.signal if outcome.signal else 0
-
-
-def _print_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> None:
-    """State every value and where it comes from."""
-    default = Recipe()
-    groups: dict[str, list[str]] = {"command line": [], origin: [], "defaults": []}
-    for item in _FIELDS:
-        value = getattr(recipe, item.name)
-        source = origin if value != getattr(default, item.name) else "defaults"
-        source = "command line" if item.name in changes else source
-        groups[source].append(f"{item.name}={_show(value)}")
-    print(f"training {recipe.name}", file=sys.stderr)
-    for source, values in groups.items():
-        if values:
-            print(f"  {source}: {' '.join(values)}", file=sys.stderr)
 
 
 @_group.command("evaluate")
@@ -235,37 +217,12 @@ def _evaluate(
 ) -> None:
     """Evaluate the best and the newest checkpoint of RUN again; counted as a test-set reading."""
     from fashion_cnn.job import evaluate
+    from fashion_cnn.reporting.summary import summarise
     from fashion_cnn.run.folder import Run
 
     hardware = _hardware(device, threads, deterministic)
-    _print_outcome(evaluate(Run.open(run), data_dir=data_dir, hardware=hardware))
-
-
-def _print_outcome(outcome: "Outcome") -> None:
-    """The short table at the end of a run."""
-    metrics = outcome.metrics
-    minutes, seconds = divmod(round(metrics["training_seconds"]), 60)
-    rows = [("checkpoint", "step", "epoch", "validation", "test", "95 % interval of test")]
-    for name in ("best", "final"):
-        if result := metrics[name]:
-            low, high = result["test"]["interval"]
-            rows.append(
-                (
-                    name,
-                    str(result["step"]),
-                    f"{result['epoch']:g}",
-                    f"{100 * result['validation']['accuracy']:.2f} %",
-                    f"{100 * result['test']['accuracy']:.2f} %",
-                    f"{100 * low:.2f} - {100 * high:.2f} %",
-                )
-            )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    print()
-    for row in rows:
-        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
-    print(f"\n{outcome.status}: {minutes} min {seconds} s of training and validation")
-    print(f"test set opened {metrics['test_readings']} time(s) by this run")
-    print(f"results in {outcome.run.path}/: metrics.json, plots, report, checkpoints")
+    outcome = evaluate(Run.open(run), data_dir=data_dir, hardware=hardware)
+    print(summarise(outcome.run, outcome.metrics))
 
 
 @_group.command("recipes")
@@ -279,7 +236,8 @@ def _recipes(name: str | None) -> None:
     recipe = catalog.named(name)
     print(catalog.description(name) + "\n")
     for item in dataclasses.fields(recipe):
-        print(f"  {item.name:<16} {_show(getattr(recipe, item.name)):<12} {item.metadata['help']}")
+        value = format_value(getattr(recipe, item.name))
+        print(f"  {item.name:<16} {value:<12} {item.metadata['help']}")
 
 
 @_group.group("data", cls=_Group)
@@ -295,14 +253,11 @@ def _get(data_dir: Path | None) -> None:
     from fashion_cnn.data.fetch import fetch
     from fashion_cnn.job import data_directory
 
-    def say(line: str) -> None:
-        print(line, file=sys.stderr)
-
     if data_dir is not None and not fashion_mnist.is_complete(data_dir):
-        fetch(data_dir, say=say)
+        fetch(data_dir, say=_say)
         directory = data_dir
     else:
-        directory = data_directory(data_dir, say)
+        directory = data_directory(data_dir, _say)
         fashion_mnist.verify(directory)
     print(f"Fashion-MNIST, verified, is in {directory}")
 
@@ -332,7 +287,7 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
     from fashion_cnn.reporting.plots import sample_grid
     from fashion_cnn.run.files import write_atomically
 
-    directory = data_directory(data_dir, lambda line: print(line, file=sys.stderr))
+    directory = data_directory(data_dir, _say)
     write_atomically(output, sample_grid(fashion_mnist.load_training(directory), columns, seed))
     print(f"wrote {output}")
 
@@ -365,11 +320,8 @@ def _benchmark_train(
     from fashion_cnn.job import data_directory
     from fashion_cnn.run.files import to_json, write_atomically
 
-    def say(line: str) -> None:
-        print(line, file=sys.stderr)
-
     result = benchmark.benchmark_training(
-        data_directory(data_dir, say), rounds=rounds, images=images, threads=threads, say=say
+        data_directory(data_dir, _say), rounds=rounds, images=images, threads=threads, say=_say
     )
     print(benchmark.to_text(result))
     if output:

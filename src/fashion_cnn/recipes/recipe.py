@@ -151,6 +151,15 @@ def nearest(word: str, known: list[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def format_value(value: Any) -> str:
+    """Write a field's value the way its flag takes it."""
+    if isinstance(value, tuple):
+        return ",".join(f"{part:g}" for part in value) or "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _check(item: dataclasses.Field[Any], value: Any) -> None:
     rule, wanted = item.metadata, type(item.default)
     if type(value) is not wanted:

@@ -99,7 +99,7 @@ def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> byt
             label=f"interrupted at epoch {final['epoch']:.2f}: validation {value:.4f}",
         )
     axes.set(xlabel="epoch", ylabel=title, title=f"{run.recipe.name}: {title}")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(alpha=0.3)
     axes.legend()
     return _png(figure)

@@ -1,0 +1,233 @@
+"""Speed, side by side on one machine in one process."""
+
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
+
+from fashion_cnn import __version__
+from fashion_cnn.data.fashion_mnist import load_training
+from fashion_cnn.data.split import Split, TrainingData, divide, epoch_order
+from fashion_cnn.on_torch.device import configure, describe
+from fashion_cnn.on_torch.learner import Learner
+from fashion_cnn.on_torch.model import PIXEL_MEAN, PIXEL_STD, SimpleCNN
+from fashion_cnn.on_torch.train import train
+from fashion_cnn.recipes.catalog import baseline
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.interruption import Interruption
+from fashion_cnn.run.progress import Progress
+
+_MATMUL_SIZE = 2048
+
+
+def benchmark_training(
+    directory: Path, *, rounds: int, images: int, threads: int | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Time an epoch of the baseline in three ways, in turn, `rounds` times each.
+
+    hand_written: what the assignment's script does: a DataLoader over PIL images with per-sample
+        transforms, NCHW, ReLU before pooling, PyTorch's default Adam, running loss and accuracy.
+    bare: the kernels of our training step in a plain loop: no sampling of our own, no checks, no
+        sums, no records, no checkpoints.
+    ours: `train` from start to end, with start-up, sampling, checks, log and checkpoints, less
+        its validation pass, which the other two have not.
+
+    Args:
+        directory: of the data set.
+        rounds: >= 1; at least 5 for a figure to quote.
+        images: to train on, at most 54,000.
+        threads: CPU threads; None for all cores.
+        say: gets a line a round.
+
+    Returns:
+        Seconds a round and their medians, ratios pair by pair, rates, and the machine.
+    """
+    device = configure("cpu", threads, deterministic=False)
+    recipe = baseline().replace(epochs=1, train_images=images if images < 54_000 else 0)
+    data = divide(
+        load_training(directory),
+        validation=recipe.validation,
+        train_images=recipe.train_images,
+        seed=recipe.seed,
+    )
+    seconds: dict[str, list[float]] = {"hand_written": [], "bare": [], "ours": []}
+    bookkeeping, matmul = [], []
+    bare_epoch(data.training, recipe, device, steps=20)  # kernels are chosen at their first use
+    for turn in range(rounds):
+        matmul.append(matmul_rate())
+        seconds["hand_written"].append(hand_written_epoch(data.training, recipe))
+        seconds["bare"].append(bare_epoch(data.training, recipe, device))
+        whole, steps_alone = our_epoch(data, recipe, device)
+        seconds["ours"].append(whole)
+        bookkeeping.append(whole / steps_alone - 1)
+        say(
+            f"round {turn + 1}/{rounds}: "
+            + ", ".join(f"{name} {values[-1]:.2f} s" for name, values in seconds.items())
+        )
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    flops = {
+        name: _flops(model) for name, model in (("assignment", _Plain()), ("ours", SimpleCNN()))
+    }
+    rate = flops["assignment"] * len(data.training) / medians["ours"]
+    peak = statistics.median(matmul)
+    return {
+        "command": f"fashion-cnn benchmark train --rounds {rounds} --images {images}",
+        "version": __version__,
+        "machine": {**describe(device), "cores": os.cpu_count(), "system": platform.platform()},
+        "images": len(data.training),
+        "rounds": rounds,
+        "seconds": seconds,
+        "median_seconds": medians,
+        "median_ratio_hand_written_to_ours": _median_ratio(
+            seconds["hand_written"], seconds["ours"]
+        ),
+        "median_ratio_ours_to_bare": _median_ratio(seconds["ours"], seconds["bare"]),
+        "median_bookkeeping_share": statistics.median(bookkeeping),
+        "images_per_second": {name: len(data.training) / value for name, value in medians.items()},
+        "training_flops_per_image": flops,
+        "ours_gflop_per_second": rate / 1e9,
+        "matmul_gflop_per_second": peak / 1e9,
+        "share_of_matmul": rate / peak,
+        "share_of_matmul_executed": rate / peak * flops["ours"] / flops["assignment"],
+    }
+
+
+def to_text(result: dict[str, Any]) -> str:
+    """The result as a table for people."""
+    names = {"hand_written": "hand-written DataLoader loop", "bare": "bare kernels", "ours": "ours"}
+    lines = [f"{'an epoch of':<30} {'median s':>9} {'images/s':>9}"]
+    for key, name in names.items():
+        rate = result["images_per_second"][key]
+        lines.append(f"{name:<30} {result['median_seconds'][key]:>9.2f} {rate:>9,.0f}")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"hand-written / ours: {result['median_ratio_hand_written_to_ours']:.2f}x",
+            f"ours / bare kernels: {result['median_ratio_ours_to_bare']:.3f}x",
+            f"records, checkpoints, start-up: {result['median_bookkeeping_share']:.1%} of steps",
+            f"{result['ours_gflop_per_second']:.0f} GFLOP/s of the network as the assignment "
+            f"writes it: {result['share_of_matmul']:.0%} of a {_MATMUL_SIZE}^2 float32 matmul's "
+            f"{result['matmul_gflop_per_second']:.0f} "
+            f"({result['share_of_matmul_executed']:.0%} counting only what is computed)",
+            f"medians of {result['rounds']} rounds, {result['images']:,} images, "
+            f"{result['machine']['threads']} threads, {result['machine']['device_name']}",
+        ]
+    )
+
+
+def matmul_rate() -> float:
+    """This machine's float32 matrix product now, in FLOP/s: the median of 10."""
+    a, b = torch.randn(2, _MATMUL_SIZE, _MATMUL_SIZE)
+    times = []
+    for _ in range(10):
+        began = time.perf_counter()
+        torch.mm(a, b)
+        times.append(time.perf_counter() - began)
+    return 2 * _MATMUL_SIZE**3 / statistics.median(times)
+
+
+def hand_written_epoch(training: Split, recipe: Recipe) -> float:
+    """Seconds of an epoch the way the assignment's script does it."""
+    torch.manual_seed(0)
+    model = _Plain()
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
+    loader = DataLoader(_PILDataset(training), batch_size=recipe.batch_size, shuffle=True)
+    began = time.perf_counter()
+    total, correct = 0.0, 0
+    for images, labels in loader:
+        optimizer.zero_grad()
+        logits = model(images)
+        loss = F.cross_entropy(logits, labels)
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(labels)
+        correct += (logits.argmax(1) == labels).sum().item()
+    return time.perf_counter() - began
+
+
+def bare_epoch(
+    training: Split, recipe: Recipe, device: torch.device, steps: int | None = None
+) -> float:
+    """Seconds of an epoch, or of `steps`, of our kernels with no bookkeeping."""
+    learner = Learner.start(recipe, device, "")
+    images, labels = torch.from_numpy(training.images), torch.from_numpy(training.labels)
+    began = time.perf_counter()
+    order = torch.from_numpy(epoch_order(len(labels), recipe.seed, 0))
+    for chosen in order.split(recipe.batch_size)[:steps]:
+        loss = F.cross_entropy(learner.model(images[chosen]), labels[chosen])
+        learner.optimizer.zero_grad()
+        loss.backward()
+        learner.optimizer.step()
+    return time.perf_counter() - began
+
+
+def our_epoch(data: TrainingData, recipe: Recipe, device: torch.device) -> tuple[float, float]:
+    """Seconds of a one-epoch `train` less its validation pass, and of its steps alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(folder)
+        began = time.perf_counter()
+        train(recipe, data, run, device, Interruption(), Progress(quiet=True))
+        whole = time.perf_counter() - began
+        (record,) = run.history
+    steps_alone = len(data.training) / record.images_per_second
+    return whole - (record.seconds - steps_alone), steps_alone
+
+
+def _median_ratio(above: list[float], below: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+def _flops(model: nn.Module) -> float:
+    """Floating-point operations of a training step an image, counted by PyTorch."""
+    images = torch.zeros(8, 28, 28, dtype=torch.uint8)
+    if isinstance(model, _Plain):
+        images = torch.zeros(8, 1, 28, 28)
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(model(images), torch.zeros(8, dtype=torch.int64)).backward()
+    return counter.get_total_flops() / 8
+
+
+class _Plain(nn.Module):
+    """The assignment's network in its own words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(1152, 128), nn.ReLU(), nn.Dropout(0.4), nn.Linear(128, 10),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class _PILDataset(Dataset[tuple[Tensor, int]]):
+    """What torchvision's FashionMNIST with ToTensor and Normalize does for each image."""
+
+    def __init__(self, split: Split) -> None:
+        self.images, self.labels = split.images, split.labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        import numpy as np
+        from PIL import Image
+
+        picture = Image.fromarray(self.images[index])
+        tensor = torch.from_numpy(np.array(picture, np.uint8, copy=True))[None].float().div(255)
+        return tensor.sub(PIXEL_MEAN).div(PIXEL_STD), int(self.labels[index])

@@ -1,0 +1,58 @@
+"""Runs in a few lines of text."""
+
+import dataclasses
+from typing import Any
+
+from fashion_cnn.recipes.recipe import Recipe, format_value
+from fashion_cnn.run.folder import Run
+
+
+def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str:
+    """State every value of a recipe and where it comes from.
+
+    Args:
+        changes: the fields that the command line set.
+        origin: where those come from that are neither from there nor defaults.
+    """
+    default = Recipe()
+    groups: dict[str, list[str]] = {"command line": [], origin: [], "defaults": []}
+    for item in dataclasses.fields(recipe):
+        if item.name == "name":
+            continue
+        value = getattr(recipe, item.name)
+        source = origin if value != getattr(default, item.name) else "defaults"
+        source = "command line" if item.name in changes else source
+        groups[source].append(f"{item.name}={format_value(value)}")
+    lines = [f"  {source}: {' '.join(values)}" for source, values in groups.items() if values]
+    return "\n".join([f"training {recipe.name}", *lines])
+
+
+def summarise(run: Run, metrics: dict[str, Any]) -> str:
+    """The short table at the end of a run: accuracies with intervals, time, and where all is."""
+    rows = [("checkpoint", "step", "epoch", "validation", "test", "95 % interval of test")]
+    for name in ("best", "final"):
+        if result := metrics[name]:
+            low, high = result["test"]["interval"]
+            rows.append(
+                (
+                    name,
+                    str(result["step"]),
+                    f"{result['epoch']:g}",
+                    f"{100 * result['validation']['accuracy']:.2f} %",
+                    f"{100 * result['test']['accuracy']:.2f} %",
+                    f"{100 * low:.2f} - {100 * high:.2f} %",
+                )
+            )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    table = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    minutes, seconds = divmod(round(metrics["training_seconds"]), 60)
+    return "\n".join(
+        [
+            "",
+            *table,
+            "",
+            f"{metrics['status']}: {minutes} min {seconds} s of training and validation",
+            f"test set opened {metrics['test_readings']} time(s) by this run",
+            f"results in {run.path}/: metrics.json, plots, report, checkpoints",
+        ]
+    )

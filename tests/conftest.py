@@ -1,0 +1,44 @@
+"""Small data that the tests make themselves, and the real data set."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashion_cnn.data.fashion_mnist import find_data
+from fashion_cnn.data.split import Split, TrainingData, divide
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def make_split(count: int, seed: int = 0) -> Split:
+    """Learnable images: class k has a bright bar at height 2k+3, under noise."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 10
+    images = random.integers(0, 120, (count, 28, 28))
+    for k in range(10):
+        images[labels == k, 2 * k + 3 : 2 * k + 6, 4:24] += 120
+    return Split(images.astype(np.uint8), labels.astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def small_split() -> Split:
+    return make_split(300)
+
+
+@pytest.fixture(scope="session")
+def small_data(small_split: Split) -> TrainingData:
+    return divide(small_split, validation=0.2, train_images=0, seed=0)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    before = os.getcwd()
+    os.chdir(REPOSITORY)
+    try:
+        directory = find_data()
+    finally:
+        os.chdir(before)
+    assert directory is not None, "the real data set is missing: make data"
+    return directory.resolve() if directory.is_absolute() else REPOSITORY / directory

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import torch
+
+from fashion_cnn.on_torch.augment import augment, erase, flip, rotate, translate
+from fashion_cnn.recipes.recipe import Recipe
+
+OPERATIONS = [{"flip": True}, {"translate": 3}, {"rotate": 20.0}, {"erase": 0.7}]
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.randint(0, 256, (200, 28, 28), dtype=torch.uint8, generator=torch.manual_seed(0))
+
+
+@pytest.mark.parametrize("fields", [*OPERATIONS, {k: v for o in OPERATIONS for k, v in o.items()}])
+def test_a_step_decides_the_draws(images, fields) -> None:
+    recipe, before = Recipe(**fields), images.clone()
+    once = augment(images, recipe, 5)
+    assert once.dtype == torch.uint8
+    assert once.shape == images.shape
+    assert torch.equal(images, before), "the data set itself is never written to"
+    assert torch.equal(once, augment(images, recipe, 5))
+    assert not torch.equal(once, augment(images, recipe, 6))
+    assert not torch.equal(once, augment(images, recipe.replace(seed=1), 5))
+
+
+def test_nothing_asked_for_nothing_done(images) -> None:
+    assert augment(images, Recipe(), 0) is images
+
+
+def test_operations_draw_apart(images) -> None:
+    """Erasing as well changes which pixels are noise, not which images are mirrored."""
+    flipped = augment(images, Recipe(flip=True), 0)
+    both = augment(images, Recipe(flip=True, erase=1.0), 0)
+    same = (flipped == both).flatten(1).double().mean(1)
+    assert (same > 0.5).all()
+    assert (same < 1).all()
+
+
+def test_flip(images) -> None:
+    chosen = torch.arange(200) % 2 == 0
+    got = flip(images, chosen)
+    np.testing.assert_array_equal(got[0], np.fliplr(images[0]))
+    assert torch.equal(got[1], images[1])
+    share = (augment(images, Recipe(flip=True), 0) != images).flatten(1).any(1).double().mean()
+    assert 0.4 < share < 0.6
+
+
+def test_translate_reflects_at_the_border(images) -> None:
+    padded = np.pad(images[0].numpy(), 3, mode="reflect")
+    got = translate(images[:1], torch.tensor([[2, -3]]))[0]
+    np.testing.assert_array_equal(got, padded[3 - 2 : 31 - 2, 3 + 3 : 31 + 3])
+    assert torch.equal(translate(images, torch.zeros(200, 2, dtype=torch.int64)), images)
+    extreme = translate(images[:1], torch.tensor([[27, -27]]))
+    assert extreme.shape == (1, 28, 28)
+
+
+def test_translate_uses_its_whole_reach() -> None:
+    dot = torch.zeros(500, 28, 28, dtype=torch.uint8)
+    dot[:, 14, 14] = 255
+    place = augment(dot, Recipe(translate=2), 0).flatten(1).argmax(1)
+    assert set((place // 28).tolist()) == set(range(12, 17))
+    assert set((place % 28).tolist()) == set(range(12, 17))
+
+
+def test_rotate(images) -> None:
+    assert torch.equal(rotate(images, torch.zeros(200)), images)
+    quarter = rotate(images, torch.full((200,), 90.0))
+    np.testing.assert_array_equal(quarter[0], np.rot90(images[0]))
+    corner = rotate(torch.full((1, 28, 28), 255, dtype=torch.uint8), torch.tensor([45.0]))
+    assert corner[0, 0, 0] == 0
+    assert corner[0, 14, 14] == 255
+
+
+def test_erase(images) -> None:
+    noise = torch.full_like(images, 7)
+    boxes = torch.tensor([[3, 4, 5, 6]]).repeat(200, 1)
+    boxes[1] = 0
+    got = erase(images, boxes, noise)
+    wanted = images[0].clone()
+    wanted[3:8, 4:10] = 7
+    assert torch.equal(got[0], wanted)
+    assert torch.equal(got[1], images[1])
+
+
+def test_erasing_draws_as_the_paper_says() -> None:
+    blank = torch.zeros(4000, 28, 28, dtype=torch.uint8)
+    touched = augment(blank, Recipe(erase=0.5), 0) != 0
+    area = touched.double().mean((1, 2))
+    assert 0.45 < (area > 0).double().mean() < 0.55
+    assert area.max() < 0.45

@@ -1,0 +1,249 @@
+"""Checkpoints are whole and unaltered, or they are not used."""
+
+import dataclasses
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashion_cnn.errors import CheckpointError, NotFiniteError
+from fashion_cnn.run import checkpoint
+from fashion_cnn.run.checkpoint import load, save
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import EpochRecord
+
+MODEL = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.float32(3.5)[None]}
+OPTIMIZER = {"a/exp_avg": np.ones((2, 3), np.float32)}
+
+
+def record(epoch: int, val_loss: float) -> EpochRecord:
+    return EpochRecord(epoch, epoch * 10, 1e-3, 1.0, 0.5, val_loss, 0.5, 1.0, 100.0)
+
+
+def save_epochs(run: Run, val_losses: list[float]) -> None:
+    history = []
+    run.path.mkdir(exist_ok=True)
+    run.save_checkpoint(MODEL, OPTIMIZER, {"step": 0}, history)
+    for epoch, loss in enumerate(val_losses, 1):
+        history.append(record(epoch, loss))
+        run.save_checkpoint(MODEL, OPTIMIZER, {"step": epoch * 10}, history)
+
+
+def steps(run: Run) -> list[int]:
+    return checkpoint.published_steps(run.path / "checkpoints")
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    path = save(tmp_path, MODEL, OPTIMIZER, {"step": 7, "x": 0.1})
+    assert path.name == "step-00000007"
+    assert {p.name for p in path.iterdir()} == {
+        "model.safetensors",
+        "optimizer.safetensors",
+        "state.json",
+        "MANIFEST.json",
+    }
+    found = load(path)
+    np.testing.assert_array_equal(found.model["a"], MODEL["a"])
+    np.testing.assert_array_equal(found.optimizer["a/exp_avg"], OPTIMIZER["a/exp_avg"])
+    assert found.state == {"step": 7, "x": 0.1}
+
+
+def test_every_flipped_bit_and_truncation_is_detected(tmp_path: Path) -> None:
+    path = save(tmp_path, MODEL, OPTIMIZER, {"step": 7})
+    random = np.random.default_rng(0)
+    for file in sorted(path.iterdir()):
+        original = file.read_bytes()
+        for _ in range(100):
+            mutated = bytearray(original)
+            mutated[random.integers(len(original))] ^= 1 << random.integers(8)
+            file.write_bytes(mutated)
+            with pytest.raises(CheckpointError):
+                load(path)
+        for _ in range(30):
+            file.write_bytes(original[: random.integers(len(original))])
+            with pytest.raises(CheckpointError):
+                load(path)
+        file.write_bytes(original)
+    load(path)
+
+
+def test_swapped_and_missing_files_are_detected(tmp_path: Path) -> None:
+    one = save(tmp_path, MODEL, OPTIMIZER, {"step": 1})
+    two = save(tmp_path, {**MODEL, "b": MODEL["b"] + 1}, OPTIMIZER, {"step": 2})
+    shutil.copy(one / "model.safetensors", two)
+    with pytest.raises(CheckpointError, match=r"model.safetensors is not what its manifest says"):
+        load(two)
+    (two / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"model.safetensors cannot be read"):
+        load(two)
+    one.rename(tmp_path / "step-00000009")
+    with pytest.raises(CheckpointError, match="of another step"):
+        load(tmp_path / "step-00000009")
+
+
+def test_pickle_in_a_checkpoint_is_refused_unread(tmp_path: Path) -> None:
+    path = save(tmp_path, MODEL, OPTIMIZER, {"step": 1})
+    canary = tmp_path / "canary"
+    hostile = b"cos\nsystem\n(S'touch " + str(canary).encode() + b"'\ntR."
+    (path / "model.safetensors").write_bytes(hostile)
+    content = {
+        p: (path / p).read_bytes()
+        for p in ("model.safetensors", "optimizer.safetensors", "state.json")
+    }
+    (path / "MANIFEST.json").write_bytes(checkpoint._manifest(content))
+    with pytest.raises(CheckpointError, match="not valid safetensors"):
+        load(path)
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nothing_that_is_not_finite_is_published(tmp_path: Path, bad: float) -> None:
+    for model, optimizer in (
+        ({"a": np.array([1, bad], np.float32)}, OPTIMIZER),
+        (MODEL, {"a/exp_avg": np.array([bad], np.float32)}),
+    ):
+        with pytest.raises(NotFiniteError, match="a.* is not finite"):
+            save(tmp_path, model, optimizer, {"step": 1})
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EIO])
+def test_a_failing_disk_leaves_the_older_checkpoint(tmp_path, monkeypatch, fault: int) -> None:
+    """Fail the 1st, 2nd, 3rd … system call of a save in turn, until one save gets through."""
+    old = save(tmp_path, MODEL, OPTIMIZER, {"step": 1})
+    failures = 0
+    while True:
+        calls = 0
+
+        def counted(function, *, limit: int):
+            def call(*arguments, **keywords):
+                nonlocal calls
+                calls += 1
+                if calls == limit:
+                    raise OSError(fault, os.strerror(fault))
+                return function(*arguments, **keywords)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in ("fsync", "rename"):
+                patch.setattr(os, name, counted(getattr(os, name), limit=failures + 1))
+            try:
+                save(tmp_path, MODEL, OPTIMIZER, {"step": 2})
+            except OSError as error:
+                raised = error.errno
+            else:
+                break
+        assert raised == fault
+        failures += 1
+        load(old)
+        if (tmp_path / "step-00000002").exists():  # renamed, though not known to be durable
+            load(tmp_path / "step-00000002")
+            shutil.rmtree(tmp_path / "step-00000002")
+        assert [path.name for path in tmp_path.iterdir()] == [old.name]
+    assert failures >= 7  # four files, two folders, a rename
+
+
+@pytest.mark.parametrize("kilobytes", [1, 4, 20])
+def test_a_file_size_limit_is_a_full_disk(tmp_path: Path, kilobytes: int) -> None:
+    """The real thing: `ulimit -f` in a child process; nothing partial is left."""
+    code = (
+        "import sys, numpy as np; from pathlib import Path\n"
+        "from fashion_cnn.run.checkpoint import save\n"
+        "big = {'a': np.ones(10_000, np.float32)}\n"
+        "try: save(Path(sys.argv[1]), big, big, {'step': 1})\n"
+        "except OSError as error: sys.exit(error.errno)\n"
+    )
+    command = f'ulimit -f {kilobytes}; exec "$0" -c "$1" "$2"'
+    done = subprocess.run(["bash", "-c", command, sys.executable, code, tmp_path])
+    assert done.returncode == errno.EFBIG
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_best_follows_the_lowest_validation_loss_and_pruning_keeps_it(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    save_epochs(run, [0.5, 0.3, 0.4, 0.35, 0.6])
+    assert os.readlink(run.path / "checkpoints/best") == "step-00000020"
+    assert steps(run) == [50, 40, 20]
+    assert run.load_checkpoint("best").state["step"] == 20
+
+
+def test_equal_losses_keep_the_earlier_epoch(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    save_epochs(run, [0.3, 0.3])
+    assert run.load_checkpoint("best").state["step"] == 10
+
+
+def test_resume_falls_back_and_names_what_it_rejects(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    save_epochs(run, [0.5, 0.4, 0.3])
+    (run.path / "checkpoints/step-00000030/state.json").write_text("{}")
+    found, history, rejected = run.newest_checkpoint()
+    assert found.state["step"] == 20
+    assert [row.epoch for row in history] == [1, 2]
+    assert len(rejected) == 1
+    assert rejected[0].startswith("step 30: ")
+    assert "state.json has 2 bytes" in rejected[0]
+
+
+def test_the_previous_checkpoint_still_has_its_own_best(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    save_epochs(run, [0.2, 0.5, 0.4, 0.1])
+    shutil.rmtree(run.path / "checkpoints/step-00000040")
+    assert run.newest_checkpoint()[0].state["step"] == 30
+    assert 10 in steps(run)
+
+
+def test_a_checkpoint_without_its_best_is_no_place_to_resume(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    save_epochs(run, [0.2, 0.5, 0.4])
+    (run.path / "checkpoints/step-00000010/model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="no usable checkpoint") as caught:
+        run.newest_checkpoint()
+    assert "step 30" in str(caught.value)
+    assert "step 20" in str(caught.value)
+
+
+def test_after_a_fallback_the_damaged_future_makes_room(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    save_epochs(run, [0.5, 0.4, 0.3])
+    (run.path / "checkpoints/step-00000030/MANIFEST.json").write_bytes(b"")
+    history = [record(1, 0.5), record(2, 0.4)]
+    run.save_checkpoint(MODEL, OPTIMIZER, {"step": 25}, history)
+    assert steps(run)[0] == 25
+    assert run.newest_checkpoint()[0].state["step"] == 25
+
+
+def test_a_published_checkpoint_is_not_written_to_again(tmp_path: Path) -> None:
+    path = save(tmp_path, MODEL, OPTIMIZER, {"step": 1})
+    before = (path / "model.safetensors").stat().st_mtime_ns
+    assert save(tmp_path, MODEL, OPTIMIZER, {"step": 1}) == path
+    assert (path / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_history_survives_as_csv(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    rows = [record(1, 0.1 + 0.2), record(2, 1e-17)]
+    run.record_history(rows)
+    assert run.history == rows
+    header = (tmp_path / "history.csv").read_text().splitlines()[0]
+    assert header.split(",") == [item.name for item in dataclasses.fields(EpochRecord)]
+
+
+def test_a_torn_log_line_is_repaired_and_the_future_cut(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for step in (10, 20):
+        run.log("epoch", step=step)
+    run.log("test_set_opened", step=20)
+    with (tmp_path / "log.jsonl").open("ab") as file:
+        file.write(b'{"event": "epo')
+    run.cut_back(10, [record(1, 0.5)])
+    entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(e["event"], e["step"]) for e in entries] == [("epoch", 10), ("test_set_opened", 20)]
+    assert [row.epoch for row in run.history] == [1]

@@ -1,0 +1,247 @@
+"""A real training on real images through the script and the command, signals and all."""
+
+import csv
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import classification_report
+
+from fashion_cnn import CLASS_NAMES, Run, load_test, open_classifier
+from fashion_cnn.cli import main
+from fashion_cnn.evaluation.metrics import log_softmax
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SCRIPT = REPOSITORY / "fashion_mnist_pytorch.py"
+SMALL = ["--epochs", "2", "--train-images", "2000", "--threads", "2"]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-W", "error", "-m", "fashion_cnn", *arguments]
+
+
+def same_weights(a: Path, b: Path) -> bool:
+    names = ("model.safetensors", "optimizer.safetensors")
+    return all(
+        (a / "checkpoints/final" / name).read_bytes()
+        == (b / "checkpoints/final" / name).read_bytes()
+        for name in names
+    )
+
+
+@pytest.fixture(scope="module")
+def results(real_data: Path, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """What `python fashion_mnist_pytorch.py` leaves in results/."""
+    folder = tmp_path_factory.mktemp("script")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", SCRIPT, *SMALL, "--data-dir", real_data],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "results", done
+
+
+def test_the_script_leaves_every_deliverable(results) -> None:
+    folder, done = results
+    for name in [
+        "recipe.json",
+        "environment.json",
+        "split.json",
+        "log.jsonl",
+        "history.csv",
+        "loss_pytorch.png",
+        "accuracy_pytorch.png",
+        "confusion_matrix.png",
+        "confusion_matrix_normalized.png",
+        "confusion_matrix.csv",
+        "classification_report.txt",
+        "classification_report.json",
+        "metrics.json",
+        "predictions.csv",
+        "checkpoints/best/model.safetensors",
+        "checkpoints/final/model.safetensors",
+    ]:
+        assert (folder / name).stat().st_size > 0, name
+    assert not list(folder.rglob("*.tmp"))
+    epochs = [line for line in done.stderr.splitlines() if line.startswith("epoch ")]
+    assert len(epochs) == 2
+    assert "\r" not in done.stderr, "no bar in a file"
+    assert "95 % interval" in done.stdout
+    assert "best" in done.stdout
+    assert "final" in done.stdout
+
+
+def test_pictures_are_pictures(results) -> None:
+    for path in results[0].glob("*.png"):
+        data = path.read_bytes()
+        width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+        assert data.startswith(b"\x89PNG")
+        assert width >= 700, path
+        assert height >= 450, path
+
+
+def test_the_results_agree_with_each_other(results, real_data) -> None:
+    folder, _ = results
+    metrics = json.loads((folder / "metrics.json").read_text())
+    best = metrics["best"]["test"]
+    with (folder / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    test = load_test(real_data)
+    labels = np.array([int(row["label"]) for row in rows])
+    predicted = np.array([int(row["predicted"]) for row in rows])
+    np.testing.assert_array_equal(labels, test.labels)
+    assert (labels == predicted).mean() == pytest.approx(best["accuracy"], abs=1e-12)
+    logits = open_classifier(Run(folder), "best").logits(test.images)
+    np.testing.assert_array_equal(predicted, logits.argmax(1))
+    written = np.array([[float(row[f"p{i}"]) for i in range(10)] for row in rows])
+    np.testing.assert_allclose(written, np.exp(log_softmax(logits)), atol=1e-6)
+    with (folder / "confusion_matrix.csv").open() as file:
+        matrix = list(csv.reader(file))
+    assert [row[0] for row in matrix[1:]] == list(CLASS_NAMES)
+    assert [[int(v) for v in row[1:]] for row in matrix[1:]] == best["confusion"]
+    report = json.loads((folder / "classification_report.json").read_text())
+    assert report["checkpoint"] == "best"
+    wanted = classification_report(
+        labels, predicted, target_names=CLASS_NAMES, output_dict=True, zero_division=0
+    )
+    assert report["Bag"] == pytest.approx(wanted["Bag"])
+    final = open_classifier(Run(folder), "final").logits(test.images)
+    assert (final.argmax(1) == test.labels).mean() == metrics["final"]["test"]["accuracy"]
+
+
+def test_the_test_set_is_read_once_and_each_reading_is_counted(results, capsys, real_data) -> None:
+    folder, _ = results
+    assert json.loads((folder / "metrics.json").read_text())["test_readings"] == 1
+    before = json.loads((folder / "metrics.json").read_text())
+    assert main(["evaluate", str(folder), "--data-dir", str(real_data)]) == 0
+    after = json.loads((folder / "metrics.json").read_text())
+    assert after.pop("test_readings") == before.pop("test_readings") + 1
+    assert after == before
+    assert "opened 2 time(s)" in capsys.readouterr().out
+
+
+def test_recipe_json_reruns_the_run(results, tmp_path, real_data) -> None:
+    from fashion_cnn import Hardware, train
+
+    folder, _ = results
+    hardware = Hardware(threads=2)
+    train(Run(folder).recipe, tmp_path, data_dir=real_data, hardware=hardware, quiet=True)
+    assert same_weights(folder, tmp_path)
+
+
+def started(*arguments: str) -> subprocess.Popen:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command(*arguments), stderr=pipe, stdout=pipe, text=True)
+
+
+def wait_for_line(process: subprocess.Popen, start: str) -> None:
+    assert process.stderr
+    for line in process.stderr:
+        if line.startswith(start):
+            return
+    pytest.fail(f"{start!r} never came: exit {process.wait()}")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_inside_an_epoch_saves_evaluates_and_resumes_exactly(
+    results, tmp_path, real_data, number: int, code: int
+) -> None:
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+    with started("train", "baseline", *SMALL, *output) as process:
+        wait_for_line(process, "epoch   1/2")
+        time.sleep(0.1)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["status"] == "interrupted"
+    assert 32 <= metrics["final"]["step"] < 64
+    assert metrics["best"]["epoch"] == 1
+    assert "interrupted" in out
+    assert (tmp_path / "run/confusion_matrix.png").exists()
+    assert main(["train", "--resume", *output]) == 0
+    assert same_weights(results[0], tmp_path / "run")
+    timeless = [
+        [line.split(",")[:7] for line in (folder / "history.csv").read_text().splitlines()]
+        for folder in (results[0], tmp_path / "run")
+    ]
+    assert timeless[0] == timeless[1]
+
+
+def test_a_stop_before_the_first_epoch_still_leaves_results(tmp_path, real_data) -> None:
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+    with started("train", *output) as process:
+        while not (tmp_path / "run/recipe.json").exists():
+            time.sleep(0.02)
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["best"] is None
+    assert metrics["reports_speak_of"] == "final"
+    assert (tmp_path / "run/loss_pytorch.png").exists()
+    assert "final checkpoint" in (tmp_path / "run/classification_report.txt").read_text()
+
+
+def test_a_second_signal_leaves_at_once(tmp_path, real_data) -> None:
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+    with started("train", *SMALL, *output) as process:
+        wait_for_line(process, "epoch   1/2")
+        process.send_signal(signal.SIGINT)
+        wait_for_line(process, "stopping")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert not (tmp_path / "run/metrics.json").exists()
+    assert main(["train", "--resume", *output]) == 0
+
+
+def test_a_folder_in_use_is_left_alone(results, tmp_path, capsys, real_data) -> None:
+    folder, _ = results
+    with (folder / ".lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for arguments in (["train", "--resume", "--output"], ["evaluate"]):
+            code = main([*arguments, str(folder), "--data-dir", str(real_data)])
+            assert code == 2
+            assert "in use by process" in capsys.readouterr().err
+
+
+def test_a_full_disk_ends_with_code_7_and_the_older_checkpoint(
+    tmp_path, real_data, results
+) -> None:
+    """A size limit that the first checkpoint, without optimiser state, fits and the next not."""
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+    words = " ".join(f"'{word}'" for word in command("train", *SMALL, *output))
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 1200; exec {words}"], capture_output=True, text=True
+    )
+    assert done.returncode == 7, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "File too large" in last
+    assert "--resume" in last
+    assert "Traceback" not in done.stderr
+    assert os.listdir(tmp_path / "run/checkpoints") == ["step-00000000"]
+    assert main(["train", "--resume", *output]) == 0
+    assert same_weights(results[0], tmp_path / "run")
+
+
+def test_extending_says_what_happens_to_the_schedule(tmp_path, capsys, real_data) -> None:
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+    small = ["--train-images", "500", "--schedule", "cosine"]
+    assert main(["train", "--epochs", "1", *small, *output]) == 0
+    assert main(["train", "--resume", "--epochs", "2", *output]) == 0
+    assert "1 -> 2 epochs: the cosine schedule is stretched" in capsys.readouterr().err
+    assert len(Run(tmp_path / "run").history) == 2
+    assert Run(tmp_path / "run").recipe.epochs == 2
+    assert main(["train", "--resume", "--epochs", "1", *output]) == 2
+    assert "2 are done" in capsys.readouterr().err

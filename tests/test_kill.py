@@ -1,0 +1,69 @@
+"""SIGKILL at random instants: the final weights are those of a run that was never killed.
+
+A dozen in `make test`; `make campaign-kill N=1000` for many (chains of up to five kills a run).
+"""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+RECIPE = ["--epochs", "3", "--train-images", "1000", "--translate", "1", "--ema-decay", "0.9"]
+FILES = ("model.safetensors", "optimizer.safetensors")
+
+
+def start(data: Path, run: Path, *words: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "fashion_cnn", "train", *words]
+    command += ["--output", str(run), "--data-dir", str(data), "--threads", "2"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen) -> None:
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+
+
+def outcome(run: Path) -> tuple[list[bytes], list[list[str]]]:
+    weights = [(run / "checkpoints" / n / f).read_bytes() for n in ("best", "final") for f in FILES]
+    history = [line.split(",")[:7] for line in (run / "history.csv").read_text().splitlines()]
+    return weights, history
+
+
+def kill_and_resume(data: Path, base: Path, kills: int, seed: int) -> int:
+    """Kill runs until `kills` have hit, in chains of one to five; returns the hits."""
+    straight = base / "straight"
+    finish(start(data, straight, *RECIPE))
+    wanted = outcome(straight)
+    draw, hits, number = random.Random(seed), 0, 0
+    while hits < kills:
+        run = base / f"run-{number}"
+        number += 1
+        for _ in range(draw.randint(1, 5)):
+            begun = (run / "recipe.json").exists()
+            process = start(data, run, *(["--resume"] if begun else RECIPE))
+            # Most of a process is start-up; what matters comes after the folder is there.
+            while process.poll() is None and not (run / ".lock").exists():
+                time.sleep(0.01)
+            time.sleep(draw.uniform(2.0, 4.5) if begun else draw.uniform(0.0, 2.5))
+            process.kill()
+            process.communicate()
+            hits += process.returncode == -9
+        words = ["--resume"] if (run / "recipe.json").exists() else RECIPE
+        finish(start(data, run, *words))
+        assert outcome(run) == wanted, run
+    return hits
+
+
+def test_a_dozen_kills(real_data: Path, tmp_path: Path) -> None:
+    assert kill_and_resume(real_data, tmp_path, kills=12, seed=1) >= 12
+
+
+@pytest.mark.campaign
+def test_many_kills(real_data: Path, tmp_path: Path) -> None:
+    seed = int(os.environ.get("SEED", str(time.time_ns())))
+    kills = kill_and_resume(real_data, tmp_path, int(os.environ["KILLS"]), seed)
+    print(f"\n{kills} kills (seed {seed}): every resumed run ended in the same bits")

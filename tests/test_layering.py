@@ -1,0 +1,114 @@
+"""Imports run downwards only, and nothing heavy is imported before it is needed."""
+
+import ast
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import fashion_cnn
+
+PACKAGE = Path(fashion_cnn.__file__).parent
+LAYERS = [
+    {"errors"},
+    {"data", "recipes", "run", "classifier"},
+    {"on_torch", "on_keras", "evaluation"},
+    {"reporting", "shipping"},
+    {"job"},
+    {"tuning", "benchmark", "doctor"},
+    {"cli"},
+    {"__main__"},
+]
+ROOM = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}
+APART = {"on_torch", "on_keras", "evaluation"}
+LIGHT = {"data", "recipes", "run", "classifier", "errors"}
+HEAVY = {"torch", "keras", "tensorflow", "matplotlib", "sklearn"}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the direction"
+            names |= {node.module or ""} | {f"{node.module}.{a.name}" for a in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_downwards(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if room in LIGHT:
+            assert top not in HEAVY, f"{path} imports {name}"
+        if top != "fashion_cnn" or not rest or rest[0] not in ROOM:
+            continue
+        target = rest[0]
+        assert ROOM[target] <= ROOM[room], f"{room} imports {target}, which is above it"
+        if room in APART and target in APART:
+            assert room == target, f"{room} imports {target}, its neighbour"
+
+
+def test_training_mentions_no_report() -> None:
+    words = ("report", "plot", "matplotlib", "serve", "tun")
+    for path in (PACKAGE / "on_torch").glob("*.py"):
+        assert not [name for name in imports(path) if any(word in name for word in words)]
+
+
+def test_no_room_without_a_meaning() -> None:
+    banned = {
+        "utils", "common", "helpers", "misc", "base", "registry", "factory", "trainer", "callbacks",
+    }  # fmt: skip
+    assert not [path for path in MODULES if path.stem in banned]
+
+
+def test_files_and_functions_stay_small() -> None:
+    for path in MODULES:
+        text = path.read_text()
+        assert len(text.splitlines()) <= 330, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                assert len(node.args.args + node.args.kwonlyargs) <= 8, f"{path}: {node.name}"
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert not loaded_by("import fashion_cnn, fashion_cnn.cli") & (HEAVY | {"numpy"})
+
+
+def test_reports_need_no_torch() -> None:
+    loaded = loaded_by("import fashion_cnn.reporting.plots, fashion_cnn.evaluation.evaluate")
+    assert not loaded & {"torch", "keras", "tensorflow"}
+
+
+def test_every_name_of_the_api_is_there() -> None:
+    for names in fashion_cnn._HOMES.values():
+        for name in names:
+            assert getattr(fashion_cnn, name).__doc__
+    with pytest.raises(AttributeError, match="no 'trian'"):
+        fashion_cnn.trian  # noqa: B018
+
+
+def test_help_answers_at_once() -> None:
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "fashion_cnn", "--help"], check=True, capture_output=True
+        )
+        times.append(time.perf_counter() - began)
+    assert statistics.median(times) < 0.5, os.getloadavg()

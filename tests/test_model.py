@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fashion_cnn.data.fashion_mnist import load_training
+from fashion_cnn.errors import UsageError
+from fashion_cnn.on_torch.classifier import TorchClassifier
+from fashion_cnn.on_torch.model import PIXEL_MEAN, PIXEL_STD, SimpleCNN, place
+
+
+def as_the_assignment_writes_it(model: SimpleCNN, images: torch.Tensor) -> torch.Tensor:
+    x = (images[:, None].double() / 255 - PIXEL_MEAN) / PIXEL_STD
+    for layer in (model.conv1, model.conv2, model.conv3):
+        x = F.conv2d(x, layer.weight.double(), layer.bias.double(), padding=1)
+        x = F.max_pool2d(F.relu(x), 2)
+    x = F.linear(x.flatten(1), model.hidden.weight.double(), model.hidden.bias.double())
+    return F.linear(F.relu(x), model.output.weight.double(), model.output.bias.double())
+
+
+@pytest.fixture
+def model() -> SimpleCNN:
+    torch.manual_seed(0)
+    return place(SimpleCNN(), torch.device("cpu"))
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8, generator=torch.manual_seed(1))
+
+
+def test_parameters() -> None:
+    assert sum(p.numel() for p in SimpleCNN().parameters()) == 241_546
+    shapes = {name: tuple(p.shape) for name, p in SimpleCNN().named_parameters()}
+    assert shapes["conv3.weight"] == (128, 64, 3, 3)
+    assert shapes["hidden.weight"] == (128, 1152)
+
+
+def test_logits_and_gradients_are_the_assignments(model, images) -> None:
+    labels = torch.arange(5)
+    wanted = as_the_assignment_writes_it(model, images)
+    wanted_gradients = torch.autograd.grad(
+        F.cross_entropy(wanted, labels), list(model.parameters())
+    )
+    got = model.eval()(images)
+    gradients = torch.autograd.grad(F.cross_entropy(got, labels), list(model.parameters()))
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got.double(), wanted, atol=1e-5, rtol=1e-4)
+    for (name, _), a, b in zip(model.named_parameters(), gradients, wanted_gradients, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_dropout_acts_in_training_alone(model, images) -> None:
+    assert not torch.equal(model.train()(images), model.train()(images))
+    assert torch.equal(model.eval()(images), model.eval()(images))
+
+
+def test_normalisation_constants(real_data) -> None:
+    pixels = load_training(real_data).images.astype(np.float64) / 255
+    assert pixels.mean() == pytest.approx(PIXEL_MEAN, abs=1e-12)
+    assert pixels.std() == pytest.approx(PIXEL_STD, abs=1e-12)
+
+
+def test_a_classifier_scores_any_number_of_images_alike(model) -> None:
+    classifier = TorchClassifier(model, torch.device("cpu"))
+    images = np.random.default_rng(0).integers(0, 256, (600, 28, 28), dtype=np.uint8)
+    logits = classifier.logits(images)
+    assert logits.shape == (600, 10)
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(classifier.logits(images[:1]), logits[:1], atol=1e-5)
+    assert classifier.logits(images[:0]).shape == (0, 10)
+    assert model.training, "a classifier leaves the model's mode as it was"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((1, 28, 28), np.float32),
+        np.zeros((28, 28), np.uint8),
+        np.zeros((1, 1, 28, 28), np.uint8),
+        np.zeros((1, 28, 29), np.uint8),
+        [[0]],
+    ],
+)
+def test_a_classifier_refuses_anything_else(model, wrong) -> None:
+    with pytest.raises(UsageError, match="classifier takes"):
+        TorchClassifier(model, torch.device("cpu")).logits(wrong)

@@ -1,0 +1,82 @@
+import dataclasses
+import json
+
+import pytest
+
+from fashion_cnn.errors import UsageError
+from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.recipe import Recipe
+
+
+def test_the_baseline_is_the_assignment() -> None:
+    recipe = catalog.named("baseline")
+    wanted = {
+        "model": "simple_cnn",
+        "epochs": 50,
+        "batch_size": 64,
+        "validation": 0.1,
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "dropout": 0.4,
+    }
+    assert wanted.items() <= recipe.to_dict().items()
+    assert not any([recipe.flip, recipe.translate, recipe.rotate, recipe.erase])
+
+
+def test_json_round_trip() -> None:
+    recipe = Recipe(epochs=3, class_weights=(1.0,) * 9 + (2.0,), flip=True, weight_decay=1)
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_unknown_and_missing_keys_are_named() -> None:
+    with pytest.raises(UsageError, match="no 'epoch'.*did you mean 'epochs'"):
+        Recipe.from_dict({**Recipe().to_dict(), "epoch": 3})
+    with pytest.raises(UsageError, match="lacks 'dropout'"):
+        Recipe.from_dict({k: v for k, v in Recipe().to_dict().items() if k != "dropout"})
+    with pytest.raises(UsageError, match="did you mean 'baseline'"):
+        catalog.named("basline")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", -1),
+        ("epochs", 2.5),
+        ("epochs", True),
+        ("batch_size", 0),
+        ("seed", -1),
+        ("validation", 0.0),
+        ("validation", 1.0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("learning_rate", float("inf")),
+        ("weight_decay", -1e-4),
+        ("dropout", 1.0),
+        ("label_smoothing", -0.1),
+        ("ema_decay", 1.0),
+        ("schedule", "cosin"),
+        ("optimizer", "sdg"),
+        ("flip", 1),
+        ("translate", 28),
+        ("erase", 1.5),
+        ("class_weights", (1.0, 2.0)),
+        ("class_weights", (0.0,) * 10),
+        ("model", 3),
+    ],
+)
+def test_bad_values_are_named_with_what_is_allowed(field: str, value) -> None:
+    with pytest.raises(UsageError, match=rf"{field} is .*must be"):
+        Recipe().replace(**{field: value})
+
+
+def test_every_field_says_what_it_is() -> None:
+    assert all(item.metadata["help"] for item in dataclasses.fields(Recipe))
+
+
+def test_every_recipe_states_its_cost_and_result() -> None:
+    for name in catalog.RECIPES:
+        assert catalog.named(name).name == name
+        text = catalog.description(name)
+        for word in ("fashion-cnn train", "%", "n=", "cores"):
+            assert word in text, (name, word)

@@ -1,0 +1,277 @@
+"""The training loop: learning, determinism, resume, divergence, early stopping."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fashion_cnn.data.split import TrainingData
+from fashion_cnn.errors import CheckpointError, DivergedError, NotFiniteError, UsageError
+from fashion_cnn.on_torch import train as train_module
+from fashion_cnn.on_torch.learner import Learner
+from fashion_cnn.on_torch.train import train, train_step
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run import checkpoint
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.interruption import Interruption
+from fashion_cnn.run.progress import Progress
+
+CPU = torch.device("cpu")
+SHORT = Recipe(epochs=3, batch_size=50, learning_rate=3e-3)  # 240 images: 4 full batches, 1 of 40
+STEPS = 5
+RICH = SHORT.replace(
+    optimizer="adamw",
+    weight_decay=0.01,
+    schedule="one-cycle",
+    label_smoothing=0.1,
+    class_weights=(1.0,) * 6 + (2.0,) + (1.0,) * 3,
+    ema_decay=0.9,
+    flip=True,
+    translate=2,
+    rotate=10.0,
+    erase=0.5,
+)
+
+
+class StopAt(Interruption):
+    """As if a signal came when so many steps were done."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    @property
+    def signal(self) -> int | None:
+        self.looks -= 1
+        return 2 if self.looks < 0 else None
+
+
+def go(
+    recipe: Recipe, data: TrainingData, path: Path, *, stop: int | None = None, resume: bool = False
+) -> Run:
+    run = Run(path)
+    path.mkdir(exist_ok=True)
+    interruption = Interruption() if stop is None else StopAt(stop)
+    status = train(recipe, data, run, CPU, interruption, Progress(quiet=True), resume=resume)
+    assert (status == "interrupted") == (stop is not None)
+    return run
+
+
+def content(run: Run, name: str = "final") -> dict[str, bytes]:
+    folder = run.path / "checkpoints" / name
+    return {file: (folder / file).read_bytes() for file in checkpoint._FILES[:2]}
+
+
+def timeless(run: Run) -> list[dict]:
+    rows = [dataclasses.asdict(record) for record in run.history]
+    return [
+        {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in rows
+    ]
+
+
+@pytest.fixture(scope="module")
+def straight(small_data, tmp_path_factory) -> dict[str, Run]:
+    """Each recipe trained without a stop."""
+    base = tmp_path_factory.mktemp("straight")
+    return {
+        name: go(recipe, small_data, base / name)
+        for name, recipe in {"short": SHORT, "rich": RICH}.items()
+    }
+
+
+def test_a_batch_can_be_learnt_by_heart(small_data) -> None:
+    recipe = Recipe(dropout=0.0)
+    learner = Learner.start(recipe, CPU, "")
+    images = torch.from_numpy(small_data.training.images[:64])
+    labels = torch.from_numpy(small_data.training.labels[:64])
+    for step in range(60):
+        loss, correct = train_step(
+            learner.model, learner.optimizer, images, labels, 1e-3, recipe, step
+        )
+    assert correct == 64
+    assert loss < 0.05
+
+
+def test_training_learns_and_records_it(straight) -> None:
+    history = straight["short"].history
+    assert [record.epoch for record in history] == [1, 2, 3]
+    assert [record.step for record in history] == [5, 10, 15]
+    assert history[-1].val_loss < history[0].val_loss
+    assert history[-1].val_accuracy > 0.5
+    assert all(record.images_per_second > 0 and record.seconds > 0 for record in history)
+
+
+def test_same_seed_same_bits_other_seed_other_bits(straight, small_data, tmp_path) -> None:
+    again = go(SHORT, small_data, tmp_path / "again")
+    assert content(again) == content(straight["short"])
+    assert timeless(again) == timeless(straight["short"])
+    other = go(SHORT.replace(seed=1), small_data, tmp_path / "other")
+    assert content(other) != content(straight["short"])
+
+
+@pytest.mark.parametrize("name", ["short", "rich"])
+@pytest.mark.parametrize("stops", [[0], [1], [4], [5], [7], [14], [3, 2, 6]])
+def test_a_stopped_and_resumed_run_ends_in_the_same_bits(
+    straight, small_data, tmp_path, name: str, stops: list[int]
+) -> None:
+    recipe = {"short": SHORT, "rich": RICH}[name]
+    for turn, stop in enumerate(stops):
+        run = go(recipe, small_data, tmp_path, stop=stop, resume=turn > 0)
+    run = go(recipe, small_data, tmp_path, resume=True)
+    assert content(run) == content(straight[name])
+    assert content(run, "best") == content(straight[name], "best")
+    assert timeless(run) == timeless(straight[name])
+
+
+def test_resuming_a_finished_run_changes_nothing(small_data, tmp_path) -> None:
+    run = go(SHORT, small_data, tmp_path)
+    before = content(run), run.history
+    go(SHORT, small_data, tmp_path, resume=True)
+    assert (content(run), run.history) == before
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step", "plateau"])
+def test_an_extended_run_is_a_longer_run(small_data, tmp_path, schedule: str) -> None:
+    recipe = SHORT.replace(schedule=schedule, schedule_epochs=1, schedule_factor=0.5)
+    go(recipe.replace(epochs=2), small_data, tmp_path / "two")
+    extended = go(recipe.replace(epochs=4), small_data, tmp_path / "two", resume=True)
+    four = go(recipe.replace(epochs=4), small_data, tmp_path / "four")
+    assert content(extended) == content(four)
+    assert timeless(extended) == timeless(four)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(small_data, tmp_path) -> None:
+    go(SHORT, small_data, tmp_path)
+    for change in ({"seed": 1}, {"learning_rate": 1e-4}, {"dropout": 0.1}):
+        with pytest.raises(CheckpointError, match="of another recipe"):
+            go(SHORT.replace(**change), small_data, tmp_path, resume=True)
+
+
+def test_a_tampered_checkpoint_that_hashes_right_is_refused(small_data, tmp_path) -> None:
+    run = go(SHORT.replace(epochs=1), small_data, tmp_path)
+    newest = run.newest_checkpoint()[0]
+    bad = {**newest.model, "conv1.weight": np.zeros((32, 1, 5, 5), np.float32)}
+    for path in (run.path / "checkpoints").iterdir():
+        checkpoint.shutil.rmtree(path) if not path.is_symlink() else path.unlink()
+    checkpoint.save(run.path / "checkpoints", bad, newest.optimizer, newest.state)
+    with pytest.raises(CheckpointError, match="conv1.weight is float32"):
+        go(SHORT.replace(epochs=1), small_data, tmp_path, resume=True)
+
+
+def test_resuming_nothing_is_an_error(small_data, tmp_path) -> None:
+    with pytest.raises(CheckpointError, match="no usable checkpoint"):
+        go(SHORT, small_data, tmp_path, resume=True)
+
+
+def test_one_bad_step_rolls_back_to_half_the_rate(small_data, tmp_path, monkeypatch) -> None:
+    rates, fail_at = [], [7]
+
+    def failing(model, optimizer, images, labels, rate, recipe, step):
+        rates.append((step, rate))
+        if fail_at and step == fail_at[0]:
+            fail_at.pop()
+            raise NotFiniteError("loss nan")
+        return train_step(model, optimizer, images, labels, rate, recipe, step)
+
+    monkeypatch.setattr(train_module, "train_step", failing)
+    run = go(SHORT, small_data, tmp_path)
+    full, half = SHORT.learning_rate, SHORT.learning_rate / 2
+    assert rates[7:9] == [(7, full), (5, half)], "back to the end of the first epoch"
+    assert [record.learning_rate for record in run.history] == [full, half, half]
+    assert [entry["event"] for entry in run.events()].count("rolled back") == 1
+
+
+def test_hopeless_training_ends_as_diverged_with_good_checkpoints(small_data, tmp_path) -> None:
+    with pytest.raises(DivergedError, match="smaller --lr"):
+        go(SHORT.replace(learning_rate=1e30), small_data, tmp_path)
+    found, _, _ = Run(tmp_path).newest_checkpoint()
+    assert all(np.isfinite(array).all() for array in found.model.values())
+    rolled = [e["rollbacks"] for e in Run(tmp_path).events() if e["event"] == "rolled back"]
+    assert rolled == [1, 2, 3]
+
+
+@pytest.mark.parametrize("where", ["weight", "gradient", "loss"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_nothing_changes_in_a_step_that_is_not_finite(small_data, where: str, bad: float) -> None:
+    learner = Learner.start(SHORT, CPU, "")
+    images = torch.from_numpy(small_data.training.images[:50])
+    labels = torch.from_numpy(small_data.training.labels[:50])
+    recipe = SHORT
+    if where == "weight":
+        learner.model.output.weight.data[0, 0] = bad
+    elif where == "gradient":
+        learner.model.conv1.weight.register_hook(lambda gradient: gradient * bad)
+    else:
+        recipe = SHORT.replace(class_weights=(1e38,) * 10)
+        learner.model.output.bias.data[0] = 1e4  # the weighted sum overflows float32
+    before = {k: v.clone() for k, v in learner.model.state_dict().items()}
+    with pytest.raises(NotFiniteError):
+        train_step(learner.model, learner.optimizer, images, labels, 1e-3, recipe, 0)
+    for name, tensor in learner.model.state_dict().items():
+        assert torch.equal(tensor.nan_to_num(), before[name].nan_to_num()), name
+
+
+def test_early_stopping_ends_at_the_plateau_and_stays_ended(small_data, tmp_path) -> None:
+    recipe = SHORT.replace(epochs=40, early_stopping=2, learning_rate=0.02, dropout=0.0)
+    run = Run(tmp_path)
+    tmp_path.mkdir(exist_ok=True)
+    arguments = (small_data, run, CPU, Interruption(), Progress(quiet=True))
+    assert train(recipe, *arguments) == "stopped early"
+    history = run.history
+    assert len(history) < 40
+    best = min(range(len(history)), key=lambda i: history[i].val_loss)
+    assert len(history) - 1 - best == 2
+    assert train(recipe, *arguments, resume=True) == "stopped early"
+    assert run.history == history
+    longer = recipe.replace(early_stopping=0, epochs=len(history) + 1)
+    assert train(longer, *arguments, resume=True) == "finished"
+
+
+def test_label_smoothing_and_class_weights_act_on_the_loss(small_data) -> None:
+    def loss(**fields) -> float:
+        recipe = SHORT.replace(dropout=0.0, **fields)
+        learner = Learner.start(recipe, CPU, "")
+        images = torch.from_numpy(small_data.training.images[:50])
+        labels = torch.from_numpy(small_data.training.labels[:50])
+        with torch.no_grad():
+            logits = learner.model.eval()(images)
+        learner.model.train()
+        got, _ = train_step(learner.model, learner.optimizer, images, labels, 1e-3, recipe, 0)
+        log_p = logits.double().log_softmax(1)
+        weights = torch.tensor(fields.get("class_weights", (1.0,) * 10), dtype=torch.float64)
+        smoothing = fields.get("label_smoothing", 0.0)
+        right = -(log_p.gather(1, labels[:, None])[:, 0] * weights[labels])
+        spread = -(log_p * weights).sum(1) / 10
+        wanted = ((1 - smoothing) * right + smoothing * spread).sum() / weights[labels].sum()
+        assert got == pytest.approx(wanted.item(), rel=1e-5)
+        return got
+
+    heavy = (1.0,) * 6 + (5.0,) + (1.0,) * 3
+    assert len({loss(), loss(label_smoothing=0.2), loss(class_weights=heavy)}) == 3
+
+
+def test_weight_decay_and_dropout_act(straight, small_data, tmp_path) -> None:
+    def norm(run: Run) -> float:
+        return float(np.linalg.norm(run.load_checkpoint("final").model["hidden.weight"]))
+
+    decayed = go(SHORT.replace(optimizer="adamw", weight_decay=5.0), small_data, tmp_path / "wd")
+    assert norm(decayed) < 0.95 * norm(straight["short"])
+    undropped = go(SHORT.replace(dropout=0.0), small_data, tmp_path / "p0")
+    assert undropped.history[-1].train_loss < straight["short"].history[-1].train_loss
+
+
+def test_the_average_answers_and_the_weights_train_on(small_data, tmp_path) -> None:
+    plain = go(SHORT, small_data, tmp_path / "plain").load_checkpoint("final")
+    averaged = go(SHORT.replace(ema_decay=0.9), small_data, tmp_path / "ema")
+    found = averaged.load_checkpoint("final")
+    name = "conv2.weight"
+    np.testing.assert_array_equal(found.optimizer[f"{name}/weight"], plain.model[name])
+    assert (found.model[name] != plain.model[name]).any()
+    assert averaged.history[-1].train_loss == Run(tmp_path / "plain").history[-1].train_loss
+    assert averaged.history[-1].val_loss != Run(tmp_path / "plain").history[-1].val_loss
+
+
+def test_a_batch_larger_than_the_data_is_refused(small_data, tmp_path) -> None:
+    with pytest.raises(UsageError, match="batch_size is 500, more than the 240"):
+        go(SHORT.replace(batch_size=500), small_data, tmp_path)
