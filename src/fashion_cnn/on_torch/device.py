@@ -38,6 +38,19 @@ def configure(device: str, threads: int | None, deterministic: bool) -> torch.de
     return torch.device(chosen)
 
 
+def seed_generator(device: torch.device, seed: int) -> None:
+    """Seed the generator that dropout on `device` draws from.
+
+    `torch.manual_seed` seeds those of all kinds of device, which costs 2 % of a baseline step.
+    """
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
 def usable_cores() -> int:
     """How many cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):

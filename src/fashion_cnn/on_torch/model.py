@@ -46,16 +46,24 @@ class SimpleCNN(nn.Module):
         """Score images: (N, 28, 28) uint8 to (N, 10) float32 logits."""
         x = (images.unsqueeze(1) / 255 - self.mean) / self.std
         x = x.contiguous(memory_format=torch.channels_last)
-        x = _pool_relu(self.conv1(x))
-        x = _pool_relu(self.conv2(x))
+        x = _stage(x, self.conv1, (1, 1, 1, 1))
+        x = _stage(x, self.conv2, (1, 1, 1, 1))
         # The last pool leaves the seventh row and column of its input out, so they are not
         # computed: a border of zeros on two sides instead of four gives the first six alone.
-        x = F.conv2d(F.pad(x, (1, 0, 1, 0)), self.conv3.weight, self.conv3.bias)
-        x = _pool_relu(x)
+        x = _stage(x, self.conv3, (1, 0, 1, 0))
         x = F.relu(self.hidden(x.flatten(1)))
         return self.output(self.dropout(x))
 
 
-def _pool_relu(x: Tensor) -> Tensor:
-    """ReLU and 2x2 max pool; in this order the same numbers for a quarter of the ReLU's work."""
-    return F.relu(F.max_pool2d(x, 2))
+def _stage(x: Tensor, conv: nn.Conv2d, border: tuple[int, int, int, int]) -> Tensor:
+    """Zero border, convolution, ReLU, 2x2 max pool, in an order that costs less.
+
+    Neither adding a channel's bias nor ReLU changes which of four numbers is the largest, so both
+    wait until a quarter of the numbers is left: the same values.
+    """
+    if len(set(border)) == 1:
+        x = F.conv2d(x, conv.weight, padding=border[0])
+    else:
+        x = F.conv2d(F.pad(x, border), conv.weight)
+    assert conv.bias is not None
+    return F.relu_(F.max_pool2d(x, 2) + conv.bias[:, None, None])

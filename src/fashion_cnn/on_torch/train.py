@@ -15,6 +15,7 @@ from fashion_cnn.data.split import Split, TrainingData, epoch_order
 from fashion_cnn.errors import DivergedError, NotFiniteError
 from fashion_cnn.on_torch.augment import augment
 from fashion_cnn.on_torch.classifier import predict
+from fashion_cnn.on_torch.device import seed_generator
 from fashion_cnn.on_torch.learner import Learner
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.recipes.schedule import ending, learning_rate, steps_per_epoch
@@ -50,7 +51,7 @@ def train_step(
     Raises:
         NotFiniteError: the loss or the gradient is not finite; the weights are as they were.
     """
-    torch.manual_seed(seed_of(recipe.seed, "dropout", step))
+    seed_generator(images.device, seed_of(recipe.seed, "dropout", step))
     logits = model(images)
     weights = logits.new_tensor(recipe.class_weights) if recipe.class_weights else None
     loss = F.cross_entropy(logits, labels, weights, label_smoothing=recipe.label_smoothing)
