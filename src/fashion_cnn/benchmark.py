@@ -1,11 +1,13 @@
 """Speed, side by side on one machine in one process."""
 
+import multiprocessing
 import os
 import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fashion_cnn import __version__
 from fashion_cnn.data.fashion_mnist import load_training
 from fashion_cnn.data.split import Split, TrainingData, divide, epoch_order
-from fashion_cnn.on_torch.device import configure, describe
+from fashion_cnn.on_torch.device import configure, describe, usable_cores
 from fashion_cnn.on_torch.learner import Learner
 from fashion_cnn.on_torch.model import PIXEL_MEAN, PIXEL_STD, SimpleCNN
 from fashion_cnn.on_torch.train import train
@@ -55,39 +57,45 @@ def benchmark_training(
     Returns:
         Seconds a round and their medians, ratios pair by pair, rates, and the machine.
     """
-    device = configure("cpu", threads, deterministic=False)
     recipe = baseline().replace(epochs=1, train_images=images if images < 54_000 else 0)
-    data = divide(
-        load_training(directory),
-        validation=recipe.validation,
-        train_images=recipe.train_images,
-        seed=recipe.seed,
-    )
     seconds: dict[str, list[float]] = {"hand_written": [], "bare": [], "ours": []}
-    bookkeeping, matmul = [], []
-    bare_epoch(data.training, recipe, device, steps=20)  # kernels are chosen at their first use
+    steps_alone, matmul = [], []
     for turn in range(rounds):
-        matmul.append(matmul_rate())
-        seconds["hand_written"].append(hand_written_epoch(data.training, recipe))
-        seconds["bare"].append(bare_epoch(data.training, recipe, device))
-        whole, steps_alone = our_epoch(data, recipe, device)
-        seconds["ours"].append(whole)
-        bookkeeping.append(whole / steps_alone - 1)
+        for name, function in (
+            ("hand_written", hand_written_epoch),
+            ("bare", bare_epoch),
+            ("ours", our_epoch),
+        ):
+            # In a process of its own: our settings of heap and denormals must not help others.
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+                result = pool.submit(function, directory, recipe, threads).result()
+            seconds[name].append(result[0])
+        steps_alone.append(result[1])
+        matmul.append(matmul_rate(threads))
         say(
             f"round {turn + 1}/{rounds}: "
             + ", ".join(f"{name} {values[-1]:.2f} s" for name, values in seconds.items())
         )
+    bookkeeping = [
+        whole / steps - 1 for whole, steps in zip(seconds["ours"], steps_alone, strict=True)
+    ]
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     flops = {
         name: _flops(model) for name, model in (("assignment", _Plain()), ("ours", SimpleCNN()))
     }
-    rate = flops["assignment"] * len(data.training) / medians["ours"]
+    count = recipe.train_images or 54_000
+    rate = flops["assignment"] * count / medians["ours"]
     peak = statistics.median(matmul)
     return {
         "command": f"fashion-cnn benchmark train --rounds {rounds} --images {images}",
         "version": __version__,
-        "machine": {**describe(device), "cores": os.cpu_count(), "system": platform.platform()},
-        "images": len(data.training),
+        "machine": {
+            **describe(configure("cpu", threads, deterministic=False)),
+            "cores": os.cpu_count(),
+            "system": platform.platform(),
+        },
+        "images": count,
         "rounds": rounds,
         "seconds": seconds,
         "median_seconds": medians,
@@ -96,7 +104,7 @@ def benchmark_training(
         ),
         "median_ratio_ours_to_bare": _median_ratio(seconds["ours"], seconds["bare"]),
         "median_bookkeeping_share": statistics.median(bookkeeping),
-        "images_per_second": {name: len(data.training) / value for name, value in medians.items()},
+        "images_per_second": {name: count / value for name, value in medians.items()},
         "training_flops_per_image": flops,
         "ours_gflop_per_second": rate / 1e9,
         "matmul_gflop_per_second": peak / 1e9,
@@ -129,8 +137,9 @@ def to_text(result: dict[str, Any]) -> str:
     )
 
 
-def matmul_rate() -> float:
+def matmul_rate(threads: int | None) -> float:
     """This machine's float32 matrix product now, in FLOP/s: the median of 10."""
+    torch.set_num_threads(threads or usable_cores())
     a, b = torch.randn(2, _MATMUL_SIZE, _MATMUL_SIZE)
     times = []
     for _ in range(10):
@@ -140,9 +149,10 @@ def matmul_rate() -> float:
     return 2 * _MATMUL_SIZE**3 / statistics.median(times)
 
 
-def hand_written_epoch(training: Split, recipe: Recipe) -> float:
+def hand_written_epoch(directory: Path, recipe: Recipe, threads: int | None) -> tuple[float]:
     """Seconds of an epoch the way the assignment's script does it."""
-    torch.manual_seed(0)
+    torch.set_num_threads(threads or usable_cores())
+    training = _open(directory, recipe).training
     model = _Plain()
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
     loader = DataLoader(_PILDataset(training), batch_size=recipe.batch_size, shuffle=True)
@@ -156,27 +166,29 @@ def hand_written_epoch(training: Split, recipe: Recipe) -> float:
         optimizer.step()
         total += loss.item() * len(labels)
         correct += (logits.argmax(1) == labels).sum().item()
-    return time.perf_counter() - began
+    return (time.perf_counter() - began,)
 
 
-def bare_epoch(
-    training: Split, recipe: Recipe, device: torch.device, steps: int | None = None
-) -> float:
-    """Seconds of an epoch, or of `steps`, of our kernels with no bookkeeping."""
+def bare_epoch(directory: Path, recipe: Recipe, threads: int | None) -> tuple[float]:
+    """Seconds of an epoch of our kernels with no bookkeeping."""
+    device = configure("cpu", threads, deterministic=False)
+    training = _open(directory, recipe).training
     learner = Learner.start(recipe, device, "")
     images, labels = torch.from_numpy(training.images), torch.from_numpy(training.labels)
     began = time.perf_counter()
     order = torch.from_numpy(epoch_order(len(labels), recipe.seed, 0))
-    for chosen in order.split(recipe.batch_size)[:steps]:
+    for chosen in order.split(recipe.batch_size):
         loss = F.cross_entropy(learner.model(images[chosen]), labels[chosen])
         learner.optimizer.zero_grad()
         loss.backward()
         learner.optimizer.step()
-    return time.perf_counter() - began
+    return (time.perf_counter() - began,)
 
 
-def our_epoch(data: TrainingData, recipe: Recipe, device: torch.device) -> tuple[float, float]:
+def our_epoch(directory: Path, recipe: Recipe, threads: int | None) -> tuple[float, float]:
     """Seconds of a one-epoch `train` less its validation pass, and of its steps alone."""
+    device = configure("cpu", threads, deterministic=False)
+    data = _open(directory, recipe)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(folder)
         began = time.perf_counter()
@@ -185,6 +197,15 @@ def our_epoch(data: TrainingData, recipe: Recipe, device: torch.device) -> tuple
         (record,) = run.history
     steps_alone = len(data.training) / record.images_per_second
     return whole - (record.seconds - steps_alone), steps_alone
+
+
+def _open(directory: Path, recipe: Recipe) -> TrainingData:
+    return divide(
+        load_training(directory),
+        validation=recipe.validation,
+        train_images=recipe.train_images,
+        seed=recipe.seed,
+    )
 
 
 def _median_ratio(above: list[float], below: list[float]) -> float:

@@ -1,5 +1,6 @@
 """Where PyTorch computes, and what a reader must know to repeat the numbers."""
 
+import ctypes
 import os
 import platform
 from typing import Any
@@ -31,6 +32,7 @@ def configure(device: str, threads: int | None, deterministic: bool) -> torch.de
         there = ", ".join(name for name in present if present[name])
         raise UsageError(f"device {chosen!r} is not there; this machine has: {there}")
     torch.set_num_threads(threads or usable_cores())
+    _keep_freed_memory()
     torch.set_flush_denormal(True)  # the moments of weights that died would crawl otherwise
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -68,6 +70,22 @@ def describe(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc not to hand freed blocks back to the kernel.
+
+    A step frees and allocates the same few MB again and again. Depending on how the heap happens to
+    lie, glibc returns them each time, and 1,600 page faults a step slow the baseline by a sixth.
+    Source: mallopt(3); docs/log.md, 2026-11-23.
+    """
+    mmap_threshold, trim_threshold = -3, -1
+    try:
+        glibc = ctypes.CDLL("libc.so.6")
+    except OSError:  # macOS, musl
+        return
+    glibc.mallopt(mmap_threshold, 1 << 29)
+    glibc.mallopt(trim_threshold, 1 << 30)
 
 
 def _cpu() -> str:

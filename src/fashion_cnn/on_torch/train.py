@@ -10,13 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fashion_cnn.data.randomness import seed_of
+from fashion_cnn.data.randomness import first_seed
 from fashion_cnn.data.split import Split, TrainingData, epoch_order
 from fashion_cnn.errors import DivergedError, NotFiniteError
 from fashion_cnn.on_torch.augment import augment
 from fashion_cnn.on_torch.classifier import predict
 from fashion_cnn.on_torch.device import seed_generator
 from fashion_cnn.on_torch.learner import Learner
+from fashion_cnn.on_torch.optim import gradient_norm
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.recipes.schedule import ending, learning_rate, steps_per_epoch
 from fashion_cnn.run.folder import Run
@@ -51,19 +52,19 @@ def train_step(
     Raises:
         NotFiniteError: the loss or the gradient is not finite; the weights are as they were.
     """
-    seed_generator(images.device, seed_of(recipe.seed, "dropout", step))
+    seed_generator(images.device, first_seed(recipe.seed, "dropout") + step)
     logits = model(images)
     weights = logits.new_tensor(recipe.class_weights) if recipe.class_weights else None
     loss = F.cross_entropy(logits, labels, weights, label_smoothing=recipe.label_smoothing)
     optimizer.zero_grad()
     loss.backward()
-    norm = torch.nn.utils.get_total_norm(p.grad for p in model.parameters() if p.grad is not None)
-    if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
-        raise NotFiniteError(f"loss {loss.item():g}, gradient norm {norm.item():g}")
+    value, norm = loss.item(), gradient_norm(model)
+    if not (math.isfinite(value) and math.isfinite(norm)):
+        raise NotFiniteError(f"loss {value:g}, gradient norm {norm:g}")
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
-    return loss.item(), int((logits.argmax(1) == labels).sum())
+    return value, int((logits.argmax(1) == labels).sum())
 
 
 def train(
