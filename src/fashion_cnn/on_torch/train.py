@@ -58,7 +58,7 @@ def train_step(
     loss = F.cross_entropy(logits, labels, weights, label_smoothing=recipe.label_smoothing)
     optimizer.zero_grad()
     loss.backward()
-    value, norm = loss.item(), gradient_norm(model)
+    value, norm = loss.item(), gradient_norm(optimizer)
     if not (math.isfinite(value) and math.isfinite(norm)):
         raise NotFiniteError(f"loss {value:g}, gradient norm {norm:g}")
     for group in optimizer.param_groups:

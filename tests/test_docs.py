@@ -1,0 +1,81 @@
+"""The README against the records and the commands that it speaks of."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from fashion_cnn.cli import main
+from fashion_cnn.evaluation.metrics import most_confused
+from fashion_cnn.recipes import catalog
+from fashion_cnn.run.folder import Run
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+README = (REPOSITORY / "README.md").read_text()
+BASELINE = Run(REPOSITORY / "docs/results/baseline")
+BENCHMARK = json.loads((REPOSITORY / "docs/results/benchmark-train.json").read_text())
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def test_the_results_are_those_of_the_record() -> None:
+    metrics, history = BASELINE.metrics, BASELINE.history
+    assert metrics
+    assert BASELINE.recipe == catalog.named("baseline"), "the record is of the recipe as it stands"
+    for name in ("best", "final"):
+        result = metrics[name]
+        low, high = result["test"]["interval"]
+        row = (
+            f"| {name} | {result['epoch']:g} | {history[int(result['epoch']) - 1].train_loss:.3f} "
+            f"| {result['validation']['loss']:.3f} | {percent(result['validation']['accuracy'])} "
+            f"| {result['test']['loss']:.3f} | **{percent(result['test']['accuracy'])}** "
+            f"| {100 * low:.2f} - {100 * high:.2f} % | {100 * result['test']['ece']:.1f} % |"
+        )
+        assert row in README
+        assert percent(result["test"]["accuracy"]) in catalog.description("baseline")
+    for one in metrics["best"]["test"]["per_class"]:
+        row = f"| {one['name']} | {one['precision']:.3f} | {one['recall']:.3f} | {one['f1']:.3f} |"
+        assert row in README
+
+
+def test_the_confused_pairs_are_those_of_the_record() -> None:
+    assert BASELINE.metrics
+    confusion = BASELINE.metrics["best"]["test"]["confusion"]
+    names = BASELINE.metrics["class_names"]
+    for count, a, b in most_confused(confusion, 5):
+        pair = rf"\| ({names[a]} and {names[b]}|{names[b]} and {names[a]}) \| {count} \|"
+        assert re.search(pair, README), (names[a], names[b], count)
+    mistakes = 10_000 - sum(confusion[i][i] for i in range(10))
+    four, five = ((0, 2, 4, 6), (0, 2, 3, 4, 6))
+    among = [sum(confusion[a][b] for a in g for b in g if a != b) for g in (four, five)]
+    assert f"of the {mistakes} mistakes {among[0]} are among" in README
+    assert f"{among[1]} if Dress is counted in" in README
+
+
+def test_the_speed_is_that_of_the_record() -> None:
+    assert f"**{BENCHMARK['median_ratio_hand_written_to_ours']:.2f}x**" in README
+    for value in BENCHMARK["median_seconds"].values():
+        assert f"{value:.1f} s" in README
+    assert BENCHMARK["rounds"] >= 5
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_command_and_flag_in_the_readme_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    commands = re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)
+    assert "train" in commands
+    assert set(commands) <= set(targets)
+    for words in (["train"], ["evaluate"], ["recipes"], ["data", "get"], ["benchmark", "train"]):
+        assert main([*words, "--help"]) == 0
+    assert main(["train", "--help"]) == 0
+    text = capsys.readouterr().out
+    for flag in set(re.findall(r"`?(--[a-z-]+)", README)):
+        assert flag in text, flag
