@@ -11,4 +11,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # works withou
 from fashion_cnn.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(["train", "baseline", "--output", "results", *sys.argv[1:]]))
+    given = any(word.startswith(("--output", "--name")) for word in sys.argv)
+    output = [] if given else ["--output", "results"]
+    sys.exit(main(["train", "baseline", *output, *sys.argv[1:]]))

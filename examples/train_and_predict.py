@@ -6,11 +6,20 @@ python3 examples/train_and_predict.py [RUN_FOLDER]
 import sys
 from pathlib import Path
 
-from fashion_cnn import CLASS_NAMES, Run, find_data, load_test, named, open_classifier, train
+from fashion_cnn import (
+    CLASS_NAMES,
+    Run,
+    divide,
+    find_data,
+    load_training,
+    named,
+    open_classifier,
+    train,
+)
 
 
 def main(folder: Path) -> None:
-    """Train briefly on 2,000 images unless `folder` holds a run; then classify ten test images."""
+    """Train briefly on 2,000 images unless `folder` holds a run; then classify ten images."""
     if not Run(folder).exists():
         recipe = named("baseline").replace(epochs=2, train_images=2000, flip=True)
         outcome = train(recipe, folder)
@@ -25,9 +34,11 @@ def main(folder: Path) -> None:
     classifier = open_classifier(run, "best")
     directory = find_data()
     assert directory is not None, "fashion-cnn data get"
-    test = load_test(directory)
-    logits = classifier.logits(test.images[:10])  # (10, 10) float32
-    for truth, guess in zip(test.labels[:10], logits.argmax(1), strict=True):
+    recipe = run.recipe  # its validation part: the test set is for `evaluate` alone
+    data = divide(load_training(directory), validation=recipe.validation, seed=recipe.seed)
+    images, labels = data.validation.images[:10], data.validation.labels[:10]
+    logits = classifier.logits(images)  # (10, 10) float32
+    for truth, guess in zip(labels, logits.argmax(1), strict=True):
         print(f"{CLASS_NAMES[truth]:<12} taken for {CLASS_NAMES[guess]}")
 
 

@@ -227,6 +227,16 @@ def test_a_published_checkpoint_is_not_written_to_again(tmp_path: Path) -> None:
     assert (path / "model.safetensors").stat().st_mtime_ns == before
 
 
+def test_strangers_in_the_folder_are_no_obstacle(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    (run.path / "checkpoints").mkdir(parents=True)
+    (run.path / "checkpoints/step-00000005").write_text("a file")
+    (run.path / "checkpoints/notes.txt").write_text("mine")
+    save_epochs(run, [0.5, 0.4])
+    assert steps(run) == [20, 10]
+    assert (run.path / "checkpoints/notes.txt").exists()
+
+
 def test_history_survives_as_csv(tmp_path: Path) -> None:
     run = Run(tmp_path)
     rows = [record(1, 0.1 + 0.2), record(2, 1e-17)]

@@ -2,15 +2,19 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from fashion_cnn.cli import main
 from fashion_cnn.data import fashion_mnist, fetch
+from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.folder import Run
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +63,9 @@ def fails(capsys, code: int, *arguments: str) -> str:
         ("recipes fats", "no recipe 'fats'"),
         ("data show --output no/such/folder.png", "No such file or directory"),
         ("data show --columns 0", "0 is not in the range"),
+        ("data show --output /", "is a directory"),
+        ("train --epochs 1" + "0" * 400, "epochs is 1"),
+        ("train --output " + "x" * 300, "File name too long"),
         ("data verif", "did you mean 'verify'"),
     ],
 )
@@ -99,7 +106,7 @@ def test_resuming_nothing_is_code_6(capsys, elsewhere) -> None:
     assert "holds no run" in fails(capsys, 6, "train", "--resume")
     (elsewhere / "runs/baseline").mkdir(parents=True)
     (elsewhere / "runs/baseline/recipe.json").write_text(json.dumps(Recipe().to_dict()))
-    (elsewhere / "runs/baseline/environment.json").write_text('{"threads": 2}')
+    (elsewhere / "runs/baseline/environment.json").write_text('{"framework": "pytorch"}')
     assert "no usable checkpoint" in fails(capsys, 6, "train", "--resume")
 
 
@@ -134,7 +141,6 @@ def test_the_life_of_a_run_folder(capsys, elsewhere) -> None:
         (path / "model.safetensors").write_bytes(b"torn")
     message = fails(capsys, 6, "train", "--resume")
     assert "step 4: " in message
-    assert "--overwrite" in message
     fails(capsys, 6, "evaluate", "runs/baseline")
 
 
@@ -159,22 +165,137 @@ def test_a_diverged_run_is_code_5(capsys) -> None:
     assert "diverged at step" in words
 
 
-def test_a_folder_without_permission(elsewhere, real_data) -> None:
-    """Root may write anywhere, so ask as somebody else."""
-    (elsewhere / "closed").mkdir(mode=0o555)
-    drop = (
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
-    )
-    code = "import sys; from fashion_cnn.run.folder import Run\nwith Run(sys.argv[1]).lock(): pass"
-    program = f"import sys; sys.path[:0] = {sys.path!r}\n" + code
-    done = subprocess.run(
-        [*drop, sys.executable, "-c", program, str(elsewhere / "closed/run")],
-        capture_output=True,
-        text=True,
-    )
-    if "No such file" in done.stderr or "Permission denied: '/" in done.stderr:
-        done = subprocess.CompletedProcess(done.args, 1, "", done.stderr)
-    assert "closed/run cannot be used as a run folder: Permission denied" in done.stderr
+def test_a_folder_without_permission() -> None:
+    """Root may write anywhere, so ask as somebody else, in a folder that anyone may enter."""
+    base = Path(tempfile.mkdtemp(dir="/tmp"))
+    base.chmod(0o755)
+    root = os.geteuid() == 0
+    try:
+        (base / "closed").mkdir(mode=0o555)
+        (base / "open").mkdir()
+        (base / "open").chmod(0o777)
+        if root:
+            os.seteuid(65534)
+        with Run(base / "open/run").lock():
+            pass
+        with pytest.raises(UsageError, match="closed/run cannot be used.*Permission denied"):
+            Run(base / "closed/run").lock().__enter__()
+    finally:
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(base)
+
+
+HOSTILE = {
+    "recipe.json": [b"5", b"null", b"[" * 100_000, b'{"epochs": 3}', b"\xff"],
+    "environment.json": [b"[]", b"{}", b'{"framework": "jax"}'],
+    "history.csv": [b"\xff\xfe", b"epoch;step\n1;2\n", b"epoch,step\n1,2\n"],
+    "log.jsonl": [b"5\n", b'{"event": "epoch", "step": "x"}\n', b"\xff\n", b"["],
+    "metrics.json": [b"5", b'{"status": "finished"}', b"{"],
+    "split.json": [b"[]", b"{"],
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, real_data) -> Path:
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert main(["train", *TINY, "--output", str(folder), "--data-dir", str(real_data)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_altered_files_are_named_or_written_anew(capsys, elsewhere, finished, name: str) -> None:
+    """Never a traceback; what the run is made of is an error, what can be derived is repaired."""
+    for content in HOSTILE[name]:
+        for arguments in (["train", "--resume", "--output"], ["evaluate"]):
+            run = elsewhere / "run"
+            shutil.rmtree(run, ignore_errors=True)
+            shutil.copytree(finished, run, symlinks=True)
+            (run / name).write_bytes(content)
+            capsys.readouterr()
+            if name in ("recipe.json", "environment.json"):
+                assert name.partition(".")[0] in fails(capsys, 2, *arguments, str(run))
+            else:
+                assert main([*arguments, str(run)]) == 0
+                json.loads((run / "metrics.json").read_text())
+                assert len(Run(run).history) == 1
+                assert any(entry["event"] == "epoch" for entry in Run(run).events()) or (
+                    name == "log.jsonl"
+                )
+
+
+def test_evaluate_refuses_a_recipe_of_another_split(capsys, elsewhere, finished) -> None:
+    """Another seed would make training images of some validation images."""
+    run = elsewhere / "run"
+    shutil.copytree(finished, run, symlinks=True)
+    recipe = Run(run).recipe.replace(seed=9)
+    (run / "recipe.json").write_text(json.dumps(recipe.to_dict()))
+    assert "of another recipe, seed or data set" in fails(capsys, 6, "evaluate", str(run))
+
+
+def test_a_copy_without_links_still_serves(elsewhere, finished) -> None:
+    run = elsewhere / "run"
+    shutil.copytree(finished, run)  # follows the links
+    assert main(["evaluate", str(run)]) == 0
+    assert (run / "checkpoints/best").is_symlink()
+
+
+def test_links_that_a_kill_left_stale_are_set_again(elsewhere, finished) -> None:
+    run = elsewhere / "run"
+    shutil.copytree(finished, run, symlinks=True)
+    for name in ("best", "final"):
+        (run / "checkpoints" / name).unlink()
+    (run / "checkpoints/best").symlink_to("step-00000000")
+    (run / "metrics.json").unlink()
+    assert main(["train", "--resume", "--output", str(run)]) == 0
+    assert os.readlink(run / "checkpoints/best") == os.readlink(finished / "checkpoints/best")
+    before, after = (json.loads((r / "metrics.json").read_text()) for r in (finished, run))
+    assert after["best"] == before["best"]
+
+
+def test_somebody_elses_results_are_not_replaced(capsys, elsewhere) -> None:
+    """The files of the original course project have the names of ours."""
+    (elsewhere / "results/checkpoints").mkdir(parents=True)
+    (elsewhere / "results/history.csv").write_text("epoch,loss\n1,0.5\n")
+    (elsewhere / "results/checkpoints/best.pt").write_text("theirs")
+    assert "holds no run, but other files" in fails(capsys, 2, "train", "--output", "results")
+    assert (elsewhere / "results/history.csv").exists()
+    assert not (elsewhere / "results/.lock").exists()
+
+
+def test_a_start_that_was_killed_makes_room_for_the_next(elsewhere, finished) -> None:
+    run = elsewhere / "run"
+    (run / "checkpoints/.step-00000000.tmp").mkdir(parents=True)
+    shutil.copy(finished / "environment.json", run)
+    assert main(["train", *TINY, "--output", str(run)]) == 0
+
+
+def test_get_repairs_what_verify_rejects(capsys, elsewhere, real_data, monkeypatch) -> None:
+    """The advice in the error works when it is followed."""
+    monkeypatch.delenv("FASHION_CNN_DATA")
+    folder = elsewhere / "data"
+    folder.mkdir()
+    for name in fashion_mnist.SHA256:
+        shutil.copy(real_data / f"{name}.gz", folder)
+    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(b"torn")
+
+    def from_a_good_copy(directory: Path, **_) -> None:
+        for name in fashion_mnist.SHA256:
+            shutil.copy(real_data / f"{name}.gz", directory)
+
+    monkeypatch.setattr(fetch, "fetch", from_a_good_copy)
+    advice = fails(capsys, 3, "data", "verify").partition("again with: fashion-cnn ")[2]
+    assert main(advice.split()) == 0
+    assert main(["data", "verify"]) == 0
+    capsys.readouterr()
+    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
+    assert main(fails(capsys, 3, "data", "verify").partition("fashion-cnn ")[2].split()[-4:]) == 0
+
+
+def test_a_reader_of_messages_that_leaves_changes_no_exit_code() -> None:
+    for words, code in (("recipes nope", 2), ("evaluate nowhere", 2)):
+        program = f"{sys.executable} -m fashion_cnn {words} 2>/dev/full"
+        assert subprocess.run(["bash", "-c", program]).returncode == code
 
 
 def test_recipes_lists_and_shows(capsys) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import classification_report
 
-from fashion_cnn import CLASS_NAMES, Run, load_test, open_classifier
+from fashion_cnn import CLASS_NAMES, Run, open_classifier
 from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import load_test
 from fashion_cnn.evaluation.metrics import log_softmax
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -125,6 +126,7 @@ def test_the_test_set_is_read_once_and_each_reading_is_counted(results, capsys, 
     assert main(["evaluate", str(folder), "--data-dir", str(real_data)]) == 0
     after = json.loads((folder / "metrics.json").read_text())
     assert after.pop("test_readings") == before.pop("test_readings") + 1
+    assert after.pop("command_seconds") != before.pop("command_seconds")
     assert after == before
     assert "opened 2 time(s)" in capsys.readouterr().out
 

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from fashion_cnn.run.checkpoint import published_steps
+
 RECIPE = ["--epochs", "3", "--train-images", "1000", "--translate", "1", "--ema-decay", "0.9"]
+LAST = 3 * 16  # steps
 FILES = ("model.safetensors", "optimizer.safetensors")
 
 
@@ -38,7 +41,7 @@ def kill_and_resume(data: Path, base: Path, kills: int, seed: int) -> int:
     straight = base / "straight"
     finish(start(data, straight, *RECIPE))
     wanted = outcome(straight)
-    draw, hits, number = random.Random(seed), 0, 0
+    draw, hits, number, places = random.Random(seed), 0, 0, set()
     while hits < kills:
         run = base / f"run-{number}"
         number += 1
@@ -52,9 +55,11 @@ def kill_and_resume(data: Path, base: Path, kills: int, seed: int) -> int:
             process.kill()
             process.communicate()
             hits += process.returncode == -9
+            places |= set(published_steps(run / "checkpoints")[:1])
         words = ["--resume"] if (run / "recipe.json").exists() else RECIPE
         finish(start(data, run, *words))
         assert outcome(run) == wanted, run
+    assert places & set(range(1, LAST)), f"no kill hit training: {places}"
     return hits
 
 

@@ -153,10 +153,39 @@ def test_a_tampered_checkpoint_that_hashes_right_is_refused(small_data, tmp_path
     newest = run.newest_checkpoint()[0]
     bad = {**newest.model, "conv1.weight": np.zeros((32, 1, 5, 5), np.float32)}
     for path in (run.path / "checkpoints").iterdir():
-        checkpoint.shutil.rmtree(path) if not path.is_symlink() else path.unlink()
+        checkpoint.remove(path)
     checkpoint.save(run.path / "checkpoints", bad, newest.optimizer, newest.state)
     with pytest.raises(CheckpointError, match="conv1.weight is float32"):
         go(SHORT.replace(epochs=1), small_data, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("fault", ["empty", "missing", "strange"])
+def test_an_optimiser_state_that_hashes_right_but_does_not_fit_is_refused(
+    small_data, tmp_path, fault: str
+) -> None:
+    run = go(SHORT.replace(epochs=1), small_data, tmp_path)
+    newest = run.newest_checkpoint()[0]
+    state = {} if fault == "empty" else dict(newest.optimizer)
+    if fault == "missing":
+        del state["conv1.weight/exp_avg_sq"]
+    if fault == "strange":
+        state["conv9.weight/exp_avg"] = np.zeros(3, np.float32)
+    for path in (run.path / "checkpoints").iterdir():
+        checkpoint.remove(path)
+    checkpoint.save(run.path / "checkpoints", newest.model, state, newest.state)
+    with pytest.raises(CheckpointError, match=r"tensor 'conv\d\.\w+/exp_avg"):
+        go(SHORT.replace(epochs=1), small_data, tmp_path, resume=True)
+
+
+def test_a_long_epoch_is_saved_on_the_way(small_data, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(train_module, "CHECKPOINT_SECONDS", 0.0)
+    seen = []
+    original = Learner.save
+    monkeypatch.setattr(
+        Learner, "save", lambda self, run: (seen.append(self.step), original(self, run))
+    )
+    go(SHORT.replace(epochs=1), small_data, tmp_path)
+    assert seen == [0, 1, 2, 3, 4, 5]
 
 
 def test_resuming_nothing_is_an_error(small_data, tmp_path) -> None:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from fashion_cnn.classifier import Classifier as Classifier
     from fashion_cnn.data.fashion_mnist import CLASS_NAMES as CLASS_NAMES
     from fashion_cnn.data.fashion_mnist import find_data as find_data
-    from fashion_cnn.data.fashion_mnist import load_test as load_test
     from fashion_cnn.data.fashion_mnist import load_training as load_training
     from fashion_cnn.data.split import Split as Split
+    from fashion_cnn.data.split import divide as divide
     from fashion_cnn.evaluation.metrics import Evaluation as Evaluation
     from fashion_cnn.evaluation.metrics import measure as measure
     from fashion_cnn.job import Hardware as Hardware
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "classifier": ("Classifier",),
-    "data.fashion_mnist": ("CLASS_NAMES", "find_data", "load_test", "load_training"),
-    "data.split": ("Split",),
+    "data.fashion_mnist": ("CLASS_NAMES", "find_data", "load_training"),
+    "data.split": ("Split", "divide"),
     "evaluation.metrics": ("Evaluation", "measure"),
     "job": ("Hardware", "Outcome", "evaluate", "train"),
     "on_torch.classifier": ("open_classifier",),

@@ -1,7 +1,7 @@
 """The command line: parse, import what the verb needs, call, print."""
 
+import contextlib
 import dataclasses
-import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ from fashion_cnn.recipes.recipe import Recipe, format_value, nearest
 if TYPE_CHECKING:
     from fashion_cnn.job import Hardware
 
+_FILE = click.Path(path_type=Path, dir_okay=False)
 _FIELDS = [item for item in dataclasses.fields(Recipe) if item.name != "name"]
 
 
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped", 130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _say(error.format_message())
+        return 2
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "fashion-cnn"
@@ -49,15 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         if error.errno in OUT_OF_ROOM:
-            return _fail(f"{where}{error.strerror}; make room, then go on with --resume", 7)
-        if error.errno in (
-            errno.EACCES,
-            errno.EPERM,
-            errno.EROFS,
-            errno.ENOTDIR,
-            errno.EISDIR,
-            errno.ENOENT,
-        ):
+            return _fail(f"{where}{error.strerror}; make room and call again (train: --resume)", 7)
+        if error.filename:
             return _fail(f"{where}{error.strerror}", 2)
         raise
     except (MemoryError, RuntimeError) as error:
@@ -79,7 +76,15 @@ def _fail(message: str, code: int) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    with contextlib.suppress(OSError):  # that nobody reads it changes no result and no exit code
+        print(line, file=sys.stderr, flush=True)
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 class _Group(click.Group):
@@ -193,10 +198,10 @@ def _train(
         resolved = resumed_recipe(run, changes)
         origin = f"{folder}/recipe.json"
         if notice := schedule_after_extension(run.recipe, resolved):
-            print(notice, file=sys.stderr)
+            _say(notice)
     else:
         resolved, origin = chosen.replace(**changes), f"recipe {chosen.name}"
-    print(describe_recipe(resolved, changes, origin), file=sys.stderr)
+    _say(describe_recipe(resolved, changes, origin))
     outcome = train(
         resolved,
         folder,
@@ -205,7 +210,9 @@ def _train(
         resume=resume,
         overwrite=overwrite,
     )
-    print(summarise(outcome.run, outcome.metrics))
+    _print(summarise(outcome.run, outcome.metrics))
+    if outcome.status == "stopped early":
+        _say("early stopping ended it; to go on: --resume --early-stopping 0 --epochs N")
     return 128 + outcome.signal if outcome.signal else 0
 
 
@@ -248,18 +255,10 @@ def _data() -> None:
 @_data.command("get")
 @_data_dir
 def _get(data_dir: Path | None) -> None:
-    """Find the data set, or fetch it into DATA_DIR or ./data, and verify it."""
-    from fashion_cnn.data import fashion_mnist
-    from fashion_cnn.data.fetch import fetch
-    from fashion_cnn.job import data_directory
+    """Find and verify the data set; fetch it where it is missing or damaged (else into ./data)."""
+    from fashion_cnn.data.fetch import get_data
 
-    if data_dir is not None and not fashion_mnist.is_complete(data_dir):
-        fetch(data_dir, say=_say)
-        directory = data_dir
-    else:
-        directory = data_directory(data_dir, _say)
-        fashion_mnist.verify(directory)
-    print(f"Fashion-MNIST, verified, is in {directory}")
+    print(f"Fashion-MNIST, verified, is in {get_data(data_dir, _say)}")
 
 
 @_data.command("verify")
@@ -277,13 +276,13 @@ def _verify(data_dir: Path | None) -> None:
 
 @_data.command("show")
 @_data_dir
-@click.option("--output", type=click.Path(path_type=Path), default="samples.png", help="PNG file")
+@click.option("--output", type=_FILE, default="samples.png", help="PNG file")
 @click.option("--columns", type=click.IntRange(1, 100), default=12, help="images a class  [12]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="of the choice  [0]")
 def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) -> None:
     """Draw a grid of training images, a row a class, as PNG."""
     from fashion_cnn.data import fashion_mnist
-    from fashion_cnn.job import data_directory
+    from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.reporting.plots import sample_grid
     from fashion_cnn.run.files import write_atomically
 
@@ -309,15 +308,15 @@ def _benchmark() -> None:
 @_benchmark.command("train")
 @_data_dir
 @click.option("--rounds", type=click.IntRange(min=1), default=5, help="of each loop  [5]")
-@click.option("--images", type=click.IntRange(min=64), default=54_000, help="an epoch  [54000]")
+@click.option("--images", type=click.IntRange(64, 54_000), default=54_000, help="an epoch  [54000]")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads  [all cores]")
-@click.option("--json", "output", type=click.Path(path_type=Path), help="also write a record")
+@click.option("--json", "output", type=_FILE, help="also write a record")
 def _benchmark_train(
     data_dir: Path | None, rounds: int, images: int, threads: int | None, output: Path | None
 ) -> None:
     """Time a baseline epoch: ours, a hand-written DataLoader loop, and the bare kernels."""
     from fashion_cnn import benchmark
-    from fashion_cnn.job import data_directory
+    from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.run.files import to_json, write_atomically
 
     result = benchmark.benchmark_training(

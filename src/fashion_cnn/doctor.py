@@ -15,7 +15,7 @@ _LIBRARIES = ("torch", "numpy", "scikit-learn", "matplotlib", "safetensors", "ri
 
 
 def examine() -> Iterator[tuple[str, str]]:
-    """Yield (what, finding) pairs; a fault becomes a finding, never an exception."""
+    """Yield (what, finding) pairs; a fault becomes a finding."""
     yield "fashion-cnn", __version__
     yield "python", f"{platform.python_version()} ({sys.executable})"
     yield "system", platform.platform()

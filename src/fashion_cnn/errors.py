@@ -37,5 +37,5 @@ class NotFiniteError(CheckpointError):
     """A loss, a gradient or a tensor is NaN or infinite."""
 
 
-OUT_OF_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""The `OSError.errno` values that mean the disk is full, over quota or failing: exit code 7."""
+OUT_OF_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOMEM})
+"""The `OSError.errno` values of a disk full, over quota or failing, or no memory: exit code 7."""

@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from fashion_cnn import __version__
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.fashion_mnist import SHA256, TEST_PART
-from fashion_cnn.data.fetch import fetch
+from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, divide
 from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
@@ -20,6 +20,8 @@ from fashion_cnn.recipes.schedule import ending, steps_per_epoch
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
 from fashion_cnn.run.progress import Progress
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,13 @@ def train(
         DivergedError: the loss stayed non-finite.
         OSError: the disk is full or failing.
     """
+    began = time.monotonic()
     run = Run(output)
     if resume:
         _must_hold_a_run(run)
         hardware = _as_before(hardware, run)
-    elif run.exists() and not overwrite:
-        run.refuse_to_replace()
+    else:
+        run.check_room(overwrite=overwrite)
     with Progress(quiet=quiet) as progress:
         directory = data_directory(data_dir, progress.say)
         data = _open_training(directory, recipe)
@@ -108,11 +111,13 @@ def train(
             if not resume:
                 run.prepare(overwrite=overwrite)
                 run.describe(_environment(describe(device)), _describe_split(recipe, data, steps))
+            else:
+                _note_changes(run, describe(device), progress)
             status = train_network(recipe, data, run, device, interruption, progress, resume=resume)
             if interruption.signal is not None:
                 progress.say("stopping: evaluating what was learned; once more to leave at once")
             if not _has_results(run, status):
-                _evaluate(run, data, directory, device, status)
+                _evaluate(run, data, directory, device, status, began)
         return Outcome(run, status, interruption.signal)
 
 
@@ -130,6 +135,7 @@ def evaluate(
     """
     from fashion_cnn.on_torch.device import configure
 
+    began = time.monotonic()
     recipe = run.recipe
     directory = data_directory(data_dir, lambda line: print(line, file=sys.stderr))
     data = _open_training(directory, recipe)
@@ -137,13 +143,18 @@ def evaluate(
     hardware = _as_before(hardware, run)
     device = configure(hardware.device, hardware.threads, hardware.deterministic)
     with run.lock():
-        found, history, _ = run.newest_checkpoint()
+        fingerprint = recipe.fingerprint(data.fingerprint())
+        found, history, rejected = run.newest_checkpoint(fingerprint)
+        if rejected:
+            raise CheckpointError(
+                f"the newest checkpoint of {run.path} is damaged ({rejected[0]}); --resume trains "
+                "on from the last good one"
+            )
         step, losses = found.state["step"], [record.val_loss for record in history]
         run.cut_back(step, history)
-        run.link_best(history)
-        run.link_final(step)
+        run.link_results(step, history)
         status = ending(recipe, step, steps, losses) or "interrupted"
-        _evaluate(run, data, directory, device, status)
+        _evaluate(run, data, directory, device, status, began)
     return Outcome(run, status, None)
 
 
@@ -163,9 +174,10 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
                 f"goes on (only {' and '.join(MAY_CHANGE)} can); start another with --output FOLDER"
             )
     changed = recipe.replace(**changes)
-    if changed.epochs < len(run.history):
+    done = len(run.newest_checkpoint()[1])
+    if changed.epochs < done:
         raise UsageError(
-            f"epochs is {changed.epochs}, but {len(run.history)} are done; ask for at least as many"
+            f"epochs is {changed.epochs}, but {done} are done; ask for at least {done}"
         )
     return changed
 
@@ -183,20 +195,6 @@ def schedule_after_extension(before: Recipe, after: Recipe) -> str | None:
     return course + "goes on as it would have; the result is that of such a run from the start"
 
 
-def data_directory(data_dir: str | Path | None, say: Callable[[str], None]) -> Path:
-    """Find the data set, and get it if nobody named a place and it is in no usual one.
-
-    Raises:
-        DataError: it cannot be had, or a place that was named lacks it.
-    """
-    directory = fashion_mnist.find_data(Path(data_dir) if data_dir is not None else None)
-    if directory is None:
-        directory = fashion_mnist.LOCAL_DIRECTORY
-        say(f"Fashion-MNIST is not on this machine yet; getting it into {directory}/")
-        fetch(directory, say=say)
-    return directory
-
-
 def _open_training(directory: Path, recipe: Recipe) -> TrainingData:
     data = divide(
         fashion_mnist.load_training(directory),
@@ -209,28 +207,38 @@ def _open_training(directory: Path, recipe: Recipe) -> TrainingData:
     return data
 
 
-def _evaluate(run: Run, data: TrainingData, directory: Path, device: Any, status: str) -> None:
+def _evaluate(
+    run: Run, data: TrainingData, directory: Path, device: Any, status: str, began: float
+) -> None:
     from fashion_cnn.evaluation.evaluate import evaluate_run
     from fashion_cnn.on_torch.classifier import open_classifier
     from fashion_cnn.reporting.plots import draw_run
 
-    evaluate_run(
+    state = run.load_checkpoint("final").state
+    metrics = evaluate_run(
         run,
         lambda checkpoint: open_classifier(run, checkpoint, device),
         data.validation,
         lambda: fashion_mnist.load_test(directory),
         status=status,
-        step=run.final_step,
+        step=state["step"],
+        epochs=state["step"] / steps_per_epoch(run.recipe, len(data.training)),
+        seconds=state["seconds"] + sum(record.seconds for record in run.history),
     )
-    draw_run(run)
+    draw_run(run, metrics)
+    # Last: a run whose metrics speak of its final step has all its results.
+    run.record_metrics({**metrics, "command_seconds": time.monotonic() - began})
+    run.log("evaluated", status=status, step=state["step"])
 
 
 def _has_results(run: Run, status: str) -> bool:
     """Whether what is on disk speaks of where the run now stands."""
-    metrics = run.metrics
-    return bool(
-        metrics and metrics["status"] == status and metrics["final"]["step"] == run.final_step
-    )
+    step = run.load_checkpoint("final").state["step"]
+    try:
+        metrics = run.metrics
+        return bool(metrics) and (metrics["status"], metrics["final"]["step"]) == (status, step)
+    except (UsageError, KeyError, TypeError):  # altered; they are written anew
+        return False
 
 
 def _must_hold_a_run(run: Run) -> None:
@@ -239,10 +247,25 @@ def _must_hold_a_run(run: Run) -> None:
 
 
 def _as_before(hardware: Hardware, run: Run) -> Hardware:
-    """The thread count decides the order of sums, so a run keeps the one it began with."""
-    if hardware.threads is None:
-        return Hardware(hardware.device, run.environment.get("threads"), hardware.deterministic)
-    return hardware
+    """What the user leaves open stays as the run began: it decides the order of sums."""
+    before = run.environment
+    device, threads = before.get("device"), before.get("threads")
+    return Hardware(
+        str(device) if hardware.device == "auto" and device in DEVICES else hardware.device,
+        threads if hardware.threads is None and threads in range(1, 1024) else hardware.threads,
+        hardware.deterministic or before.get("deterministic") is True,
+    )
+
+
+def _note_changes(run: Run, now: dict[str, Any], progress: Progress) -> None:
+    """Say and log what differs from how the run began, and may therefore change bits."""
+    before = run.environment
+    changes = {name: [before.get(name), value] for name, value in now.items()}
+    changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}
+    if changes:
+        text = ", ".join(f"{name} was {old}, is {new}" for name, (old, new) in changes.items())
+        progress.say(f"the run goes on, but its bits may differ: {text}")
+        run.log("environment changed", **changes)
 
 
 def _environment(framework: dict[str, Any]) -> dict[str, Any]:

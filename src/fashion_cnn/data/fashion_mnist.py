@@ -71,17 +71,18 @@ def find_data(data_dir: Path | None = None) -> Path | None:
     """
     if data_dir is not None:
         return _complete(data_dir, "--data-dir")
-    if named := os.environ.get("FASHION_CNN_DATA"):
-        return _complete(Path(named), "$FASHION_CNN_DATA")
+    if named := named_directory():
+        return _complete(named, "$FASHION_CNN_DATA")
     for directory in (LOCAL_DIRECTORY, SYSTEM_DIRECTORY):
         if any(_path(directory, name) for name in SHA256):
             return _complete(directory, "the usual place")
     return None
 
 
-def is_complete(directory: Path) -> bool:
-    """Whether all four files are in the folder, whatever they hold."""
-    return all(_path(directory, name) for name in SHA256)
+def named_directory() -> Path | None:
+    """The folder that $FASHION_CNN_DATA names, if it names one."""
+    named = os.environ.get("FASHION_CNN_DATA")
+    return Path(named) if named else None
 
 
 def nowhere() -> DataError:
@@ -127,7 +128,7 @@ def read_verified(directory: Path, name: str) -> bytes:
     """
     path = _path(directory, name)
     if path is None:
-        raise DataError(f"{directory} has no {name}.gz; get the data with: fashion-cnn data get")
+        raise DataError(f"{directory} has no {name}.gz; {_again(directory)}")
     limit = _BYTES[name] + 1
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -136,25 +137,28 @@ def read_verified(directory: Path, name: str) -> bytes:
         with path.open("rb") as file:
             start = file.read(64).lstrip().lower()
         if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-            raise DataError(f"{path} is a web page, not a data file; {_REMEDY}") from None
-        raise DataError(f"{path} is damaged ({error}); {_REMEDY}") from None
+            raise DataError(f"{path} is a web page, not a data file; {_again(directory)}") from None
+        raise DataError(f"{path} is damaged ({error}); {_again(directory)}") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     digest = hashlib.sha256(data).hexdigest()
     if digest == SHA256[name]:
         return data
     if other := next((known for known, sha in SHA256.items() if sha == digest), None):
-        raise DataError(f"{path} holds {other}, under the wrong name; {_REMEDY}")
+        raise DataError(f"{path} holds {other}, under the wrong name; {_again(directory)}")
     if len(data) != _BYTES[name]:
         size = f"over {_BYTES[name]}" if len(data) == limit else str(len(data))
-        raise DataError(f"{path} holds {size} bytes, Fashion-MNIST's has {_BYTES[name]}; {_REMEDY}")
+        raise DataError(
+            f"{path} holds {size} bytes, Fashion-MNIST's has {_BYTES[name]}; {_again(directory)}"
+        )
     raise DataError(
         f"{path} is not Fashion-MNIST's, though as long (MNIST's files have the same names): "
-        f"SHA-256 {digest[:12]}…, expected {SHA256[name][:12]}…; {_REMEDY}"
+        f"SHA-256 {digest[:12]}…, expected {SHA256[name][:12]}…; {_again(directory)}"
     )
 
 
-_REMEDY = "remove it and run: fashion-cnn data get"
+def _again(directory: Path) -> str:
+    return f"get it again with: fashion-cnn data get --data-dir {directory}"
 
 
 def _load(directory: Path, part: str) -> Split:
@@ -171,8 +175,5 @@ def _path(directory: Path, name: str) -> Path | None:
 def _complete(directory: Path, origin: str) -> Path:
     missing = [name for name in SHA256 if _path(directory, name) is None]
     if missing:
-        raise DataError(
-            f"{directory} ({origin}) has no {missing[0]}.gz; "
-            f"get the data with: fashion-cnn data get --data-dir {directory}"
-        )
+        raise DataError(f"{directory} ({origin}) has no {missing[0]}.gz; {_again(directory)}")
     return directory

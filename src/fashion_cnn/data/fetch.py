@@ -1,8 +1,9 @@
-"""Get the data set: from the publisher's mirrors, or out of Debian's package.
+"""Get the data set if it is not there: from the publisher's mirrors, or out of Debian's package.
 
 Nothing is published before its decompressed bytes have the right hash.
 """
 
+import contextlib
 import os
 import shutil
 import ssl
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.fashion_mnist import SHA256, read_verified
 from fashion_cnn.errors import OUT_OF_ROOM, DataError
 
@@ -31,6 +33,42 @@ PACKAGE = "dataset-fashion-mnist"
 TIMEOUT_SECONDS = 30.0
 DEADLINE_SECONDS = 600.0
 MOST_BYTES = 40_000_000  # the largest .gz has 26.4 million
+
+
+def data_directory(data_dir: str | Path | None, say: Callable[[str], None]) -> Path:
+    """Find the data set, and get it if nobody named a place and it is in no usual one.
+
+    Raises:
+        DataError: it cannot be had, or a place that was named lacks it.
+    """
+    directory = fashion_mnist.find_data(Path(data_dir) if data_dir is not None else None)
+    if directory is None:
+        directory = fashion_mnist.LOCAL_DIRECTORY
+        say(f"Fashion-MNIST is not on this machine yet; getting it into {directory}/")
+        fetch(directory, say=say)
+    return directory
+
+
+def get_data(data_dir: str | Path | None, say: Callable[[str], None]) -> Path:
+    """Find the data set and verify it; fetch it where it is missing or damaged.
+
+    Args:
+        data_dir: where it is or is to be; without it as for `find_data`, else ./data.
+        say: gets a line on what is wrong and on each source tried.
+
+    Raises:
+        DataError: it cannot be had.
+    """
+    try:
+        directory = fashion_mnist.find_data(Path(data_dir) if data_dir is not None else None)
+        if directory is not None:
+            fashion_mnist.verify(directory)
+            return directory
+    except DataError as error:
+        say(str(error))
+    directory = Path(data_dir or fashion_mnist.named_directory() or fashion_mnist.LOCAL_DIRECTORY)
+    fetch(directory, say=say)
+    return directory
 
 
 def fetch(
@@ -107,7 +145,9 @@ def _download(mirror: str, context: ssl.SSLContext | None, directory: Path) -> N
                 _receive(response, directory / f"{name}.gz", url)
         except urllib.error.HTTPError as error:
             raise DataError(f"{url}: HTTP status {error.code}") from None
-        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        except (OSError, HTTPException, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in OUT_OF_ROOM:
+                raise
             raise DataError(f"{url}: {getattr(error, 'reason', None) or error!r}") from None
 
 
@@ -139,7 +179,10 @@ def _unpack_package(directory: Path) -> None:
         except DataError:
             if os.geteuid() != 0:
                 raise
-            _run_tool(temporary, "apt-get", "update")  # a new machine has no package lists yet
+            # A new machine has no package lists yet. One broken source fails the update though
+            # ours arrived, so the download decides.
+            with contextlib.suppress(DataError):
+                _run_tool(temporary, "apt-get", "update")
             _run_tool(temporary, "apt-get", "download", PACKAGE)
         (package,) = Path(temporary).glob(f"{PACKAGE}_*.deb")
         _run_tool(temporary, "dpkg-deb", "-x", package.name, "unpacked")

@@ -68,7 +68,7 @@ class TrainingData:
         return digest.hexdigest()[:16]
 
 
-def divide(split: Split, *, validation: float, train_images: int, seed: int) -> TrainingData:
+def divide(split: Split, *, validation: float, seed: int, train_images: int = 0) -> TrainingData:
     """Divide the training files into a training and a validation part, both stratified by class.
 
     Args:

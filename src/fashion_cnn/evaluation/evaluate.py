@@ -12,8 +12,7 @@ from sklearn.metrics import classification_report
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
-from fashion_cnn.evaluation.metrics import log_softmax, measure
-from fashion_cnn.recipes.schedule import steps_per_epoch
+from fashion_cnn.evaluation.metrics import log_softmax, measure, most_confused
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
 
@@ -26,8 +25,10 @@ def evaluate_run(
     *,
     status: str,
     step: int,
+    epochs: float,
+    seconds: float,
 ) -> dict[str, Any]:
-    """Evaluate the best and the final checkpoint and write every result but the pictures.
+    """Evaluate the best and the final checkpoint; write the report, the matrix, the predictions.
 
     The report, the confusion matrix and the predictions speak of the best checkpoint, or of the
     final one where no epoch was finished.
@@ -38,10 +39,11 @@ def evaluate_run(
         validation: the validation part.
         open_test: opens the test set; called once, after that was written down.
         status: how training ended, for `metrics.json`.
-        step: of the final checkpoint.
+        step, epochs, seconds: of training until the final checkpoint; a stop inside an epoch
+            makes `epochs` a fraction.
 
     Returns:
-        What was written to `metrics.json`.
+        What `metrics.json` is to hold. The caller writes it when all other results are there.
     """
     history = run.history
     best = best_record(history)
@@ -55,7 +57,7 @@ def evaluate_run(
         validation_logits = classifier.logits(validation.images)
         results[name] = {
             "step": best.step if best and name == "best" else step,
-            "epoch": best.epoch if best and name == "best" else _epochs_done(run, step),
+            "epoch": best.epoch if best and name == "best" else round(epochs, 4),
             "validation": measure(
                 validation_logits, validation.labels, CLASS_NAMES, "validation"
             ).to_dict(),
@@ -69,18 +71,11 @@ def evaluate_run(
         "test_readings": readings,
         "best_is": "the epoch of lowest validation loss",
         "reports_speak_of": shown,
-        "training_seconds": sum(record.seconds for record in history),
+        "training_seconds": seconds,
         **results,
     }
     _write_report(run, metrics, test_logits[shown], test.labels)
-    run.record_metrics(metrics)  # last: a run with metrics has all its results
-    run.log("evaluated", status=status, step=step)
     return metrics
-
-
-def _epochs_done(run: Run, step: int) -> float:
-    """Epochs until `step`, a fraction when training stopped inside one."""
-    return round(step / steps_per_epoch(run.recipe, run.split["training_images"]), 4)
 
 
 def _write_report(
@@ -99,8 +94,14 @@ def _write_report(
     )
     text = classification_report(labels, predicted, digits=4, **arguments)
     values = classification_report(labels, predicted, output_dict=True, **arguments)
-    run.record_report(title + str(text), {"checkpoint": shown, **dict(values)})  # type: ignore
     confusion = metrics[shown]["test"]["confusion"]
+    pairs = "".join(
+        f"  {count:>4}  {CLASS_NAMES[a]} and {CLASS_NAMES[b]} ({confusion[a][b]} one way, "
+        f"{confusion[b][a]} the other)\n"
+        for count, a, b in most_confused(confusion, 5)
+    )
+    text = f"{title}{text}\nMost often taken for each other:\n{pairs}"
+    run.record_report(text, {"checkpoint": shown, **dict(values)})  # type: ignore[arg-type]
     header = ["true \\ predicted", *CLASS_NAMES]
     run.record_confusion(
         _csv([header, *([name, *row] for name, row in zip(CLASS_NAMES, confusion, strict=True))])

@@ -95,7 +95,10 @@ def erase(images: Tensor, boxes: Tensor, noise: Tensor) -> Tensor:
 
 
 def _draw_erasures(images: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
-    """Draw the boxes and the noise of one step's random erasing, the paper's way."""
+    """Draw the boxes and the noise of one step's random erasing, as the paper does.
+
+    A rectangle that would not fit is cut to the image; the paper draws again.
+    """
     random, count, size = stream(recipe.seed, "erase", step), *images.shape[:2]
     chosen = random.random(count) < recipe.erase
     area = random.uniform(*_ERASED_AREA, count) * size * size

@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fashion_cnn.classifier import check_images
-from fashion_cnn.errors import CheckpointError
 from fashion_cnn.on_torch.model import build_model, place
 from fashion_cnn.run.checkpoint import Arrays, check_layout
 from fashion_cnn.run.folder import Run
@@ -71,8 +70,6 @@ def weight_arrays(model: nn.Module) -> dict[str, NDArray[np.generic]]:
 def load_weights(model: nn.Module, arrays: Arrays, what: str) -> None:
     """Set parameters and buffers; raises `CheckpointError` unless names and shapes all fit."""
     check_layout(arrays, weight_arrays(model), what)
-    if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise CheckpointError(f"{what} holds NaN or infinite weights")
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             tensor.copy_(torch.from_numpy(np.array(arrays[name])))

@@ -11,7 +11,12 @@ from fashion_cnn.data.randomness import seed_of
 from fashion_cnn.errors import CheckpointError
 from fashion_cnn.on_torch.classifier import load_weights, weight_arrays
 from fashion_cnn.on_torch.model import build_model, place
-from fashion_cnn.on_torch.optim import build_optimizer, load_optimizer_arrays, optimizer_arrays
+from fashion_cnn.on_torch.optim import (
+    build_optimizer,
+    check_optimizer_arrays,
+    load_optimizer_arrays,
+    optimizer_arrays,
+)
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Checkpoint
 from fashion_cnn.run.folder import Run
@@ -121,14 +126,12 @@ class Learner:
         Raises:
             CheckpointError: there is none.
         """
-        found, self.history, rejected = run.newest_checkpoint(self._restore)
+        found, self.history, rejected = run.newest_checkpoint(self.fingerprint, self._restore)
         for name in _STATE:
             setattr(self, name, found.state[name])
         return rejected
 
     def _restore(self, found: Checkpoint) -> None:
-        if found.state.get("run") != self.fingerprint:
-            raise CheckpointError(f"{found.path} is of another recipe, seed or data set")
         if unknown := {name for name in _STATE if type(found.state.get(name)) not in (int, float)}:
             raise CheckpointError(f"{found.path}: state.json lacks {sorted(unknown)}")
         load_weights(self.answering, found.model, str(found.path))
@@ -137,4 +140,5 @@ class Learner:
             names = [f"{name}/weight" for name in weight_arrays(self.model)]
             own = {name.removesuffix("/weight"): rest.pop(name) for name in names if name in rest}
             load_weights(self.model, own, str(found.path))
+        check_optimizer_arrays(self.model, rest, found.state["step"], str(found.path))
         load_optimizer_arrays(self.optimizer, self.model, rest)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.checkpoint import check_layout
 
 
 def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
@@ -38,6 +39,18 @@ def optimizer_arrays(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict
         for name, parameter in model.named_parameters()
         for slot, value in optimizer.state[parameter].items()
     }
+
+
+def check_optimizer_arrays(
+    model: nn.Module, arrays: Mapping[str, np.ndarray], step: int, what: str
+) -> None:
+    """Raise `CheckpointError` unless the state is Adam's for this model, or none at step 0."""
+    wanted = {}
+    for name, parameter in model.named_parameters() if step else ():
+        wanted[f"{name}/step"] = np.zeros((), np.float32)
+        for slot in ("exp_avg", "exp_avg_sq"):
+            wanted[f"{name}/{slot}"] = np.broadcast_to(np.float32(0), tuple(parameter.shape))
+    check_layout(arrays, wanted, what)
 
 
 def load_optimizer_arrays(

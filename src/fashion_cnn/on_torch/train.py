@@ -1,8 +1,6 @@
 """The training step, and the loop around it."""
 
 import dataclasses
-import hashlib
-import json
 import math
 import time
 
@@ -18,7 +16,7 @@ from fashion_cnn.on_torch.classifier import predict
 from fashion_cnn.on_torch.device import seed_generator
 from fashion_cnn.on_torch.learner import Learner
 from fashion_cnn.on_torch.optim import gradient_norm
-from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
+from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.recipes.schedule import ending, learning_rate, steps_per_epoch
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
@@ -95,7 +93,7 @@ def train(
         OSError: the disk is full or failing.
     """
     steps = steps_per_epoch(recipe, len(data.training))
-    learner = Learner.start(recipe, device, fingerprint(recipe, data))
+    learner = Learner.start(recipe, device, recipe.fingerprint(data.fingerprint()))
     if resume:
         for line in learner.restore_newest(run):
             progress.say(f"passed over a damaged checkpoint, {line}")
@@ -151,7 +149,7 @@ def train(
                 saved = time.monotonic()
         except NotFiniteError as error:
             _roll_back(learner, run, progress, str(error))
-    run.link_final(learner.step)
+    run.link_results(learner.step, learner.history)
     run.log(status, step=learner.step)
     return status
 
@@ -166,19 +164,12 @@ def validate(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, f
         NotFiniteError: the loss is not finite.
     """
     began = time.perf_counter()
-    logits = predict(model, images).double()
+    logits, labels = predict(model, images).cpu().double(), labels.cpu()  # MPS has no float64
     loss = F.cross_entropy(logits, labels).item()
     if not math.isfinite(loss):
         raise NotFiniteError(f"validation loss {loss:g}")
     accuracy = (logits.argmax(1) == labels).double().mean().item()
     return loss, accuracy, time.perf_counter() - began
-
-
-def fingerprint(recipe: Recipe, data: TrainingData) -> str:
-    """Digest what a run may not change while it goes on: 16 hexadecimal digits."""
-    fixed = {name: value for name, value in recipe.to_dict().items() if name not in MAY_CHANGE}
-    text = json.dumps([fixed, data.fingerprint()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _roll_back(learner: Learner, run: Run, progress: Progress, what: str) -> None:
@@ -187,9 +178,11 @@ def _roll_back(learner: Learner, run: Run, progress: Progress, what: str) -> Non
     if rollbacks > MOST_ROLLBACKS:
         raise DivergedError(
             f"training diverged at step {step} ({what}), also after the learning rate was halved "
-            f"{MOST_ROLLBACKS} times; start again with a smaller --lr"
+            f"{MOST_ROLLBACKS} times; start again with a smaller --lr (what it had learned before: "
+            f"fashion-cnn evaluate {run.path})"
         )
-    learner.restore_newest(run)
+    for line in learner.restore_newest(run):
+        progress.say(f"passed over a damaged checkpoint, {line}")
     learner.rollbacks = rollbacks
     run.cut_back(learner.step, learner.history)
     run.log("rolled back", step=step, to=learner.step, reason=what, rollbacks=rollbacks)

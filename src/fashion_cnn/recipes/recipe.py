@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -94,13 +96,13 @@ class Recipe:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            if type(item.default) is float and type(value) is int:
+            if type(item.default) is float and type(value) is int and abs(value) < _MOST:
                 value = float(value)
                 object.__setattr__(self, item.name, value)
             _check(item, value)
         if self.class_weights and (
             len(self.class_weights) != 10
-            or not all(math.isfinite(weight) and weight > 0 for weight in self.class_weights)
+            or not all(type(w) is float and 0 < w < math.inf for w in self.class_weights)
         ):
             raise UsageError(
                 f"class_weights is {self.class_weights}; it must be ten positive numbers, or empty"
@@ -124,6 +126,15 @@ class Recipe:
             for name, value in dataclasses.asdict(self).items()
         }
 
+    def fingerprint(self, data: str) -> str:
+        """Digest what a run may not change while it goes on: 16 hexadecimal digits.
+
+        Args: data: `TrainingData.fingerprint` of what it trains on.
+        """
+        fixed = {name: value for name, value in self.to_dict().items() if name not in MAY_CHANGE}
+        text = json.dumps([fixed, data], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
         """Read what `to_dict` wrote.
@@ -131,6 +142,8 @@ class Recipe:
         Raises:
             UsageError: a key is unknown or missing, or a value is out of its range.
         """
+        if not isinstance(values, Mapping):
+            raise UsageError(f"a recipe is an object of fields, not {values!r:.40}")
         known = [item.name for item in dataclasses.fields(cls)]
         if missing := [name for name in known if name not in values]:
             raise UsageError(f"the recipe lacks {missing[0]!r}")
@@ -140,6 +153,9 @@ class Recipe:
         }
         return cls().replace(**changes)
 
+
+_MOST = 2**63
+"""Of any whole number: what the machine counts in."""
 
 MAY_CHANGE = ("epochs", "early_stopping")
 """The fields that say when to stop: a resumed run may be given others."""
@@ -152,7 +168,7 @@ def nearest(word: str, known: list[str]) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Write a field's value the way its flag takes it."""
+    """Write a field's value for people."""
     if isinstance(value, tuple):
         return ",".join(f"{part:g}" for part in value) or "none"
     if isinstance(value, bool):
@@ -172,7 +188,8 @@ def _check(item: dataclasses.Field[Any], value: Any) -> None:
     if wanted in (int, float):
         above = value > rule["low"] if rule["open_low"] else value >= rule["low"]
         below = value < rule["high"] if rule["open_high"] else value <= rule["high"]
-        if not (above and below and math.isfinite(value)):
+        counts = math.isfinite(value) if wanted is float else value < _MOST
+        if not (above and below and counts):
             raise UsageError(f"{item.name} is {value}; it must be {_range(wanted, rule)}")
 
 

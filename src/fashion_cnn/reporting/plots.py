@@ -18,10 +18,11 @@ from fashion_cnn.run.history import best_record
 _TRAINING, _VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
 
 
-def draw_run(run: Run) -> None:
-    """Write the loss and accuracy curves and both confusion matrices of an evaluated run."""
-    metrics = run.metrics
-    assert metrics is not None, "draw_run needs an evaluated run"
+def draw_run(run: Run, metrics: dict[str, Any]) -> None:
+    """Write the loss and accuracy curves and both confusion matrices.
+
+    Args: metrics: what `metrics.json` holds, or is about to.
+    """
     run.record_plot("loss", _curves(run, metrics, "loss", "cross-entropy loss"))
     run.record_plot("accuracy", _curves(run, metrics, "accuracy", "accuracy"))
     shown = metrics["reports_speak_of"]

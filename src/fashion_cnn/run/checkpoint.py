@@ -71,7 +71,7 @@ def save(directory: Path, model: Arrays, optimizer: Arrays, state: Mapping[str, 
             load(target)
             return target
         except CheckpointError:
-            shutil.rmtree(target)
+            remove(target)
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f".{target.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -107,7 +107,9 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: {_difference(manifest, content)}")
     state = from_json(content["state.json"], f"{path}/state.json")
     step = state.get("step") if isinstance(state, dict) else None
-    if type(step) is not int or path.resolve().name != path_of(path, step).name:
+    name = path.resolve().name
+    # A copy without links has a plain folder of the name "best" or "final".
+    if type(step) is not int or (_NAME.fullmatch(name) and name != path_of(path, step).name):
         raise CheckpointError(f"{path}: state.json is of another step")
     arrays = []
     for name in _FILES[:2]:
@@ -154,6 +156,8 @@ def link(directory: Path, name: str, step: int | None) -> None:
         temporary = directory / f".{name}.tmp"
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(path_of(directory, step).name)
+        if (directory / name).is_dir() and not (directory / name).is_symlink():
+            remove(directory / name)  # a copy of the run that lost its links
         os.replace(temporary, directory / name)
     sync_directory(directory)
 
@@ -168,9 +172,17 @@ def prune(directory: Path, keep: set[int]) -> None:
     """Remove the checkpoints whose steps are not in `keep`, and leftovers of torn saves."""
     for step in published_steps(directory):
         if step not in keep:
-            shutil.rmtree(path_of(directory, step))
+            remove(path_of(directory, step))
     for leftover in directory.glob(".step-*.tmp"):
-        shutil.rmtree(leftover)
+        remove(leftover)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _manifest(content: Mapping[str, bytes]) -> bytes:

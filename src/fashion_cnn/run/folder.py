@@ -1,16 +1,13 @@
 """`Run`: one training run on disk."""
 
 import dataclasses
-import errno
-import fcntl
 import json
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Never
+from typing import Any
 
 from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
@@ -21,8 +18,10 @@ from fashion_cnn.run.history import (
     EpochRecord,
     best_record,
     history_from_csv,
+    history_from_rows,
     history_to_csv,
 )
+from fashion_cnn.run.lock import hold
 
 _RECIPE = "recipe.json"
 _ENVIRONMENT = "environment.json"
@@ -63,39 +62,9 @@ class Run:
         """Whether the folder holds a run that has begun."""
         return (self.path / _RECIPE).is_file()
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the folder for this process; made if missing.
-
-        Raises:
-            UsageError: another process holds it, or it cannot be made or written to.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except (PermissionError, NotADirectoryError, FileExistsError, FileNotFoundError) as error:
-            raise UsageError(
-                f"{self.path} cannot be used as a run folder: {error.strerror}; "
-                "name another with --output"
-            ) from None
-        except OSError as error:
-            if error.errno != errno.EROFS:
-                raise
-            raise UsageError(f"{self.path} is on a read-only disk; use another --output") from None
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.read(descriptor, 32).decode(errors="replace").strip() or "another"
-                raise UsageError(
-                    f"{self.path} is in use by process {holder}; wait for it, stop it, or name "
-                    "another folder with --output"
-                ) from None
-            os.truncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
-            yield
-        finally:
-            os.close(descriptor)  # which also unlocks; the file stays, so that a lock is never lost
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the folder for this process; made if missing. Raises as `hold`."""
+        return hold(self.path / _LOCK)
 
     # -- what the run is --------------------------------------------------------------------------
 
@@ -105,32 +74,46 @@ class Run:
         Raises:
             UsageError: it holds a run and `overwrite` is false, or files that are not a run's.
         """
-        if self.exists() and not overwrite:
-            self.refuse_to_replace()
-        ours = {path for pattern in self._patterns() for path in self.path.glob(pattern)}
-        others = [path for path in self.path.iterdir() if path not in ours and path.name != _LOCK]
-        if others and not self.exists():
+        self.check_room(overwrite=overwrite)
+        # The recipe goes first: a half-removed run is then no run any more.
+        for path in sorted(self._own_files(), key=lambda path: path.name != _RECIPE):
+            checkpoint.remove(path)
+
+    def check_room(self, *, overwrite: bool) -> None:
+        """Raise the error that `prepare` would raise, and touch nothing."""
+        if self.exists():
+            if overwrite:
+                return
             raise UsageError(
-                f"{self.path} holds no run, but other files ({others[0].name}); "
+                f"{self.path} already holds a run; continue it with --resume, replace it with "
+                "--overwrite, or start another with --output FOLDER"
+            )
+        if not self.path.is_dir():
+            return
+        ours = self._own_files()
+        strange = {path for path in self.path.iterdir() if path.name != _LOCK} - ours
+        if not overwrite and not self._began_and_was_killed():
+            strange |= ours
+        if strange:
+            raise UsageError(
+                f"{self.path} holds no run, but other files ({min(strange).name}); "
                 "name an empty or new folder with --output"
             )
-        # The recipe goes first: a half-removed run is then no run any more.
-        for path in sorted(ours, key=lambda path: path.name != _RECIPE):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
-    def refuse_to_replace(self) -> Never:
-        """Raise the `UsageError` that names the three ways on from a folder that holds a run."""
-        raise UsageError(
-            f"{self.path} already holds a run; continue it with --resume, replace it with "
-            "--overwrite, or start another with --output FOLDER"
+    def _began_and_was_killed(self) -> bool:
+        """Whether there is no more than a start leaves before it writes the recipe."""
+        early = {_ENVIRONMENT, _SPLIT, _HISTORY, _CHECKPOINTS}
+        names = {path.name for path in self._own_files() if not path.name.startswith(".")}
+        history = self.path / _HISTORY
+        return (
+            names <= early
+            and not (history.exists() and history.read_bytes().count(b"\n") > 1)
+            and set(checkpoint.published_steps(self.path / _CHECKPOINTS)) <= {0}
         )
 
-    @staticmethod
-    def _patterns() -> tuple[str, ...]:
-        return (*_ALL, f"{_REPORT}.*", *_PLOTS, _CHECKPOINTS, ".*.tmp")
+    def _own_files(self) -> set[Path]:
+        patterns = (*_ALL, f"{_REPORT}.*", *_PLOTS, _CHECKPOINTS, ".*.tmp")
+        return {path for pattern in patterns for path in self.path.glob(pattern)}
 
     def describe(self, environment: dict[str, Any], split: dict[str, Any]) -> None:
         """Write what the run runs on, and which images it uses."""
@@ -148,8 +131,11 @@ class Run:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Versions, hardware, device and threads: see `environment.json`."""
-        return self._read_json(_ENVIRONMENT)
+        """Versions, hardware, device and threads. Raises `UsageError` if it is unusable."""
+        found = self._read_json(_ENVIRONMENT)
+        if not isinstance(found, dict) or found.get("framework") not in ("pytorch", "keras"):
+            raise UsageError(f"{self.path / _ENVIRONMENT} names no framework")
+        return found
 
     @property
     def split(self) -> dict[str, Any]:
@@ -181,15 +167,18 @@ class Run:
         for line in path.read_bytes().splitlines() if path.exists() else []:
             try:
                 entries.append(json.loads(line))
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-        return entries
+        return [entry for entry in entries if isinstance(entry, dict)]
 
     @property
     def history(self) -> list[EpochRecord]:
-        """One record a finished epoch."""
+        """One record a finished epoch. Raises `UsageError` if the file was altered beyond use."""
         path = self.path / _HISTORY
-        return history_from_csv(path.read_text()) if path.exists() else []
+        try:
+            return history_from_csv(path.read_text()) if path.exists() else []
+        except (ValueError, TypeError, KeyError) as error:
+            raise UsageError(f"{path} is not a history as it was written ({error})") from None
 
     def record_history(self, history: Sequence[EpochRecord]) -> None:
         """Write `history.csv`."""
@@ -201,7 +190,7 @@ class Run:
         kept = [
             entry
             for entry in self.events()
-            if entry.get("event") != "epoch" or entry.get("step", 0) <= step
+            if entry.get("event") != "epoch" or entry.get("step") in range(step + 1)
         ]
         self._write(_LOG, b"".join(json.dumps(entry).encode() + b"\n" for entry in kept))
 
@@ -233,11 +222,14 @@ class Run:
         return checkpoint.load(self.path / _CHECKPOINTS / name)
 
     def newest_checkpoint(
-        self, accept: Callable[[Checkpoint], None] = lambda found: None
+        self,
+        fingerprint: str | None = None,
+        accept: Callable[[Checkpoint], None] = lambda found: None,
     ) -> tuple[Checkpoint, list[EpochRecord], list[str]]:
         """Find the newest checkpoint that verifies, as does the best one that it builds on.
 
         Args:
+            fingerprint: of the recipe and the data; a checkpoint of another is rejected.
             accept: raises `CheckpointError` for a checkpoint that does not fit the caller.
 
         Returns:
@@ -250,35 +242,37 @@ class Run:
         for step in checkpoint.published_steps(directory):
             try:
                 found = checkpoint.load(checkpoint.path_of(directory, step))
-                history = [EpochRecord(**row) for row in found.state["history"]]
+                if fingerprint is not None and found.state.get("run") != fingerprint:
+                    raise CheckpointError(f"{found.path} is of another recipe, seed or data set")
+                history = history_from_rows(found.state["history"])
                 accept(found)
                 best = best_record(history)
                 if best and best.step != step:
                     checkpoint.load(checkpoint.path_of(directory, best.step))
             except CheckpointError as error:
                 rejected.append(f"step {step}: {error}")
-            except (KeyError, TypeError) as error:
+            except (KeyError, TypeError, ValueError) as error:
                 rejected.append(f"step {step}: state.json lacks or misnames {error}")
             else:
                 return found, history, rejected
         reasons = "; ".join(rejected) or "there is none"
         raise CheckpointError(
-            f"no usable checkpoint in {directory} ({reasons}); start again with --overwrite"
+            f"no usable checkpoint in {directory} ({reasons}); bring back a copy of the folder, or "
+            "start another run with --output FOLDER"
         )
 
-    def link_final(self, step: int) -> None:
-        """Let `checkpoints/final` stand for the checkpoint at which training ended."""
+    def link_results(self, step: int, history: Sequence[EpochRecord]) -> None:
+        """Let `final` stand for the checkpoint at which training ended, `best` for the best epoch.
+
+        A kill may have come between a checkpoint and its links, so both are set again.
+        """
+        self.link_best(history)
         checkpoint.link(self.path / _CHECKPOINTS, "final", step)
 
     def link_best(self, history: Sequence[EpochRecord]) -> None:
         """Let `checkpoints/best` stand for the epoch of lowest validation loss, if there is one."""
         best = best_record(history)
         checkpoint.link(self.path / _CHECKPOINTS, "best", best.step if best else None)
-
-    @property
-    def final_step(self) -> int:
-        """The step of `checkpoints/final`. Raises `CheckpointError` if there is none."""
-        return self.load_checkpoint("final").state["step"]
 
     # -- results ----------------------------------------------------------------------------------
 

@@ -3,8 +3,9 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,16 @@ def history_from_csv(text: str) -> list[EpochRecord]:
         EpochRecord(**{name: types[name](value) for name, value in row.items()})  # type: ignore
         for row in csv.DictReader(io.StringIO(text))
     ]
+
+
+def history_from_rows(rows: Sequence[Mapping[str, Any]]) -> list[EpochRecord]:
+    """Read `dataclasses.asdict` of records back. Raises `ValueError` or `TypeError` otherwise."""
+    history = [EpochRecord(**row) for row in rows]
+    for record in history:
+        for item in dataclasses.fields(record):
+            if type(getattr(record, item.name)) is not item.type:
+                raise TypeError(f"{item.name} of epoch {record.epoch}")
+    return history
 
 
 def best_record(history: Iterable[EpochRecord]) -> EpochRecord | None:

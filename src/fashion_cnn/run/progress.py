@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from fashion_cnn.run.history import EpochRecord
@@ -22,15 +24,25 @@ class Progress:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._bar:
-            self._bar.stop()
+        with self._shrugging():
+            if self._bar:
+                self._bar.stop()
 
     def say(self, line: str) -> None:
         """Print one line, above the bar if there is one."""
-        if self._bar:
-            self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
-        elif not self._quiet:
-            print(line, file=sys.stderr, flush=True)
+        with self._shrugging():
+            if self._bar:
+                self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            elif not self._quiet:
+                print(line, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def _shrugging(self) -> Iterator[None]:
+        """Go on in silence when nobody reads any more: `... | tee log` dies of Ctrl+C before us."""
+        try:
+            yield
+        except OSError:
+            self._quiet, self._bar = True, None
 
     def begin(self, epochs: int, steps_per_epoch: int, step: int) -> None:
         """Start at `step` of `epochs * steps_per_epoch`."""
@@ -66,10 +78,10 @@ class Progress:
         rate = (step - self._first) / max(now - self._began, 1e-9)
         epoch = min((step - 1) // self._steps_per_epoch + 1, self._epochs)
         numbers = f"{rate:.0f} steps/s  loss {loss:.3f}  accuracy {100 * accuracy:.1f} %"
-        self._bar.update(
-            self._task, completed=step, description=f"epoch {epoch}/{self._epochs}", numbers=numbers
-        )
-        self._bar.refresh()
+        with self._shrugging():
+            description = f"epoch {epoch}/{self._epochs}"
+            self._bar.update(self._task, completed=step, description=description, numbers=numbers)
+            self._bar.refresh()
 
     def epoch(self, record: EpochRecord) -> None:
         """Print the line of a finished epoch."""
