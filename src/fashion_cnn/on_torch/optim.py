@@ -26,7 +26,7 @@ def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
     # What torch.nn.utils.get_total_norm calls after sorting by device, which costs 1 % of a step.
     norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
-    return torch.stack(norms).square().sum().sqrt().item()
+    return torch.linalg.vector_norm(torch.stack(norms)).item()
 
 
 def optimizer_arrays(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, np.ndarray]:
