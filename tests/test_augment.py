@@ -2,10 +2,25 @@ import numpy as np
 import pytest
 import torch
 
-from fashion_cnn.on_torch.augment import augment, erase, flip, rotate, translate
+from fashion_cnn.on_torch import augment as augmentation
+from fashion_cnn.on_torch.augment import blend, flip, mirrored_in, paste, rotate, translate
 from fashion_cnn.recipes.recipe import Recipe
 
-OPERATIONS = [{"flip": True}, {"translate": 3}, {"rotate": 20.0}, {"erase": 0.7}]
+OPERATIONS = [
+    {"flip": True},
+    {"translate": 3},
+    {"rotate": 20.0},
+    {"erase": 0.7},
+    {"cutout": 8},
+    {"cutmix": 1.0},
+    {"mixup": 1.0},
+]
+
+
+def augment(images: torch.Tensor, recipe: Recipe, step: int, epoch: int = 0) -> torch.Tensor:
+    mirrored = torch.from_numpy(mirrored_in(epoch, len(images), recipe.seed))
+    labels = torch.arange(len(images)) % 10
+    return augmentation.augment(images, labels, recipe, step, mirrored)[0]
 
 
 @pytest.fixture
@@ -21,7 +36,7 @@ def test_a_step_decides_the_draws(images, fields) -> None:
     assert once.shape == images.shape
     assert torch.equal(images, before), "the data set itself is never written to"
     assert torch.equal(once, augment(images, recipe, 5))
-    assert not torch.equal(once, augment(images, recipe, 6))
+    assert not torch.equal(once, augment(images, recipe, 6, epoch=1))
     assert not torch.equal(once, augment(images, recipe.replace(seed=1), 5))
 
 
@@ -38,13 +53,19 @@ def test_operations_draw_apart(images) -> None:
     assert (same < 1).all()
 
 
+def test_two_epochs_show_both_sides_of_each_image() -> None:
+    first, second, third = (mirrored_in(epoch, 10_000, 3) for epoch in (0, 1, 2))
+    assert (first != second).all()
+    np.testing.assert_array_equal(first, third)
+    assert 0.48 < first.mean() < 0.52
+    assert (first != mirrored_in(0, 10_000, 4)).any()
+
+
 def test_flip(images) -> None:
     chosen = torch.arange(200) % 2 == 0
     got = flip(images, chosen)
     np.testing.assert_array_equal(got[0], np.fliplr(images[0]))
     assert torch.equal(got[1], images[1])
-    share = (augment(images, Recipe(flip=True), 0) != images).flatten(1).any(1).double().mean()
-    assert 0.4 < share < 0.6
 
 
 def test_translate_reflects_at_the_border(images) -> None:
@@ -73,11 +94,11 @@ def test_rotate(images) -> None:
     assert corner[0, 14, 14] == 255
 
 
-def test_erase(images) -> None:
+def test_paste(images) -> None:
     noise = torch.full_like(images, 7)
     boxes = torch.tensor([[3, 4, 5, 6]]).repeat(200, 1)
     boxes[1] = 0
-    got = erase(images, boxes, noise)
+    got = paste(images, noise, boxes)
     wanted = images[0].clone()
     wanted[3:8, 4:10] = 7
     assert torch.equal(got[0], wanted)
@@ -90,3 +111,38 @@ def test_erasing_draws_as_the_paper_says() -> None:
     area = touched.double().mean((1, 2))
     assert 0.45 < (area > 0).double().mean() < 0.55
     assert area.max() < 0.45
+
+
+def test_cutout_blanks_a_square_also_at_the_border() -> None:
+    white = torch.full((2000, 28, 28), 255, dtype=torch.uint8)
+    blank = augment(white, Recipe(cutout=8), 0) == 0
+    area = blank.flatten(1).sum(1)
+    assert area.max() == 64
+    assert 16 <= area.min() < 64
+    assert blank.any(0).all(), "every pixel is blanked in some image"
+
+
+@pytest.mark.parametrize("kind", ["cutmix", "mixup"])
+def test_mixed_labels_are_the_shares_of_the_pixels(kind: str) -> None:
+    """Images of one grey each: what is in the picture can be read off its pixels."""
+    labels = torch.arange(200) % 10
+    images = (labels * 20).to(torch.uint8)[:, None, None].expand(200, 28, 28)
+    recipe = Recipe(**{kind: 1.0})
+    mixed, shares = augmentation.augment(images, labels, recipe, 0, labels)
+    assert shares.dtype == torch.float32
+    torch.testing.assert_close(shares.sum(1), torch.ones(200))
+    assert (shares > 0).sum(1).max() == 2
+    mean = mixed.double().mean((1, 2)) / 20
+    wanted = (shares.double() * torch.arange(10)).sum(1)
+    assert (mean - wanted).abs().max() < (1e-5 if kind == "cutmix" else 0.03)
+    assert (mean - labels).abs().max() > 1
+
+
+def test_mixing_happens_as_often_as_asked(images) -> None:
+    mixed = [augment(images, Recipe(mixup=0.3), step) is not images for step in range(300)]
+    assert 0.2 < np.mean(mixed) < 0.4
+
+
+def test_blend() -> None:
+    a, b = (torch.full((2, 28, 28), value, dtype=torch.uint8) for value in (100, 200))
+    assert blend(a, b, torch.tensor([1.0, 0.25]))[:, 0, 0].tolist() == [100, 175]

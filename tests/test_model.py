@@ -6,7 +6,15 @@ import torch.nn.functional as F
 from fashion_cnn.data.fashion_mnist import load_training
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.classifier import TorchClassifier
-from fashion_cnn.on_torch.model import PIXEL_MEAN, PIXEL_STD, SimpleCNN, place
+from fashion_cnn.on_torch.model import (
+    PIXEL_MEAN,
+    PIXEL_STD,
+    SimpleCNN,
+    StagedCNN,
+    build_model,
+    place,
+)
+from fashion_cnn.recipes.recipe import Recipe
 
 
 def as_the_assignment_writes_it(model: SimpleCNN, images: torch.Tensor) -> torch.Tensor:
@@ -85,3 +93,67 @@ def test_a_classifier_scores_any_number_of_images_alike(model) -> None:
 def test_a_classifier_refuses_anything_else(model, wrong) -> None:
     with pytest.raises(UsageError, match="classifier takes"):
         TorchClassifier(model, torch.device("cpu")).logits(wrong)
+
+
+@pytest.fixture
+def staged() -> StagedCNN:
+    torch.manual_seed(0)
+    return StagedCNN((8, 16, 16), (2, 2, 2), (0, 1, 1), dropout=0.0)
+
+
+def test_whitening_makes_its_outputs_uncorrelated(staged, real_data) -> None:
+    images = torch.from_numpy(load_training(real_data).images[:2000].copy())
+    staged.fit_whitening(images)
+    x = (images[:, None].float() / 255 - PIXEL_MEAN) / PIXEL_STD
+    out = F.conv2d(x, staged.whitening).double()
+    torch.testing.assert_close(out[:, :4], -out[:, 4:])
+    flat = out[:, :4].transpose(0, 1).flatten(1)
+    moments = flat @ flat.T / flat.shape[1]
+    assert (moments - torch.diag(moments.diag())).abs().max() < 1e-3
+    assert (moments.diag() - 1).abs().max() < 0.05
+
+
+def test_a_staged_network_starts_as_the_identity(staged) -> None:
+    weight = staged.stages[0].weight  # 8 channels to 8
+    probe = torch.rand(1, 8, 5, 5)
+    torch.testing.assert_close(F.conv2d(probe, weight, padding=1), probe)
+
+
+def test_a_staged_network_convolves_in_the_fast_layout(staged, images) -> None:
+    layouts = []
+    for module in staged.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.register_forward_hook(
+                lambda _, __, out: layouts.append(
+                    out.is_contiguous(memory_format=torch.channels_last)
+                )
+            )
+    staged.fit_whitening(images)
+    place(staged, torch.device("cpu"))(images)
+    assert layouts == [True] * 7
+
+
+def test_mixed_precision_is_near_float32_and_gives_float32(staged, images) -> None:
+    staged.fit_whitening(images)
+    wanted = place(staged, torch.device("cpu")).eval()(images)
+    staged.convolve_in = torch.bfloat16
+    got = staged(images)
+    assert got.dtype == torch.float32
+    assert not torch.equal(got, wanted)
+    torch.testing.assert_close(got, wanted, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "parameters"),
+    [("simple_cnn", 32, 241_546), ("strided_cnn", 32, 132_256), ("resnet", 32, 871_008)],
+)
+def test_parameter_counts(name: str, width: int, parameters: int) -> None:
+    model = build_model(Recipe(model=name, width=width))
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == parameters
+
+
+def test_width_scales_every_network(images) -> None:
+    for name in ("simple_cnn", "strided_cnn", "resnet"):
+        model = build_model(Recipe(model=name, width=4)).eval()
+        assert model(images).shape == (5, 10)
+        assert sum(p.numel() for p in model.parameters()) < 40_000

@@ -28,11 +28,18 @@ def test_json_round_trip() -> None:
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
+def test_a_recipe_from_before_a_field_was_there() -> None:
+    older = {k: v for k, v in Recipe(dropout=0.1).to_dict().items() if k != "cutout"}
+    assert Recipe.from_dict(older) == Recipe(dropout=0.1)
+    assert Recipe.from_dict(older).fingerprint("data") == Recipe(dropout=0.1).fingerprint("data")
+    assert Recipe(cutout=4).fingerprint("data") != Recipe().fingerprint("data")
+
+
 def test_unknown_and_missing_keys_are_named() -> None:
     with pytest.raises(UsageError, match="no 'epoch'.*did you mean 'epochs'"):
         Recipe.from_dict({**Recipe().to_dict(), "epoch": 3})
-    with pytest.raises(UsageError, match="lacks 'dropout'"):
-        Recipe.from_dict({k: v for k, v in Recipe().to_dict().items() if k != "dropout"})
+    with pytest.raises(UsageError, match="lacks 'name'"):
+        Recipe.from_dict({"dropout": 0.1})
     with pytest.raises(UsageError, match="did you mean 'baseline'"):
         catalog.named("basline")
 

@@ -69,6 +69,14 @@ def test_one_cycle(warmup: float) -> None:
     assert got == pytest.approx(theirs(scheduler, each_epoch=False))
 
 
+def test_triangle() -> None:
+    rates = ours(schedule="triangle", warmup=0.25)  # 84 steps: 21 up, 63 down
+    assert rates[0] == pytest.approx(0.1 / 21)
+    assert rates[20] == rates[21] == max(rates) == pytest.approx(0.1)
+    assert rates[22] == pytest.approx(0.1 * 62 / 63)
+    assert rates[-1] == pytest.approx(0.1 / 63)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3])
 @pytest.mark.parametrize("schedule", ["cosine", "one-cycle"])
 def test_the_shortest_runs_have_a_rate(schedule: str, steps: int) -> None:

@@ -12,6 +12,7 @@ from fashion_cnn.errors import CheckpointError, DivergedError, NotFiniteError, U
 from fashion_cnn.on_torch import train as train_module
 from fashion_cnn.on_torch.learner import Learner
 from fashion_cnn.on_torch.train import train, train_step
+from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.folder import Run
@@ -33,6 +34,31 @@ RICH = SHORT.replace(
     rotate=10.0,
     erase=0.5,
 )
+
+
+RESIDUAL = SHORT.replace(
+    model="resnet",
+    width=4,
+    precision="mixed",
+    optimizer="muon",
+    weight_decay=0.1,
+    schedule="triangle",
+    ema_decay=0.8,
+    flip=True,
+    cutout=6,
+    cutmix=0.5,
+    mixup=0.5,
+)
+RECIPES = {
+    "short": SHORT,
+    "rich": RICH,
+    "residual": RESIDUAL,
+    **{
+        name: catalog.named(name).replace(epochs=3, batch_size=50)
+        for name in catalog.RECIPES
+        if name != "baseline"
+    },
+}
 
 
 class StopAt(Interruption):
@@ -74,15 +100,12 @@ def timeless(run: Run) -> list[dict]:
 def straight(small_data, tmp_path_factory) -> dict[str, Run]:
     """Each recipe trained without a stop."""
     base = tmp_path_factory.mktemp("straight")
-    return {
-        name: go(recipe, small_data, base / name)
-        for name, recipe in {"short": SHORT, "rich": RICH}.items()
-    }
+    return {name: go(recipe, small_data, base / name) for name, recipe in RECIPES.items()}
 
 
 def test_a_batch_can_be_learnt_by_heart(small_data) -> None:
     recipe = Recipe(dropout=0.0)
-    learner = Learner.start(recipe, CPU, "")
+    learner = Learner.start(recipe, torch.from_numpy(small_data.training.images), "")
     images = torch.from_numpy(small_data.training.images[:64])
     labels = torch.from_numpy(small_data.training.labels[:64])
     for step in range(60):
@@ -110,12 +133,12 @@ def test_same_seed_same_bits_other_seed_other_bits(straight, small_data, tmp_pat
     assert content(other) != content(straight["short"])
 
 
-@pytest.mark.parametrize("name", ["short", "rich"])
+@pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("stops", [[0], [1], [4], [5], [7], [14], [3, 2, 6]])
 def test_a_stopped_and_resumed_run_ends_in_the_same_bits(
     straight, small_data, tmp_path, name: str, stops: list[int]
 ) -> None:
-    recipe = {"short": SHORT, "rich": RICH}[name]
+    recipe = RECIPES[name]
     for turn, stop in enumerate(stops):
         run = go(recipe, small_data, tmp_path, stop=stop, resume=turn > 0)
     run = go(recipe, small_data, tmp_path, resume=True)
@@ -223,7 +246,7 @@ def test_hopeless_training_ends_as_diverged_with_good_checkpoints(small_data, tm
 @pytest.mark.parametrize("where", ["weight", "gradient", "loss"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_nothing_changes_in_a_step_that_is_not_finite(small_data, where: str, bad: float) -> None:
-    learner = Learner.start(SHORT, CPU, "")
+    learner = Learner.start(SHORT, torch.from_numpy(small_data.training.images), "")
     images = torch.from_numpy(small_data.training.images[:50])
     labels = torch.from_numpy(small_data.training.labels[:50])
     recipe = SHORT
@@ -260,7 +283,7 @@ def test_early_stopping_ends_at_the_plateau_and_stays_ended(small_data, tmp_path
 def test_label_smoothing_and_class_weights_act_on_the_loss(small_data) -> None:
     def loss(**fields) -> float:
         recipe = SHORT.replace(dropout=0.0, **fields)
-        learner = Learner.start(recipe, CPU, "")
+        learner = Learner.start(recipe, torch.from_numpy(small_data.training.images), "")
         images = torch.from_numpy(small_data.training.images[:50])
         labels = torch.from_numpy(small_data.training.labels[:50])
         with torch.no_grad():

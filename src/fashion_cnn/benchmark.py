@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from fashion_cnn import __version__
-from fashion_cnn.data.fashion_mnist import load_training
-from fashion_cnn.data.split import Split, TrainingData, divide, epoch_order
+from fashion_cnn.data.split import Split, TrainingData, epoch_order
+from fashion_cnn.job import open_training
 from fashion_cnn.on_torch.device import configure, describe, usable_cores
 from fashion_cnn.on_torch.learner import Learner
 from fashion_cnn.on_torch.model import PIXEL_MEAN, PIXEL_STD, SimpleCNN
@@ -157,7 +157,7 @@ def matmul_rate(threads: int | None) -> float:
 def hand_written_epoch(directory: Path, recipe: Recipe, threads: int | None) -> float:
     """Seconds of an epoch the way the assignment's script does it."""
     torch.set_num_threads(threads or usable_cores())
-    training = _open(directory, recipe).training
+    training = open_training(directory, recipe).training
     model = _Plain()
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
     loader = DataLoader(_PILDataset(training), batch_size=recipe.batch_size, shuffle=True)
@@ -182,7 +182,7 @@ def bare_and_our_epoch(
     A drift of the machine's speed so moves both alike.
     """
     device = configure("cpu", threads, deterministic=False)
-    data = _open(directory, recipe)
+    data = open_training(directory, recipe)
     bare = bare_epoch(data.training, recipe, device)
     first, second = our_epoch(data, recipe, device), our_epoch(data, recipe, device)
     bare += bare_epoch(data.training, recipe, device)
@@ -191,8 +191,9 @@ def bare_and_our_epoch(
 
 def bare_epoch(training: Split, recipe: Recipe, device: torch.device) -> float:
     """Seconds of an epoch of our kernels with no bookkeeping."""
-    learner = Learner.start(recipe, device, "")
-    images, labels = torch.from_numpy(training.images), torch.from_numpy(training.labels)
+    images = torch.from_numpy(training.images).to(device)
+    labels = torch.from_numpy(training.labels).to(device)
+    learner = Learner.start(recipe, images, "")
     began = time.perf_counter()
     order = torch.from_numpy(epoch_order(len(labels), recipe.seed, 0))
     for chosen in order.split(recipe.batch_size):
@@ -213,15 +214,6 @@ def our_epoch(data: TrainingData, recipe: Recipe, device: torch.device) -> tuple
         (record,) = run.history
     steps_alone = len(data.training) / record.images_per_second
     return whole - (record.seconds - steps_alone), steps_alone
-
-
-def _open(directory: Path, recipe: Recipe) -> TrainingData:
-    return divide(
-        load_training(directory),
-        validation=recipe.validation,
-        train_images=recipe.train_images,
-        seed=recipe.seed,
-    )
 
 
 def _median_ratio(above: list[float], below: list[float]) -> float:

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,14 @@ import click
 
 from fashion_cnn import __version__
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError, UsageError
+from fashion_cnn.options import data_dir_option, hardware_options, recipe_options, threads_option
 from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.recipe import Recipe, format_value, nearest
+from fashion_cnn.recipes.recipe import format_value, nearest
 
 if TYPE_CHECKING:
     from fashion_cnn.job import Hardware
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_FIELDS = [item for item in dataclasses.fields(Recipe) if item.name != "name"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,54 +101,6 @@ def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""
 
 
-def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A flag for each field of `Recipe`, so that a flag cannot drift from its default."""
-    for item in reversed(_FIELDS):
-        rule, default = item.metadata, item.default
-        flag = "--" + (rule["flag"] or item.name).replace("_", "-")
-        words: dict[str, Any] = {"help": f"{rule['help']}  [baseline: {format_value(default)}]"}
-        if rule["choices"]:
-            words |= {"metavar": "|".join(rule["choices"])}
-        elif isinstance(default, bool):
-            flag += f"/--no-{item.name.replace('_', '-')}"
-        elif isinstance(default, tuple):
-            words |= {"callback": _numbers, "metavar": "W0,…,W9"}
-        else:
-            words |= {"type": type(default)}
-        command = click.option(flag, item.name, default=None, **words)(command)
-    return command
-
-
-def _numbers(context: click.Context, option: click.Parameter, value: str | None) -> Any:
-    if value is None:
-        return None
-    try:
-        return tuple(float(word) for word in value.split(",") if word)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not a list of numbers", context, option) from None
-
-
-def _hardware_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--deterministic", is_flag=True, help="refuse unrepeatable operations"),
-        click.option("--threads", type=click.IntRange(min=1), help="CPU threads  [all cores]"),
-        click.option(
-            "--device",
-            type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-            default="auto",
-            help="where to compute  [auto]",
-        ),
-        _data_dir,
-    ):
-        command = option(command)
-    return command
-
-
-_data_dir = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="folder of the four data files"
-)
-
-
 def _hardware(device: str, threads: int | None, deterministic: bool) -> "Hardware":
     from fashion_cnn.job import Hardware
 
@@ -157,12 +109,13 @@ def _hardware(device: str, threads: int | None, deterministic: bool) -> "Hardwar
 
 @_group.command("train")
 @click.argument("recipe", required=False)
-@_recipe_options
-@_hardware_options
+@recipe_options
+@hardware_options
 @click.option("--output", type=click.Path(path_type=Path), help="run folder  [runs/RECIPE]")
 @click.option("--name", help="run folder runs/NAME")
 @click.option("--resume", is_flag=True, help="continue the run in the folder, exactly")
 @click.option("--overwrite", is_flag=True, help="replace the run in the folder")
+@click.option("--no-test", is_flag=True, help="leave the test set sealed; report on validation")
 def _train(
     recipe: str | None,
     data_dir: Path | None,
@@ -173,6 +126,7 @@ def _train(
     name: str | None,
     resume: bool,
     overwrite: bool,
+    no_test: bool,
     **flags: Any,
 ) -> int:
     """Train RECIPE (default: baseline) and write every result into a run folder.
@@ -209,6 +163,7 @@ def _train(
         hardware=_hardware(device, threads, deterministic),
         resume=resume,
         overwrite=overwrite,
+        test=not no_test,
     )
     _print(summarise(outcome.run, outcome.metrics))
     if outcome.status == "stopped early":
@@ -218,9 +173,15 @@ def _train(
 
 @_group.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
-@_hardware_options
+@hardware_options
+@click.option("--tta", is_flag=True, help="also average over each image and its mirror image")
 def _evaluate(
-    run: Path, data_dir: Path | None, device: str, threads: int | None, deterministic: bool
+    run: Path,
+    data_dir: Path | None,
+    device: str,
+    threads: int | None,
+    deterministic: bool,
+    tta: bool,
 ) -> None:
     """Evaluate the best and the newest checkpoint of RUN again; counted as a test-set reading."""
     from fashion_cnn.job import evaluate
@@ -228,8 +189,25 @@ def _evaluate(
     from fashion_cnn.run.folder import Run
 
     hardware = _hardware(device, threads, deterministic)
-    outcome = evaluate(Run.open(run), data_dir=data_dir, hardware=hardware)
-    print(summarise(outcome.run, outcome.metrics))
+    outcome = evaluate(Run.open(run), data_dir=data_dir, hardware=hardware, tta=tta)
+    _print(summarise(outcome.run, outcome.metrics))
+
+
+@_group.command("study")
+@click.argument("study", metavar="FILE_OR_NAME")
+@data_dir_option
+@threads_option
+@click.option("--output", type=click.Path(path_type=Path), help="folder  [runs/studies/NAME]")
+def _study(study: str, data_dir: Path | None, threads: int | None, output: Path | None) -> None:
+    """Train variants of a recipe with several seeds each; go on where it stopped; one table."""
+    from fashion_cnn import tuning
+
+    chosen = tuning.open_study(study)
+    options = {"--data-dir": data_dir, "--threads": threads}
+    words = [w for name, value in options.items() if value is not None for w in (name, str(value))]
+    folder = output or Path("runs", "studies", chosen.name)
+    _print(tuning.to_table(tuning.run_study(chosen, folder, words, _say)))
+    _say(f"every run and its command: {folder}/study.json")
 
 
 @_group.command("recipes")
@@ -253,7 +231,7 @@ def _data() -> None:
 
 
 @_data.command("get")
-@_data_dir
+@data_dir_option
 def _get(data_dir: Path | None) -> None:
     """Find and verify the data set; fetch it where it is missing or damaged (else into ./data)."""
     from fashion_cnn.data.fetch import get_data
@@ -262,7 +240,7 @@ def _get(data_dir: Path | None) -> None:
 
 
 @_data.command("verify")
-@_data_dir
+@data_dir_option
 def _verify(data_dir: Path | None) -> None:
     """Hash the four files; exit code 3 if one is missing or not what it should be."""
     from fashion_cnn.data import fashion_mnist
@@ -275,7 +253,7 @@ def _verify(data_dir: Path | None) -> None:
 
 
 @_data.command("show")
-@_data_dir
+@data_dir_option
 @click.option("--output", type=_FILE, default="samples.png", help="PNG file")
 @click.option("--columns", type=click.IntRange(1, 100), default=12, help="images a class  [12]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="of the choice  [0]")
@@ -306,10 +284,10 @@ def _benchmark() -> None:
 
 
 @_benchmark.command("train")
-@_data_dir
+@data_dir_option
 @click.option("--rounds", type=click.IntRange(min=1), default=5, help="of each loop  [5]")
 @click.option("--images", type=click.IntRange(64, 54_000), default=54_000, help="an epoch  [54000]")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads  [all cores]")
+@threads_option
 @click.option("--json", "output", type=_FILE, help="also write a record")
 def _benchmark_train(
     data_dir: Path | None, rounds: int, images: int, threads: int | None, output: Path | None

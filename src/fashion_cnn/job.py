@@ -68,6 +68,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
+    test: bool = True,
 ) -> Outcome:
     """Train a recipe in PyTorch and write every result into a run folder.
 
@@ -82,6 +83,8 @@ def train(
         resume: continue the run in `output`, exactly as if it had never stopped.
         overwrite: replace a run that `output` holds.
         quiet: print no progress.
+        test: evaluate on the test set too; without, it stays sealed and the report speaks of the
+            validation part.
 
     Raises:
         UsageError: `output` is in use or holds something, or the recipe does not fit.
@@ -99,7 +102,7 @@ def train(
         run.check_room(overwrite=overwrite)
     with Progress(quiet=quiet) as progress:
         directory = data_directory(data_dir, progress.say)
-        data = _open_training(directory, recipe)
+        data = open_training(directory, recipe)
         steps = steps_per_epoch(recipe, len(data.training))
 
         # Imported here, so that a wrong path or data set is told at once.
@@ -116,8 +119,8 @@ def train(
             status = train_network(recipe, data, run, device, interruption, progress, resume=resume)
             if interruption.signal is not None:
                 progress.say("stopping: evaluating what was learned; once more to leave at once")
-            if not _has_results(run, status):
-                _evaluate(run, data, directory, device, status, began)
+            if not _has_results(run, status, test):
+                _evaluate(run, data, directory, device, status, began, test=test)
         return Outcome(run, status, interruption.signal)
 
 
@@ -126,10 +129,13 @@ def evaluate(
     *,
     data_dir: str | Path | None = None,
     hardware: Hardware = Hardware(),
+    tta: bool = False,
 ) -> Outcome:
     """Evaluate the best and the newest checkpoint of a run again and rewrite its results.
 
     Each call is one more reading of the test set, and is counted as that.
+
+    Args: tta: also with test-time augmentation; the others as in `train`.
 
     Raises: as `train`.
     """
@@ -138,7 +144,7 @@ def evaluate(
     began = time.monotonic()
     recipe = run.recipe
     directory = data_directory(data_dir, lambda line: print(line, file=sys.stderr))
-    data = _open_training(directory, recipe)
+    data = open_training(directory, recipe)
     steps = steps_per_epoch(recipe, len(data.training))
     hardware = _as_before(hardware, run)
     device = configure(hardware.device, hardware.threads, hardware.deterministic)
@@ -154,7 +160,7 @@ def evaluate(
         run.cut_back(step, history)
         run.link_results(step, history)
         status = ending(recipe, step, steps, losses) or "interrupted"
-        _evaluate(run, data, directory, device, status, began)
+        _evaluate(run, data, directory, device, status, began, tta=tta)
     return Outcome(run, status, None)
 
 
@@ -187,7 +193,7 @@ def schedule_after_extension(before: Recipe, after: Recipe) -> str | None:
     if before.epochs == after.epochs:
         return None
     course = f"{before.epochs} -> {after.epochs} epochs: the {after.schedule} schedule "
-    if after.schedule in ("cosine", "one-cycle"):
+    if after.schedule in ("cosine", "one-cycle", "triangle"):
         return course + (
             "is stretched; from here on the learning rate is what a run of the new length has at "
             "this step, so it jumps, and the result is not that of such a run from the start"
@@ -195,7 +201,8 @@ def schedule_after_extension(before: Recipe, after: Recipe) -> str | None:
     return course + "goes on as it would have; the result is that of such a run from the start"
 
 
-def _open_training(directory: Path, recipe: Recipe) -> TrainingData:
+def open_training(directory: Path, recipe: Recipe) -> TrainingData:
+    """Read what a recipe trains and validates on; the test files are hashed, not looked at."""
     data = divide(
         fashion_mnist.load_training(directory),
         validation=recipe.validation,
@@ -208,9 +215,17 @@ def _open_training(directory: Path, recipe: Recipe) -> TrainingData:
 
 
 def _evaluate(
-    run: Run, data: TrainingData, directory: Path, device: Any, status: str, began: float
+    run: Run,
+    data: TrainingData,
+    directory: Path,
+    device: Any,
+    status: str,
+    began: float,
+    *,
+    test: bool = True,
+    tta: bool = False,
 ) -> None:
-    from fashion_cnn.evaluation.evaluate import evaluate_run
+    from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
     from fashion_cnn.on_torch.classifier import open_classifier
     from fashion_cnn.reporting.plots import draw_run
 
@@ -219,11 +234,14 @@ def _evaluate(
         run,
         lambda checkpoint: open_classifier(run, checkpoint, device),
         data.validation,
-        lambda: fashion_mnist.load_test(directory),
-        status=status,
-        step=state["step"],
-        epochs=state["step"] / steps_per_epoch(run.recipe, len(data.training)),
-        seconds=state["seconds"] + sum(record.seconds for record in run.history),
+        (lambda: fashion_mnist.load_test(directory)) if test else None,
+        Standing(
+            status,
+            state["step"],
+            state["step"] / steps_per_epoch(run.recipe, len(data.training)),
+            state["seconds"] + sum(record.seconds for record in run.history),
+        ),
+        tta=tta,
     )
     draw_run(run, metrics)
     # Last: a run whose metrics speak of its final step has all its results.
@@ -231,12 +249,16 @@ def _evaluate(
     run.log("evaluated", status=status, step=state["step"])
 
 
-def _has_results(run: Run, status: str) -> bool:
-    """Whether what is on disk speaks of where the run now stands."""
+def _has_results(run: Run, status: str, test: bool) -> bool:
+    """Whether what is on disk speaks of where the run now stands, and of what is asked for."""
     step = run.load_checkpoint("final").state["step"]
     try:
         metrics = run.metrics
-        return bool(metrics) and (metrics["status"], metrics["final"]["step"]) == (status, step)
+        return (
+            bool(metrics)
+            and (metrics["status"], metrics["final"]["step"]) == (status, step)
+            and bool(metrics["final"]["test"] or not test)
+        )
     except (UsageError, KeyError, TypeError):  # altered; they are written anew
         return False
 

@@ -2,14 +2,15 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import classification_report
 
-from fashion_cnn.classifier import Classifier
+from fashion_cnn.classifier import Classifier, WithMirror
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
 from fashion_cnn.evaluation.metrics import log_softmax, measure, most_confused
@@ -17,71 +18,101 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far training came.
+
+    Attributes:
+        status: "finished", "stopped early" or "interrupted".
+        step: optimiser steps.
+        epochs: a stop inside an epoch makes it a fraction.
+        seconds: of training and validation.
+    """
+
+    status: str
+    step: int
+    epochs: float
+    seconds: float
+
+
 def evaluate_run(
     run: Run,
     open_classifier: Callable[[str], Classifier],
     validation: Split,
-    open_test: Callable[[], Split],
+    open_test: Callable[[], Split] | None,
+    standing: Standing,
     *,
-    status: str,
-    step: int,
-    epochs: float,
-    seconds: float,
+    tta: bool = False,
 ) -> dict[str, Any]:
     """Evaluate the best and the final checkpoint; write the report, the matrix, the predictions.
 
-    The report, the confusion matrix and the predictions speak of the best checkpoint, or of the
-    final one where no epoch was finished.
+    Those speak of the checkpoint that the recipe's `answer` names, or of the final one where no
+    epoch was finished; and of the test set, or of the validation part where that stays sealed.
 
     Args:
         run: locked; its history says which epoch is best.
         open_classifier: gives the classifier of "best" or "final".
         validation: the validation part.
-        open_test: opens the test set; called once, after that was written down.
-        status: how training ended, for `metrics.json`.
-        step, epochs, seconds: of training until the final checkpoint; a stop inside an epoch
-            makes `epochs` a fraction.
+        open_test: opens the test set; called once, after that was written down. None leaves the
+            test set sealed.
+        standing: of the final checkpoint.
+        tta: also measure the checkpoint that the report speaks of with test-time augmentation,
+            the mean over each image and its mirror image: the key "tta".
 
     Returns:
         What `metrics.json` is to hold. The caller writes it when all other results are there.
     """
-    history = run.history
-    best = best_record(history)
-    readings = run.record_test_reading(status=status, step=step)
-    test = open_test()
-    results: dict[str, Any] = {"best": None, "final": None}
-    test_logits: dict[str, NDArray[np.float32]] = {}
+    best = best_record(run.history)
+    parts = {"validation": validation}
+    readings = 0
+    if open_test:
+        readings = run.record_test_reading(status=standing.status, step=standing.step)
+        parts["test"] = open_test()
+    results: dict[str, Any] = {"best": None, "final": None, "tta": None}
+    logits = np.empty((0, 10), np.float32)
+    shown = run.recipe.answer if best else "final"
+    part_shown = "test" if open_test else "validation"
     for name in ("best", "final") if best else ("final",):
         classifier = open_classifier(name)
-        test_logits[name] = classifier.logits(test.images)
-        validation_logits = classifier.logits(validation.images)
-        results[name] = {
-            "step": best.step if best and name == "best" else step,
-            "epoch": best.epoch if best and name == "best" else round(epochs, 4),
-            "validation": measure(
-                validation_logits, validation.labels, CLASS_NAMES, "validation"
-            ).to_dict(),
-            "test": measure(test_logits[name], test.labels, CLASS_NAMES, "test").to_dict(),
-        }
-    shown = "best" if best else "final"
+        where = {"step": standing.step, "epoch": round(standing.epochs, 4)}
+        if best and name == "best":
+            where = {"step": best.step, "epoch": best.epoch}
+        scores = {part: classifier.logits(split.images) for part, split in parts.items()}
+        results[name] = {**where, "test": None, **_measure(scores, parts)}
+        if name == shown:
+            logits = scores[part_shown]
+            if tta:
+                both = WithMirror(classifier)
+                scores = {part: both.logits(split.images) for part, split in parts.items()}
+                results["tta"] = {"of": name, **where, "test": None, **_measure(scores, parts)}
     metrics = {
-        "status": status,
+        "status": standing.status,
         "framework": run.environment["framework"],
         "class_names": list(CLASS_NAMES),
         "test_readings": readings,
         "best_is": "the epoch of lowest validation loss",
         "reports_speak_of": shown,
-        "training_seconds": seconds,
+        "reports_speak_on": part_shown,
+        "training_seconds": standing.seconds,
         **results,
     }
-    _write_report(run, metrics, test_logits[shown], test.labels)
+    _write_report(run, metrics, logits, parts[part_shown].labels)
     return metrics
+
+
+def _measure(
+    scores: Mapping[str, NDArray[np.float32]], parts: Mapping[str, Split]
+) -> dict[str, Any]:
+    return {
+        part: measure(scores[part], split.labels, CLASS_NAMES, part).to_dict()
+        for part, split in parts.items()
+    }
 
 
 def _write_report(
     run: Run, metrics: dict[str, Any], logits: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> None:
-    shown = metrics["reports_speak_of"]
+    shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
     predicted = logits.argmax(1)
     arguments: dict[str, Any] = {
         "labels": range(len(CLASS_NAMES)),
@@ -89,12 +120,12 @@ def _write_report(
         "zero_division": 0.0,
     }
     title = (
-        f"Test set, {len(labels):,} images, {shown} checkpoint "
+        f"{part.capitalize()} set, {len(labels):,} images, {shown} checkpoint "
         f"(step {metrics[shown]['step']}, epoch {metrics[shown]['epoch']:g})\n\n"
     )
     text = classification_report(labels, predicted, digits=4, **arguments)
     values = classification_report(labels, predicted, output_dict=True, **arguments)
-    confusion = metrics[shown]["test"]["confusion"]
+    confusion = metrics[shown][part]["confusion"]
     pairs = "".join(
         f"  {count:>4}  {CLASS_NAMES[a]} and {CLASS_NAMES[b]} ({confusion[a][b]} one way, "
         f"{confusion[b][a]} the other)\n"

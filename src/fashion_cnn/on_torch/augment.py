@@ -1,4 +1,4 @@
-"""Augmentation of whole batches, a pure function of (seed, step, index).
+"""Augmentation of whole batches, a pure function of (seed, epoch, step, index).
 
 Each operation draws from a stream of its own, so switching one on leaves the others as they were.
 """
@@ -15,32 +15,55 @@ from fashion_cnn.recipes.recipe import Recipe
 
 _ERASED_AREA = (0.02, 0.4)  # of the image; both from Zhong et al. 2017, arXiv 1708.04896, sec. 5
 _ERASED_LOG_ASPECT = (math.log(0.3), -math.log(0.3))
+_CLASSES = 10
 
 
-def augment(images: Tensor, recipe: Recipe, step: int) -> Tensor:
-    """Apply what the recipe asks for: rotate, then flip and translate, then erase.
+def augment(
+    images: Tensor, labels: Tensor, recipe: Recipe, step: int, mirrored: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Apply what the recipe asks for: rotate, flip, translate, erase, cut out, then mix.
 
     Args:
         images: (N, 28, 28) uint8, a whole global batch.
-        recipe: its `flip`, `translate`, `rotate`, `erase` and `seed`.
+        labels: (N,) int64.
+        recipe: its `rotate`, `translate`, `erase`, `cutout`, `cutmix`, `mixup` and `seed`.
         step: counted from 0 over the run; with the seed it decides every draw.
+        mirrored: (N,) bool, what to flip; see `mirrored_in`.
 
     Returns:
-        (N, 28, 28) uint8 on the same device; `images` itself if nothing is asked for.
+        (N, 28, 28) uint8 and labels, on the same device; what came in if nothing is asked for.
+        Mixed labels are (N, 10) float32, each row the shares of the classes.
     """
     count, seed = len(images), recipe.seed
     if recipe.rotate:
         degrees = stream(seed, "rotate", step).uniform(-recipe.rotate, recipe.rotate, count)
         images = rotate(images, _to(images, degrees.astype(np.float32)))
     if recipe.flip:
-        images = flip(images, _to(images, stream(seed, "flip", step).random(count) < 0.5))
+        images = flip(images, mirrored)
     if recipe.translate:
         reach = recipe.translate
         shifts = stream(seed, "translate", step).integers(-reach, reach + 1, (count, 2))
         images = translate(images, _to(images, shifts))
     if recipe.erase:
-        images = erase(images, *_draw_erasures(images, recipe, step))
-    return images
+        images = paste(images, *_draw_erasures(images, recipe, step))
+    if recipe.cutout:
+        corners = stream(seed, "cutout", step).integers(0, 28, (count, 2)) - recipe.cutout // 2
+        boxes = np.concatenate([corners, np.full((count, 2), recipe.cutout)], axis=1)
+        images = paste(images, torch.zeros_like(images), _to(images, boxes))
+    for kind, probability in (("cutmix", recipe.cutmix), ("mixup", recipe.mixup)):
+        random = stream(seed, kind, step)
+        if probability and random.random() < probability and labels.ndim == 1:
+            images, labels = _mix(kind, images, labels, random)
+    return images, labels
+
+
+def mirrored_in(epoch: int, count: int, seed: int) -> np.ndarray:
+    """Which of `count` images an epoch (counted from 0) shows mirrored: (count,) bool.
+
+    A coin decides in epoch 0; after that every image alternates, so that two epochs show both
+    sides of each. Source: K. Jordan 2024, arXiv 2404.00498, sec. 3.6.
+    """
+    return (stream(seed, "flip").random(count) < 0.5) ^ bool(epoch % 2)
 
 
 def flip(images: Tensor, chosen: Tensor) -> Tensor:
@@ -79,23 +102,54 @@ def rotate(images: Tensor, degrees: Tensor) -> Tensor:
     return turned[:, 0].round().to(torch.uint8)
 
 
-def erase(images: Tensor, boxes: Tensor, noise: Tensor) -> Tensor:
-    """Fill a rectangle of each image.
+def paste(images: Tensor, others: Tensor, boxes: Tensor) -> Tensor:
+    """Replace a rectangle of each image by the same rectangle of another.
 
     Args:
-        images: (N, 28, 28) uint8.
-        boxes: (N, 4) int64 top, left, height, width; an empty box leaves the image alone.
-        noise: (N, 28, 28) uint8, what the rectangle is filled with.
+        images, others: (N, 28, 28) uint8.
+        boxes: (N, 4) int64 top, left, height, width; what lies outside the image is cut off, and
+            an empty box leaves the image alone.
     """
     position = torch.arange(images.shape[1], device=images.device)[None, :]
     top, left, height, width = boxes.T[:, :, None]
     rows = (position >= top) & (position < top + height)
     columns = (position >= left) & (position < left + width)
-    return torch.where(rows[:, :, None] & columns[:, None, :], noise, images)
+    return torch.where(rows[:, :, None] & columns[:, None, :], others, images)
+
+
+def blend(images: Tensor, others: Tensor, shares: Tensor) -> Tensor:
+    """Mix two images pixel by pixel: (N, 28, 28) uint8 twice, (N,) float32 of the first."""
+    share = shares[:, None, None]
+    return (share * images + (1 - share) * others).round().to(torch.uint8)
+
+
+def _mix(
+    kind: str, images: Tensor, labels: Tensor, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Mix each image and its label with another of the batch, in shares uniform in 0..1.
+
+    Sources: cutmix, Yun et al. 2019, arXiv 1905.04899; mixup, Zhang et al. 2017, arXiv 1710.09412.
+    """
+    count, size = len(images), images.shape[1]
+    partner = _to(images, random.permutation(count))
+    share = random.random(count)
+    if kind == "cutmix":
+        half = np.sqrt(1 - share) * size / 2
+        centre = random.random((2, count)) * size
+        low = np.clip(np.round(centre - half), 0, size).astype(np.int64)
+        high = np.clip(np.round(centre + half), 0, size).astype(np.int64)
+        images = paste(images, images[partner], _to(images, np.concatenate([low, high - low]).T))
+        share = 1 - (high - low).prod(axis=0) / size**2
+        weight = _to(images, share.astype(np.float32))
+    else:
+        weight = _to(images, share.astype(np.float32))
+        images = blend(images, images[partner], weight)
+    ours = F.one_hot(labels, _CLASSES).float()
+    return images, weight[:, None] * ours + (1 - weight[:, None]) * ours[partner]
 
 
 def _draw_erasures(images: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
-    """Draw the boxes and the noise of one step's random erasing, as the paper does.
+    """Draw the noise and the boxes of one step's random erasing, as the paper does.
 
     A rectangle that would not fit is cut to the image; the paper draws again.
     """
@@ -109,7 +163,7 @@ def _draw_erasures(images: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, T
     left = random.integers(0, size - width + 1)
     boxes = np.stack([top, left, height * chosen, width * chosen], axis=1)
     noise = random.integers(0, 256, tuple(images.shape), dtype=np.uint8)
-    return _to(images, boxes), _to(images, noise)
+    return _to(images, noise), _to(images, boxes)
 
 
 def _to(like: Tensor, array: np.ndarray) -> Tensor:

@@ -41,19 +41,20 @@ def predict(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def open_classifier(
-    run: Run, checkpoint: str = "best", device: torch.device | None = None
+    run: Run, checkpoint: str | None = None, device: torch.device | None = None
 ) -> TorchClassifier:
     """Rebuild a run's model and load a checkpoint's weights.
 
     Args:
         run: a run of any framework.
-        checkpoint: "best", "final" or "step-XXXXXXXX".
+        checkpoint: "best", "final" or "step-XXXXXXXX"; None for the one that the recipe names.
         device: the CPU without one.
 
     Raises:
         CheckpointError: it is missing or damaged, or not of the recipe's model.
     """
     device = device or torch.device("cpu")
+    checkpoint = checkpoint or run.recipe.answer
     model = build_model(run.recipe)
     load_weights(model, run.load_checkpoint(checkpoint).model, checkpoint)
     return TorchClassifier(place(model, device), device)

@@ -53,6 +53,19 @@ def seed_generator(device: torch.device, seed: int) -> None:
         torch.default_generator.manual_seed(seed)
 
 
+def convolution_dtype(device: torch.device, precision: str) -> torch.dtype:
+    """What convolutions compute in: bfloat16 if `precision` is "mixed" and it is fast here.
+
+    It is where the hardware multiplies bfloat16 matrices: Intel's AMX, Nvidia from Ampere on.
+    Anywhere else "mixed" would be slower than float32, and is float32.
+    """
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    return torch.bfloat16 if precision == "mixed" and fast else torch.float32
+
+
 def usable_cores() -> int:
     """How many cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fashion_cnn.data.randomness import seed_of
 from fashion_cnn.errors import CheckpointError
 from fashion_cnn.on_torch.classifier import load_weights, weight_arrays
-from fashion_cnn.on_torch.model import build_model, place
+from fashion_cnn.on_torch.model import StagedCNN, build_model, place
 from fashion_cnn.on_torch.optim import (
     build_optimizer,
     check_optimizer_arrays,
@@ -22,6 +22,7 @@ from fashion_cnn.run.checkpoint import Checkpoint
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 
+_WHITENED = 5000  # images: 4 million patches for the 4 x 4 numbers of their covariance
 _STATE = ("step", "rollbacks", "loss_sum", "correct", "seen", "seconds")
 
 
@@ -32,6 +33,7 @@ class Learner:
     Attributes:
         model: trained by `optimizer`.
         average: exponential moving average of `model`, which then answers; None without EMA.
+        recipe: what is trained.
         fingerprint: of the recipe and the data; a checkpoint of another is refused.
         step: optimiser steps done.
         rollbacks: how often training became non-finite; each halves the learning rate.
@@ -42,6 +44,7 @@ class Learner:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     average: nn.Module | None
+    recipe: Recipe
     fingerprint: str
     step: int = 0
     rollbacks: int = 0
@@ -52,12 +55,18 @@ class Learner:
     history: list[EpochRecord] = field(default_factory=list)
 
     @classmethod
-    def start(cls, recipe: Recipe, device: torch.device, fingerprint: str) -> "Learner":
-        """Build the network at its seeded start."""
+    def start(cls, recipe: Recipe, images: Tensor, fingerprint: str) -> "Learner":
+        """Build the network at its seeded start, on the device of the training images.
+
+        Args: images: (N, 28, 28) uint8; a network with a whitening layer fits it to the first.
+        """
         torch.manual_seed(seed_of(recipe.seed, "start"))
-        model = place(build_model(recipe), device).train()
+        model = build_model(recipe)
+        if isinstance(model, StagedCNN):
+            model.fit_whitening(images[:_WHITENED].cpu())
+        model = place(model, images.device, recipe.precision).train()
         average = copy.deepcopy(model).requires_grad_(False) if recipe.ema_decay else None
-        return cls(model, build_optimizer(recipe, model), average, fingerprint)
+        return cls(model, build_optimizer(recipe, model), average, recipe, fingerprint)
 
     @property
     def answering(self) -> nn.Module:
@@ -69,18 +78,15 @@ class Learner:
         """One a finished epoch."""
         return [record.val_loss for record in self.history]
 
-    def count(
-        self, loss: float, correct: int, images: int, seconds: float, ema_decay: float
-    ) -> None:
+    def count(self, loss: float, correct: int, images: int, seconds: float) -> None:
         """Note that a step was done, and move the average towards the weights."""
         if self.average:
             # The first steps have little past to average over.
-            share = 1 - min(ema_decay, (1 + self.step) / (10 + self.step))
+            share = 1 - min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
-                for ours, theirs in zip(
-                    self.average.parameters(), self.model.parameters(), strict=True
-                ):
-                    ours.lerp_(theirs, share)
+                torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
+                    _numbers(self.average), _numbers(self.model), share
+                )
         self.step += 1
         self.loss_sum += loss * images
         self.correct += correct
@@ -140,5 +146,10 @@ class Learner:
             names = [f"{name}/weight" for name in weight_arrays(self.model)]
             own = {name.removesuffix("/weight"): rest.pop(name) for name in names if name in rest}
             load_weights(self.model, own, str(found.path))
-        check_optimizer_arrays(self.model, rest, found.state["step"], str(found.path))
+        check_optimizer_arrays(self.recipe, self.model, rest, found.state["step"], str(found.path))
         load_optimizer_arrays(self.optimizer, self.model, rest)
+
+
+def _numbers(model: nn.Module) -> list[Tensor]:
+    """The parameters and buffers: what batch norm has seen is averaged as the weights are."""
+    return [*model.parameters(), *model.buffers()]

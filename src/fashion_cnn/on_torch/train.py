@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fashion_cnn.data.randomness import first_seed
 from fashion_cnn.data.split import Split, TrainingData, epoch_order
 from fashion_cnn.errors import DivergedError, NotFiniteError
-from fashion_cnn.on_torch.augment import augment
+from fashion_cnn.on_torch.augment import augment, mirrored_in
 from fashion_cnn.on_torch.classifier import predict
 from fashion_cnn.on_torch.device import seed_generator
 from fashion_cnn.on_torch.learner import Learner
@@ -39,13 +39,13 @@ def train_step(
 
     Args:
         images: (N, 28, 28) uint8, augmented.
-        labels: (N,) int64.
+        labels: (N,) int64, or the shares of the classes, (N, 10) float32.
         rate: the learning rate.
         recipe: its `label_smoothing`, `class_weights` and `seed`.
         step: decides what dropout drops.
 
     Returns:
-        The loss, and how many images were classified right.
+        The loss, and how many images were classified right (of a mixed one: its larger part).
 
     Raises:
         NotFiniteError: the loss or the gradient is not finite; the weights are as they were.
@@ -62,6 +62,8 @@ def train_step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
+    if labels.ndim == 2:
+        labels = labels.argmax(1)
     return value, int((logits.argmax(1) == labels).sum())
 
 
@@ -93,7 +95,9 @@ def train(
         OSError: the disk is full or failing.
     """
     steps = steps_per_epoch(recipe, len(data.training))
-    learner = Learner.start(recipe, device, recipe.fingerprint(data.fingerprint()))
+    images, labels = _to_device(data.training, device)
+    held_out = _to_device(data.validation, device)
+    learner = Learner.start(recipe, images, recipe.fingerprint(data.fingerprint()))
     if resume:
         for line in learner.restore_newest(run):
             progress.say(f"passed over a damaged checkpoint, {line}")
@@ -104,9 +108,7 @@ def train(
     run.record_recipe(recipe)
     run.log("resumed" if resume else "started", step=learner.step)
 
-    images, labels = _to_device(data.training, device)
-    held_out = _to_device(data.validation, device)
-    shuffled, order = -1, labels
+    shuffled, order, mirrored = -1, labels, labels
     saved = time.monotonic()
     progress.begin(recipe.epochs, steps, learner.step)
     while not (status := ending(recipe, learner.step, steps, learner.val_losses)):
@@ -120,20 +122,23 @@ def train(
             if epoch != shuffled:
                 shuffled = epoch
                 order = torch.from_numpy(epoch_order(len(labels), recipe.seed, epoch)).to(device)
+                mirrored = torch.from_numpy(mirrored_in(epoch, len(labels), recipe.seed)).to(device)
             chosen = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
             rate = learning_rate(recipe, learner.step, steps, learner.val_losses)
             rate *= 0.5**learner.rollbacks
-            batch_images = augment(images[chosen], recipe, learner.step)
+            batch_images, batch_labels = augment(
+                images[chosen], labels[chosen], recipe, learner.step, mirrored[chosen]
+            )
             loss, correct = train_step(
                 learner.model,
                 learner.optimizer,
                 batch_images,
-                labels[chosen],
+                batch_labels,
                 rate,
                 recipe,
                 learner.step,
             )
-            learner.count(loss, correct, len(chosen), time.perf_counter() - began, recipe.ema_decay)
+            learner.count(loss, correct, len(chosen), time.perf_counter() - began)
             progress.step(
                 learner.step, learner.loss_sum / learner.seen, learner.correct / learner.seen
             )

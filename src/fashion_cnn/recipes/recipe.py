@@ -49,7 +49,10 @@ class Recipe:
     """
 
     name: str = _field("baseline", "the catalogue entry that this recipe began as")
-    model: str = _field("simple_cnn", "the network", choices=("simple_cnn",))
+    model: str = _field(
+        "simple_cnn", "the network", choices=("simple_cnn", "strided_cnn", "resnet")
+    )
+    width: int = _field(32, "channels of the first stage; the later two have 2 and 4 times", low=1)
     seed: int = _field(0, "of the split, the start, the order, dropout, augmentation")
 
     epochs: int = _field(50, "passes over the training part", low=1)
@@ -57,22 +60,37 @@ class Recipe:
     validation: float = _field(
         0.1, "share kept for validation", high=1, open_low=True, open_high=True
     )
+    answer: str = _field(
+        "best", "the checkpoint that the report speaks of", choices=("best", "final")
+    )
     train_images: int = _field(0, "train on a stratified sample of this size; 0 = on all")
 
-    optimizer: str = _field("adam", "adamw decouples weight decay", choices=("adam", "adamw"))
+    optimizer: str = _field(
+        "adam", "how gradients become steps", choices=("adam", "adamw", "sgd", "muon")
+    )
     learning_rate: float = _field(1e-3, "peak learning rate", open_low=True, flag="lr")
-    weight_decay: float = _field(0.0, "L2 penalty (adam) or decay rate (adamw)")
+    momentum: float = _field(0.9, "decay a step of the averaged gradient", high=1, open_high=True)
+    beta2: float = _field(
+        0.999, "adam, adamw: decay a step of the squared gradient", high=1, open_high=True
+    )
+    weight_decay: float = _field(
+        0.0, "L2 penalty (adam) or decay of filters and matrices at the learning rate (others)"
+    )
     schedule: str = _field(
         "constant",
         "course of the learning rate",
-        choices=("constant", "step", "plateau", "cosine", "one-cycle"),
+        choices=("constant", "step", "plateau", "cosine", "one-cycle", "triangle"),
     )
     schedule_epochs: int = _field(10, "step: epochs between cuts; plateau: patience", low=1)
     schedule_factor: float = _field(
         0.1, "step, plateau: each cut's factor", high=1, open_low=True, open_high=True
     )
     warmup: float = _field(
-        0.3, "one-cycle: share of the steps that rise", high=1, open_low=True, open_high=True
+        0.3,
+        "one-cycle, triangle: share of the steps that rise",
+        high=1,
+        open_low=True,
+        open_high=True,
     )
 
     dropout: float = _field(0.4, "share of the hidden units dropped", high=1, open_high=True)
@@ -86,10 +104,19 @@ class Recipe:
         0.0, "decay a step of the averaged weights that answer; 0 = off", high=1, open_high=True
     )
 
-    flip: bool = _field(False, "mirror half of the images left to right")
+    flip: bool = _field(False, "mirror images left to right, each in every other epoch")
     translate: int = _field(0, "shift by up to this many pixels", high=27)
     rotate: float = _field(0.0, "turn by up to this many degrees", high=180)
     erase: float = _field(0.0, "probability of erasing a random rectangle", high=1)
+    cutout: int = _field(0, "blank a square of this side somewhere in each image", high=28)
+    cutmix: float = _field(0.0, "probability a step of pasting a part of another image", high=1)
+    mixup: float = _field(0.0, "probability a step of blending in another image", high=1)
+
+    precision: str = _field(
+        "float32",
+        "mixed: convolve in bfloat16 where the device has units for it, else in float32",
+        choices=("float32", "mixed"),
+    )
 
     early_stopping: int = _field(0, "stop after so many epochs without a better loss; 0 = never")
 
@@ -131,22 +158,27 @@ class Recipe:
 
         Args: data: `TrainingData.fingerprint` of what it trains on.
         """
-        fixed = {name: value for name, value in self.to_dict().items() if name not in MAY_CHANGE}
+        defaults = Recipe().to_dict()
+        # A field left at its default is left out: a run stays the same when recipes gain a field.
+        fixed = {
+            name: value
+            for name, value in self.to_dict().items()
+            if name not in MAY_CHANGE and value != defaults[name]
+        }
         text = json.dumps([fixed, data], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
-        """Read what `to_dict` wrote.
+        """Read what `to_dict` wrote; a field that was not there yet has its default.
 
         Raises:
-            UsageError: a key is unknown or missing, or a value is out of its range.
+            UsageError: a key is unknown, or a value is out of its range.
         """
         if not isinstance(values, Mapping):
             raise UsageError(f"a recipe is an object of fields, not {values!r:.40}")
-        known = [item.name for item in dataclasses.fields(cls)]
-        if missing := [name for name in known if name not in values]:
-            raise UsageError(f"the recipe lacks {missing[0]!r}")
+        if "name" not in values:
+            raise UsageError("the recipe lacks 'name'")
         changes = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
@@ -159,6 +191,11 @@ _MOST = 2**63
 
 MAY_CHANGE = ("epochs", "early_stopping")
 """The fields that say when to stop: a resumed run may be given others."""
+
+
+def flag(item: dataclasses.Field[Any]) -> str:
+    """The command-line flag that sets a field."""
+    return "--" + (item.metadata["flag"] or item.name).replace("_", "-")
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -35,6 +35,9 @@ def learning_rate(recipe: Recipe, step: int, steps: int, val_losses: Sequence[fl
             if step < top:
                 return _ease(peak * _ONE_CYCLE_START, peak, step / top)
             return _ease(peak, peak * _ONE_CYCLE_END, (step - top) / (total - 1 - top))
+        case "triangle":
+            top = recipe.warmup * total
+            return peak * min((step + 1) / max(top, 1), (total - step) / (total - top), 1.0)
     raise AssertionError(recipe.schedule)
 
 

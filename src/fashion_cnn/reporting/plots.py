@@ -25,12 +25,12 @@ def draw_run(run: Run, metrics: dict[str, Any]) -> None:
     """
     run.record_plot("loss", _curves(run, metrics, "loss", "cross-entropy loss"))
     run.record_plot("accuracy", _curves(run, metrics, "accuracy", "accuracy"))
-    shown = metrics["reports_speak_of"]
-    confusion = np.array(metrics[shown]["test"]["confusion"])
+    shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
+    confusion = np.array(metrics[shown][part]["confusion"])
     names = metrics["class_names"]
     title = (
-        f"Test set, {shown} checkpoint (epoch {metrics[shown]['epoch']:g}): "
-        f"{100 * metrics[shown]['test']['accuracy']:.2f} % right"
+        f"{part.capitalize()} set, {shown} checkpoint (epoch {metrics[shown]['epoch']:g}): "
+        f"{100 * metrics[shown][part]['accuracy']:.2f} % right"
     )
     run.record_plot("confusion_matrix", _matrix(confusion, names, f"{title}\nimages", "d"))
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)

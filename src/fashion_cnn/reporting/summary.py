@@ -30,19 +30,17 @@ def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str
 def summarise(run: Run, metrics: dict[str, Any]) -> str:
     """The short table at the end of a run: accuracies with intervals, time, and where all is."""
     rows = [("checkpoint", "step", "epoch", "validation", "test", "95 % interval of test")]
-    for name in ("best", "final"):
-        if result := metrics[name]:
-            low, high = result["test"]["interval"]
-            rows.append(
-                (
-                    name,
-                    str(result["step"]),
-                    f"{result['epoch']:g}",
-                    f"{100 * result['validation']['accuracy']:.2f} %",
-                    f"{100 * result['test']['accuracy']:.2f} %",
-                    f"{100 * low:.2f} - {100 * high:.2f} %",
-                )
-            )
+    for name in ("best", "final", "tta"):
+        if result := metrics.get(name):
+            test, interval = "sealed", ""
+            if result["test"]:
+                low, high = result["test"]["interval"]
+                test = f"{100 * result['test']['accuracy']:.2f} %"
+                interval = f"{100 * low:.2f} - {100 * high:.2f} %"
+            validation = f"{100 * result['validation']['accuracy']:.2f} %"
+            epoch = f"{result['epoch']:g}"
+            label = f"{result['of']} + TTA" if name == "tta" else name
+            rows.append((label, str(result["step"]), epoch, validation, test, interval))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     table = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
     minutes, seconds = divmod(round(metrics["training_seconds"]), 60)

@@ -1,0 +1,62 @@
+"""The options that several commands share; those of a recipe are made from its fields."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fashion_cnn.recipes.recipe import Recipe, flag, format_value
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="folder of the four data files"
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="CPU threads  [all cores]"
+)
+
+
+def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A flag for each field of `Recipe`, so that a flag cannot drift from its default."""
+    for item in reversed(dataclasses.fields(Recipe)):
+        if item.name == "name":
+            continue
+        rule, default, declaration = item.metadata, item.default, flag(item)
+        words: dict[str, Any] = {"help": f"{rule['help']}  [baseline: {format_value(default)}]"}
+        if rule["choices"]:
+            words |= {"metavar": "|".join(rule["choices"])}
+        elif isinstance(default, bool):
+            declaration += f"/--no-{item.name.replace('_', '-')}"
+        elif isinstance(default, tuple):
+            words |= {"callback": _numbers, "metavar": "W0,…,W9"}
+        else:
+            words |= {"type": type(default)}
+        command = click.option(declaration, item.name, default=None, **words)(command)
+    return command
+
+
+def _numbers(context: click.Context, option: click.Parameter, value: str | None) -> Any:
+    if value is None:
+        return None
+    try:
+        return tuple(float(word) for word in value.split(",") if word)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of numbers", context, option) from None
+
+
+def hardware_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where to compute, and where the data are."""
+    for option in (
+        click.option("--deterministic", is_flag=True, help="refuse unrepeatable operations"),
+        threads_option,
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+            default="auto",
+            help="where to compute  [auto]",
+        ),
+        data_dir_option,
+    ):
+        command = option(command)
+    return command
