@@ -5,7 +5,7 @@ ARGS ?=
 N ?= 100
 BIN := .venv/bin
 
-.PHONY: help train data test check format campaign-kill benchmark clean
+.PHONY: help train data test check format campaign-kill benchmark speedrun clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -44,6 +44,9 @@ campaign-kill: .venv/dev data  ## N=100 SIGKILLs at random instants; each resume
 
 benchmark: .venv/runtime data  ## time an epoch side by side: hand-written, bare kernels, ours
 	$(BIN)/fashion-cnn benchmark train $(ARGS)
+
+speedrun: .venv/runtime data  ## the record: `fast` with 20 seeds, about 5 minutes (docs/speedrun.md)
+	$(BIN)/fashion-cnn study speedrun $(ARGS)
 
 clean:  ## remove the environment and caches; results/, runs/ and data/ stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build src/*.egg-info

@@ -2,12 +2,16 @@
 
 import json
 import re
+import statistics
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from fashion_cnn.cli import main
 from fashion_cnn.evaluation.metrics import most_confused
+from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes import catalog
 from fashion_cnn.run.folder import Run
 
@@ -60,6 +64,48 @@ def test_the_speed_is_that_of_the_record() -> None:
     for value in BENCHMARK["median_seconds"].values():
         assert f"{value:.1f} s" in README
     assert BENCHMARK["rounds"] >= 5
+
+
+def ladder(name: str) -> dict[str, str]:
+    """The figures of a recipe's study as the pages write them."""
+    study = json.loads((REPOSITORY / f"docs/results/{name}/study.json").read_text())
+    assert study["measure"] == "test"
+    (variant,) = study["variants"]
+    assert study["recipes"][variant] == catalog.named(study["recipe"]).to_dict(), "record is old"
+    runs = study["runs"]
+    assert [row["seed"] for row in runs] == list(range(len(runs))), "consecutive seeds, all of them"
+    assert not any(row["resumed"] for row in runs)
+    accuracies = [100 * row["accuracy"] for row in runs]
+    return {
+        "accuracy": f"{statistics.mean(accuracies):.2f} ± {statistics.stdev(accuracies):.2f} %",
+        "n": f"n={len(runs)}",
+        "training": f"{statistics.median(row['training_seconds'] for row in runs):.1f} s",
+        "process": f"{statistics.median(row['process_seconds'] for row in runs):.1f} s",
+    }
+
+
+def cost(name: str) -> dict[str, str]:
+    recipe = catalog.named(name)
+    model = build_model(recipe).eval()
+    with FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 28, 28, dtype=torch.uint8))
+    return {
+        "parameters": f"{sum(p.numel() for p in model.parameters() if p.requires_grad):,}",
+        "mflop": f"{counter.get_total_flops() / 1e6:.1f} MFLOP",
+    }
+
+
+@pytest.mark.parametrize(("recipe", "study"), [("fast", "speedrun"), ("balanced", "balanced")])
+def test_the_ladder_is_that_of_the_records(recipe: str, study: str) -> None:
+    found, price = ladder(study), cost(recipe)
+    row = " | ".join([f"`{recipe}`", *found.values(), *price.values()])
+    assert f"| {row} |" in README
+    text = " ".join(catalog.description(recipe).split())
+    for figure in [*found.values(), *price.values()]:
+        assert figure in text, (recipe, figure)
+    if recipe == "fast":
+        page = (REPOSITORY / "docs/speedrun.md").read_text()
+        assert " | ".join(found.values()) in page
 
 
 def test_every_link_leads_somewhere() -> None:

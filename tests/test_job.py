@@ -247,3 +247,40 @@ def test_extending_says_what_happens_to_the_schedule(tmp_path, capsys, real_data
     assert Run(tmp_path / "run").recipe.epochs == 2
     assert main(["train", "--resume", "--epochs", "1", *output]) == 2
     assert "2 are done" in capsys.readouterr().err
+
+
+def test_no_test_leaves_the_test_set_sealed_until_evaluate(
+    tmp_path, capsys, real_data, monkeypatch
+) -> None:
+    from fashion_cnn.data import fashion_mnist
+
+    opened = []
+    load_test = fashion_mnist.load_test
+    monkeypatch.setattr(fashion_mnist, "load_test", lambda d: opened.append(d) or load_test(d))
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+    small = ["--epochs", "1", "--train-images", "500", "--answer", "final"]
+    assert main(["train", *small, "--no-test", *output]) == 0
+    assert "sealed" in capsys.readouterr().out
+    metrics = Run(tmp_path / "run").metrics
+    assert metrics
+    assert not opened
+    assert metrics["test_readings"] == 0
+    assert metrics["final"]["test"] is None
+    assert (metrics["reports_speak_of"], metrics["reports_speak_on"]) == ("final", "validation")
+    report = (tmp_path / "run/classification_report.txt").read_text()
+    assert report.startswith("Validation set, 6,000 images, final checkpoint")
+    assert len((tmp_path / "run/predictions.csv").read_text().splitlines()) == 6001
+
+    assert main(["evaluate", str(tmp_path / "run"), "--tta", "--data-dir", str(real_data)]) == 0
+    assert "final + TTA" in capsys.readouterr().out
+    assert len(opened) == 1
+    metrics = Run(tmp_path / "run").metrics
+    assert metrics
+    assert metrics["test_readings"] == 1
+    assert metrics["tta"]["of"] == "final"
+    test = load_test(real_data)
+    classifier = open_classifier(Run(tmp_path / "run"))
+    mirrored = np.flip(test.images, axis=2)
+    guess = (classifier.logits(test.images) + classifier.logits(mirrored)).argmax(1)
+    assert metrics["tta"]["test"]["accuracy"] == (guess == test.labels).mean()
+    assert metrics["tta"]["test"]["accuracy"] != metrics["final"]["test"]["accuracy"]

@@ -113,35 +113,40 @@ def run_study(
         say: gets a line a run.
 
     Returns:
-        What `study.json` holds: the study and a row a run.
+        What `study.json` holds: the study, the recipes, the environment, and a row a run.
 
     Raises:
         UsageError: the folder holds runs of other recipes under these names.
         FashionCNNError: a run failed; its own message stands above.
     """
     record = folder / "study.json"
-    rows = from_json(record.read_bytes(), str(record))["runs"] if record.exists() else []
-    for seed in study.seeds:
-        for variant in study.variants:
-            recipe = study.recipe_of(variant, seed)
-            known = [r for r in rows if (r["variant"], r["seed"]) == (variant, seed)]
-            if known and known[0]["recipe"] != recipe.to_dict():
+    recipes = {v: study.recipe_of(v, study.seeds[0]).to_dict() for v in study.variants}
+    result: dict[str, Any] = {"environment": {}, "runs": []}
+    if record.exists():
+        result = from_json(record.read_bytes(), str(record))
+        for variant, recipe in recipes.items():
+            if result["recipes"].get(variant, recipe) != recipe:
                 raise UsageError(
                     f"{record} has other values for {variant!r}; give another --output"
                 )
-            if known:
+    result |= {**dataclasses.asdict(study), "recipes": recipes}
+    done = {(row["variant"], row["seed"]) for row in result["runs"]}
+    for seed in study.seeds:
+        for variant in study.variants:
+            if (variant, seed) in done:
                 continue
             path = folder / variant.replace(" ", "-").replace("/", "-") / f"seed-{seed}"
             row = _train(study, variant, seed, path, arguments)
-            rows.append({**row, "recipe": recipe.to_dict()})
-            result = {**dataclasses.asdict(study), "runs": rows}
-            folder.mkdir(parents=True, exist_ok=True)
+            result["environment"] = result["environment"] or row["environment"]
+            if row["environment"] == result["environment"]:
+                del row["environment"]
+            result["runs"].append(row)
             write_atomically(record, to_json(result))
             say(
                 f"{variant}, seed {seed}: {100 * row['accuracy']:.2f} % in "
                 f"{row['training_seconds']:.1f} s, {row['process_seconds']:.1f} s in all"
             )
-    return {**dataclasses.asdict(study), "runs": rows}
+    return result
 
 
 def to_table(result: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from fashion_cnn.recipes.recipe import Recipe
 
 _ERASED_AREA = (0.02, 0.4)  # of the image; both from Zhong et al. 2017, arXiv 1708.04896, sec. 5
 _ERASED_LOG_ASPECT = (math.log(0.3), -math.log(0.3))
+_MEAN_GREY = 73  # of the training images: what normalises to zero
 _CLASSES = 10
 
 
@@ -49,7 +50,7 @@ def augment(
     if recipe.cutout:
         corners = stream(seed, "cutout", step).integers(0, 28, (count, 2)) - recipe.cutout // 2
         boxes = np.concatenate([corners, np.full((count, 2), recipe.cutout)], axis=1)
-        images = paste(images, torch.zeros_like(images), _to(images, boxes))
+        images = paste(images, torch.full_like(images, _MEAN_GREY), _to(images, boxes))
     for kind, probability in (("cutmix", recipe.cutmix), ("mixup", recipe.mixup)):
         random = stream(seed, kind, step)
         if probability and random.random() < probability and labels.ndim == 1:

@@ -81,6 +81,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
         "threads": torch.get_num_threads(),
+        "mixed_precision_is": str(convolution_dtype(device, "mixed")).removeprefix("torch."),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 

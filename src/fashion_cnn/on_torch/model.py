@@ -26,7 +26,7 @@ def build_model(recipe: Recipe) -> nn.Module:
         case "strided_cnn":
             return StagedCNN((width, 2 * width, 2 * width), (2, 2, 2), (0, 0, 1), recipe.dropout)
         case "resnet":
-            return StagedCNN((width, 2 * width, 4 * width), (2, 2, 2), (2, 2, 2), recipe.dropout)
+            return StagedCNN((width, 2 * width, 4 * width), (2, 2, 2), (1, 1, 1), recipe.dropout)
     raise AssertionError(recipe.model)
 
 

@@ -22,7 +22,47 @@ def baseline() -> Recipe:
     return Recipe(name="baseline")
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"baseline": baseline}
+def fast() -> Recipe:
+    """PENDING"""
+    return Recipe(
+        name="fast",
+        model="strided_cnn",
+        epochs=2,
+        batch_size=250,
+        validation=1 / 60,
+        answer="final",
+        optimizer="adamw",
+        learning_rate=0.02,
+        beta2=0.99,
+        weight_decay=0.1,
+        schedule="triangle",
+        warmup=0.2,
+        dropout=0.0,
+        label_smoothing=0.05,
+        precision="mixed",
+    )
+
+
+def balanced() -> Recipe:
+    """PENDING"""
+    return fast().replace(
+        name="balanced",
+        model="resnet",
+        epochs=36,
+        batch_size=500,
+        learning_rate=0.014,
+        weight_decay=0.05,
+        label_smoothing=0.1,
+        ema_decay=0.998,
+        flip=True,
+        translate=1,
+        cutout=8,
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    recipe.__name__: recipe for recipe in (baseline, fast, balanced)
+}
 
 
 def named(name: str) -> Recipe:

@@ -108,7 +108,7 @@ class Recipe:
     translate: int = _field(0, "shift by up to this many pixels", high=27)
     rotate: float = _field(0.0, "turn by up to this many degrees", high=180)
     erase: float = _field(0.0, "probability of erasing a random rectangle", high=1)
-    cutout: int = _field(0, "blank a square of this side somewhere in each image", high=28)
+    cutout: int = _field(0, "cover a square of this side, in the mean grey, in each image", high=28)
     cutmix: float = _field(0.0, "probability a step of pasting a part of another image", high=1)
     mixup: float = _field(0.0, "probability a step of blending in another image", high=1)
 
