@@ -327,3 +327,12 @@ def test_the_average_answers_and_the_weights_train_on(small_data, tmp_path) -> N
 def test_a_batch_larger_than_the_data_is_refused(small_data, tmp_path) -> None:
     with pytest.raises(UsageError, match="batch_size is 500, more than the 240"):
         go(SHORT.replace(batch_size=500), small_data, tmp_path)
+
+
+def test_the_average_has_batch_statistics_of_its_own(straight) -> None:
+    found = straight["residual"].load_checkpoint("final")
+    name = "stages.1.running_var"
+    ours, theirs = found.model[name], found.optimizer[f"{name}/weight"]
+    assert (ours != theirs).all()
+    assert (ours != 1).all()
+    np.testing.assert_array_equal(found.model["whitening"], found.optimizer["whitening/weight"])
