@@ -351,3 +351,11 @@ def test_the_benchmark_measures(capsys, elsewhere) -> None:
         < record["training_flops_per_image"]["assignment"]
     )
     assert "hand-written / ours" in capsys.readouterr().out
+
+
+def test_the_overhead_is_measured(capsys, elsewhere) -> None:
+    assert main(["benchmark", "overhead", "--rounds", "1", "--json", "b.json"]) == 0
+    record = json.loads((elsewhere / "b.json").read_text())
+    assert set(record["seconds"]) == {"start", "data", "evaluation", "bare"}
+    assert all(0 < value < 60 for value in record["median_seconds"].values())
+    assert "forward pass" in capsys.readouterr().out

@@ -293,13 +293,32 @@ def _benchmark_train(
     data_dir: Path | None, rounds: int, images: int, threads: int | None, output: Path | None
 ) -> None:
     """Time a baseline epoch: ours, a hand-written DataLoader loop, and the bare kernels."""
-    from fashion_cnn import benchmark
+    from fashion_cnn.benchmark import training
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.run.files import to_json, write_atomically
 
-    result = benchmark.benchmark_training(
+    result = training.benchmark_training(
         data_directory(data_dir, _say), rounds=rounds, images=images, threads=threads, say=_say
     )
-    print(benchmark.to_text(result))
+    _print(training.to_text(result))
+    if output:
+        write_atomically(output, to_json(result))
+
+
+@_benchmark.command("overhead")
+@data_dir_option
+@click.option("--rounds", type=click.IntRange(min=1), default=5, help="of each  [5]")
+@threads_option
+@click.option("--json", "output", type=_FILE, help="also write a record")
+def _benchmark_overhead(
+    data_dir: Path | None, rounds: int, threads: int | None, output: Path | None
+) -> None:
+    """Time what stands around training: start-up, reading the data, evaluation."""
+    from fashion_cnn.benchmark import overhead
+    from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn.run.files import to_json, write_atomically
+
+    result = overhead.benchmark_overhead(data_directory(data_dir, _say), rounds, threads)
+    _print(overhead.to_text(result))
     if output:
         write_atomically(output, to_json(result))

@@ -1,0 +1,1 @@
+"""Speed, side by side on one machine in one run."""

@@ -1,0 +1,123 @@
+"""What stands around training: start-up, reading the data, evaluation."""
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fashion_cnn import __version__
+from fashion_cnn.data.fashion_mnist import load_training
+from fashion_cnn.job import open_training
+from fashion_cnn.on_torch.classifier import TorchClassifier
+from fashion_cnn.on_torch.device import configure, describe
+from fashion_cnn.on_torch.learner import Learner
+from fashion_cnn.on_torch.model import StagedCNN, build_model, place
+from fashion_cnn.on_torch.train import train_step
+from fashion_cnn.recipes.catalog import balanced, fast
+
+_EVALUATED = 10_000
+_BATCH = 256
+
+
+def benchmark_overhead(directory: Path, rounds: int, threads: int | None) -> dict[str, Any]:
+    """Time three things `rounds` times.
+
+    start: from the shell's call of the interpreter to the end of the first optimiser step of
+        `fast`, everything included: imports, reading and hashing the data, splitting, building.
+    data: reading and hashing all four files and splitting, in a running process.
+    evaluation: `balanced`'s network, untrained, on 10,000 training images by the classifier that
+        `evaluate` uses, beside the bare forward pass over the same batches.
+
+    Args:
+        directory: of the data set.
+        rounds: >= 1; at least 5 for a figure to quote.
+        threads: CPU threads; None for all cores.
+
+    Returns:
+        Seconds a round, their medians, the median of the paired ratios, and the machine.
+    """
+    device = configure("cpu", threads, deterministic=False)
+    images = load_training(directory).images[:_EVALUATED].copy()
+    torch.manual_seed(0)
+    model = build_model(balanced())
+    assert isinstance(model, StagedCNN)
+    model.fit_whitening(torch.from_numpy(images[:100]))
+    place(model, device)
+    classifier = TorchClassifier(model, device)
+    seconds: dict[str, list[float]] = {"start": [], "data": [], "evaluation": [], "bare": []}
+    for turn in range(rounds + 1):
+        row = {
+            "start": _start(directory, threads),
+            "data": _timed(lambda: open_training(directory, fast())),
+            "evaluation": _timed(lambda: classifier.logits(images)),
+            "bare": _timed(lambda: _bare(model, images)),
+        }
+        for name, value in row.items() if turn else ():  # the first warms caches up
+            seconds[name].append(value)
+    ratios = [a / b for a, b in zip(seconds["evaluation"], seconds["bare"], strict=True)]
+    return {
+        "command": f"fashion-cnn benchmark overhead --rounds {rounds}"
+        + (f" --threads {threads}" if threads else ""),
+        "version": __version__,
+        "machine": {**describe(device), "cores": os.cpu_count(), "system": platform.platform()},
+        "rounds": rounds,
+        "seconds": seconds,
+        "median_seconds": {name: statistics.median(values) for name, values in seconds.items()},
+        "median_ratio_evaluation_to_bare": statistics.median(ratios),
+    }
+
+
+def to_text(result: dict[str, Any]) -> str:
+    """The result in lines for people."""
+    medians, machine = result["median_seconds"], result["machine"]
+    ratio = result["median_ratio_evaluation_to_bare"]
+    return "\n".join(
+        [
+            f"interpreter to the first step   {medians['start']:.2f} s",
+            f"reading, hashing, splitting     {medians['data']:.2f} s",
+            f"evaluating 10,000 images        {medians['evaluation']:.2f} s: {ratio:.3f}x the bare "
+            "forward pass",
+            f"medians of {result['rounds']} rounds, {machine['threads']} threads, "
+            f"{machine['device_name']}",
+        ]
+    )
+
+
+def first_step(directory: Path, threads: int | None) -> None:
+    """Do what `train fast` does up to its first optimiser step."""
+    recipe = fast()
+    data = open_training(directory, recipe)
+    device = configure("cpu", threads, deterministic=False)
+    images = torch.from_numpy(data.training.images).to(device)
+    labels = torch.from_numpy(data.training.labels).to(device)
+    learner = Learner.start(recipe, images, "")
+    size = recipe.batch_size
+    train_step(learner.model, learner.optimizer, images[:size], labels[:size], 1e-3, recipe, 0)
+
+
+def _start(directory: Path, threads: int | None) -> float:
+    code = (
+        "import sys; from pathlib import Path; from fashion_cnn.benchmark.overhead import "
+        f"first_step; first_step(Path(sys.argv[1]), {threads})"
+    )
+    return _timed(lambda: subprocess.run([sys.executable, "-c", code, directory], check=True))
+
+
+def _bare(model: torch.nn.Module, images: np.ndarray) -> None:
+    model.eval()
+    with torch.inference_mode():
+        for part in torch.from_numpy(images).split(_BATCH):
+            model(part)
+
+
+def _timed(call: Any) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
