@@ -11,6 +11,7 @@ from fashion_cnn.on_torch.model import (
     PIXEL_STD,
     SimpleCNN,
     StagedCNN,
+    _SmallMapConvolution,
     build_model,
     place,
 )
@@ -145,7 +146,7 @@ def test_mixed_precision_is_near_float32_and_gives_float32(staged, images) -> No
 
 @pytest.mark.parametrize(
     ("name", "width", "parameters"),
-    [("simple_cnn", 32, 241_546), ("strided_cnn", 32, 132_256), ("resnet", 32, 871_008)],
+    [("simple_cnn", 32, 241_546), ("strided_cnn", 32, 132_256), ("resnet", 32, 483_488)],
 )
 def test_parameter_counts(name: str, width: int, parameters: int) -> None:
     model = build_model(Recipe(model=name, width=width))
@@ -157,3 +158,23 @@ def test_width_scales_every_network(images) -> None:
         model = build_model(Recipe(model=name, width=4)).eval()
         assert model(images).shape == (5, 10)
         assert sum(p.numel() for p in model.parameters()) < 40_000
+
+
+@pytest.mark.parametrize(("size", "stride"), [(4, 1), (3, 1), (7, 2), (8, 2)])
+def test_the_gradients_on_small_maps_are_the_convolutions(size: int, stride: int) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(6, 16, size, size).to(torch.bfloat16, memory_format=torch.channels_last)
+    filters = torch.randn(24, 16, 3, 3, dtype=torch.bfloat16)
+    results = []
+    for exact in (True, False):
+        dtype = torch.float64 if exact else torch.bfloat16
+        a, b = (t.detach().to(dtype).requires_grad_() for t in (x, filters))
+        if exact:
+            out = F.conv2d(a, b, stride=stride, padding=1)
+        else:
+            out = _SmallMapConvolution.apply(a, b, stride)
+        torch.manual_seed(1)
+        out.backward(torch.randn(out.shape).to(torch.bfloat16).to(dtype))
+        results.append((out.double(), a.grad.double(), b.grad.double()))
+    for wanted, got in zip(*results, strict=True):
+        assert (wanted - got).abs().max() < 0.01 * wanted.abs().max()
