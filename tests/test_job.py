@@ -267,6 +267,11 @@ def test_no_test_leaves_the_test_set_sealed_until_evaluate(
     assert metrics["test_readings"] == 0
     assert metrics["final"]["test"] is None
     assert (metrics["reports_speak_of"], metrics["reports_speak_on"]) == ("final", "validation")
+    assert main(["train", "--resume", "--epochs", "2", *output]) == 0
+    metrics = Run(tmp_path / "run").metrics
+    assert metrics
+    assert metrics["final"]["epoch"] == 2
+    assert not opened, "the seal outlives a resume"
     report = (tmp_path / "run/classification_report.txt").read_text()
     assert report.startswith("Validation set, 6,000 images, final checkpoint")
     assert len((tmp_path / "run/predictions.csv").read_text().splitlines()) == 6001
@@ -278,8 +283,10 @@ def test_no_test_leaves_the_test_set_sealed_until_evaluate(
     assert metrics
     assert metrics["test_readings"] == 1
     assert metrics["tta"]["of"] == "final"
+    assert main(["train", "--resume", "--epochs", "3", "--no-test", *output]) == 0
+    assert "opened 1 time(s)" in capsys.readouterr().out
     test = load_test(real_data)
-    classifier = open_classifier(Run(tmp_path / "run"))
+    classifier = open_classifier(Run(tmp_path / "run"), f"step-{metrics['final']['step']:08d}")
     mirrored = np.flip(test.images, axis=2)
     guess = (classifier.logits(test.images) + classifier.logits(mirrored)).argmax(1)
     assert metrics["tta"]["test"]["accuracy"] == (guess == test.labels).mean()

@@ -63,9 +63,10 @@ def test_weight_decay_spares_shifts(model, name: str) -> None:
 
 
 def test_sgd_is_nesterovs(model) -> None:
-    recipe = Recipe(optimizer="sgd", learning_rate=0.1, momentum=0.8)
+    recipe = Recipe(optimizer="sgd", learning_rate=0.1, momentum=0.8, weight_decay=0.5)
     optimizer = build_optimizer(recipe, model)
     before = model.output.weight.detach().clone()
     give_gradients(model)
     optimizer.step()
-    torch.testing.assert_close(model.output.weight, before - 0.1 * 1.8 * model.output.weight.grad)
+    gradient = model.output.weight.grad + 0.5 * before  # an L2 penalty
+    torch.testing.assert_close(model.output.weight, before - 0.1 * 1.8 * gradient)

@@ -51,6 +51,8 @@ RESIDUAL = SHORT.replace(
 )
 RECIPES = {
     "short": SHORT,
+    "sgd": SHORT.replace(optimizer="sgd", learning_rate=0.05),
+    "plain sgd": SHORT.replace(optimizer="sgd", learning_rate=0.05, momentum=0.0),
     "rich": RICH,
     "residual": RESIDUAL,
     **{
@@ -301,6 +303,19 @@ def test_label_smoothing_and_class_weights_act_on_the_loss(small_data) -> None:
 
     heavy = (1.0,) * 6 + (5.0,) + (1.0,) * 3
     assert len({loss(), loss(label_smoothing=0.2), loss(class_weights=heavy)}) == 3
+
+
+def test_shares_of_one_class_are_that_label(small_data) -> None:
+    recipe = SHORT.replace(dropout=0.0, class_weights=(1.0,) * 6 + (5.0,) + (3.0,) * 3)
+    images = torch.from_numpy(small_data.training.images[:50])
+    labels = torch.from_numpy(small_data.training.labels[:50])
+    shares = torch.nn.functional.one_hot(labels, 10).float()
+    results = []
+    for given in (labels, shares):
+        learner = Learner.start(recipe, torch.from_numpy(small_data.training.images), "")
+        results.append(train_step(learner.model, learner.optimizer, images, given, 1e-3, recipe, 0))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-6)
+    assert results[0][1] == results[1][1]
 
 
 def test_weight_decay_and_dropout_act(straight, small_data, tmp_path) -> None:

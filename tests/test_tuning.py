@@ -78,10 +78,46 @@ def test_a_study_trains_each_run_once_and_goes_on(file, tmp_path, capsys, monkey
     assert "has other values for 'wild/er'" in capsys.readouterr().err
 
 
-def test_a_run_that_fails_ends_the_study_and_is_named(file, tmp_path) -> None:
-    file.write_text(file.read_text().replace("0.003", "1e30"))
+def test_a_run_that_diverges_is_a_result(file, tmp_path) -> None:
+    file.write_text(file.read_text().replace("0.003", "1e30").replace("[0, 1]", "[0]"))
+    result = tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
+    assert result["runs"][1]["diverged"]
+    assert "| wild/er | 0 (and 1 diverged) |" in tuning.to_table(result)
+
+
+def test_a_run_that_fails_ends_the_study_with_its_code(file, tmp_path) -> None:
     study = tuning.open_study(str(file))
-    with pytest.raises(FashionCNNError, match=r"wild/er, seed 0: fashion-cnn ended with 5"):
+    with pytest.raises(FashionCNNError, match=r"as it is, seed 0: .* ended with 3") as raised:
+        tuning.run_study(study, tmp_path / "out", ["--data-dir", str(tmp_path)], print)
+    assert raised.value.exit_code == 3
+
+
+def test_rows_are_only_reused_for_what_they_are(file, tmp_path, monkeypatch) -> None:
+    def pretended(study, variant, seed, *_) -> tuple:
+        times = {"training_seconds": 1.0, "process_seconds": 2.0, "resumed": False}
+        return {"variant": variant, "seed": seed, "accuracy": 0.9, **times}, {}
+
+    monkeypatch.setattr(tuning, "_train", pretended)
+    folder, text = tmp_path / "out", file.read_text()
+
+    def run() -> list:
+        rows = tuning.run_study(tuning.open_study(str(file)), folder, [], print)["runs"]
+        return sorted({row["seed"] for row in rows})
+
+    assert run() == [0, 1]
+    file.write_text(text.replace("[0, 1]", "[2, 1]"))
+    assert run() == [1, 2], "a seed that is no longer asked for is not in the table"
+    file.write_text(text.replace('"validation"', '"test"'))
+    with pytest.raises(UsageError, match="is of validation accuracies"):
+        run()
+
+
+def test_a_run_of_another_recipe_in_the_folder_is_not_taken(file, tmp_path) -> None:
+    study = tuning.open_study(str(file))
+    path = tmp_path / "out/as-it-is/seed-0"
+    words = ["--train-images", "300", "--epochs", "2", "--no-test", "--output", str(path)]
+    assert main(["train", "baseline", *words]) == 0
+    with pytest.raises(UsageError, match="holds a run of another recipe"):
         tuning.run_study(study, tmp_path / "out", [], print)
 
 
@@ -94,6 +130,7 @@ def test_the_table_pairs_by_seed() -> None:
             "accuracy": accuracy,
             "training_seconds": 2.0,
             "process_seconds": 5.0 + seed,
+            "resumed": False,
         }
         for variant, values in accuracies.items()
         for seed, accuracy in enumerate(values)
@@ -110,7 +147,12 @@ def test_the_table_pairs_by_seed() -> None:
     [
         (("measure", "mesure"), "unknown key 'mesure' (did you mean 'measure'?)"),
         (('"validation"', '"tset"'), "measure must be 'validation' or 'test'"),
-        (("[0, 1]", "[]"), "needs a variant and a seed"),
+        (("[0, 1]", "[]"), "seeds must be different whole numbers"),
+        (("[0, 1]", "[0, 0]"), "seeds must be different whole numbers"),
+        (("train_images = 300", "name = 'x'"), "name is not a field to vary"),
+        (("train_images = 300", "seed = 3"), "seed is not a field to vary"),
+        (('[variants."as it is"]', "[variants]\nplain = 3"), "each is a table of fields"),
+        (('[variants."as it is"]', '[variants."wild-er"]'), "would share a folder"),
         (("[0, 1]", "3"), "seeds must be there, and a list"),
         (("flip", "flop"), "a recipe has no 'flop' (did you mean 'flip'?)"),
         (("0.003", "-1.0"), "learning_rate is -1.0"),

@@ -83,8 +83,8 @@ def train(
         resume: continue the run in `output`, exactly as if it had never stopped.
         overwrite: replace a run that `output` holds.
         quiet: print no progress.
-        test: evaluate on the test set too; without, it stays sealed and the report speaks of the
-            validation part.
+        test: evaluate on the test set too; without, it stays sealed, also when the run is
+            resumed, until `evaluate` opens it, and the report speaks of the validation part.
 
     Raises:
         UsageError: `output` is in use or holds something, or the recipe does not fit.
@@ -98,6 +98,7 @@ def train(
     if resume:
         _must_hold_a_run(run)
         hardware = _as_before(hardware, run)
+        test = test and not run.split.get("test_sealed")
     else:
         run.check_room(overwrite=overwrite)
     with Progress(quiet=quiet) as progress:
@@ -113,7 +114,8 @@ def train(
         with Interruption() as interruption, run.lock():
             if not resume:
                 run.prepare(overwrite=overwrite)
-                run.describe(_environment(describe(device)), _describe_split(recipe, data, steps))
+                split = {**_describe_split(recipe, data, steps), "test_sealed": not test}
+                run.describe(_environment(describe(device)), split)
             else:
                 _note_changes(run, describe(device), progress)
             status = train_network(recipe, data, run, device, interruption, progress, resume=resume)

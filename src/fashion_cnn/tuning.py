@@ -1,7 +1,7 @@
 """Studies: variants of a recipe times seeds, each run in a process of its own, one table."""
 
 import dataclasses
-import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from fashion_cnn.errors import FashionCNNError, UsageError
+from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe, flag, nearest
 from fashion_cnn.run.files import from_json, to_json, write_atomically
@@ -65,7 +65,7 @@ def open_study(file_or_name: str) -> Study:
     if file_or_name in shipped:
         name, text = file_or_name, shipped[file_or_name].read_text()
     elif (path := Path(file_or_name)).is_file():
-        name, text = path.stem, path.read_text()
+        name, text = path.stem, path.read_bytes().decode(errors="replace")
     else:
         raise UsageError(
             f"no study {file_or_name!r}{nearest(file_or_name, list(shipped))}; give a TOML file, "
@@ -75,27 +75,17 @@ def open_study(file_or_name: str) -> Study:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"study {name}: {error}") from None
-    for key in values:
-        if key not in _KEYS:
-            raise UsageError(f"study {name}: unknown key {key!r}{nearest(key, list(_KEYS))}")
-    for key, kind in _KEYS.items():
-        if not isinstance(values.setdefault(key, {}) if key == "fields" else values.get(key), kind):
-            raise UsageError(f"study {name}: {key} must be there, and a {kind.__name__}")
-    if values["measure"] not in ("validation", "test"):
-        raise UsageError(f"study {name}: measure must be 'validation' or 'test'")
-    if not values["variants"] or not values["seeds"]:
-        raise UsageError(f"study {name}: it needs a variant and a seed at least")
+    _check_keys(name, values)
     variants = {
         variant: {
             field: tuple(value) if isinstance(value, list) else value
-            for field, value in {**values["fields"], **fields}.items()
+            for field, value in {**values.get("fields", {}), **fields}.items()
         }
         for variant, fields in values["variants"].items()
     }
     study = Study(name, values["recipe"], tuple(values["seeds"]), values["measure"], variants)
     for variant in variants:  # a wrong field is told before an hour of training
-        for seed in study.seeds:
-            study.recipe_of(variant, seed)
+        study.recipe_of(variant, 0)
     return study
 
 
@@ -105,7 +95,7 @@ def run_study(
     """Train what is not trained yet; seeds in the outer loop, so that pairs are near in time.
 
     Each run is the command `fashion-cnn train`, in a process of its own. Stopped at any moment,
-    the study goes on where it was.
+    the study goes on where it was. A run that diverges is a result; any other failure ends it.
 
     Args:
         folder: for the runs, `VARIANT/seed-N`, and `study.json`.
@@ -116,36 +106,33 @@ def run_study(
         What `study.json` holds: the study, the recipes, the environment, and a row a run.
 
     Raises:
-        UsageError: the folder holds runs of other recipes under these names.
+        UsageError: the folder is of another study, or holds a run of another recipe.
         FashionCNNError: a run failed; its own message stands above.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     record = folder / "study.json"
-    recipes = {v: study.recipe_of(v, study.seeds[0]).to_dict() for v in study.variants}
-    result: dict[str, Any] = {"environment": {}, "runs": []}
+    description = dataclasses.asdict(study) | {
+        "recipes": {v: _without_seed(study.recipe_of(v, 0)) for v in study.variants}
+    }
+    result = {**description, "environment": {}, "runs": []}
     if record.exists():
-        result = from_json(record.read_bytes(), str(record))
-        for variant, recipe in recipes.items():
-            if result["recipes"].get(variant, recipe) != recipe:
-                raise UsageError(
-                    f"{record} has other values for {variant!r}; give another --output"
-                )
-    result |= {**dataclasses.asdict(study), "recipes": recipes}
-    done = {(row["variant"], row["seed"]) for row in result["runs"]}
-    for seed in study.seeds:
-        for variant in study.variants:
-            if (variant, seed) in done:
-                continue
-            path = folder / variant.replace(" ", "-").replace("/", "-") / f"seed-{seed}"
-            row = _train(study, variant, seed, path, arguments)
-            result["environment"] = result["environment"] or row["environment"]
-            if row["environment"] == result["environment"]:
-                del row["environment"]
-            result["runs"].append(row)
-            write_atomically(record, to_json(result))
-            say(
-                f"{variant}, seed {seed}: {100 * row['accuracy']:.2f} % in "
-                f"{row['training_seconds']:.1f} s, {row['process_seconds']:.1f} s in all"
-            )
+        result |= from_json(record.read_bytes(), str(record))
+        _check_same(result, description, record)
+        result |= description
+    wanted = [(variant, seed) for seed in study.seeds for variant in study.variants]
+    rows = {(row["variant"], row["seed"]): row for row in result["runs"]}
+    rows = {place: row for place, row in rows.items() if place in wanted}
+    for variant, seed in wanted:
+        if (variant, seed) not in rows:
+            path = folder / _folder_name(variant) / f"seed-{seed}"
+            row, environment = _train(study, variant, seed, path, arguments)
+            result["environment"] = result["environment"] or environment
+            if environment and environment != result["environment"]:
+                row["environment"] = environment
+            rows[variant, seed] = row
+            say(f"{variant}, seed {seed}: {_outcome(row)}")
+        result["runs"] = list(rows.values())
+        write_atomically(record, to_json(result))
     return result
 
 
@@ -165,48 +152,115 @@ def to_table(result: Mapping[str, Any]) -> str:
         own = _accuracies(result, variant)
         rows = [row for row in result["runs"] if row["variant"] == variant]
         pairs = [own[seed] - baseline[seed] for seed in own if seed in baseline]
-        times = [
-            statistics.median(row[key] for row in rows)
-            for key in ("training_seconds", "process_seconds")
-        ]
+        diverged = len(rows) - len(own)
         lines.append(
-            f"| {variant} | {len(own)} | {_mean_sd(list(own.values()))} | "
-            f"{'' if variant == first else _interval(pairs)} | "
-            f"{times[0]:.1f} s | {times[1]:.1f} s |"
+            f"| {variant} | {len(own)}{f' (and {diverged} diverged)' if diverged else ''} | "
+            f"{_mean_sd(list(own.values()))} | {'' if variant == first else _interval(pairs)} | "
+            f"{_median(rows, 'training_seconds')} | {_median(rows, 'process_seconds')} |"
         )
     return "\n".join(lines)
 
 
+def _check_keys(name: str, values: dict[str, Any]) -> None:
+    """Raise `UsageError` unless the file has the form of a study."""
+    for key in values:
+        if key not in _KEYS:
+            raise UsageError(f"study {name}: unknown key {key!r}{nearest(key, list(_KEYS))}")
+    for key, kind in _KEYS.items():
+        if key != "fields" and not isinstance(values.get(key), kind):
+            raise UsageError(f"study {name}: {key} must be there, and a {kind.__name__}")
+    if values["measure"] not in ("validation", "test"):
+        raise UsageError(f"study {name}: measure must be 'validation' or 'test'")
+    seeds, variants = values["seeds"], values["variants"]
+    if not seeds or len(set(seeds)) < len(seeds) or any(type(seed) is not int for seed in seeds):
+        raise UsageError(f"study {name}: seeds must be different whole numbers")
+    tables = [values.get("fields", {}), *variants.values()]
+    if not variants or not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"study {name}: it needs a variant, and each is a table of fields")
+    if taken := {"seed", "name"} & {field for table in tables for field in table}:
+        raise UsageError(f"study {name}: {min(taken)} is not a field to vary")
+    folders = {_folder_name(variant) for variant in variants}
+    if len(folders) < len(variants):
+        raise UsageError(f"study {name}: two variants would share a folder; name them otherwise")
+
+
+def _check_same(found: dict[str, Any], wanted: dict[str, Any], record: Path) -> None:
+    """Raise `UsageError` if the rows in a folder are not of this study."""
+    if found["measure"] != wanted["measure"]:
+        raise UsageError(f"{record} is of {found['measure']} accuracies; give another --output")
+    for variant, recipe in wanted["recipes"].items():
+        if found["recipes"].get(variant, recipe) != recipe:
+            raise UsageError(f"{record} has other values for {variant!r}; give another --output")
+
+
 def _train(
     study: Study, variant: str, seed: int, path: Path, arguments: list[str]
-) -> dict[str, Any]:
-    """Run one command and read what it left."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run one command and read what it left: a row, and the environment."""
     changes = {**study.variants[variant], "seed": seed}
     words = ["train", study.recipe, *(w for name in changes for w in _flag(name, changes[name]))]
     if study.measure == "validation":
         words.append("--no-test")
     words += [*arguments, "--output", str(path)]
-    resumed = (path / "checkpoints").exists()
+    run = Run(path)
+    if resumed := run.exists():
+        if run.recipe != study.recipe_of(variant, seed):
+            raise UsageError(f"{path} holds a run of another recipe; give another --output")
+        words.append("--resume")
     began = time.monotonic()
-    command = [sys.executable, "-m", "fashion_cnn", *words, *(["--resume"] if resumed else [])]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=os.environ)
+    code = _wait_for([sys.executable, "-m", "fashion_cnn", *words])
     seconds = time.monotonic() - began
-    if done.returncode:
-        raise FashionCNNError(f"{variant}, seed {seed}: fashion-cnn ended with {done.returncode}")
-    run = Run.open(path)
-    metrics = run.metrics or {}
-    shown = metrics[metrics["reports_speak_of"]][study.measure]
-    return {
+    row: dict[str, Any] = {
         "variant": variant,
         "seed": seed,
         "command": ["fashion-cnn", *words],
         "resumed": resumed,
+    }
+    if code == DivergedError.exit_code:
+        return {**row, "diverged": True}, {}
+    if code:
+        error = FashionCNNError(f"{variant}, seed {seed}: fashion-cnn ended with {code}")
+        error.exit_code = code
+        raise error
+    metrics = run.metrics or {}
+    shown = metrics[metrics["reports_speak_of"]][study.measure]
+    row |= {
         "accuracy": shown["accuracy"],
         "loss": shown["loss"],
         "training_seconds": metrics["training_seconds"],
         "process_seconds": seconds,
-        "environment": {k: v for k, v in run.environment.items() if k != "command"},
     }
+    return row, {k: v for k, v in run.environment.items() if k != "command"}
+
+
+def _wait_for(command: list[str]) -> int:
+    """Run a command; a Ctrl+C, which reaches it too, lets it save and report before it ends us."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
+    if code == 128 + signal.SIGINT:
+        raise KeyboardInterrupt
+    return code
+
+
+def _outcome(row: Mapping[str, Any]) -> str:
+    if "diverged" in row:
+        return "diverged"
+    return (
+        f"{100 * row['accuracy']:.2f} % in {row['training_seconds']:.1f} s, "
+        f"{row['process_seconds']:.1f} s in all"
+    )
+
+
+def _folder_name(variant: str) -> str:
+    return variant.replace(" ", "-").replace("/", "-")
+
+
+def _without_seed(recipe: Recipe) -> dict[str, Any]:
+    return {name: value for name, value in recipe.to_dict().items() if name != "seed"}
 
 
 def _flag(name: str, value: Any) -> list[str]:
@@ -218,17 +272,31 @@ def _flag(name: str, value: Any) -> list[str]:
 
 def _accuracies(result: Mapping[str, Any], variant: str) -> dict[int, float]:
     return {
-        row["seed"]: 100 * row["accuracy"] for row in result["runs"] if row["variant"] == variant
+        row["seed"]: 100 * row["accuracy"]
+        for row in result["runs"]
+        if row["variant"] == variant and "accuracy" in row
     }
 
 
+def _median(rows: list[Mapping[str, Any]], key: str) -> str:
+    """Of the runs in one go on the study's machine; the others' times mean something else."""
+    whole = [
+        row[key] for row in rows if key in row and not row["resumed"] and "environment" not in row
+    ]
+    return f"{statistics.median(whole):.1f} s" if whole else ""
+
+
 def _mean_sd(values: list[float]) -> str:
+    if not values:
+        return ""
     spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.2f}{spread} %"
 
 
 def _interval(differences: list[float]) -> str:
     """Student's interval of a mean."""
+    if not differences:
+        return ""
     mean = statistics.mean(differences)
     if len(differences) < 2:
         return f"{mean:+.2f}"

@@ -64,9 +64,8 @@ def evaluate_run(
     """
     best = best_record(run.history)
     parts = {"validation": validation}
-    readings = 0
     if open_test:
-        readings = run.record_test_reading(status=standing.status, step=standing.step)
+        run.record_test_reading(status=standing.status, step=standing.step)
         parts["test"] = open_test()
     results: dict[str, Any] = {"best": None, "final": None, "tta": None}
     logits = np.empty((0, 10), np.float32)
@@ -89,7 +88,7 @@ def evaluate_run(
         "status": standing.status,
         "framework": run.environment["framework"],
         "class_names": list(CLASS_NAMES),
-        "test_readings": readings,
+        "test_readings": run.test_readings(),
         "best_is": "the epoch of lowest validation loss",
         "reports_speak_of": shown,
         "reports_speak_on": part_shown,
@@ -132,7 +131,7 @@ def _write_report(
         for count, a, b in most_confused(confusion, 5)
     )
     text = f"{title}{text}\nMost often taken for each other:\n{pairs}"
-    run.record_report(text, {"checkpoint": shown, **dict(values)})  # type: ignore[arg-type]
+    run.record_report(text, {"checkpoint": shown, "split": part, **dict(values)})  # type: ignore[arg-type]
     header = ["true \\ predicted", *CLASS_NAMES]
     run.record_confusion(
         _csv([header, *([name, *row] for name, row in zip(CLASS_NAMES, confusion, strict=True))])

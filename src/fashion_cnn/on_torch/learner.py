@@ -37,7 +37,8 @@ class Learner:
         fingerprint: of the recipe and the data; a checkpoint of another is refused.
         step: optimiser steps done.
         rollbacks: how often training became non-finite; each halves the learning rate.
-        loss_sum, correct, seen, seconds: of the epoch under way, up to `step`.
+        loss_sum, correct, seen, seconds: of the epoch under way, up to `step`; the first epoch's
+            seconds begin with the building of the network.
         history: one record a finished epoch.
     """
 

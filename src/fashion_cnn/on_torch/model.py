@@ -105,8 +105,8 @@ class StagedCNN(nn.Module):
     A stage is a convolution that may halve the map, and residual blocks. No filter has a bias and
     no batch norm a scale: a shift a channel is all that is learned beside the filters. Sources:
     frozen whitening, Dirac start and fixed scales: K. Jordan 2024, arXiv 2404.00498; residual
-    blocks: He et al. 2015, arXiv 1512.03385. Strides instead of pooling are ours: on a CPU the
-    first maps cost most, and halving them while they are computed costs a quarter.
+    blocks: He et al. 2015, arXiv 1512.03385; strides instead of pooling: Springenberg et al. 2014,
+    arXiv 1412.6806 (on a CPU the first maps cost most, and a strided one costs a quarter).
     """
 
     mean: Tensor

@@ -12,7 +12,7 @@ from fashion_cnn.run.checkpoint import check_layout
 
 
 def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser that a recipe names, one kernel for all parameters of a group.
+    """The optimiser that a recipe names.
 
     Weight decay spares what has one dimension, biases and shifts; Adam's L2 penalty spares nothing.
     """
@@ -32,7 +32,8 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, **common, **adam)
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, **common, momentum=recipe.momentum, nesterov=True)
+        momentum = recipe.momentum
+        return torch.optim.SGD(groups, **common, momentum=momentum, nesterov=momentum > 0)
     return Muon(groups, common, adam)
 
 
@@ -83,9 +84,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:
-    """Bring all singular values near 1 (0.7 to 1.2), by five Newton-Schulz iterations.
+    """Bring the singular values near 1, by five Newton-Schulz iterations.
 
-    Each maps a singular value s to 3.4445 s - 4.775 s^3 + 2.0315 s^5. Source: as `Muon`.
+    The matrix is scaled to norm 1; then each maps a singular value s to
+    3.4445 s - 4.775 s^3 + 2.0315 s^5. What began above 0.03 or so ends between 0.7 and 1.2, what
+    began smaller below. Source: as `Muon`.
     """
     flipped = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if flipped else matrix
@@ -124,7 +127,8 @@ def check_optimizer_arrays(
     for name, parameter in _trained(model).items() if step else ():
         zeros = np.broadcast_to(np.float32(0), tuple(parameter.shape))
         if recipe.optimizer == "sgd" or (recipe.optimizer == "muon" and parameter.ndim == 4):
-            wanted[f"{name}/momentum_buffer"] = zeros
+            if recipe.optimizer == "muon" or recipe.momentum:
+                wanted[f"{name}/momentum_buffer"] = zeros
         else:
             wanted[f"{name}/step"] = np.zeros((), np.float32)
             wanted |= {f"{name}/exp_avg": zeros, f"{name}/exp_avg_sq": zeros}

@@ -48,12 +48,15 @@ def train_step(
         The loss, and how many images were classified right (of a mixed one: its larger part).
 
     Raises:
-        NotFiniteError: the loss or the gradient is not finite; the weights are as they were.
+        NotFiniteError: the loss or the gradient is not finite; the weights are as they were
+            (batch norm's running statistics are not).
     """
     seed_generator(images.device, first_seed(recipe.seed, "dropout") + step)
     logits = model(images)
     weights = logits.new_tensor(recipe.class_weights) if recipe.class_weights else None
     loss = F.cross_entropy(logits, labels, weights, label_smoothing=recipe.label_smoothing)
+    if weights is not None and labels.ndim == 2:  # PyTorch divides by N here, by weights elsewhere
+        loss = loss * len(labels) / (labels @ weights).sum()
     optimizer.zero_grad()
     loss.backward()
     value, norm = loss.item(), gradient_norm(optimizer)
@@ -97,7 +100,9 @@ def train(
     steps = steps_per_epoch(recipe, len(data.training))
     images, labels = _to_device(data.training, device)
     held_out = _to_device(data.validation, device)
+    began = time.perf_counter()
     learner = Learner.start(recipe, images, recipe.fingerprint(data.fingerprint()))
+    learner.seconds = time.perf_counter() - began
     if resume:
         for line in learner.restore_newest(run):
             progress.say(f"passed over a damaged checkpoint, {line}")

@@ -52,26 +52,7 @@ def fast() -> Recipe:
     )
 
 
-def balanced() -> Recipe:
-    """PENDING"""
-    return fast().replace(
-        name="balanced",
-        model="resnet",
-        epochs=36,
-        batch_size=500,
-        learning_rate=0.014,
-        weight_decay=0.05,
-        label_smoothing=0.1,
-        ema_decay=0.998,
-        flip=True,
-        translate=1,
-        cutout=8,
-    )
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    recipe.__name__: recipe for recipe in (baseline, fast, balanced)
-}
+RECIPES: dict[str, Callable[[], Recipe]] = {recipe.__name__: recipe for recipe in (baseline, fast)}
 
 
 def named(name: str) -> Recipe:

@@ -52,7 +52,9 @@ class Recipe:
     model: str = _field(
         "simple_cnn", "the network", choices=("simple_cnn", "strided_cnn", "resnet")
     )
-    width: int = _field(32, "channels of the first stage; the later two have 2 and 4 times", low=1)
+    width: int = _field(
+        32, "channels of the first stage; the later ones have 2 or 4 times as many", low=1
+    )
     seed: int = _field(0, "of the split, the start, the order, dropout, augmentation")
 
     epochs: int = _field(50, "passes over the training part", low=1)
@@ -71,10 +73,10 @@ class Recipe:
     learning_rate: float = _field(1e-3, "peak learning rate", open_low=True, flag="lr")
     momentum: float = _field(0.9, "decay a step of the averaged gradient", high=1, open_high=True)
     beta2: float = _field(
-        0.999, "adam, adamw: decay a step of the squared gradient", high=1, open_high=True
+        0.999, "adam, adamw, muon: decay a step of the squared gradient", high=1, open_high=True
     )
     weight_decay: float = _field(
-        0.0, "L2 penalty (adam) or decay of filters and matrices at the learning rate (others)"
+        0.0, "L2 penalty (adam, sgd) or decay at the learning rate (adamw, muon)"
     )
     schedule: str = _field(
         "constant",

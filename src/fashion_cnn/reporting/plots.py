@@ -70,7 +70,7 @@ def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> byt
     figure, axes = _figure(8, 5)
     epochs = [record.epoch for record in history]
     for part, label, colour in (
-        ("train", "training (with dropout)", _TRAINING),
+        ("train", "training (as trained: dropout, augmentation)", _TRAINING),
         ("val", "validation", _VALIDATION),
     ):
         values = [getattr(record, f"{part}_{quantity}") for record in history]

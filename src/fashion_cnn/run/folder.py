@@ -159,6 +159,10 @@ class Run:
             How often this run has opened it, this time included.
         """
         self.log("test_set_opened", **details)
+        return self.test_readings()
+
+    def test_readings(self) -> int:
+        """How often this run has opened the test set."""
         return sum(entry.get("event") == "test_set_opened" for entry in self.events())
 
     def events(self) -> list[dict[str, Any]]:
