@@ -14,6 +14,7 @@ from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes import catalog
 from fashion_cnn.run.folder import Run
+from fashion_cnn.tuning import to_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -71,7 +72,8 @@ def ladder(name: str) -> dict[str, str]:
     study = json.loads((REPOSITORY / f"docs/results/{name}/study.json").read_text())
     assert study["measure"] == "test"
     (variant,) = study["variants"]
-    assert study["recipes"][variant] == catalog.named(study["recipe"]).to_dict(), "record is old"
+    recipe = catalog.named(study["recipe"]).replace(**study["variants"][variant])
+    assert {**study["recipes"][variant], "seed": 0} == recipe.to_dict(), "the record is old"
     runs = study["runs"]
     assert [row["seed"] for row in runs] == list(range(len(runs))), "consecutive seeds, all of them"
     assert not any(row["resumed"] for row in runs)
@@ -103,9 +105,19 @@ def test_the_ladder_is_that_of_the_records(recipe: str, study: str) -> None:
     text = " ".join(catalog.description(recipe).split())
     for figure in [*found.values(), *price.values()]:
         assert figure in text, (recipe, figure)
-    if recipe == "fast":
-        page = (REPOSITORY / "docs/speedrun.md").read_text()
-        assert " | ".join(found.values()) in page
+
+
+def test_the_speedrun_page_is_that_of_the_records() -> None:
+    page = (REPOSITORY / "docs/speedrun.md").read_text()
+    for study in ("speedrun", "sprint"):
+        assert " | ".join(ladder(study).values()) in page
+    ablation = json.loads((REPOSITORY / "docs/results/fast-ablation/study.json").read_text())
+    assert to_table(ablation) in page
+    overhead = json.loads((REPOSITORY / "docs/results/benchmark-overhead.json").read_text())
+    assert overhead["rounds"] >= 5
+    for value in overhead["median_seconds"].values():
+        assert f"{value:.2f} s" in README
+    assert f"{overhead['median_ratio_evaluation_to_bare']:.3f}x" in README
 
 
 def test_every_link_leads_somewhere() -> None:
