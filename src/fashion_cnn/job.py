@@ -98,7 +98,7 @@ def train(
     if resume:
         _must_hold_a_run(run)
         hardware = _as_before(hardware, run)
-        test = test and not run.split.get("test_sealed")
+        test = test and not run.split["test_sealed"]
     else:
         run.check_room(overwrite=overwrite)
     with Progress(quiet=quiet) as progress:

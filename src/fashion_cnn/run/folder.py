@@ -139,8 +139,14 @@ class Run:
 
     @property
     def split(self) -> dict[str, Any]:
-        """Which images are in the training and the validation part: see `split.json`."""
-        return self._read_json(_SPLIT)
+        """How the images are divided, and whether the test set is sealed: see `split.json`.
+
+        Raises `UsageError` if it is unusable.
+        """
+        found = self._read_json(_SPLIT)
+        if not isinstance(found, dict) or type(found.get("test_sealed")) is not bool:
+            raise UsageError(f"{self.path / _SPLIT} does not say whether the test set is sealed")
+        return found
 
     # -- what happens -----------------------------------------------------------------------------
 
