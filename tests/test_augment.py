@@ -19,7 +19,8 @@ OPERATIONS = [
 
 
 def augment(images: torch.Tensor, recipe: Recipe, step: int, epoch: int = 0) -> torch.Tensor:
-    mirrored = torch.from_numpy(mirrored_in(epoch, len(images), recipe.seed))
+    sides = torch.from_numpy(mirrored_in(epoch, len(images), recipe.seed))
+    mirrored = sides if recipe.flip else None
     labels = torch.arange(len(images)) % 10
     return augmentation.augment(images, labels, recipe, step, mirrored)[0]
 
@@ -129,7 +130,7 @@ def test_mixed_labels_are_the_shares_of_the_pixels(kind: str) -> None:
     labels = torch.arange(200) % 10
     images = (labels * 20).to(torch.uint8)[:, None, None].expand(200, 28, 28)
     recipe = Recipe(**{kind: 1.0})
-    mixed, shares = augmentation.augment(images, labels, recipe, 0, labels)
+    mixed, shares = augmentation.augment(images, labels, recipe, 0, None)
     assert shares.dtype == torch.float32
     torch.testing.assert_close(shares.sum(1), torch.ones(200))
     assert (shares > 0).sum(1).max() == 2

@@ -26,23 +26,6 @@ class Classifier(Protocol):
         ...
 
 
-class WithMirror:
-    """Test-time augmentation: the mean of the scores of each image and of its mirror image.
-
-    Twice the work of the classifier inside.
-    """
-
-    def __init__(self, classifier: Classifier) -> None:
-        self._classifier = classifier
-
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Score images; see `Classifier.logits`."""
-        check_images(images)
-        mirrored = np.ascontiguousarray(images[:, :, ::-1])
-        total = self._classifier.logits(images) + self._classifier.logits(mirrored)
-        return total * np.float32(0.5)
-
-
 def check_images(images: NDArray[np.uint8]) -> None:
     """Raise `UsageError` unless `images` is a uint8 array of shape (N, 28, 28)."""
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:

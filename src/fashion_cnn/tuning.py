@@ -120,19 +120,20 @@ def run_study(
         _check_same(result, description, record)
         result |= description
     wanted = [(variant, seed) for seed in study.seeds for variant in study.variants]
-    rows = {(row["variant"], row["seed"]): row for row in result["runs"]}
-    rows = {place: row for place, row in rows.items() if place in wanted}
+    result["runs"] = [row for row in result["runs"] if (row["variant"], row["seed"]) in wanted]
+    done = {(row["variant"], row["seed"]) for row in result["runs"]}
+    write_atomically(record, to_json(result))
     for variant, seed in wanted:
-        if (variant, seed) not in rows:
-            path = folder / _folder_name(variant) / f"seed-{seed}"
-            row, environment = _train(study, variant, seed, path, arguments)
-            result["environment"] = result["environment"] or environment
-            if environment and environment != result["environment"]:
-                row["environment"] = environment
-            rows[variant, seed] = row
-            say(f"{variant}, seed {seed}: {_outcome(row)}")
-        result["runs"] = list(rows.values())
+        if (variant, seed) in done:
+            continue
+        path = folder / _folder_name(variant) / f"seed-{seed}"
+        row, environment = _train(study, variant, seed, path, arguments)
+        result["environment"] = result["environment"] or environment
+        if environment and environment != result["environment"]:
+            row["environment"] = environment
+        result["runs"].append(row)
         write_atomically(record, to_json(result))
+        say(f"{variant}, seed {seed}: {_outcome(row)}")
     return result
 
 

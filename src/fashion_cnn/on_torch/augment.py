@@ -20,7 +20,7 @@ _CLASSES = 10
 
 
 def augment(
-    images: Tensor, labels: Tensor, recipe: Recipe, step: int, mirrored: Tensor
+    images: Tensor, labels: Tensor, recipe: Recipe, step: int, mirrored: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Apply what the recipe asks for: rotate, flip, translate, erase, cut out, then mix.
 
@@ -29,7 +29,7 @@ def augment(
         labels: (N,) int64.
         recipe: its `rotate`, `translate`, `erase`, `cutout`, `cutmix`, `mixup` and `seed`.
         step: counted from 0 over the run; with the seed it decides every draw.
-        mirrored: (N,) bool, what to flip; see `mirrored_in`.
+        mirrored: (N,) bool, what to flip, see `mirrored_in`; None for nothing.
 
     Returns:
         (N, 28, 28) uint8 and labels, on the same device; what came in if nothing is asked for.
@@ -39,7 +39,7 @@ def augment(
     if recipe.rotate:
         degrees = stream(seed, "rotate", step).uniform(-recipe.rotate, recipe.rotate, count)
         images = rotate(images, _to(images, degrees.astype(np.float32)))
-    if recipe.flip:
+    if mirrored is not None:
         images = flip(images, mirrored)
     if recipe.translate:
         reach = recipe.translate

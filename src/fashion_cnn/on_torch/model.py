@@ -187,7 +187,7 @@ class _Convolution(nn.Conv2d):
 class _SmallMapConvolution(torch.autograd.Function):
     """3x3 convolution whose filters' gradient is one product of matrices.
 
-    oneDNN's own takes 1.6 to 3 times as long on maps of 4x4 in bfloat16 (docs/log.md, 2026-11-23).
+    oneDNN's own is slower on maps of 4x4 in bfloat16. Source: docs/log.md, 2026-11-23.
     """
 
     @staticmethod

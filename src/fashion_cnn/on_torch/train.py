@@ -113,7 +113,7 @@ def train(
     run.record_recipe(recipe)
     run.log("resumed" if resume else "started", step=learner.step)
 
-    shuffled, order, mirrored = -1, labels, labels
+    shuffled, order, mirrored = -1, labels, None
     saved = time.monotonic()
     progress.begin(recipe.epochs, steps, learner.step)
     while not (status := ending(recipe, learner.step, steps, learner.val_losses)):
@@ -127,12 +127,18 @@ def train(
             if epoch != shuffled:
                 shuffled = epoch
                 order = torch.from_numpy(epoch_order(len(labels), recipe.seed, epoch)).to(device)
-                mirrored = torch.from_numpy(mirrored_in(epoch, len(labels), recipe.seed)).to(device)
+                if recipe.flip:
+                    sides = mirrored_in(epoch, len(labels), recipe.seed)
+                    mirrored = torch.from_numpy(sides).to(device)
             chosen = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
             rate = learning_rate(recipe, learner.step, steps, learner.val_losses)
             rate *= 0.5**learner.rollbacks
             batch_images, batch_labels = augment(
-                images[chosen], labels[chosen], recipe, learner.step, mirrored[chosen]
+                images[chosen],
+                labels[chosen],
+                recipe,
+                learner.step,
+                None if mirrored is None else mirrored[chosen],
             )
             loss, correct = train_step(
                 learner.model,
