@@ -9,6 +9,8 @@ import click
 
 from fashion_cnn.recipes.recipe import Recipe, flag, format_value
 
+FILE = click.Path(path_type=Path, dir_okay=False)
+
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="folder of the four data files"
 )

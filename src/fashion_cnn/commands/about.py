@@ -1,0 +1,32 @@
+"""`recipes`, `doctor`: what there is, and what it runs on."""
+
+import dataclasses
+
+import click
+
+from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.recipe import format_value
+
+
+@click.command("recipes")
+@click.argument("name", required=False)
+def recipes(name: str | None) -> None:
+    """List the recipes, or show all of NAME."""
+    if name is None:
+        for known in catalog.RECIPES:
+            print(f"{known:<12} {catalog.description(known).splitlines()[0]}")
+        return
+    recipe = catalog.named(name)
+    print(catalog.description(name) + "\n")
+    for item in dataclasses.fields(recipe):
+        value = format_value(getattr(recipe, item.name))
+        print(f"  {item.name:<16} {value:<12} {item.metadata['help']}")
+
+
+@click.command("doctor")
+def doctor() -> None:
+    """Print versions, hardware, data and free space: what a bug report needs."""
+    from fashion_cnn.doctor import examine
+
+    for name, finding in examine():
+        print(f"{name:<14} {finding}")

@@ -1,0 +1,52 @@
+"""`benchmark …`: speed, side by side on this machine."""
+
+from pathlib import Path
+
+import click
+
+from fashion_cnn.commands.options import FILE, data_dir_option, threads_option
+from fashion_cnn.commands.output import Group, say, write
+
+
+@click.group("benchmark", cls=Group)
+def benchmark() -> None:
+    """Measure speed, side by side on this machine."""
+
+
+@benchmark.command("train")
+@data_dir_option
+@click.option("--rounds", type=click.IntRange(min=1), default=5, help="of each loop  [5]")
+@click.option("--images", type=click.IntRange(64, 54_000), default=54_000, help="an epoch  [54000]")
+@threads_option
+@click.option("--json", "output", type=FILE, help="also write a record")
+def _train(
+    data_dir: Path | None, rounds: int, images: int, threads: int | None, output: Path | None
+) -> None:
+    """Time a baseline epoch: ours, a hand-written DataLoader loop, and the bare kernels."""
+    from fashion_cnn.benchmark import training
+    from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn.run.files import to_json, write_atomically
+
+    result = training.benchmark_training(
+        data_directory(data_dir, say), rounds=rounds, images=images, threads=threads, say=say
+    )
+    write(training.to_text(result))
+    if output:
+        write_atomically(output, to_json(result))
+
+
+@benchmark.command("overhead")
+@data_dir_option
+@click.option("--rounds", type=click.IntRange(min=1), default=5, help="of each  [5]")
+@threads_option
+@click.option("--json", "output", type=FILE, help="also write a record")
+def _overhead(data_dir: Path | None, rounds: int, threads: int | None, output: Path | None) -> None:
+    """Time what stands around training: start-up, reading the data, evaluation."""
+    from fashion_cnn.benchmark import overhead
+    from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn.run.files import to_json, write_atomically
+
+    result = overhead.benchmark_overhead(data_directory(data_dir, say), rounds, threads)
+    write(overhead.to_text(result))
+    if output:
+        write_atomically(output, to_json(result))

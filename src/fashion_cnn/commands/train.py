@@ -1,0 +1,119 @@
+"""`train`, `evaluate`, `study`: recipes into results."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fashion_cnn.commands.options import (
+    data_dir_option,
+    hardware_options,
+    recipe_options,
+    threads_option,
+)
+from fashion_cnn.commands.output import say, write
+from fashion_cnn.errors import UsageError
+from fashion_cnn.recipes import catalog
+
+
+@click.command("train")
+@click.argument("recipe", required=False)
+@recipe_options
+@hardware_options
+@click.option("--output", type=click.Path(path_type=Path), help="run folder  [runs/RECIPE]")
+@click.option("--name", help="run folder runs/NAME")
+@click.option("--resume", is_flag=True, help="continue the run in the folder, exactly")
+@click.option("--overwrite", is_flag=True, help="replace the run in the folder")
+@click.option("--no-test", is_flag=True, help="leave the test set sealed; report on validation")
+def train(
+    recipe: str | None,
+    data_dir: Path | None,
+    device: str,
+    threads: int | None,
+    deterministic: bool,
+    output: Path | None,
+    name: str | None,
+    resume: bool,
+    overwrite: bool,
+    no_test: bool,
+    **flags: Any,
+) -> int:
+    """Train RECIPE (default: baseline) and write every result into a run folder.
+
+    Ctrl+C ends the step, saves, evaluates and reports; a second one leaves at once.
+    """
+    if resume and overwrite:
+        raise UsageError("--resume continues a run and --overwrite replaces it; give one of them")
+    if output is not None and name is not None:
+        raise UsageError(f"--name {name} means --output runs/{name}; give one of them")
+    changes = {field: value for field, value in flags.items() if value is not None}
+    chosen = catalog.named(recipe or "baseline")
+    folder = output or Path("runs", name or chosen.name)
+
+    from fashion_cnn import job
+    from fashion_cnn.reporting.summary import describe_recipe, summarise
+    from fashion_cnn.run.folder import Run
+
+    if resume:
+        run = Run(folder)
+        if recipe is not None:
+            changes |= {"name": chosen.name}
+        resolved = job.resumed_recipe(run, changes)
+        origin = f"{folder}/recipe.json"
+        if notice := job.schedule_after_extension(run.recipe, resolved):
+            say(notice)
+    else:
+        resolved, origin = chosen.replace(**changes), f"recipe {chosen.name}"
+    say(describe_recipe(resolved, changes, origin))
+    outcome = job.train(
+        resolved,
+        folder,
+        data_dir=data_dir,
+        hardware=job.Hardware(device, threads, deterministic),
+        resume=resume,
+        overwrite=overwrite,
+        test=not no_test,
+    )
+    write(summarise(outcome.run, outcome.metrics))
+    if outcome.status == "stopped early":
+        say("early stopping ended it; to go on: --resume --early-stopping 0 --epochs N")
+    return 128 + outcome.signal if outcome.signal else 0
+
+
+@click.command("evaluate")
+@click.argument("run", type=click.Path(path_type=Path))
+@hardware_options
+@click.option("--tta", is_flag=True, help="also average over each image and its mirror image")
+def evaluate(
+    run: Path,
+    data_dir: Path | None,
+    device: str,
+    threads: int | None,
+    deterministic: bool,
+    tta: bool,
+) -> None:
+    """Evaluate the best and the newest checkpoint of RUN again; counted as a test-set reading."""
+    from fashion_cnn import job
+    from fashion_cnn.reporting.summary import summarise
+    from fashion_cnn.run.folder import Run
+
+    hardware = job.Hardware(device, threads, deterministic)
+    outcome = job.evaluate(Run.open(run), data_dir=data_dir, hardware=hardware, tta=tta)
+    write(summarise(outcome.run, outcome.metrics))
+
+
+@click.command("study")
+@click.argument("study", metavar="FILE_OR_NAME")
+@data_dir_option
+@threads_option
+@click.option("--output", type=click.Path(path_type=Path), help="folder  [runs/studies/NAME]")
+def study(study: str, data_dir: Path | None, threads: int | None, output: Path | None) -> None:
+    """Train variants of a recipe with several seeds each; go on where it stopped; one table."""
+    from fashion_cnn import tuning
+
+    chosen = tuning.open_study(study)
+    options = {"--data-dir": data_dir, "--threads": threads}
+    words = [w for name, value in options.items() if value is not None for w in (name, str(value))]
+    folder = output or Path("runs", "studies", chosen.name)
+    write(tuning.to_table(tuning.run_study(chosen, folder, words, say)))
+    say(f"every run and its command: {folder}/study.json")
