@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fashion_cnn.on_torch import augment as augmentation
-from fashion_cnn.on_torch.augment import blend, flip, mirrored_in, paste, rotate, translate
+from fashion_cnn.on_torch.augment import blend, flip, mirrored_in, paste, rotate, translate, warp
 from fashion_cnn.on_torch.model import PIXEL_MEAN
 from fashion_cnn.recipes.recipe import Recipe
 
@@ -11,6 +11,7 @@ OPERATIONS = [
     {"flip": True},
     {"translate": 3},
     {"rotate": 20.0},
+    {"randaugment": 2, "magnitude": 15.0},
     {"erase": 0.7},
     {"cutout": 8},
     {"cutmix": 1.0},
@@ -94,6 +95,33 @@ def test_rotate(images) -> None:
     corner = rotate(torch.full((1, 28, 28), 255, dtype=torch.uint8), torch.tensor([45.0]))
     assert corner[0, 0, 0] == 0
     assert corner[0, 14, 14] == 255
+
+
+def test_warp_takes_values_from_where_the_map_says(images) -> None:
+    still = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).repeat(200, 1, 1)
+    assert torch.equal(warp(images, still), images)
+    moved = still.clone()
+    moved[:, 0, 2] = 2 * 3 / 28  # from three pixels to the right
+    got = warp(images, moved)
+    assert torch.equal(got[:, :, :25], images[:, :, 3:])
+    assert not got[:, :, 25:].any()
+
+
+def test_randaugment_draws_its_operations_alike() -> None:
+    maps = augmentation._draw_warps(6000, Recipe(randaugment=1, magnitude=15.0), 0)
+    matrix, shift = maps[:, :, :2], maps[:, :, 2]
+    turned = np.abs(maps[:, 1, 0] + maps[:, 0, 1]) < 1e-6
+    turned &= np.abs(maps[:, 1, 0]) > 0.01
+    angle = np.degrees(np.arcsin(maps[turned, 1, 0]))
+    np.testing.assert_allclose(np.abs(angle), 15, atol=1e-4)
+    sheared = ~turned & (np.abs(matrix - np.eye(2)).sum((1, 2)) > 0)
+    np.testing.assert_allclose(np.abs(matrix[sheared] - np.eye(2)).sum((1, 2)), 0.15, atol=1e-6)
+    shifted = np.abs(shift).sum(1)
+    np.testing.assert_allclose(shifted[shifted > 0], 150 / 331, atol=1e-6)
+    kinds = [turned, sheared, shifted > 0, ~turned & ~sheared & (shifted == 0)]
+    shares = [kind.mean() for kind in kinds]
+    np.testing.assert_allclose(shares, [1 / 6, 2 / 6, 2 / 6, 1 / 6], atol=0.02)
+    assert sum(shares) == pytest.approx(1)
 
 
 def test_paste(images) -> None:

@@ -146,15 +146,33 @@ def test_mixed_precision_is_near_float32_and_gives_float32(staged, images) -> No
 
 @pytest.mark.parametrize(
     ("name", "width", "parameters"),
-    [("simple_cnn", 32, 241_546), ("strided_cnn", 32, 132_256), ("resnet", 32, 483_488)],
+    [
+        ("simple_cnn", 32, 241_546),
+        ("strided_cnn", 32, 132_256),
+        ("resnet", 32, 483_488),
+        ("wide_resnet", 32, 483_488),
+    ],
 )
 def test_parameter_counts(name: str, width: int, parameters: int) -> None:
     model = build_model(Recipe(model=name, width=width))
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == parameters
 
 
+def test_blocks_deepen_the_residual_networks_and_full_resolution_keeps_the_map(images) -> None:
+    deep = build_model(Recipe(model="resnet", width=4, blocks=3)).eval()
+    assert sum(isinstance(layer, torch.nn.BatchNorm2d) for layer in deep.modules()) == 3 + 3 * 3 * 2
+    sizes = {}
+    for name in ("resnet", "wide_resnet"):
+        model = build_model(Recipe(model=name, width=4)).eval()
+        model.stages[0].register_forward_hook(
+            lambda _, __, out, name=name: sizes.update({name: out.shape[2]})
+        )
+        model(images)
+    assert sizes == {"resnet": 14, "wide_resnet": 27}
+
+
 def test_width_scales_every_network(images) -> None:
-    for name in ("simple_cnn", "strided_cnn", "resnet"):
+    for name in ("simple_cnn", "strided_cnn", "resnet", "wide_resnet"):
         model = build_model(Recipe(model=name, width=4)).eval()
         assert model(images).shape == (5, 10)
         assert sum(p.numel() for p in model.parameters()) < 40_000

@@ -15,6 +15,9 @@ from fashion_cnn.recipes.recipe import Recipe
 
 _ERASED_AREA = (0.02, 0.4)  # of the image; both from Zhong et al. 2017, arXiv 1708.04896, sec. 5
 _ERASED_LOG_ASPECT = (math.log(0.3), -math.log(0.3))
+# Turn, shear along x and y, shift along x and y at magnitude 30; radians, and shares of half the
+# image. Source: torchvision's RandAugment, which has them from Cubuk et al. 2019, arXiv 1909.13719.
+_STRONGEST = np.array([math.radians(30), 0.3, 0.3, 300 / 331, 300 / 331])
 _MEAN_GREY = 73  # of the training images: what normalises to zero
 _CLASSES = 10
 
@@ -22,12 +25,13 @@ _CLASSES = 10
 def augment(
     images: Tensor, labels: Tensor, recipe: Recipe, step: int, mirrored: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Apply what the recipe asks for: rotate, flip, translate, erase, cut out, then mix.
+    """Apply what the recipe asks for: warp, flip, translate, erase, cut out, then mix.
 
     Args:
         images: (N, 28, 28) uint8, a whole global batch.
         labels: (N,) int64.
-        recipe: its `rotate`, `translate`, `erase`, `cutout`, `cutmix`, `mixup` and `seed`.
+        recipe: its `rotate`, `randaugment`, `magnitude`, `translate`, `erase`, `cutout`, `cutmix`,
+            `mixup` and `seed`.
         step: counted from 0 over the run; with the seed it decides every draw.
         mirrored: (N,) bool, what to flip, see `mirrored_in`; None for nothing.
 
@@ -39,6 +43,8 @@ def augment(
     if recipe.rotate:
         degrees = stream(seed, "rotate", step).uniform(-recipe.rotate, recipe.rotate, count)
         images = rotate(images, _to(images, degrees.astype(np.float32)))
+    if recipe.randaugment:
+        images = warp(images, _to(images, _draw_warps(count, recipe, step)))
     if mirrored is not None:
         images = flip(images, mirrored)
     if recipe.translate:
@@ -89,7 +95,7 @@ def translate(images: Tensor, shifts: Tensor) -> Tensor:
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Turn each image about its centre, counter-clockwise, bilinear, black where nothing was.
+    """Turn each image about its centre, counter-clockwise.
 
     Args:
         images: (N, 28, 28) uint8.
@@ -97,10 +103,20 @@ def rotate(images: Tensor, degrees: Tensor) -> Tensor:
     """
     radians = degrees * (math.pi / 180)
     cos, sin, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
-    rows = torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)
-    grid = F.affine_grid(rows, [len(images), 1, *images.shape[1:]], align_corners=False)
-    turned = F.grid_sample(images[:, None].float(), grid, align_corners=False)
-    return turned[:, 0].round().to(torch.uint8)
+    return warp(images, torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3))
+
+
+def warp(images: Tensor, maps: Tensor) -> Tensor:
+    """Resample each image through an affine map, bilinear, black where nothing was.
+
+    Args:
+        images: (N, 28, 28) uint8.
+        maps: (N, 2, 3) float32, from (x, y, 1) of a pixel to where its value is taken, both from
+            -1 at the image's left and upper edge to 1 at the other.
+    """
+    grid = F.affine_grid(maps, [len(images), 1, *images.shape[1:]], align_corners=False)
+    warped = F.grid_sample(images[:, None].float(), grid, align_corners=False)
+    return warped[:, 0].round().to(torch.uint8)
 
 
 def paste(images: Tensor, others: Tensor, boxes: Tensor) -> Tensor:
@@ -147,6 +163,24 @@ def _mix(
         images = blend(images, images[partner], weight)
     ours = F.one_hot(labels, _CLASSES).float()
     return images, weight[:, None] * ours + (1 - weight[:, None]) * ours[partner]
+
+
+def _draw_warps(count: int, recipe: Recipe, step: int) -> np.ndarray:
+    """Chain `randaugment` operations an image, each of the five or none: (N, 2, 3) float32.
+
+    RandAugment without its operations on colours: as many draws of equal strength, either sign.
+    """
+    random = stream(recipe.seed, "randaugment", step)
+    whole = np.tile(np.eye(3), (count, 1, 1))
+    for _ in range(recipe.randaugment):
+        drawn = random.integers(0, len(_STRONGEST) + 1, count)[:, None] == range(len(_STRONGEST))
+        sign = random.choice((-1, 1), (count, 1))
+        turn, shear_x, shear_y, right, down = (drawn * sign * _STRONGEST * recipe.magnitude / 30).T
+        rows = [np.cos(turn), shear_x - np.sin(turn), right, shear_y + np.sin(turn), np.cos(turn)]
+        one = np.tile(np.eye(3), (count, 1, 1))
+        one[:, :2] = np.stack([*rows, down], axis=1).reshape(-1, 2, 3)
+        whole = whole @ one
+    return whole[:, :2].astype(np.float32)
 
 
 def _draw_erasures(images: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:

@@ -30,8 +30,13 @@ def build_model(recipe: Recipe) -> nn.Module:
         case "strided_cnn":
             return StagedCNN((width, 2 * width, 2 * width), (2, 2, 2), (0, 0, 1), recipe.dropout)
         case "resnet":
-            return StagedCNN((width, 2 * width, 4 * width), (2, 2, 2), (1, 1, 1), recipe.dropout)
-    raise AssertionError(recipe.model)
+            strides = (2, 2, 2)
+        case "wide_resnet":
+            strides = (1, 2, 2)
+        case _:
+            raise AssertionError(recipe.model)
+    blocks = (recipe.blocks, recipe.blocks, recipe.blocks)
+    return StagedCNN((width, 2 * width, 4 * width), strides, blocks, recipe.dropout)
 
 
 def place(model: nn.Module, device: torch.device, precision: str = "float32") -> nn.Module:

@@ -50,11 +50,12 @@ class Recipe:
 
     name: str = _field("baseline", "the catalogue entry that this recipe began as")
     model: str = _field(
-        "simple_cnn", "the network", choices=("simple_cnn", "strided_cnn", "resnet")
+        "simple_cnn", "the network", choices=("simple_cnn", "strided_cnn", "resnet", "wide_resnet")
     )
     width: int = _field(
         32, "channels of the first stage; the later ones have 2 or 4 times as many", low=1
     )
+    blocks: int = _field(1, "resnet, wide_resnet: residual blocks a stage", low=1, high=20)
     seed: int = _field(0, "of the split, the start, the order, dropout, augmentation")
 
     epochs: int = _field(50, "passes over the training part", low=1)
@@ -109,6 +110,10 @@ class Recipe:
     flip: bool = _field(False, "mirror images left to right, each in every other epoch")
     translate: int = _field(0, "shift by up to this many pixels", high=27)
     rotate: float = _field(0.0, "turn by up to this many degrees", high=180)
+    randaugment: int = _field(
+        0, "turns, shears and shifts drawn an image, one upon the other", high=10
+    )
+    magnitude: float = _field(9.0, "randaugment: the strength of each", high=30)
     erase: float = _field(0.0, "probability of erasing a random rectangle", high=1)
     cutout: int = _field(0, "cover a square of this side, in the mean grey, in each image", high=28)
     cutmix: float = _field(0.0, "probability a step of pasting a part of another image", high=1)
