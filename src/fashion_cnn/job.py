@@ -17,6 +17,7 @@ from fashion_cnn.data.split import TrainingData, divide
 from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.recipes.schedule import ending, steps_per_epoch
+from fashion_cnn.run import launch
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
 from fashion_cnn.run.progress import Progress
@@ -72,6 +73,8 @@ def train(
 ) -> Outcome:
     """Train a recipe in PyTorch and write every result into a run folder.
 
+    Where torchrun started several processes, they train together, and the first one writes.
+
     SIGINT and SIGTERM end training after the step under way; its checkpoint and results are then
     written as usual.
 
@@ -94,20 +97,22 @@ def train(
         OSError: the disk is full or failing.
     """
     began = time.monotonic()
-    run = Run(output)
+    first = launch.rank() == 0
+    run = Run(output, read_only=not first)
     if resume:
         _must_hold_a_run(run)
         hardware = _as_before(hardware, run)
         test = test and not run.split["test_sealed"]
     else:
         run.check_room(overwrite=overwrite)
-    with Progress(quiet=quiet) as progress:
+    with Progress(quiet=quiet or not first) as progress:
         directory = data_directory(data_dir, progress.say)
         data = open_training(directory, recipe)
         steps = steps_per_epoch(recipe, len(data.training))
 
         # Imported here, so that a wrong path or data set is told at once.
         from fashion_cnn.on_torch.device import configure, describe
+        from fashion_cnn.on_torch.ranks import joined
         from fashion_cnn.on_torch.train import train as train_network
 
         device = configure(hardware.device, hardware.threads, hardware.deterministic)
@@ -118,11 +123,16 @@ def train(
                 run.describe(_environment(describe(device)), split)
             else:
                 _note_changes(run, describe(device), progress)
-            status = train_network(recipe, data, run, device, interruption, progress, resume=resume)
-            if interruption.signal is not None:
-                progress.say("stopping: evaluating what was learned; once more to leave at once")
-            if not _has_results(run, status, test):
-                _evaluate(run, data, directory, device, status, began, test=test)
+            with joined(device) as ranks:
+                status = train_network(
+                    recipe, data, run, device, interruption, progress, ranks=ranks, resume=resume
+                )
+                if interruption.signal is not None:
+                    progress.say(
+                        "stopping: evaluating what was learned; once more to leave at once"
+                    )
+                if first and not _has_results(run, status, test):
+                    _evaluate(run, data, directory, device, status, began, test=test)
         return Outcome(run, status, interruption.signal)
 
 

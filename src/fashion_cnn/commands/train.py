@@ -14,6 +14,7 @@ from fashion_cnn.commands.options import (
 from fashion_cnn.commands.output import say, write
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
+from fashion_cnn.run import launch
 
 
 @click.command("train")
@@ -40,7 +41,8 @@ def train(
 ) -> int:
     """Train RECIPE (default: baseline) and write every result into a run folder.
 
-    Ctrl+C ends the step, saves, evaluates and reports; a second one leaves at once.
+    Ctrl+C ends the step, saves, evaluates and reports; a second one leaves at once. Several
+    processes train together under: torchrun --nproc-per-node N -m fashion_cnn train …
     """
     if resume and overwrite:
         raise UsageError("--resume continues a run and --overwrite replaces it; give one of them")
@@ -49,22 +51,27 @@ def train(
     changes = {field: value for field, value in flags.items() if value is not None}
     chosen = catalog.named(recipe or "baseline")
     folder = output or Path("runs", name or chosen.name)
+    first = launch.rank() == 0  # of those that torchrun started
 
     from fashion_cnn import job
     from fashion_cnn.reporting.summary import describe_recipe, summarise
     from fashion_cnn.run.folder import Run
 
+    if launch.restarts() and Run(folder).exists():
+        resume, overwrite = True, False
     if resume:
         run = Run(folder)
         if recipe is not None:
             changes |= {"name": chosen.name}
         resolved = job.resumed_recipe(run, changes)
         origin = f"{folder}/recipe.json"
-        if notice := job.schedule_after_extension(run.recipe, resolved):
+        notice = job.schedule_after_extension(run.recipe, resolved)
+        if notice and first:
             say(notice)
     else:
         resolved, origin = chosen.replace(**changes), f"recipe {chosen.name}"
-    say(describe_recipe(resolved, changes, origin))
+    if first:
+        say(describe_recipe(resolved, changes, origin))
     outcome = job.train(
         resolved,
         folder,
@@ -74,8 +81,9 @@ def train(
         overwrite=overwrite,
         test=not no_test,
     )
-    write(summarise(outcome.run, outcome.metrics))
-    if outcome.status == "stopped early":
+    if first:
+        write(summarise(outcome.run, outcome.metrics))
+    if first and outcome.status == "stopped early":
         say("early stopping ended it; to go on: --resume --early-stopping 0 --epochs N")
     return 128 + outcome.signal if outcome.signal else 0
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.run import launch
 
 
 def configure(device: str, threads: int | None, deterministic: bool) -> torch.device:
@@ -15,7 +16,8 @@ def configure(device: str, threads: int | None, deterministic: bool) -> torch.de
 
     Args:
         device: "auto" (cuda, else mps, else cpu), "cpu", "cuda" or "mps".
-        threads: CPU threads of one operation; None for the cores that this process may use.
+        threads: CPU threads of one operation; None for the cores that this process may use,
+            shared with the other ranks on this machine.
         deterministic: refuse operations that PyTorch cannot repeat bit for bit. On the CPU the
             networks here use none, so it costs nothing there.
 
@@ -31,7 +33,7 @@ def configure(device: str, threads: int | None, deterministic: bool) -> torch.de
     if not present[chosen]:
         there = ", ".join(name for name in present if present[name])
         raise UsageError(f"device {chosen!r} is not there; this machine has: {there}")
-    torch.set_num_threads(threads or usable_cores())
+    torch.set_num_threads(threads or max(1, usable_cores() // launch.local_ranks()))
     _keep_freed_memory()
     torch.set_flush_denormal(True)  # the moments of weights that died would crawl otherwise
     if deterministic:
@@ -81,6 +83,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
         "threads": torch.get_num_threads(),
+        "ranks": launch.ranks(),
         "mixed_precision_is": str(convolution_dtype(device, "mixed")).removeprefix("torch."),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
 from fashion_cnn.on_torch.device import convolution_dtype
+from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
 from fashion_cnn.recipes.recipe import Recipe
 
 PIXEL_MEAN = 0.2860405969887955
@@ -73,7 +74,7 @@ class SimpleCNN(nn.Module):
         self.conv2 = nn.Conv2d(width, 2 * width, 3, padding=1)
         self.conv3 = nn.Conv2d(2 * width, 4 * width, 3, padding=1)
         self.hidden = nn.Linear(4 * width * 3 * 3, 128)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output = nn.Linear(128, 10)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -145,7 +146,7 @@ class StagedCNN(nn.Module):
             layers += [_ResidualBlock(width) for _ in range(count)]
             channels = width
         self.stages = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output = nn.Linear(channels, 10, bias=False)
 
     def fit_whitening(self, images: Tensor) -> None:
@@ -229,8 +230,8 @@ class _ResidualBlock(nn.Module):
         return F.relu_(x + self.norm2(self.conv2(inner)))
 
 
-def _norm(width: int) -> nn.BatchNorm2d:
-    norm = nn.BatchNorm2d(width)
+def _norm(width: int) -> BatchNorm:
+    norm = BatchNorm(width)
     norm.weight.requires_grad_(False)
     norm.num_batches_tracked = None  # only an average over all steps would need it
     return norm

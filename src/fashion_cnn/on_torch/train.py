@@ -16,6 +16,7 @@ from fashion_cnn.on_torch.classifier import predict
 from fashion_cnn.on_torch.device import seed_generator
 from fashion_cnn.on_torch.learner import Learner
 from fashion_cnn.on_torch.optim import gradient_norm
+from fashion_cnn.on_torch.ranks import ALONE, Ranks
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.recipes.schedule import ending, learning_rate, steps_per_epoch
 from fashion_cnn.run.folder import Run
@@ -34,40 +35,57 @@ def train_step(
     rate: float,
     recipe: Recipe,
     step: int,
+    ranks: Ranks = ALONE,
 ) -> tuple[float, int]:
     """One optimiser step.
 
     Args:
-        images: (N, 28, 28) uint8, augmented.
+        images: (N, 28, 28) uint8, augmented: the whole batch, of which each rank takes its share.
         labels: (N,) int64, or the shares of the classes, (N, 10) float32.
         rate: the learning rate.
         recipe: its `label_smoothing`, `class_weights` and `seed`.
         step: decides what dropout drops.
+        ranks: those that train `model` together.
 
     Returns:
-        The loss, and how many images were classified right (of a mixed one: its larger part).
+        Of the whole batch, the loss and how many images were classified right (of a mixed one: its
+        larger part).
 
     Raises:
         NotFiniteError: the loss or the gradient is not finite; the weights are as they were
             (batch norm's running statistics are not).
     """
     seed_generator(images.device, first_seed(recipe.seed, "dropout") + step)
+    images, labels = ranks.share(images), ranks.share(labels)
     logits = model(images)
-    weights = logits.new_tensor(recipe.class_weights) if recipe.class_weights else None
-    loss = F.cross_entropy(logits, labels, weights, label_smoothing=recipe.label_smoothing)
-    if weights is not None and labels.ndim == 2:  # PyTorch divides by N here, by weights elsewhere
-        loss = loss * len(labels) / (labels @ weights).sum()
+    loss = cross_entropy(logits, labels, recipe, ranks)
     optimizer.zero_grad()
     loss.backward()
-    value, norm = loss.item(), gradient_norm(optimizer)
+    correct = logits.argmax(1) == (labels.argmax(1) if labels.ndim == 2 else labels)
+    value, right = ranks.sum(loss.item() / ranks.size, int(correct.sum()))
+    norm = gradient_norm(optimizer)
     if not (math.isfinite(value) and math.isfinite(norm)):
         raise NotFiniteError(f"loss {value:g}, gradient norm {norm:g}")
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
-    if labels.ndim == 2:
-        labels = labels.argmax(1)
-    return value, int((logits.argmax(1) == labels).sum())
+    return value, int(right)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, recipe: Recipe, ranks: Ranks) -> Tensor:
+    """The loss of a rank's share, scaled so that the mean over the ranks is that of the batch.
+
+    Args: logits: (N, 10) float32; the others as in `train_step`.
+    """
+    weights = logits.new_tensor(recipe.class_weights) if recipe.class_weights else None
+    loss = F.cross_entropy(logits, labels, weights, label_smoothing=recipe.label_smoothing)
+    mixed, count = labels.ndim == 2, float(len(labels))
+    if weights is not None:
+        weight = (labels @ weights if mixed else weights[labels]).sum()
+        if mixed:  # PyTorch divides by N here, by the weights elsewhere
+            loss = loss * len(labels) / weight
+        count = weight.item()
+    return loss if ranks.size == 1 else loss * (count * ranks.size / ranks.sum(count)[0])
 
 
 def train(
@@ -78,30 +96,34 @@ def train(
     interruption: Interruption,
     progress: Progress,
     *,
+    ranks: Ranks = ALONE,
     resume: bool = False,
 ) -> str:
     """Train until the recipe is done, or stops early, or someone interrupts.
 
     Args:
-        run: locked, and new unless `resume`.
+        run: locked by the first rank, and new unless `resume`.
         device: where to compute; the data move there whole.
-        interruption: looked at after every step.
+        interruption: looked at after every step; a signal to any rank stops all.
+        ranks: those that train together; the first one writes.
         resume: continue from the newest checkpoint that verifies.
 
     Returns:
         "finished", "stopped early" or "interrupted"; a checkpoint of that moment is published.
 
     Raises:
-        UsageError: a batch is larger than the training part.
+        UsageError: a batch is larger than the training part, or smaller than the ranks are many.
         CheckpointError: `resume`, and there is nothing to resume from.
         DivergedError: the loss stayed non-finite after `MOST_ROLLBACKS` roll-backs.
         OSError: the disk is full or failing.
     """
     steps = steps_per_epoch(recipe, len(data.training))
+    ranks.check_batches(len(data.training), recipe.batch_size)
     images, labels = _to_device(data.training, device)
     held_out = _to_device(data.validation, device)
     began = time.perf_counter()
     learner = Learner.start(recipe, images, recipe.fingerprint(data.fingerprint()))
+    network = ranks.together(learner.model)
     learner.seconds = time.perf_counter() - began
     if resume:
         for line in learner.restore_newest(run):
@@ -119,6 +141,7 @@ def train(
     while not (status := ending(recipe, learner.step, steps, learner.val_losses)):
         epoch, batch = divmod(learner.step, steps)
         try:
+            interruption.signal = ranks.largest(interruption.signal or 0) or None
             if interruption.signal is not None:
                 learner.save(run)
                 status = "interrupted"
@@ -141,26 +164,28 @@ def train(
                 None if mirrored is None else mirrored[chosen],
             )
             loss, correct = train_step(
-                learner.model,
+                network,
                 learner.optimizer,
                 batch_images,
                 batch_labels,
                 rate,
                 recipe,
                 learner.step,
+                ranks,
             )
             learner.count(loss, correct, len(chosen), time.perf_counter() - began)
             progress.step(
                 learner.step, learner.loss_sum / learner.seen, learner.correct / learner.seen
             )
             if batch + 1 == steps:
-                record = learner.end_epoch(epoch + 1, rate, *validate(learner.answering, *held_out))
+                found = validate(learner.answering, *held_out, ranks)
+                record = learner.end_epoch(epoch + 1, rate, *found)
                 run.log("epoch", **dataclasses.asdict(record))
                 learner.save(run)
                 run.record_history(learner.history)
                 progress.epoch(record)
                 saved = time.monotonic()
-            elif time.monotonic() - saved > CHECKPOINT_SECONDS:
+            elif ranks.from_first(time.monotonic() - saved)[0] > CHECKPOINT_SECONDS:
                 learner.save(run)
                 saved = time.monotonic()
         except NotFiniteError as error:
@@ -170,8 +195,10 @@ def train(
     return status
 
 
-def validate(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float, float]:
-    """Measure a model on held-out images.
+def validate(
+    model: nn.Module, images: Tensor, labels: Tensor, ranks: Ranks = ALONE
+) -> tuple[float, float, float]:
+    """Measure a model on held-out images; the first rank does, and tells the others.
 
     Returns:
         Mean cross-entropy, accuracy from 0 to 1, and the seconds that it took.
@@ -180,12 +207,15 @@ def validate(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, f
         NotFiniteError: the loss is not finite.
     """
     began = time.perf_counter()
-    logits, labels = predict(model, images).cpu().double(), labels.cpu()  # MPS has no float64
-    loss = F.cross_entropy(logits, labels).item()
+    loss = accuracy = 0.0
+    if ranks.first:
+        logits, labels = predict(model, images).cpu().double(), labels.cpu()  # MPS has no float64
+        loss = F.cross_entropy(logits, labels).item()
+        accuracy = (logits.argmax(1) == labels).double().mean().item()
+    loss, accuracy, seconds = ranks.from_first(loss, accuracy, time.perf_counter() - began)
     if not math.isfinite(loss):
         raise NotFiniteError(f"validation loss {loss:g}")
-    accuracy = (logits.argmax(1) == labels).double().mean().item()
-    return loss, accuracy, time.perf_counter() - began
+    return loss, accuracy, seconds
 
 
 def _roll_back(learner: Learner, run: Run, progress: Progress, what: str) -> None:

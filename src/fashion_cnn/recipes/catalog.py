@@ -52,7 +52,32 @@ def fast() -> Recipe:
     )
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {recipe.__name__: recipe for recipe in (baseline, fast)}
+def balanced() -> Recipe:
+    """Minutes for accuracy: a residual network, augmented and averaged.
+
+    A residual network behind a whitening layer, 483,488 parameters, 29.0 MFLOP an image forward;
+    AdamW, batch 500, 42 epochs, a triangular learning rate, label smoothing, moving average of the
+    weights; every image mirrored in every other epoch, shifted by up to a pixel, an 8x8 square of
+    it covered.
+    """
+    return fast().replace(
+        name="balanced",
+        model="resnet",
+        epochs=42,
+        batch_size=500,
+        learning_rate=0.014,
+        weight_decay=0.05,
+        label_smoothing=0.1,
+        ema_decay=0.998,
+        flip=True,
+        translate=1,
+        cutout=8,
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    recipe.__name__: recipe for recipe in (baseline, fast, balanced)
+}
 
 
 def named(name: str) -> Recipe:

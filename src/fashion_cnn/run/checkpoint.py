@@ -63,8 +63,7 @@ def save(directory: Path, model: Arrays, optimizer: Arrays, state: Mapping[str, 
         NotFiniteError: a tensor is NaN or infinite; nothing was published.
         OSError: the disk is full or failing; nothing was published, older checkpoints are intact.
     """
-    for name, array in (*model.items(), *optimizer.items()):
-        _check_finite(name, array)
+    check_finite(model, optimizer)
     target = path_of(directory, state["step"])
     if target.exists():
         try:
@@ -120,6 +119,12 @@ def load(path: Path) -> Checkpoint:
         for tensor, array in arrays[-1].items():
             _check_finite(f"{path}/{name}: {tensor}", array)
     return Checkpoint(path, arrays[0], arrays[1], state)
+
+
+def check_finite(*groups: Arrays) -> None:
+    """Raise `NotFiniteError` if a tensor holds a number that is NaN or infinite."""
+    for name, array in (item for group in groups for item in group.items()):
+        _check_finite(name, array)
 
 
 def check_layout(found: Arrays, wanted: Arrays, what: str) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,10 @@ class Run:
         path: the folder.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
+        """Args: read_only: what writes does nothing; another process writes the same."""
         self.path = Path(path)
+        self._read_only = read_only
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Run":
@@ -64,7 +66,7 @@ class Run:
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the folder for this process; made if missing. Raises as `hold`."""
-        return hold(self.path / _LOCK)
+        return nullcontext() if self._read_only else hold(self.path / _LOCK)
 
     # -- what the run is --------------------------------------------------------------------------
 
@@ -74,6 +76,8 @@ class Run:
         Raises:
             UsageError: it holds a run and `overwrite` is false, or files that are not a run's.
         """
+        if self._read_only:
+            return
         self.check_room(overwrite=overwrite)
         # The recipe goes first: a half-removed run is then no run any more.
         for path in sorted(self._own_files(), key=lambda path: path.name != _RECIPE):
@@ -81,6 +85,8 @@ class Run:
 
     def check_room(self, *, overwrite: bool) -> None:
         """Raise the error that `prepare` would raise, and touch nothing."""
+        if self._read_only:
+            return
         if self.exists():
             if overwrite:
                 return
@@ -152,6 +158,8 @@ class Run:
 
     def log(self, event: str, **details: Any) -> None:
         """Append one JSON object to `log.jsonl`, durably."""
+        if self._read_only:
+            return
         entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
         with (self.path / _LOG).open("ab") as file:
             file.write(json.dumps(entry).encode() + b"\n")
@@ -218,6 +226,9 @@ class Run:
         Raises: as `fashion_cnn.run.checkpoint.save`.
         """
         directory = self.path / _CHECKPOINTS
+        if self._read_only:
+            checkpoint.check_finite(model, optimizer)
+            return
         state = {**state, "history": [dataclasses.asdict(record) for record in history]}
         checkpoint.save(directory, model, optimizer, state)
         self.link_best(history)
@@ -277,12 +288,14 @@ class Run:
         A kill may have come between a checkpoint and its links, so both are set again.
         """
         self.link_best(history)
-        checkpoint.link(self.path / _CHECKPOINTS, "final", step)
+        if not self._read_only:
+            checkpoint.link(self.path / _CHECKPOINTS, "final", step)
 
     def link_best(self, history: Sequence[EpochRecord]) -> None:
         """Let `checkpoints/best` stand for the epoch of lowest validation loss, if there is one."""
         best = best_record(history)
-        checkpoint.link(self.path / _CHECKPOINTS, "best", best.step if best else None)
+        if not self._read_only:
+            checkpoint.link(self.path / _CHECKPOINTS, "best", best.step if best else None)
 
     # -- results ----------------------------------------------------------------------------------
 
@@ -316,7 +329,8 @@ class Run:
     # -- bytes ------------------------------------------------------------------------------------
 
     def _write(self, name: str, data: bytes) -> None:
-        write_atomically(self.path / name, data)
+        if not self._read_only:
+            write_atomically(self.path / name, data)
 
     def _read_json(self, name: str) -> Any:
         try:

@@ -11,11 +11,12 @@ class Interruption:
     """While entered, SIGINT and SIGTERM only set `signal`; a second one ends the process.
 
     Attributes:
-        signal: the number of the first signal, or None.
+        signal: the number of the first signal, or None; one that another rank received may be set.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._received = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Interruption":
@@ -30,8 +31,8 @@ class Interruption:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is None:
-            self.signal = number
+        if not self._received:
+            self._received, self.signal = True, self.signal or number
             return
         if sys.stderr.isatty():
             os.write(2, b"\x1b[?25h\n")  # a live bar hides the cursor

@@ -1,0 +1,28 @@
+"""Which of several processes this is, as torchrun tells; started plainly it is the only one."""
+
+import os
+
+
+def rank() -> int:
+    """This process's number, from 0; the first one alone writes."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def ranks() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def local_rank() -> int:
+    """This process's number on its machine, from 0."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def local_ranks() -> int:
+    """How many of them share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def restarts() -> int:
+    """How often torchrun has started them again, because one had failed."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
