@@ -5,7 +5,7 @@ ARGS ?=
 N ?= 100
 BIN := .venv/bin
 
-.PHONY: help train data test check format campaign-kill benchmark speedrun clean
+.PHONY: help train data test check format campaign-kill campaign-signal campaign-disk benchmark speedrun clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -41,6 +41,12 @@ format: .venv/dev  ## mend what format and lint can mend
 
 campaign-kill: .venv/dev data  ## N=100 SIGKILLs at random instants; each resume must end in the same bits
 	KILLS=$(N) $(BIN)/pytest -m campaign --timeout 0 -s tests/test_kill.py
+
+campaign-signal: .venv/dev data  ## N=100 signals at any moment; results, exit codes and resumes must be right
+	SIGNALS=$(N) $(BIN)/pytest -m campaign --timeout 0 -s tests/test_campaigns.py -k signals
+
+campaign-disk: .venv/dev data  ## as root: N=100 sizes of a full disk; nothing may be lost
+	DISKS=$(N) $(BIN)/pytest -m campaign --timeout 0 -s tests/test_campaigns.py -k disks
 
 benchmark: .venv/runtime data  ## time an epoch side by side: hand-written, bare kernels, ours
 	$(BIN)/fashion-cnn benchmark train $(ARGS)
