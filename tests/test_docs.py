@@ -14,8 +14,8 @@ from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.study import to_table
 from fashion_cnn.run.folder import Run
-from fashion_cnn.tuning import to_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()
