@@ -176,3 +176,20 @@ def test_mixing_happens_as_often_as_asked(images) -> None:
 def test_blend() -> None:
     a, b = (torch.full((2, 28, 28), value, dtype=torch.uint8) for value in (100, 200))
     assert blend(a, b, torch.tensor([1.0, 0.25]))[:, 0, 0].tolist() == [100, 175]
+
+
+def test_named_classes_alone_are_augmented(images) -> None:
+    """And an image's own draws are those that it has when every class is augmented."""
+    fields = {"flip": True, "translate": 3, "rotate": 20.0, "randaugment": 1, "cutout": 8}
+    fields["erase"] = 1.0
+    every = augment(images, Recipe(**fields), 7)
+    some = augment(images, Recipe(**fields, augment_classes=(0, 6)), 7)
+    chosen = torch.isin(torch.arange(200) % 10, torch.tensor([0, 6]))
+    assert torch.equal(some[chosen], every[chosen])
+    assert torch.equal(some[~chosen], images[~chosen])
+    assert (every != images).flatten(1).any(1).all(), "the others would have changed"
+
+
+def test_mixing_is_not_confined(images) -> None:
+    recipe = Recipe(translate=1, mixup=1.0, augment_classes=(6,))
+    assert (augment(images, recipe, 0) != images).flatten(1).any(1).sum() > 150

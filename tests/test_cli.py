@@ -50,6 +50,8 @@ def fails(capsys, code: int, *arguments: str) -> str:
         ("train --schedule cosin", "did you mean 'cosine'"),
         ("train --class-weights 1,x", "not a list of numbers"),
         ("train --class-weights 1,2", "ten positive numbers"),
+        ("train --flip --augment-classes 1.5", "not a list of whole numbers"),
+        ("train --augment-classes 0,6", "nothing to apply to them"),
         ("train --batch-size 60000", "batch_size is 60000, more than the 54000 images"),
         ("train --train-images 54001", "ask for at most 54000"),
         ("train --device cuda", "device 'cuda' is not there; this machine has: cpu"),
@@ -67,6 +69,9 @@ def fails(capsys, code: int, *arguments: str) -> str:
         ("train --epochs 1" + "0" * 400, "epochs is 1"),
         ("train --output " + "x" * 300, "File name too long"),
         ("data verif", "did you mean 'verify'"),
+        ("data audit --threshold 0", "threshold is 0.0; it must be a number above 0"),
+        ("data audit --folds 3", "give --suspects too"),
+        ("data audit --run nowhere", "nowhere holds no run"),
     ],
 )
 def test_wrong_words_and_values(capsys, elsewhere, arguments: str, words: str) -> None:

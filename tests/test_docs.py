@@ -13,8 +13,9 @@ from fashion_cnn.cli import main
 from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.study import to_table
 from fashion_cnn.run.folder import Run
-from fashion_cnn.tuning import to_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -73,7 +74,7 @@ def ladder(name: str) -> dict[str, str]:
     assert study["measure"] == "test"
     (variant,) = study["variants"]
     recipe = catalog.named(study["recipe"]).replace(**study["variants"][variant])
-    assert {**study["recipes"][variant], "seed": 0} == recipe.to_dict(), "the record is old"
+    assert Recipe.from_dict(study["recipes"][variant]) == recipe, "the record is old"
     runs = study["runs"]
     assert [row["seed"] for row in runs] == list(range(len(runs))), "consecutive seeds, all of them"
     assert not any(row["resumed"] for row in runs)
@@ -120,6 +121,15 @@ def test_the_speedrun_page_is_that_of_the_records() -> None:
     assert f"{overhead['median_ratio_evaluation_to_bare']:.3f}x" in README
 
 
+def test_the_audit_is_that_of_the_record() -> None:
+    record = json.loads((REPOSITORY / "docs/results/audit/audit.json").read_text())
+    copies, images = len(record["test_images_near_training"]), record["images"]
+    assert f"{copies} of the {images['test']:,} test images have a near-duplicate" in README
+    assert sum(kinds["exact"] for kinds in record["pairs"].values()) == 0
+    for part in ("train, out of fold", "test, by the run"):
+        assert round(100 * record["label_noise"][part]["accuracy"]) == 98
+
+
 def test_every_link_leads_somewhere() -> None:
     for page in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
@@ -137,6 +147,7 @@ def test_every_command_and_flag_in_the_readme_exists(capsys: pytest.CaptureFixtu
         ["recipes"],
         ["study"],
         ["data", "get"],
+        ["data", "audit"],
         ["benchmark", "train"],
     ):
         assert main([*words, "--help"]) == 0

@@ -19,7 +19,7 @@ LAYERS = [
     {"on_torch", "on_keras", "evaluation"},
     {"reporting", "shipping"},
     {"job"},
-    {"tuning", "benchmark", "doctor"},
+    {"tuning", "cross_validation", "benchmark", "doctor"},
     {"commands"},
     {"cli"},
     {"__main__"},

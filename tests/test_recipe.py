@@ -25,6 +25,7 @@ def test_the_baseline_is_the_assignment() -> None:
 
 def test_json_round_trip() -> None:
     recipe = Recipe(epochs=3, class_weights=(1.0,) * 9 + (2.0,), flip=True, weight_decay=1)
+    recipe = recipe.replace(augment_classes=(0, 6))
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
@@ -70,11 +71,26 @@ def test_unknown_and_missing_keys_are_named() -> None:
         ("class_weights", (1.0, 2.0)),
         ("class_weights", (0.0,) * 10),
         ("model", 3),
+        ("augment_classes", (0, 6)),
     ],
 )
 def test_bad_values_are_named_with_what_is_allowed(field: str, value) -> None:
     with pytest.raises(UsageError, match=rf"{field} is .*must be"):
         Recipe().replace(**{field: value})
+
+
+@pytest.mark.parametrize("classes", [(10,), (-1,), (1.0,), (True,), (3, 3)])
+def test_classes_to_augment_are_classes(classes: tuple) -> None:
+    with pytest.raises(
+        UsageError, match="augment_classes is .*different whole numbers from 0 to 9"
+    ):
+        Recipe(flip=True, augment_classes=classes)
+
+
+def test_classes_to_augment_need_an_augmentation() -> None:
+    with pytest.raises(UsageError, match="nothing to apply to them.*flip, translate"):
+        Recipe(mixup=0.5, augment_classes=(6,))
+    assert Recipe(erase=0.5, augment_classes=(6,)).augment_classes == (6,)
 
 
 def test_every_field_says_what_it_is() -> None:

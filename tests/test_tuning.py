@@ -1,5 +1,6 @@
 """Studies: what is trained, what is not trained twice, and the table."""
 
+import dataclasses
 import json
 import statistics
 from pathlib import Path
@@ -8,7 +9,11 @@ import pytest
 
 from fashion_cnn import tuning
 from fashion_cnn.cli import main
-from fashion_cnn.errors import FashionCNNError, UsageError
+from fashion_cnn.commands.train import train
+from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.plots import differences_plot
+from fashion_cnn.reporting.study import CONFUSED, to_class_table, to_table
 from fashion_cnn.run.folder import Run
 
 STUDY = """
@@ -70,6 +75,11 @@ def test_a_study_trains_each_run_once_and_goes_on(file, tmp_path, capsys, monkey
     assert rows[-1]["process_seconds"] > rows[-1]["training_seconds"]
     assert rows[-1]["command"][:3] == ["fashion-cnn", "train", "baseline"]
     assert "--no-test" in rows[-1]["command"]
+    shown = run.metrics["best"]["validation"]
+    assert (rows[-1]["n"], rows[-1]["ece"]) == (6000, shown["ece"])
+    assert rows[-1]["class_accuracy"]["Shirt"] == shown["per_class"][6]["recall"]
+    assert (folder / "study.md").read_text() == table
+    assert (folder / "differences.png").read_bytes().startswith(b"\x89PNG")
     mean = statistics.mean(100 * row["accuracy"] for row in rows if row["variant"] == "wild/er")
     assert f"| wild/er | 2 | {mean:.2f} ± " in table
 
@@ -82,7 +92,7 @@ def test_a_run_that_diverges_is_a_result(file, tmp_path) -> None:
     file.write_text(file.read_text().replace("0.003", "1e30").replace("[0, 1]", "[0]"))
     result = tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
     assert result["runs"][1]["diverged"]
-    assert "| wild/er | 0 (and 1 diverged) |" in tuning.to_table(result)
+    assert "| wild/er | 0 (and 1 diverged) |" in to_table(result)
 
 
 def test_a_run_that_fails_ends_the_study_with_its_code(file, tmp_path) -> None:
@@ -112,6 +122,18 @@ def test_rows_are_only_reused_for_what_they_are(file, tmp_path, monkeypatch) -> 
         run()
 
 
+def test_a_study_from_before_a_field_was_there_goes_on(file, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tuning, "_wait_for", lambda _: DivergedError.exit_code)
+    study, folder = tuning.open_study(str(file)), tmp_path / "out"
+    tuning.run_study(study, folder, [], print)
+    record = json.loads((folder / "study.json").read_text())
+    for recipe in record["recipes"].values():
+        del recipe["augment_classes"]
+    (folder / "study.json").write_text(json.dumps(record))
+    monkeypatch.setattr(tuning, "_wait_for", lambda _: pytest.fail("trained again"))
+    assert len(tuning.run_study(study, folder, [], print)["runs"]) == 4
+
+
 def test_a_run_of_another_recipe_in_the_folder_is_not_taken(file, tmp_path) -> None:
     study = tuning.open_study(str(file))
     path = tmp_path / "out/as-it-is/seed-0"
@@ -136,10 +158,67 @@ def test_the_table_pairs_by_seed() -> None:
         for seed, accuracy in enumerate(values)
     ]
     result = {"recipe": "fast", "measure": "test", "variants": {"a": {}, "b": {}}, "runs": runs}
-    first, second = tuning.to_table(result).splitlines()[2:]
+    first, second = to_table(result).splitlines()[2:]
     assert first == "| a | 3 | 91.00 ± 1.00 % |  | 2.0 s | 6.0 s |"
     # Differences 1, 1, 2: mean 1.333, sd 0.577, t(2) = 4.303: 4.303 x 0.577 / 3 ** 0.5 = 1.434
     assert second == "| b | 3 | 92.33 ± 1.15 % | +1.33 (-0.10 to +2.77) | 2.0 s | 6.0 s |"
+
+
+def rows_of(eces: dict[str, list[float]], shirts: dict[str, list[float]]) -> dict:
+    """A study of a few rows, as `study.json` holds one."""
+    runs = [
+        {
+            "variant": variant,
+            "seed": seed,
+            "accuracy": 0.9,
+            "ece": ece,
+            "class_accuracy": dict.fromkeys(CONFUSED, 0.8) | {"Shirt": shirts[variant][seed]},
+            "training_seconds": 2.0,
+            "process_seconds": 5.0,
+            "resumed": False,
+        }
+        for variant, values in eces.items()
+        for seed, ece in enumerate(values)
+    ]
+    named = {"name": "s", "recipe": "baseline", "measure": "validation", "seeds": [0, 1, 2]}
+    return {**named, "variants": {variant: {} for variant in eces}, "runs": runs}
+
+
+def test_the_class_table_pairs_by_seed() -> None:
+    eces = {"a": [0.02, 0.03, 0.04], "b": [0.01, 0.02, 0.02]}
+    result = rows_of(eces, {"a": [0.70, 0.72, 0.74], "b": [0.71, 0.73, 0.76]})
+    lines = to_class_table(result).splitlines()
+    wanted = "| baseline, validation | n | ECE | T-shirt/top | Pullover | Coat | Shirt |"
+    assert lines[0] == wanted
+    assert lines[2].startswith("| a | 3 | 3.00 ± 1.00 % | 80.00 ± 0.00 % |")
+    assert lines[2].endswith("| 72.00 ± 2.00 % |")
+    # Differences -1, -1, -2 and 1, 1, 2: the interval of `test_the_table_pairs_by_seed`.
+    assert lines[3].startswith("| b | 3 | -1.33 (-2.77 to +0.10) | +0.00 (+0.00 to +0.00) |")
+    assert lines[3].endswith("| +1.33 (-0.10 to +2.77) |")
+
+
+def test_rows_without_the_figures_leave_gaps() -> None:
+    """A run that diverged, and rows from before a figure was noted."""
+    result = rows_of({"a": [0.02, 0.03], "b": [0.01, 0.02]}, {"a": [0.7, 0.7], "b": [0.7, 0.7]})
+    result["runs"][3] = {"variant": "b", "seed": 1, "diverged": True, "resumed": False}
+    del result["runs"][0]["ece"]
+    lines = to_class_table(result).splitlines()
+    assert lines[2].startswith("| a | 1 | 3.00 % |")
+    assert lines[3].startswith("| b | 0 |  | +0.00 |"), "no seed has both"
+    assert differences_plot(result).startswith(b"\x89PNG")
+
+
+def test_the_findings_are_ready_to_run() -> None:
+    study = tuning.open_study("findings")
+    assert len(study.seeds) >= 3
+    assert study.measure == "validation"
+    first = next(iter(study.variants))
+    plain = study.recipe_of(first, 0)
+    assert plain == Recipe(epochs=plain.epochs), "the first is the assignment's recipe"
+    for variant in study.variants:
+        recipe = study.recipe_of(variant, 0)
+        assert recipe.epochs == plain.epochs
+        assert variant == first or recipe != plain, variant
 
 
 @pytest.mark.parametrize(
@@ -170,3 +249,23 @@ def test_a_wrong_study_is_told_before_anything_is_trained(file, change, words: s
 def test_an_unknown_study_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'speedrun'"):
         tuning.open_study("spedrun")
+
+
+def test_every_command_of_the_findings_is_its_recipe(monkeypatch, tmp_path) -> None:
+    """What the study types is read back by `train` as the recipe that it means."""
+    study, typed = tuning.open_study("findings"), []
+
+    def noted(command: list[str]) -> int:
+        typed.append(command[3:])
+        return DivergedError.exit_code
+
+    monkeypatch.setattr(tuning, "_wait_for", noted)
+    tuning.run_study(study, tmp_path, [], lambda line: None)
+    wanted = [study.recipe_of(variant, seed) for seed in study.seeds for variant in study.variants]
+    assert len(typed) == len(wanted) == 3 * 15
+    fields = {item.name for item in dataclasses.fields(Recipe)}
+    for words, recipe in zip(typed, wanted, strict=True):
+        assert words[:2] == ["train", "baseline"]
+        given = train.make_context("train", words[1:]).params
+        changes = {name: value for name, value in given.items() if value is not None}
+        assert Recipe().replace(**{k: v for k, v in changes.items() if k in fields}) == recipe

@@ -1,8 +1,7 @@
-"""Studies: variants of a recipe times seeds, each run in a process of its own, one table."""
+"""Studies: variants of a recipe times seeds, each run in a process of its own."""
 
 import dataclasses
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -12,8 +11,6 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
-
-from scipy.stats import t as student
 
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.recipes import catalog
@@ -137,31 +134,6 @@ def run_study(
     return result
 
 
-def to_table(result: Mapping[str, Any]) -> str:
-    """Show a study as a Markdown table: mean and sd over the seeds, and paired differences.
-
-    Args: result: what `run_study` returned.
-    """
-    first = next(iter(result["variants"]))
-    baseline = _accuracies(result, first)
-    lines = [
-        f"| {result['recipe']}, {result['measure']} accuracy | n | mean ± sd | paired difference, "
-        "95 % interval | training, median | process, median |",
-        "|---|---|---|---|---|---|",
-    ]
-    for variant in result["variants"]:
-        own = _accuracies(result, variant)
-        rows = [row for row in result["runs"] if row["variant"] == variant]
-        pairs = [own[seed] - baseline[seed] for seed in own if seed in baseline]
-        diverged = len(rows) - len(own)
-        lines.append(
-            f"| {variant} | {len(own)}{f' (and {diverged} diverged)' if diverged else ''} | "
-            f"{_mean_sd(list(own.values()))} | {'' if variant == first else _interval(pairs)} | "
-            f"{_median(rows, 'training_seconds')} | {_median(rows, 'process_seconds')} |"
-        )
-    return "\n".join(lines)
-
-
 def _check_keys(name: str, values: dict[str, Any]) -> None:
     """Raise `UsageError` unless the file has the form of a study."""
     for key in values:
@@ -190,7 +162,9 @@ def _check_same(found: dict[str, Any], wanted: dict[str, Any], record: Path) -> 
     if found["measure"] != wanted["measure"]:
         raise UsageError(f"{record} is of {found['measure']} accuracies; give another --output")
     for variant, recipe in wanted["recipes"].items():
-        if found["recipes"].get(variant, recipe) != recipe:
+        before = found["recipes"].get(variant, recipe)
+        # As recipes: a field that was not there yet has its default.
+        if Recipe.from_dict(before) != Recipe.from_dict(recipe):
             raise UsageError(f"{record} has other values for {variant!r}; give another --output")
 
 
@@ -224,10 +198,16 @@ def _train(
         error.exit_code = code
         raise error
     metrics = run.metrics or {}
-    shown = metrics[metrics["reports_speak_of"]][study.measure]
+    checkpoint = metrics[metrics["reports_speak_of"]]
+    shown = checkpoint[study.measure]
     row |= {
         "accuracy": shown["accuracy"],
         "loss": shown["loss"],
+        "n": shown["n"],
+        "ece": shown["ece"],
+        "class_accuracy": {one["name"]: one["recall"] for one in shown["per_class"]},
+        "epoch": checkpoint["epoch"],
+        "epochs": metrics["final"]["epoch"],
         "training_seconds": metrics["training_seconds"],
         "process_seconds": seconds,
     }
@@ -269,38 +249,3 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag(item) if value else flag(item).replace("--", "--no-", 1)]
     return [flag(item), ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
-
-
-def _accuracies(result: Mapping[str, Any], variant: str) -> dict[int, float]:
-    return {
-        row["seed"]: 100 * row["accuracy"]
-        for row in result["runs"]
-        if row["variant"] == variant and "accuracy" in row
-    }
-
-
-def _median(rows: list[Mapping[str, Any]], key: str) -> str:
-    """Of the runs in one go on the study's machine; the others' times mean something else."""
-    whole = [
-        row[key] for row in rows if key in row and not row["resumed"] and "environment" not in row
-    ]
-    return f"{statistics.median(whole):.1f} s" if whole else ""
-
-
-def _mean_sd(values: list[float]) -> str:
-    if not values:
-        return ""
-    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.2f}{spread} %"
-
-
-def _interval(differences: list[float]) -> str:
-    """Student's interval of a mean."""
-    if not differences:
-        return ""
-    mean = statistics.mean(differences)
-    if len(differences) < 2:
-        return f"{mean:+.2f}"
-    error = statistics.stdev(differences) / len(differences) ** 0.5
-    reach = float(student.ppf(0.975, len(differences) - 1)) * error
-    return f"{mean:+.2f} ({mean - reach:+.2f} to {mean + reach:+.2f})"

@@ -1,16 +1,17 @@
-"""`data …`: get, verify and look at the data set."""
+"""`data …`: get, verify, look at and audit the data set."""
 
 from pathlib import Path
 
 import click
 
+from fashion_cnn.commands.audit import audit
 from fashion_cnn.commands.options import FILE, data_dir_option
 from fashion_cnn.commands.output import Group, say
 
 
 @click.group("data", cls=Group)
 def data() -> None:
-    """Get, verify and look at the data set."""
+    """Get, verify, look at and audit the data set."""
 
 
 @data.command("get")
@@ -50,3 +51,6 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
     directory = data_directory(data_dir, say)
     write_atomically(output, sample_grid(fashion_mnist.load_training(directory), columns, seed))
     print(f"wrote {output}")
+
+
+data.add_command(audit)

@@ -1,9 +1,10 @@
 """The options that several commands share; those of a recipe are made from its fields."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -31,20 +32,24 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         elif isinstance(default, bool):
             declaration += f"/--no-{item.name.replace('_', '-')}"
         elif isinstance(default, tuple):
-            words |= {"callback": _numbers, "metavar": "W0,…,W9"}
+            kind = get_args(item.type)[0]
+            metavar = "K,…" if kind is int else "W0,…,W9"
+            words |= {"callback": functools.partial(_numbers, kind), "metavar": metavar}
         else:
             words |= {"type": type(default)}
         command = click.option(declaration, item.name, default=None, **words)(command)
     return command
 
 
-def _numbers(context: click.Context, option: click.Parameter, value: str | None) -> Any:
+def _numbers(kind: type, context: click.Context, option: click.Parameter, value: str | None) -> Any:
     if value is None:
         return None
     try:
-        return tuple(float(word) for word in value.split(",") if word)
+        return tuple(kind(word) for word in value.split(",") if word)
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not a list of numbers", context, option) from None
+        numbers = "whole numbers" if kind is int else "numbers"
+        message = f"{value!r} is not a list of {numbers}"
+        raise click.BadParameter(message, context, option) from None
 
 
 def hardware_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -116,12 +116,20 @@ def evaluate(
 @threads_option
 @click.option("--output", type=click.Path(path_type=Path), help="folder  [runs/studies/NAME]")
 def study(study: str, data_dir: Path | None, threads: int | None, output: Path | None) -> None:
-    """Train variants of a recipe with several seeds each; go on where it stopped; one table."""
+    """Train variants of a recipe with several seeds each; go on where it stopped; two tables."""
     from fashion_cnn import tuning
+    from fashion_cnn.reporting.plots import differences_plot
+    from fashion_cnn.reporting.study import to_class_table, to_table
+    from fashion_cnn.run.files import write_atomically
 
     chosen = tuning.open_study(study)
     options = {"--data-dir": data_dir, "--threads": threads}
     words = [w for name, value in options.items() if value is not None for w in (name, str(value))]
     folder = output or Path("runs", "studies", chosen.name)
-    write(tuning.to_table(tuning.run_study(chosen, folder, words, say)))
-    say(f"every run and its command: {folder}/study.json")
+    result = tuning.run_study(chosen, folder, words, say)
+    tables = f"{to_table(result)}\n\n{to_class_table(result)}"
+    write(tables)
+    write_atomically(folder / "study.md", f"{tables}\n".encode())
+    if len(chosen.variants) > 1:
+        write_atomically(folder / "differences.png", differences_plot(result))
+    say(f"every run and its command: {folder}/study.json; the tables, study.md; a plot beside it")

@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.data.split import Split
@@ -109,6 +110,15 @@ def load_training(directory: Path) -> Split:
 def load_test(directory: Path) -> Split:
     """Open the 10,000 test images. Raises `DataError` as `verify` does."""
     return _load(directory, TEST_PART)
+
+
+def load_test_images(directory: Path) -> NDArray[np.uint8]:
+    """Open the 10,000 test images without their labels: uint8 (10000, 28, 28), read-only.
+
+    To compare two forms of one model; nothing can be measured on them, so it is no reading of the
+    test set. Raises `DataError` as `verify` does.
+    """
+    return parse_idx(read_verified(directory, f"{TEST_PART}-images-idx3-ubyte"))
 
 
 def read_verified(directory: Path, name: str) -> bytes:

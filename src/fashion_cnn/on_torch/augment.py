@@ -31,7 +31,8 @@ def augment(
         images: (N, 28, 28) uint8, a whole global batch.
         labels: (N,) int64.
         recipe: its `rotate`, `randaugment`, `magnitude`, `translate`, `erase`, `cutout`, `cutmix`,
-            `mixup` and `seed`.
+            `mixup` and `seed`; all but the mixing is only for the classes in its
+            `augment_classes`, if any are named.
         step: counted from 0 over the run; with the seed it decides every draw.
         mirrored: (N,) bool, what to flip, see `mirrored_in`; None for nothing.
 
@@ -39,7 +40,7 @@ def augment(
         (N, 28, 28) uint8 and labels, on the same device; what came in if nothing is asked for.
         Mixed labels are (N, 10) float32, each row the shares of the classes.
     """
-    count, seed = len(images), recipe.seed
+    count, seed, plain = len(images), recipe.seed, images
     if recipe.rotate:
         degrees = stream(seed, "rotate", step).uniform(-recipe.rotate, recipe.rotate, count)
         images = rotate(images, _to(images, degrees.astype(np.float32)))
@@ -57,6 +58,9 @@ def augment(
         corners = stream(seed, "cutout", step).integers(0, 28, (count, 2)) - recipe.cutout // 2
         boxes = np.concatenate([corners, np.full((count, 2), recipe.cutout)], axis=1)
         images = paste(images, torch.full_like(images, _MEAN_GREY), _to(images, boxes))
+    if recipe.augment_classes:  # after the draws, so that an image's own do not depend on others
+        chosen = torch.isin(labels, labels.new_tensor(recipe.augment_classes))
+        images = torch.where(chosen[:, None, None], images, plain)
     for kind, probability in (("cutmix", recipe.cutmix), ("mixup", recipe.mixup)):
         random = stream(seed, kind, step)
         if probability and random.random() < probability and labels.ndim == 1:

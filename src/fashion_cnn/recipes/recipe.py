@@ -118,6 +118,9 @@ class Recipe:
     cutout: int = _field(0, "cover a square of this side, in the mean grey, in each image", high=28)
     cutmix: float = _field(0.0, "probability a step of pasting a part of another image", high=1)
     mixup: float = _field(0.0, "probability a step of blending in another image", high=1)
+    augment_classes: tuple[int, ...] = _field(
+        (), "classes, 0 to 9, to augment (mixing apart); empty = all"
+    )
 
     precision: str = _field(
         "float32",
@@ -140,6 +143,18 @@ class Recipe:
         ):
             raise UsageError(
                 f"class_weights is {self.class_weights}; it must be ten positive numbers, or empty"
+            )
+        chosen = self.augment_classes
+        if any(type(k) is not int or k not in range(10) for k in chosen) or (
+            len(set(chosen)) < len(chosen)
+        ):
+            raise UsageError(
+                f"augment_classes is {chosen}; it must be different whole numbers from 0 to 9"
+            )
+        if chosen and not any(getattr(self, name) for name in _OF_ONE_IMAGE):
+            raise UsageError(
+                f"augment_classes is {chosen}, but there is nothing to apply to them; it must be "
+                f"empty, or come with one of {', '.join(_OF_ONE_IMAGE)}"
             )
 
     def replace(self, **changes: Any) -> "Recipe":
@@ -195,6 +210,9 @@ class Recipe:
 
 _MOST = 2**63
 """Of any whole number: what the machine counts in."""
+
+_OF_ONE_IMAGE = ("flip", "translate", "rotate", "randaugment", "erase", "cutout")
+"""The augmentations that `augment_classes` confines; mixing takes two images."""
 
 MAY_CHANGE = ("epochs", "early_stopping")
 """The fields that say when to stop: a resumed run may be given others."""

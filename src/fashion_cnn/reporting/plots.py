@@ -1,6 +1,7 @@
-"""Pictures of a run, drawn from its folder alone, and of the data."""
+"""Pictures of a run, drawn from its folder alone, of the data and of a study."""
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split, stratified_sample
+from fashion_cnn.reporting.study import differences, student_interval
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
 
@@ -61,6 +63,47 @@ def sample_grid(split: Split, columns: int, seed: int) -> bytes:
         row[0].text(
             -0.15, 0.5, CLASS_NAMES[label], ha="right", va="center", transform=row[0].transAxes
         )
+    return _png(figure)
+
+
+def differences_plot(result: Mapping[str, Any]) -> bytes:
+    """Draw each variant's paired differences from the first: PNG.
+
+    A dot a seed, their mean, and Student's 95 % interval where there are two seeds or more; for
+    accuracy, for Shirt (the class most often wrong) and for calibration error.
+
+    Args: result: what `study.json` holds, of two variants or more.
+    """
+    first, *variants = result["variants"]
+    titles = {
+        "accuracy": f"{result['measure']} accuracy\n(right is better)",
+        "Shirt": "accuracy on Shirt\n(right is better)",
+        "ECE": "calibration error\n(left is better)",
+    }
+    figure = Figure(figsize=(12, 1.6 + 0.42 * len(variants)), layout="constrained")
+    panels = figure.subplots(1, len(titles), sharey=True, width_ratios=(3, 2, 2))
+    for axes, (quantity, title) in zip(panels, titles.items(), strict=True):
+        axes.axvline(0, color="black", linewidth=1)
+        for height, variant in enumerate(variants):
+            values = differences(result, variant, quantity)
+            axes.plot(values, [height] * len(values), "o", color="#9a9a9a", markersize=4, zorder=2)
+            if not values:
+                continue
+            mean, low, high = student_interval(values)
+            # Only an interval that leaves 0 out is a finding; told by shape as well as by colour.
+            found = low > 0 or high < 0
+            axes.plot([low, high], [height] * 2, color="#1f77b4" if found else "#5b7c99")
+            marker = "D" if found else "|"
+            axes.plot(mean, height, marker, color="#1f77b4", markersize=7 if found else 11)
+        axes.set(title=title, xlabel="percentage points")
+        axes.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(variants)), variants)
+    panels[0].invert_yaxis()
+    seeds = len(result["seeds"])
+    figure.suptitle(
+        f"{result['name']}: difference from {first!r}, paired by seed (n={seeds}), "
+        "95 % intervals; a diamond where the interval leaves 0 out"
+    )
     return _png(figure)
 
 

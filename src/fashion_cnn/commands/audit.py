@@ -1,0 +1,98 @@
+"""`data audit`: what is in the data set twice, and which labels are doubtful."""
+
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fashion_cnn.commands.options import data_dir_option, threads_option
+from fashion_cnn.commands.output import say, write
+from fashion_cnn.errors import UsageError
+
+
+@click.command("audit")
+@data_dir_option
+@click.option(
+    "--output", type=click.Path(path_type=Path), default="runs/audit", help="folder  [runs/audit]"
+)
+@click.option("--threshold", type=float, help="distance of near-duplicates  [0.08]")
+@click.option("--run", "folder", type=click.Path(path_type=Path), help="its accuracy without them")
+@click.option(
+    "--suspects", is_flag=True, help="also doubtful labels: trains `fast`, needs cleanlab"
+)
+@click.option("--folds", type=click.IntRange(2, 100), help="with --suspects: trainings  [5]")
+@threads_option
+def audit(
+    data_dir: Path | None,
+    output: Path,
+    threshold: float | None,
+    folder: Path | None,
+    suspects: bool,
+    folds: int | None,
+    threads: int | None,
+) -> None:
+    """Find near-duplicates and doubtful labels; change nothing. A page, its figures, and CSVs."""
+    if folds and not suspects:
+        raise UsageError("--folds is how often --suspects trains; give --suspects too")
+    began = time.monotonic()
+    from fashion_cnn.data import fashion_mnist
+    from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn.evaluation import audit as auditing
+    from fashion_cnn.evaluation.label_noise import require_cleanlab
+    from fashion_cnn.evaluation.near_duplicates import NEAR
+    from fashion_cnn.reporting.audit_page import audit_page
+    from fashion_cnn.run.answers import read_test_answers
+    from fashion_cnn.run.files import to_json, write_atomically
+    from fashion_cnn.run.folder import Run
+
+    # What can be wrong is told before anything takes time.
+    threshold = NEAR if threshold is None else threshold
+    auditing.check_threshold(threshold)
+    predictions = read_test_answers(Run.open(folder)) if folder else None
+    if suspects:
+        require_cleanlab()
+    directory = data_directory(data_dir, say)
+    output.mkdir(parents=True, exist_ok=True)
+    training = fashion_mnist.load_training(directory)
+    test_images = fashion_mnist.load_test_images(directory)
+    seconds: dict[str, float] = {}
+    probabilities = None
+    if suspects:
+        from fashion_cnn.cross_validation import out_of_fold
+        from fashion_cnn.job import Hardware
+        from fashion_cnn.recipes.catalog import named
+
+        started = time.monotonic()
+        hardware = Hardware(threads=threads)
+        probabilities = out_of_fold(training, named("fast"), folds or 5, hardware, say)
+        seconds["folds"] = time.monotonic() - started
+    found = auditing.audit(
+        training,
+        test_images,
+        threshold=threshold,
+        predictions=predictions,
+        probabilities=probabilities,
+    )
+    seconds["all the rest"] = time.monotonic() - began - sum(seconds.values())
+    packages = ["numpy", *(["cleanlab", "torch"] if suspects else [])]
+    origin: dict[str, Any] = {
+        "command": " ".join(["fashion-cnn", *sys.argv[1:]]),
+        "run": str(folder) if folder else "",
+        "folds": (folds or 5) if suspects else 0,
+        "versions": {"fashion-cnn": version("fashion-cnn")} | {p: version(p) for p in packages},
+        "seconds": seconds,
+    }
+    files = {
+        "audit.json": to_json({**origin, **found.summary}),
+        "near_duplicates.csv": auditing.pairs_csv(found, training.labels).encode(),
+        "audit.html": audit_page(found, training, test_images, origin).encode(),
+    }
+    if probabilities is not None:
+        files["suspects.csv"] = auditing.suspects_csv(found, training.labels).encode()
+    for name, data in files.items():
+        write_atomically(output / name, data)
+    write(auditing.to_text(found))
+    say(f"the page: {output}/audit.html")

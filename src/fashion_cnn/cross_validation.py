@@ -1,0 +1,79 @@
+"""Out-of-fold predictions: every training image scored by a network that did not train on it."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.data.randomness import stream
+from fashion_cnn.data.split import Split, TrainingData
+from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation.metrics import log_softmax
+from fashion_cnn.job import Hardware
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.interruption import Interruption
+from fashion_cnn.run.progress import Progress
+
+
+def folds(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """Deal images into folds, each class evenly: int64 (N,) from 0 to `count` - 1.
+
+    Raises:
+        UsageError: `count` is below 2, or above the images of a class.
+    """
+    fewest = int(np.bincount(labels, minlength=1)[np.unique(labels)].min(initial=len(labels)))
+    if not 2 <= count <= fewest:
+        raise UsageError(
+            f"folds is {count}; it must be from 2 to {fewest}, the images of the smallest class"
+        )
+    fold = np.empty(len(labels), np.int64)
+    dealt = 0
+    for label in np.unique(labels):
+        places = stream(seed, "folds", int(label)).permutation(np.flatnonzero(labels == label))
+        fold[places] = (dealt + np.arange(len(places))) % count
+        dealt += len(places)  # the next class goes on where this one ended: folds of equal size
+    return fold
+
+
+def out_of_fold(
+    split: Split, recipe: Recipe, count: int, hardware: Hardware, say: Callable[[str], None]
+) -> NDArray[np.float64]:
+    """Train `count` networks, each without one fold, and score that fold with it.
+
+    Each scores with the checkpoint of its last epoch: choosing one by its fold would let the
+    fold's labels in.
+
+    Args:
+        split: all training images; folds are drawn by the recipe's seed.
+        recipe: how each is trained.
+        hardware: where to compute.
+        say: gets a line a fold.
+
+    Returns:
+        (N, 10) float64 probabilities.
+
+    Raises: as `fashion_cnn.job.train`.
+    """
+    # Imported here, so that a wrong word or data set is told at once.
+    from fashion_cnn.on_torch.classifier import open_classifier
+    from fashion_cnn.on_torch.device import configure
+    from fashion_cnn.on_torch.train import train
+
+    fold = folds(split.labels, count, recipe.seed)
+    device = configure(hardware.device, hardware.threads, hardware.deterministic)
+    probabilities = np.empty((len(split), 10))
+    for number in range(count):
+        rest, held_out = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        data = TrainingData(split.select(rest), split.select(held_out), rest, held_out)
+        with tempfile.TemporaryDirectory() as folder, Progress(quiet=True) as progress:
+            run = Run(Path(folder))
+            # Never entered, so signals act as usual: there is nothing to save.
+            train(recipe, data, run, device, Interruption(), progress)
+            logits = open_classifier(run, "final", device).logits(data.validation.images)
+        probabilities[held_out] = np.exp(log_softmax(logits))
+        right = (logits.argmax(1) == data.validation.labels).mean()
+        say(f"fold {number + 1} of {count}: {100 * right:.2f} % of {len(held_out):,} images right")
+    return probabilities

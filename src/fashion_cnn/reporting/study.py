@@ -1,0 +1,117 @@
+"""A study in tables, out of what its `study.json` holds."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from scipy.stats import t as student
+
+CONFUSED = ("T-shirt/top", "Pullover", "Coat", "Shirt")
+"""The classes that are taken for each other: README, part (c)."""
+
+_QUANTITIES: dict[str, Callable[[Mapping[str, Any]], float]] = {
+    "accuracy": lambda row: 100 * row["accuracy"],
+    "ECE": lambda row: 100 * row["ece"],
+    **{name: lambda row, name=name: 100 * row["class_accuracy"][name] for name in CONFUSED},
+}
+
+
+def to_table(result: Mapping[str, Any]) -> str:
+    """Show a study as a Markdown table: mean and sd over the seeds, and paired differences.
+
+    Args: result: what `study.json` holds.
+    """
+    first = next(iter(result["variants"]))
+    lines = [
+        f"| {result['recipe']}, {result['measure']} accuracy | n | mean ± sd | paired difference, "
+        "95 % interval | training, median | process, median |",
+        "|---|---|---|---|---|---|",
+    ]
+    for variant in result["variants"]:
+        own = _by_seed(result, variant, "accuracy")
+        rows = [row for row in result["runs"] if row["variant"] == variant]
+        diverged = len(rows) - len(own)
+        difference = "" if variant == first else _interval(differences(result, variant))
+        lines.append(
+            f"| {variant} | {len(own)}{f' (and {diverged} diverged)' if diverged else ''} | "
+            f"{_mean_sd(list(own.values()))} | {difference} | "
+            f"{_median(rows, 'training_seconds')} | {_median(rows, 'process_seconds')} |"
+        )
+    return "\n".join(lines)
+
+
+def to_class_table(result: Mapping[str, Any]) -> str:
+    """Show what happens to the confused classes and to calibration, as a Markdown table.
+
+    The first variant's row has means in per cent, the others' the mean paired difference from it
+    in percentage points and its 95 % interval. A class's accuracy is its recall. ECE is the
+    expected calibration error of the logits as they are; less is better.
+
+    Args: result: as in `to_table`.
+    """
+    first, *others = result["variants"]
+    columns = [name for name in _QUANTITIES if name != "accuracy"]
+    means = [_mean_sd(list(_by_seed(result, first, name).values())) for name in columns]
+    lines = [
+        f"| {result['recipe']}, {result['measure']} | n | {' | '.join(columns)} |",
+        "|---" * (len(columns) + 2) + "|",
+        f"| {first} | {len(_by_seed(result, first, 'ECE'))} | {' | '.join(means)} |",
+    ]
+    for variant in others:
+        pairs = [differences(result, variant, name) for name in columns]
+        cells = " | ".join(map(_interval, pairs))
+        lines.append(f"| {variant} | {len(pairs[0])} | {cells} |")
+    return "\n".join(lines)
+
+
+def differences(result: Mapping[str, Any], variant: str, quantity: str = "accuracy") -> list[float]:
+    """A variant's differences from the first, seed by seed, in percentage points.
+
+    Args: quantity: "accuracy", "ECE" or a class of `CONFUSED`. Rows without it are left out.
+    """
+    first = _by_seed(result, next(iter(result["variants"])), quantity)
+    own = _by_seed(result, variant, quantity)
+    return [own[seed] - first[seed] for seed in own if seed in first]
+
+
+def student_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean, and Student's 95 % interval of it; of one value, that value thrice."""
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return mean, mean, mean
+    error = statistics.stdev(values) / len(values) ** 0.5
+    reach = float(student.ppf(0.975, len(values) - 1)) * error
+    return mean, mean - reach, mean + reach
+
+
+def _by_seed(result: Mapping[str, Any], variant: str, quantity: str) -> dict[int, float]:
+    values = {}
+    for row in result["runs"]:
+        if row["variant"] == variant:
+            try:
+                values[row["seed"]] = _QUANTITIES[quantity](row)
+            except KeyError:  # it diverged, or is from before the quantity was noted
+                continue
+    return values
+
+
+def _median(rows: list[Mapping[str, Any]], key: str) -> str:
+    """Of the runs in one go on the study's machine; the others' times mean something else."""
+    whole = [
+        row[key] for row in rows if key in row and not row["resumed"] and "environment" not in row
+    ]
+    return f"{statistics.median(whole):.1f} s" if whole else ""
+
+
+def _mean_sd(values: list[float]) -> str:
+    if not values:
+        return ""
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.2f}{spread} %"
+
+
+def _interval(values: list[float]) -> str:
+    if not values:
+        return ""
+    mean, low, high = student_interval(values)
+    return f"{mean:+.2f}" + (f" ({low:+.2f} to {high:+.2f})" if len(values) > 1 else "")
