@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from fashion_cnn.data.fashion_mnist import PIXEL_MEAN
 from fashion_cnn.on_torch import augment as augmentation
-from fashion_cnn.on_torch.augment import blend, flip, mirrored_in, paste, rotate, translate, warp
-from fashion_cnn.on_torch.model import PIXEL_MEAN
+from fashion_cnn.on_torch.augment import blend, flip, paste, rotate, translate, warp
+from fashion_cnn.recipes.augmentation import draw_warps, mirrored_in
 from fashion_cnn.recipes.recipe import Recipe
 
 OPERATIONS = [
@@ -108,7 +109,7 @@ def test_warp_takes_values_from_where_the_map_says(images) -> None:
 
 
 def test_randaugment_draws_its_operations_alike() -> None:
-    maps = augmentation._draw_warps(6000, Recipe(randaugment=1, magnitude=15.0), 0)
+    maps = draw_warps(Recipe(randaugment=1, magnitude=15.0), 0, 6000)
     matrix, shift = maps[:, :, :2], maps[:, :, 2]
     turned = np.abs(maps[:, 1, 0] + maps[:, 0, 1]) < 1e-6
     turned &= np.abs(maps[:, 1, 0]) > 0.01

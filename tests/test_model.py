@@ -3,12 +3,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fashion_cnn.data.fashion_mnist import load_training
+from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD, load_training
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.classifier import TorchClassifier
 from fashion_cnn.on_torch.model import (
-    PIXEL_MEAN,
-    PIXEL_STD,
     SimpleCNN,
     StagedCNN,
     _SmallMapConvolution,

@@ -12,6 +12,7 @@ from fashion_cnn.data import fashion_mnist
 from fashion_cnn.errors import DataError
 
 _LIBRARIES = ("torch", "numpy", "scikit-learn", "matplotlib", "safetensors", "rich", "click")
+_OPTIONAL = ("keras", "tensorflow-cpu")
 
 
 def examine() -> Iterator[tuple[str, str]]:
@@ -19,11 +20,13 @@ def examine() -> Iterator[tuple[str, str]]:
     yield "fashion-cnn", __version__
     yield "python", f"{platform.python_version()} ({sys.executable})"
     yield "system", platform.platform()
-    for library in _LIBRARIES:
+    for library in (*_LIBRARIES, *_OPTIONAL):
         try:
             yield library, importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
-            yield library, "missing; pip install -r requirements.txt"
+            pins = "requirements-keras" if library in _OPTIONAL else "requirements"
+            only = " (only --framework keras needs it)" if library in _OPTIONAL else ""
+            yield library, f"missing{only}; pip install -r {pins}.txt"
     yield from _devices()
     yield "data", _data()
     free = shutil.disk_usage(os.getcwd()).free
@@ -34,7 +37,8 @@ def _devices() -> Iterator[tuple[str, str]]:
     try:
         import torch
 
-        from fashion_cnn.on_torch.device import configure, describe, usable_cores
+        from fashion_cnn.on_torch.device import configure, describe
+        from fashion_cnn.run.machine import usable_cores
 
         device = configure("auto", None, False)
         found = describe(device)

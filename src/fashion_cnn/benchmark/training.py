@@ -1,4 +1,4 @@
-"""An epoch of the baseline: hand-written, bare kernels, ours."""
+"""An epoch of the baseline: hand-written, bare kernels, ours, and in Keras plain fit and ours."""
 
 import multiprocessing
 import os
@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,16 +21,18 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from fashion_cnn import __version__
+from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.data.split import Split, TrainingData, epoch_order
 from fashion_cnn.job import open_training
-from fashion_cnn.on_torch.device import configure, describe, usable_cores
+from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.learner import Learner
-from fashion_cnn.on_torch.model import PIXEL_MEAN, PIXEL_STD, SimpleCNN
+from fashion_cnn.on_torch.model import SimpleCNN
 from fashion_cnn.on_torch.train import train
 from fashion_cnn.recipes.catalog import baseline
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
+from fashion_cnn.run.machine import usable_cores
 from fashion_cnn.run.progress import Progress
 
 _MATMUL_SIZE = 2048
@@ -38,7 +41,7 @@ _MATMUL_SIZE = 2048
 def benchmark_training(
     directory: Path, *, rounds: int, images: int, threads: int | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Time an epoch of the baseline in three ways, in turn, `rounds` times each.
+    """Time an epoch of the baseline in three ways, with Keras in five, `rounds` times each.
 
     hand_written: what the assignment's script does: a DataLoader over PIL images with per-sample
         transforms, NCHW, ReLU before pooling, PyTorch's default Adam, running loss and accuracy.
@@ -46,6 +49,8 @@ def benchmark_training(
         sums, no records, no checkpoints.
     ours: `train` from start to end, with start-up, sampling, checks, log and checkpoints, less
         its validation pass, which the other two have not.
+    keras_fit, keras_ours: Keras's own `fit` on the same arrays, and ours in Keras; both compile
+        first, as a run does. Left out where Keras is not installed.
 
     Args:
         directory: of the data set.
@@ -59,7 +64,12 @@ def benchmark_training(
     """
     recipe = baseline().replace(epochs=1, train_images=images if images < 54_000 else 0)
     seconds: dict[str, list[float]] = {"hand_written": [], "bare": [], "ours": []}
-    steps_alone, matmul = [], []
+    with_keras = all(find_spec(name) for name in ("keras", "tensorflow"))
+    if with_keras:
+        seconds |= {"keras_fit": [], "keras_ours": []}
+    else:
+        say("Keras on TensorFlow is not installed (requirements-keras.txt): its rows are left out")
+    steps_alone, matmul, keras = [], [], None
     for turn in range(rounds):
         # Processes of their own: our settings of heap and denormals must not help the hand-written
         # loop. The other two share one, as how its heap happens to lie moves both.
@@ -70,6 +80,12 @@ def benchmark_training(
         seconds["bare"].append(bare)
         seconds["ours"].append(ours)
         steps_alone.append(steps)
+        if with_keras:
+            fit, ours, keras = _in_a_process(
+                _fit_and_our_epoch_in_keras, directory, recipe, threads
+            )
+            seconds["keras_fit"].append(fit)
+            seconds["keras_ours"].append(ours)
         matmul.append(matmul_rate(threads))
         say(
             f"round {turn + 1}/{rounds}: "
@@ -93,6 +109,7 @@ def benchmark_training(
             **describe(configure("cpu", threads, deterministic=False)),
             "cores": os.cpu_count(),
             "system": platform.platform(),
+            "keras": keras,
         },
         "images": count,
         "rounds": rounds,
@@ -102,6 +119,9 @@ def benchmark_training(
             seconds["hand_written"], seconds["ours"]
         ),
         "median_ratio_ours_to_bare": _median_ratio(seconds["ours"], seconds["bare"]),
+        "median_ratio_keras_ours_to_fit": _median_ratio(seconds["keras_ours"], seconds["keras_fit"])
+        if with_keras
+        else None,
         "median_bookkeeping_share": statistics.median(bookkeeping),
         "images_per_second": {name: count / value for name, value in medians.items()},
         "training_flops_per_image": flops,
@@ -114,9 +134,17 @@ def benchmark_training(
 
 def to_text(result: dict[str, Any]) -> str:
     """The result as a table for people."""
-    names = {"hand_written": "hand-written DataLoader loop", "bare": "bare kernels", "ours": "ours"}
+    names = {
+        "hand_written": "hand-written DataLoader loop",
+        "keras_fit": "Keras fit",
+        "keras_ours": "ours in Keras",
+        "bare": "bare kernels",
+        "ours": "ours",
+    }
     lines = [f"{'an epoch of':<30} {'median s':>9} {'images/s':>9}"]
     for key, name in names.items():
+        if key not in result["seconds"]:
+            continue
         rate = result["images_per_second"][key]
         lines.append(f"{name:<30} {result['median_seconds'][key]:>9.2f} {rate:>9,.0f}")
     return "\n".join(
@@ -125,6 +153,7 @@ def to_text(result: dict[str, Any]) -> str:
             "",
             f"hand-written / ours: {result['median_ratio_hand_written_to_ours']:.2f}x",
             f"ours / bare kernels: {result['median_ratio_ours_to_bare']:.3f}x",
+            *_keras_line(result["median_ratio_keras_ours_to_fit"]),
             f"records, checkpoints, start-up: {result['median_bookkeeping_share']:.1%} of steps",
             f"{result['ours_gflop_per_second']:.0f} GFLOP/s of the network as the assignment "
             f"writes it: {result['share_of_matmul']:.0%} of a {_MATMUL_SIZE}^2 float32 matmul's "
@@ -134,6 +163,16 @@ def to_text(result: dict[str, Any]) -> str:
             f"{result['machine']['threads']} threads, {result['machine']['device_name']}",
         ]
     )
+
+
+def _keras_line(ratio: float | None) -> list[str]:
+    return [f"ours in Keras / Keras fit: {ratio:.3f}x"] if ratio else []
+
+
+def _fit_and_our_epoch_in_keras(*arguments: Any) -> Any:
+    from fashion_cnn.benchmark.keras_training import fit_and_our_epoch
+
+    return fit_and_our_epoch(*arguments)
 
 
 def _in_a_process(function: Callable[..., Any], *arguments: Any) -> Any:

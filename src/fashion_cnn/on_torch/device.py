@@ -2,13 +2,13 @@
 
 import ctypes
 import os
-import platform
 from typing import Any
 
 import torch
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.run import launch
+from fashion_cnn.run.machine import cpu_name, usable_cores
 
 
 def configure(device: str, threads: int | None, deterministic: bool) -> torch.device:
@@ -68,13 +68,6 @@ def convolution_dtype(device: torch.device, precision: str) -> torch.dtype:
     return torch.bfloat16 if precision == "mixed" and fast else torch.float32
 
 
-def usable_cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def describe(device: torch.device) -> dict[str, Any]:
     """The versions, hardware and settings that numbers depend on, for `environment.json`."""
     return {
@@ -106,10 +99,4 @@ def _keep_freed_memory() -> None:
 
 
 def _cpu() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
-    except OSError:
-        names = []
-    capability = torch.backends.cpu.get_cpu_capability()
-    return f"{names[0] if names else platform.processor()} ({capability})"
+    return f"{cpu_name()} ({torch.backends.cpu.get_cpu_capability()})"

@@ -7,19 +7,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
+from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.on_torch.device import convolution_dtype
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
 from fashion_cnn.recipes.recipe import Recipe
-
-PIXEL_MEAN = 0.2860405969887955
-PIXEL_STD = 0.3530242445149223
-"""Of the 60,000 training images scaled to 0..1. Source: computed; a test repeats it."""
-
 
 _PATCH = 2
 _WHITENING_EPSILON = 5e-4  # Source: K. Jordan 2024, arXiv 2404.00498
 _SMALL_MAP = 4
 _HEAD_SCALE = 0.1  # on the logits, so that they start small
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise `UsageError` for what PyTorch does not train: nothing that a recipe can ask for."""
 
 
 def build_model(recipe: Recipe) -> nn.Module:

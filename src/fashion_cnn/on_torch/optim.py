@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run.checkpoint import check_layout
 
 
 def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
@@ -16,7 +15,7 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
 
     Weight decay spares what has one dimension, biases and shifts; Adam's L2 penalty spares nothing.
     """
-    trained = _trained(model)
+    trained = trained_parameters(model)
     common: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
     adam = {
         "betas": (recipe.momentum, recipe.beta2),
@@ -114,25 +113,9 @@ def optimizer_arrays(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict
     """
     return {
         f"{name}/{slot}": value.detach().cpu().numpy()
-        for name, parameter in _trained(model).items()
+        for name, parameter in trained_parameters(model).items()
         for slot, value in optimizer.state[parameter].items()
     }
-
-
-def check_optimizer_arrays(
-    recipe: Recipe, model: nn.Module, arrays: Mapping[str, np.ndarray], step: int, what: str
-) -> None:
-    """Raise `CheckpointError` unless the state is the recipe's optimiser's, or none at step 0."""
-    wanted = {}
-    for name, parameter in _trained(model).items() if step else ():
-        zeros = np.broadcast_to(np.float32(0), tuple(parameter.shape))
-        if recipe.optimizer == "sgd" or (recipe.optimizer == "muon" and parameter.ndim == 4):
-            if recipe.optimizer == "muon" or recipe.momentum:
-                wanted[f"{name}/momentum_buffer"] = zeros
-        else:
-            wanted[f"{name}/step"] = np.zeros((), np.float32)
-            wanted |= {f"{name}/exp_avg": zeros, f"{name}/exp_avg_sq": zeros}
-    check_layout(arrays, wanted, what)
 
 
 def load_optimizer_arrays(
@@ -140,7 +123,7 @@ def load_optimizer_arrays(
 ) -> None:
     """Set the state to what `optimizer_arrays` gave."""
     optimizer.state.clear()
-    for name, parameter in _trained(model).items():
+    for name, parameter in trained_parameters(model).items():
         for key, value in arrays.items():
             owner, _, slot = key.rpartition("/")
             if owner == name:
@@ -150,5 +133,6 @@ def load_optimizer_arrays(
                 optimizer.state[parameter][slot] = tensor.to(parameter.device)
 
 
-def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
+def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that training changes, by name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}

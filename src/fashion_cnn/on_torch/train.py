@@ -10,21 +10,20 @@ from torch import Tensor, nn
 
 from fashion_cnn.data.randomness import first_seed
 from fashion_cnn.data.split import Split, TrainingData, epoch_order
-from fashion_cnn.errors import DivergedError, NotFiniteError
-from fashion_cnn.on_torch.augment import augment, mirrored_in
+from fashion_cnn.errors import NotFiniteError
+from fashion_cnn.on_torch.augment import augment
 from fashion_cnn.on_torch.classifier import predict
 from fashion_cnn.on_torch.device import seed_generator
 from fashion_cnn.on_torch.learner import Learner
 from fashion_cnn.on_torch.optim import gradient_norm
 from fashion_cnn.on_torch.ranks import ALONE, Ranks
+from fashion_cnn.recipes.augmentation import mirrored_in
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.recipes.schedule import ending, learning_rate, steps_per_epoch
+from fashion_cnn.run.course import CHECKPOINT_SECONDS
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
 from fashion_cnn.run.progress import Progress
-
-MOST_ROLLBACKS = 3
-CHECKPOINT_SECONDS = 300.0  # inside an epoch; there is one at each epoch's end anyway
 
 
 def train_step(
@@ -125,15 +124,7 @@ def train(
     learner = Learner.start(recipe, images, recipe.fingerprint(data.fingerprint()))
     network = ranks.together(learner.model)
     learner.seconds = time.perf_counter() - began
-    if resume:
-        for line in learner.restore_newest(run):
-            progress.say(f"passed over a damaged checkpoint, {line}")
-        run.cut_back(learner.step, learner.history)
-    else:
-        learner.save(run)
-        run.record_history([])
-    run.record_recipe(recipe)
-    run.log("resumed" if resume else "started", step=learner.step)
+    learner.begin(run, progress, resume=resume)
 
     shuffled, order, mirrored = -1, labels, None
     saved = time.monotonic()
@@ -189,7 +180,7 @@ def train(
                 learner.save(run)
                 saved = time.monotonic()
         except NotFiniteError as error:
-            _roll_back(learner, run, progress, str(error))
+            learner.roll_back(run, progress, str(error))
     run.link_results(learner.step, learner.history)
     run.log(status, step=learner.step)
     return status
@@ -216,25 +207,6 @@ def validate(
     if not math.isfinite(loss):
         raise NotFiniteError(f"validation loss {loss:g}")
     return loss, accuracy, seconds
-
-
-def _roll_back(learner: Learner, run: Run, progress: Progress, what: str) -> None:
-    """Return to the last good checkpoint with half the learning rate."""
-    rollbacks, step = learner.rollbacks + 1, learner.step
-    if rollbacks > MOST_ROLLBACKS:
-        raise DivergedError(
-            f"training diverged at step {step} ({what}), also after the learning rate was halved "
-            f"{MOST_ROLLBACKS} times; start again with a smaller --lr (what it had learned before: "
-            f"fashion-cnn evaluate {run.path})"
-        )
-    for line in learner.restore_newest(run):
-        progress.say(f"passed over a damaged checkpoint, {line}")
-    learner.rollbacks = rollbacks
-    run.cut_back(learner.step, learner.history)
-    run.log("rolled back", step=step, to=learner.step, reason=what, rollbacks=rollbacks)
-    progress.say(
-        f"not finite at step {step} ({what}): back to step {learner.step}, half the learning rate"
-    )
 
 
 def _to_device(split: Split, device: torch.device) -> tuple[Tensor, Tensor]:

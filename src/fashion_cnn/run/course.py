@@ -1,0 +1,151 @@
+"""`Course`: where a training run stands, how it is saved, resumed and rolled back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fashion_cnn.errors import CheckpointError, DivergedError
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.checkpoint import Arrays, Checkpoint, check_layout
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.run.progress import Progress
+
+MOST_ROLLBACKS = 3
+CHECKPOINT_SECONDS = 300.0
+"""Between checkpoints inside an epoch; there is one at each epoch's end anyway."""
+
+_STATE = ("step", "rollbacks", "loss_sum", "correct", "seen", "seconds")
+
+
+@dataclass(kw_only=True)
+class Course(ABC):
+    """Where a run stands; a framework's learner adds what it trains.
+
+    Attributes:
+        recipe: what is trained.
+        fingerprint: of the recipe and the data; a checkpoint of another is refused.
+        step: optimiser steps done.
+        rollbacks: how often training became non-finite; each halves the learning rate.
+        loss_sum, correct, seen, seconds: of the epoch under way, up to `step`; the first epoch's
+            seconds begin with the building of the network.
+        history: one record a finished epoch.
+    """
+
+    recipe: Recipe
+    fingerprint: str
+    step: int = 0
+    rollbacks: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    history: list[EpochRecord] = field(default_factory=list)
+
+    @abstractmethod
+    def arrays(self) -> tuple[Arrays, Arrays]:
+        """The weights that answer, and what else the next step needs; by PyTorch's names."""
+
+    @abstractmethod
+    def take(self, found: Checkpoint) -> None:
+        """Become what a checkpoint holds; raises `CheckpointError` if it does not fit."""
+
+    @property
+    def val_losses(self) -> list[float]:
+        """One a finished epoch."""
+        return [record.val_loss for record in self.history]
+
+    def end_epoch(
+        self, epoch: int, rate: float, val_loss: float, val_accuracy: float, val_seconds: float
+    ) -> EpochRecord:
+        """Turn the sums of the epoch under way into a record, and begin the next."""
+        record = EpochRecord(
+            epoch=epoch,
+            step=self.step,
+            learning_rate=rate,
+            train_loss=self.loss_sum / self.seen,
+            train_accuracy=self.correct / self.seen,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            seconds=self.seconds + val_seconds,
+            images_per_second=self.seen / self.seconds,
+        )
+        self.history.append(record)
+        self.loss_sum, self.correct, self.seen, self.seconds = 0.0, 0, 0, 0.0
+        return record
+
+    def begin(self, run: Run, progress: Progress, *, resume: bool) -> None:
+        """Save the start of a new run, or become the newest checkpoint of one that goes on.
+
+        Raises:
+            CheckpointError: `resume`, and there is nothing to resume from.
+        """
+        if resume:
+            self._restore_newest(run, progress)
+            run.cut_back(self.step, self.history)
+        else:
+            self.save(run)
+            run.record_history([])
+        run.record_recipe(self.recipe)
+        run.log("resumed" if resume else "started", step=self.step)
+
+    def save(self, run: Run) -> None:
+        """Publish a checkpoint; raises `NotFiniteError` if a tensor is not finite."""
+        model, rest = self.arrays()
+        state = {name: getattr(self, name) for name in _STATE} | {"run": self.fingerprint}
+        run.save_checkpoint(model, rest, state, self.history)
+
+    def roll_back(self, run: Run, progress: Progress, what: str) -> None:
+        """Return to the last good checkpoint with half the learning rate.
+
+        Raises:
+            DivergedError: that was done `MOST_ROLLBACKS` times before.
+        """
+        rollbacks, step = self.rollbacks + 1, self.step
+        if rollbacks > MOST_ROLLBACKS:
+            raise DivergedError(
+                f"training diverged at step {step} ({what}), also after the learning rate was "
+                f"halved {MOST_ROLLBACKS} times; start again with a smaller --lr (what it had "
+                f"learned before: fashion-cnn evaluate {run.path})"
+            )
+        self._restore_newest(run, progress)
+        self.rollbacks = rollbacks
+        run.cut_back(self.step, self.history)
+        run.log("rolled back", step=step, to=self.step, reason=what, rollbacks=rollbacks)
+        progress.say(
+            f"not finite at step {step} ({what}): back to step {self.step}, half the learning rate"
+        )
+
+    def _restore_newest(self, run: Run, progress: Progress) -> None:
+        """Become what the newest usable checkpoint holds, and name those that were rejected."""
+        found, self.history, rejected = run.newest_checkpoint(self.fingerprint, self._accept)
+        for name in _STATE:
+            setattr(self, name, found.state[name])
+        for line in rejected:
+            progress.say(f"passed over a damaged checkpoint, {line}")
+
+    def _accept(self, found: Checkpoint) -> None:
+        if unknown := {name for name in _STATE if type(found.state.get(name)) not in (int, float)}:
+            raise CheckpointError(f"{found.path}: state.json lacks {sorted(unknown)}")
+        self.take(found)
+
+
+def check_optimizer_arrays(
+    recipe: Recipe, shapes: Mapping[str, tuple[int, ...]], arrays: Arrays, step: int, what: str
+) -> None:
+    """Raise `CheckpointError` unless the state is the recipe's optimiser's, or none at step 0.
+
+    Args: shapes: of the trained parameters, by name.
+    """
+    wanted = {}
+    for name, shape in shapes.items() if step else ():
+        zeros = np.broadcast_to(np.float32(0), shape)
+        if recipe.optimizer == "sgd" or (recipe.optimizer == "muon" and len(shape) == 4):
+            if recipe.optimizer == "muon" or recipe.momentum:
+                wanted[f"{name}/momentum_buffer"] = zeros
+        else:
+            wanted[f"{name}/step"] = np.zeros((), np.float32)
+            wanted |= {f"{name}/exp_avg": zeros, f"{name}/exp_avg_sq": zeros}
+    check_layout(arrays, wanted, what)
