@@ -5,7 +5,7 @@ ARGS ?=
 N ?= 100
 BIN := .venv/bin
 
-.PHONY: help train data test check format campaign-kill campaign-signal campaign-disk benchmark speedrun clean
+.PHONY: help train train-keras data test check format campaign-kill campaign-signal campaign-disk benchmark speedrun clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -17,7 +17,11 @@ help:  ## list the targets
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps -e .
 	@touch $@
 
-.venv/dev: .venv/runtime requirements-dev.txt
+.venv/keras: .venv/runtime requirements-keras.txt
+	$(BIN)/pip install --disable-pip-version-check -q -r requirements-keras.txt
+	@touch $@
+
+.venv/dev: .venv/runtime requirements-keras.txt requirements-dev.txt
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt
 	@touch $@
 
@@ -26,6 +30,9 @@ data: .venv/runtime  ## get and verify Fashion-MNIST
 
 train: .venv/runtime  ## the assignment: 50 epochs into results/ (EPOCHS=2 for a short one, ARGS=--resume)
 	$(BIN)/python fashion_mnist_pytorch.py $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
+
+train-keras: .venv/keras  ## the same in Keras on TensorFlow, into results-keras/ (EPOCHS, ARGS as above)
+	$(BIN)/python fashion_mnist_cnn.py $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
 test: .venv/dev data  ## run every test
 	$(BIN)/pytest -m "not campaign" $(ARGS)

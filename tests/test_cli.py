@@ -55,6 +55,10 @@ def fails(capsys, code: int, *arguments: str) -> str:
         ("train --batch-size 60000", "batch_size is 60000, more than the 54000 images"),
         ("train --train-images 54001", "ask for at most 54000"),
         ("train --device cuda", "device 'cuda' is not there; this machine has: cpu"),
+        ("train --framework tensorflow", "'tensorflow' is not one of"),
+        ("train --framework keras --device cuda", "device 'cuda' is not there; Keras on tensor"),
+        ("train fast --framework keras", "model is 'strided_cnn', which Keras does not do here"),
+        ("train --framework keras --ema-decay 0.9", "ema_decay is 0.9"),
         ("train --device gpu", "'gpu' is not one of"),
         ("train --threads 0", "0 is not in the range"),
         ("train --resume --overwrite", "give one of them"),
@@ -352,13 +356,31 @@ def test_the_benchmark_measures(capsys, elsewhere) -> None:
     arguments = ["benchmark", "train", "--rounds", "1", "--images", "320", "--json", "b.json"]
     assert main(arguments) == 0
     record = json.loads((elsewhere / "b.json").read_text())
-    assert set(record["seconds"]) == {"hand_written", "bare", "ours"}
+    assert set(record["seconds"]) == {"hand_written", "bare", "ours", "keras_fit", "keras_ours"}
+    assert record["machine"]["keras"]["framework"] == "keras"
     assert record["training_flops_per_image"]["assignment"] == pytest.approx(45.15e6, rel=0.01)
     assert (
         record["training_flops_per_image"]["ours"]
         < record["training_flops_per_image"]["assignment"]
     )
-    assert "hand-written / ours" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    for line in (
+        "hand-written / ours",
+        "Keras fit ",
+        "ours in Keras ",
+        "ours in Keras / Keras fit",
+    ):
+        assert line in out
+
+
+def test_the_benchmark_says_that_keras_is_missing(capsys, elsewhere, monkeypatch) -> None:
+    from fashion_cnn.benchmark import training
+
+    monkeypatch.setattr(training, "find_spec", lambda name: None)
+    assert main(["benchmark", "train", "--rounds", "1", "--images", "64"]) == 0
+    out, err = capsys.readouterr()
+    assert "Keras on TensorFlow is not installed (requirements-keras.txt)" in err
+    assert "Keras" not in out
 
 
 def test_the_overhead_is_measured(capsys, elsewhere) -> None:

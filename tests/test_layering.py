@@ -18,6 +18,7 @@ LAYERS = [
     {"data", "recipes", "run", "classifier"},
     {"on_torch", "on_keras", "evaluation"},
     {"reporting", "shipping"},
+    {"frameworks"},
     {"job"},
     {"tuning", "cross_validation", "benchmark", "doctor"},
     {"commands"},
@@ -59,7 +60,7 @@ def test_imports_run_downwards(path: Path) -> None:
 
 def test_training_mentions_no_report() -> None:
     words = ("report", "plot", "matplotlib", "serve", "tun")
-    for path in (PACKAGE / "on_torch").glob("*.py"):
+    for path in (*(PACKAGE / "on_torch").glob("*.py"), *(PACKAGE / "on_keras").glob("*.py")):
         assert not [name for name in imports(path) if any(word in name for word in words)]
 
 

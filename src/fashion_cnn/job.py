@@ -15,29 +15,13 @@ from fashion_cnn.data.fashion_mnist import SHA256, TEST_PART
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, divide
 from fashion_cnn.errors import CheckpointError, UsageError
+from fashion_cnn.frameworks import Hardware, check_framework, hardware_as_before, note_changes
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.recipes.schedule import ending, steps_per_epoch
 from fashion_cnn.run import launch
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
 from fashion_cnn.run.progress import Progress
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """Where to compute.
-
-    Attributes:
-        device: "auto", "cpu", "cuda" or "mps".
-        threads: CPU threads; None for all cores, or for what a resumed run had.
-        deterministic: refuse operations that cannot be repeated bit for bit.
-    """
-
-    device: str = "auto"
-    threads: int | None = None
-    deterministic: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +55,7 @@ def train(
     quiet: bool = False,
     test: bool = True,
 ) -> Outcome:
-    """Train a recipe in PyTorch and write every result into a run folder.
+    """Train a recipe and write every result into a run folder.
 
     Where torchrun started several processes, they train together, and the first one writes.
 
@@ -82,7 +66,7 @@ def train(
         recipe: for a resumed run what `resumed_recipe` gives.
         output: the run folder.
         data_dir: the folder of the data set; see `find_data` for where it is looked for without.
-        hardware: where to compute.
+        hardware: what computes, and where.
         resume: continue the run in `output`, exactly as if it had never stopped.
         overwrite: replace a run that `output` holds.
         quiet: print no progress.
@@ -90,7 +74,8 @@ def train(
             resumed, until `evaluate` opens it, and the report speaks of the validation part.
 
     Raises:
-        UsageError: `output` is in use or holds something, or the recipe does not fit.
+        UsageError: `output` is in use or holds something, or the recipe does not fit; or the
+            framework is not installed, or not the resumed run's.
         DataError: the data set is missing or is not what it should be.
         CheckpointError: there is nothing to resume from.
         DivergedError: the loss stayed non-finite.
@@ -101,7 +86,8 @@ def train(
     run = Run(output, read_only=not first)
     if resume:
         _must_hold_a_run(run)
-        hardware = _as_before(hardware, run)
+        check_framework(hardware, run)
+        hardware = hardware_as_before(hardware, run)
         test = test and not run.split["test_sealed"]
     else:
         run.check_room(overwrite=overwrite)
@@ -111,18 +97,17 @@ def train(
         steps = steps_per_epoch(recipe, len(data.training))
 
         # Imported here, so that a wrong path or data set is told at once.
-        from fashion_cnn.on_torch.device import configure, describe
-        from fashion_cnn.on_torch.ranks import joined
-        from fashion_cnn.on_torch.train import train as train_network
-
-        device = configure(hardware.device, hardware.threads, hardware.deterministic)
+        on, train_network = hardware.room("device"), hardware.room("train").train
+        joined = hardware.room("ranks").joined
+        hardware.room("model").check_recipe(recipe)
+        device = on.configure(hardware.device, hardware.threads, hardware.deterministic)
         with Interruption() as interruption, run.lock():
             if not resume:
                 run.prepare(overwrite=overwrite)
                 split = {**_describe_split(recipe, data, steps), "test_sealed": not test}
-                run.describe(_environment(describe(device)), split)
+                run.describe(_environment(on.describe(device)), split)
             else:
-                _note_changes(run, describe(device), progress)
+                note_changes(run, on.describe(device), progress)
             with joined(device) as ranks:
                 status = train_network(
                     recipe, data, run, device, interruption, progress, ranks=ranks, resume=resume
@@ -132,7 +117,7 @@ def train(
                         "stopping: evaluating what was learned; once more to leave at once"
                     )
                 if first and not _has_results(run, status, test):
-                    _evaluate(run, data, directory, device, status, began, test=test)
+                    _evaluate(run, data, directory, (hardware, device), status, began, test=test)
         return Outcome(run, status, interruption.signal)
 
 
@@ -147,18 +132,19 @@ def evaluate(
 
     Each call is one more reading of the test set, and is counted as that.
 
-    Args: tta: also with test-time augmentation; the others as in `train`.
+    Args:
+        hardware: its framework need not be the one that trained.
+        tta: also with test-time augmentation; the others as in `train`.
 
     Raises: as `train`.
     """
-    from fashion_cnn.on_torch.device import configure
-
     began = time.monotonic()
     recipe = run.recipe
     directory = data_directory(data_dir, lambda line: print(line, file=sys.stderr))
     data = open_training(directory, recipe)
     steps = steps_per_epoch(recipe, len(data.training))
-    hardware = _as_before(hardware, run)
+    hardware = hardware_as_before(hardware, run)
+    configure = hardware.room("device").configure
     device = configure(hardware.device, hardware.threads, hardware.deterministic)
     with run.lock():
         fingerprint = recipe.fingerprint(data.fingerprint())
@@ -172,7 +158,7 @@ def evaluate(
         run.cut_back(step, history)
         run.link_results(step, history)
         status = ending(recipe, step, steps, losses) or "interrupted"
-        _evaluate(run, data, directory, device, status, began, tta=tta)
+        _evaluate(run, data, directory, (hardware, device), status, began, tta=tta)
     return Outcome(run, status, None)
 
 
@@ -230,7 +216,7 @@ def _evaluate(
     run: Run,
     data: TrainingData,
     directory: Path,
-    device: Any,
+    where: tuple[Hardware, Any],
     status: str,
     began: float,
     *,
@@ -238,9 +224,10 @@ def _evaluate(
     tta: bool = False,
 ) -> None:
     from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
-    from fashion_cnn.on_torch.classifier import open_classifier
     from fashion_cnn.reporting.plots import draw_run
 
+    hardware, device = where
+    open_classifier = hardware.room("classifier").open_classifier
     state = run.load_checkpoint("final").state
     metrics = evaluate_run(
         run,
@@ -257,7 +244,10 @@ def _evaluate(
     )
     draw_run(run, metrics)
     # Last: a run whose metrics speak of its final step has all its results.
-    run.record_metrics({**metrics, "command_seconds": time.monotonic() - began})
+    spent = time.monotonic() - began
+    run.record_metrics(
+        {**metrics, "evaluated_in": hardware.framework or "pytorch", "command_seconds": spent}
+    )
     run.log("evaluated", status=status, step=state["step"])
 
 
@@ -278,28 +268,6 @@ def _has_results(run: Run, status: str, test: bool) -> bool:
 def _must_hold_a_run(run: Run) -> None:
     if not run.exists():
         raise CheckpointError(f"nothing to resume: {run.path} holds no run; leave --resume out")
-
-
-def _as_before(hardware: Hardware, run: Run) -> Hardware:
-    """What the user leaves open stays as the run began: it decides the order of sums."""
-    before = run.environment
-    device, threads = before.get("device"), before.get("threads")
-    return Hardware(
-        str(device) if hardware.device == "auto" and device in DEVICES else hardware.device,
-        threads if hardware.threads is None and threads in range(1, 1024) else hardware.threads,
-        hardware.deterministic or before.get("deterministic") is True,
-    )
-
-
-def _note_changes(run: Run, now: dict[str, Any], progress: Progress) -> None:
-    """Say and log what differs from how the run began, and may therefore change bits."""
-    before = run.environment
-    changes = {name: [before.get(name), value] for name, value in now.items()}
-    changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}
-    if changes:
-        text = ", ".join(f"{name} was {old}, is {new}" for name, (old, new) in changes.items())
-        progress.say(f"the run goes on, but its bits may differ: {text}")
-        run.log("environment changed", **changes)
 
 
 def _environment(framework: dict[str, Any]) -> dict[str, Any]:

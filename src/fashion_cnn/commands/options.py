@@ -20,6 +20,15 @@ threads_option = click.option(
 )
 
 
+def framework_option(default: str) -> Callable[..., Any]:
+    """Which framework computes. Args: default: what it is without the flag."""
+    return click.option(
+        "--framework",
+        type=click.Choice(["pytorch", "keras"]),
+        help=f"what computes; KERAS_BACKEND names Keras's backend  [{default}]",
+    )
+
+
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """A flag for each field of `Recipe`, so that a flag cannot drift from its default."""
     for item in reversed(dataclasses.fields(Recipe)):

@@ -7,6 +7,7 @@ import click
 
 from fashion_cnn.commands.options import (
     data_dir_option,
+    framework_option,
     hardware_options,
     recipe_options,
     threads_option,
@@ -20,6 +21,7 @@ from fashion_cnn.run import launch
 @click.command("train")
 @click.argument("recipe", required=False)
 @recipe_options
+@framework_option("pytorch; a resumed run's own")
 @hardware_options
 @click.option("--output", type=click.Path(path_type=Path), help="run folder  [runs/RECIPE]")
 @click.option("--name", help="run folder runs/NAME")
@@ -28,6 +30,7 @@ from fashion_cnn.run import launch
 @click.option("--no-test", is_flag=True, help="leave the test set sealed; report on validation")
 def train(
     recipe: str | None,
+    framework: str | None,
     data_dir: Path | None,
     device: str,
     threads: int | None,
@@ -76,7 +79,7 @@ def train(
         resolved,
         folder,
         data_dir=data_dir,
-        hardware=job.Hardware(device, threads, deterministic),
+        hardware=job.Hardware(device, threads, deterministic, framework),
         resume=resume,
         overwrite=overwrite,
         test=not no_test,
@@ -90,10 +93,12 @@ def train(
 
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
+@framework_option("the run's own")
 @hardware_options
 @click.option("--tta", is_flag=True, help="also average over each image and its mirror image")
 def evaluate(
     run: Path,
+    framework: str | None,
     data_dir: Path | None,
     device: str,
     threads: int | None,
@@ -105,7 +110,7 @@ def evaluate(
     from fashion_cnn.reporting.summary import summarise
     from fashion_cnn.run.folder import Run
 
-    hardware = job.Hardware(device, threads, deterministic)
+    hardware = job.Hardware(device, threads, deterministic, framework)
     outcome = job.evaluate(Run.open(run), data_dir=data_dir, hardware=hardware, tta=tta)
     write(summarise(outcome.run, outcome.metrics))
 

@@ -1,0 +1,16 @@
+"""The assignment in Keras: train SimpleCNN for 50 epochs; every deliverable in results-keras/.
+
+python3 fashion_mnist_cnn.py [--epochs 2] [--resume] [--help]
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # works without installing
+
+from fashion_cnn.cli import main
+
+if __name__ == "__main__":
+    given = any(word.startswith(("--output", "--name")) for word in sys.argv)
+    output = [] if given else ["--output", "results-keras"]
+    sys.exit(main(["train", "baseline", "--framework", "keras", *output, *sys.argv[1:]]))

@@ -1,0 +1,56 @@
+"""Keras models as classifiers."""
+
+# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
+# Keras has no types; what a checker guesses of its attributes is wrong.
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.classifier import check_images
+from fashion_cnn.on_keras.model import build_model
+from fashion_cnn.on_keras.weights import load_weights
+from fashion_cnn.run.folder import Run
+
+_BATCH = 250  # divides the validation and the test set: every batch has one shape to compile for
+
+
+class KerasClassifier:
+    """A `fashion_cnn.classifier.Classifier` on a Keras model."""
+
+    def __init__(self, model: keras.Model) -> None:
+        """Args: model: uint8 (N, 28, 28) in, logits out."""
+        self._model = model
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Score images; see `Classifier.logits`."""
+        check_images(images)
+        return predict(self._model, images)
+
+
+def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Score images without dropout: (N, 28, 28) uint8 to (N, 10) float32."""
+    if not len(images):
+        return np.empty((0, 10), np.float32)
+    return model.predict(np.ascontiguousarray(images), batch_size=_BATCH, verbose=0)
+
+
+def open_classifier(
+    run: Run, checkpoint: str | None = None, device: str | None = None
+) -> KerasClassifier:
+    """Rebuild a run's model and load a checkpoint's weights.
+
+    Args:
+        run: a run of any framework.
+        checkpoint: "best", "final" or "step-XXXXXXXX"; None for the one that the recipe names.
+        device: where `configure` said that Keras computes; it needs no telling.
+
+    Raises:
+        CheckpointError: it is missing or damaged, or not of the recipe's model.
+        UsageError: the recipe's model is not there in Keras.
+    """
+    checkpoint = checkpoint or run.recipe.answer
+    model = build_model(run.recipe)
+    load_weights(model, run.load_checkpoint(checkpoint).model, checkpoint)
+    return KerasClassifier(model)

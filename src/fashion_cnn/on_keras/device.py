@@ -1,0 +1,104 @@
+"""Where Keras computes, and what a reader must know to repeat the numbers."""
+
+# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
+# Keras has no types; what a checker guesses of its attributes is wrong.
+
+import importlib.metadata
+from typing import Any
+
+import keras
+
+from fashion_cnn.errors import UsageError
+from fashion_cnn.on_keras.ranks import check_alone
+from fashion_cnn.run.machine import cpu_name, usable_cores
+
+
+def configure(device: str, threads: int | None, deterministic: bool) -> str:
+    """Set the process up for the backend; it computes on the device that the backend prefers.
+
+    Args:
+        device: "auto", "cpu", "cuda" or "mps".
+        threads: CPU threads of one operation; None for the cores that this process may use, or
+            for what the process began with.
+        deterministic: refuse operations that the backend cannot repeat bit for bit.
+
+    Returns:
+        "cpu", "cuda" or "mps".
+
+    Raises:
+        UsageError: the device is not there, or TensorFlow, which can be set up once a process,
+            runs with other threads already, or torchrun started several processes.
+    """
+    check_alone()
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        present = _configure_tensorflow(device, threads, deterministic)
+    elif backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads or usable_cores())
+        torch.use_deterministic_algorithms(deterministic)
+        present = keras.ops.zeros(()).device.type
+    else:
+        if threads or deterministic:
+            raise UsageError(f"--threads and --deterministic do nothing for Keras on {backend}")
+        present = _name(next(iter(keras.distribution.list_devices())))
+    if device not in ("auto", present):
+        raise UsageError(f"device {device!r} is not there; Keras on {backend} has: {present}")
+    return present
+
+
+def describe(device: str) -> dict[str, Any]:
+    """The versions, hardware and settings that numbers depend on, for `environment.json`."""
+    backend = keras.backend.backend()
+    threads, deterministic = usable_cores(), False
+    if backend == "tensorflow":
+        import tensorflow as tf
+        from tensorflow.python.framework.config import is_op_determinism_enabled
+
+        threads = tf.config.threading.get_intra_op_parallelism_threads() or threads
+        version, deterministic = tf.__version__, is_op_determinism_enabled()
+    elif backend == "torch":
+        import torch
+
+        threads, version = torch.get_num_threads(), torch.__version__
+        deterministic = torch.are_deterministic_algorithms_enabled()
+    else:
+        version = importlib.metadata.version(backend)
+    return {
+        "framework": "keras",
+        "keras": keras.__version__,
+        "backend": backend,
+        backend: version,
+        "device": device,
+        "device_name": cpu_name() if device == "cpu" else device,
+        "threads": threads,
+        "deterministic": deterministic,
+    }
+
+
+def _configure_tensorflow(device: str, threads: int | None, deterministic: bool) -> str:
+    import tensorflow as tf
+
+    present = "cuda" if tf.config.list_physical_devices("GPU") else "cpu"
+    if device == "cpu" and present == "cuda":
+        tf.config.set_visible_devices([], "GPU")
+        present = "cpu"
+    now = tf.config.threading.get_intra_op_parallelism_threads()
+    if threads and threads != now:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError:
+            raise UsageError(
+                f"TensorFlow runs in this process with {now or 'all'} threads and cannot change "
+                f"to {threads}; start another process"
+            ) from None
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return present
+
+
+def _name(device: str) -> str:
+    return "cuda" if device.startswith(("gpu", "cuda")) else device.partition(":")[0]

@@ -1,0 +1,99 @@
+"""`Learner`: what training changes, and how it becomes a checkpoint and comes back."""
+
+# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
+# Keras has no types; what a checker guesses of its attributes is wrong.
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from fashion_cnn.on_keras.model import build_model, check_recipe
+from fashion_cnn.on_keras.optim import build_optimizer, load_optimizer_arrays, optimizer_arrays
+from fashion_cnn.on_keras.weights import load_weights, shapes, weight_arrays
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.checkpoint import Arrays, Checkpoint
+from fashion_cnn.run.course import Course, check_optimizer_arrays
+
+
+@dataclass(kw_only=True)
+class Learner(Course):
+    """A compiled model, and where its run stands: the content of a checkpoint.
+
+    Attributes:
+        model: with its optimiser, loss and accuracy.
+        accuracy: the metric that counts the images that are classified right while training.
+    """
+
+    model: keras.Model
+    accuracy: Any
+
+    @classmethod
+    def start(cls, recipe: Recipe, fingerprint: str) -> "Learner":
+        """Build and compile the network at its seeded start.
+
+        Raises:
+            UsageError: the recipe has something that the Keras side does not do exactly.
+        """
+        check_recipe(recipe)
+        model, accuracy = build_model(recipe), keras.metrics.CategoricalAccuracy("accuracy")
+        model.compile(
+            optimizer=build_optimizer(recipe, model),
+            loss=cross_entropy(recipe),
+            metrics=[accuracy],
+        )
+        return cls(model=model, accuracy=accuracy, recipe=recipe, fingerprint=fingerprint)
+
+    def arrays(self) -> tuple[Arrays, Arrays]:
+        """The weights, and the optimiser's state."""
+        return weight_arrays(self.model), optimizer_arrays(self.model.optimizer, self.model)
+
+    def take(self, found: Checkpoint) -> None:
+        """Become what a checkpoint holds; raises `CheckpointError` if it does not fit."""
+        step, what = found.state["step"], str(found.path)
+        check_optimizer_arrays(self.recipe, shapes(self.model), found.optimizer, step, what)
+        load_weights(self.model, found.model, what)
+        load_optimizer_arrays(self.model.optimizer, self.model, found.optimizer, step)
+        if self.recipe.dropout:  # the masks of a step are a function of (seed, step)
+            state = self.model.get_layer("dropout").seed_generator.state
+            seed = state.numpy()[0]
+            state.assign([seed, step])
+
+    def read_sums(self) -> None:
+        """Take the sums of the epoch under way from the model's metrics."""
+        self.loss_sum = float(self._loss.total.numpy())
+        self.correct = round(float(self.accuracy.total.numpy()))
+        self.seen = round(float(self.accuracy.count.numpy()))
+
+    def write_sums(self) -> None:
+        """Give the model's metrics the sums of an epoch that was begun before."""
+        self._loss.total.assign(self.loss_sum)
+        self.accuracy.total.assign(self.correct)
+        for metric in (self._loss, self.accuracy):
+            metric.count.assign(self.seen)
+
+    @property
+    def _loss(self) -> Any:
+        return next(metric for metric in self.model.metrics if metric.name == "loss")
+
+
+def cross_entropy(recipe: Recipe) -> Callable[[Any, Any], Any]:
+    """The loss of a recipe, with its label smoothing and class weights, as PyTorch defines them.
+
+    Returns:
+        A function of the shares of the classes and the logits, (N, 10) each, that gives (N,)
+        losses whose mean is the loss of the batch.
+    """
+
+    def loss(shares: Any, logits: Any) -> Any:
+        spread = recipe.label_smoothing
+        parts = ((1 - spread) * shares + spread / 10) * ops.log_softmax(logits)
+        if not recipe.class_weights:
+            return -ops.sum(parts, axis=1)
+        weights = ops.convert_to_tensor(recipe.class_weights, "float32")
+        return -ops.sum(parts * weights, axis=1) / ops.mean(ops.sum(shares * weights, axis=1))
+
+    return loss

@@ -1,0 +1,144 @@
+"""One case table for every classifier: PyTorch's and Keras's, with the same weights.
+
+Tolerance: no logit may be further than 1e-4 from the network as the assignment writes it, in
+float64; and both must name the same class.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fashion_cnn import on_keras  # noqa: F401  # first of all that imports Keras: it keeps it quiet
+from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD, read_verified
+from fashion_cnn.data.idx import parse_idx
+from fashion_cnn.errors import CheckpointError, UsageError
+from fashion_cnn.job import Hardware, train
+from fashion_cnn.on_keras.classifier import open_classifier as open_in_keras
+from fashion_cnn.on_torch.classifier import open_classifier as open_in_torch
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.folder import Run
+
+OPEN = {"pytorch": open_in_torch, "keras": open_in_keras}
+MOST = 1e-4
+
+
+@pytest.fixture(scope="module")
+def run(real_data: Path, tmp_path_factory) -> Run:
+    """A network that has learned something: the logits are as large as in earnest."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    recipe = Recipe(epochs=2, train_images=3000, learning_rate=2e-3)
+    hardware = Hardware(threads=2)
+    return train(recipe, folder, data_dir=real_data, hardware=hardware, quiet=True, test=False).run
+
+
+@pytest.fixture(scope="module", params=OPEN)
+def classifier(request, run: Run):
+    return OPEN[request.param](run)
+
+
+def as_the_assignment_writes_it(run: Run, images: np.ndarray) -> np.ndarray:
+    weights = {
+        name: torch.from_numpy(array.copy()).double()
+        for name, array in run.load_checkpoint("best").model.items()
+    }
+    x = (torch.from_numpy(images.copy())[:, None].double() / 255 - PIXEL_MEAN) / PIXEL_STD
+    for name in ("conv1", "conv2", "conv3"):
+        x = F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1)
+        x = F.max_pool2d(F.relu(x), 2)
+    x = F.relu(F.linear(x.flatten(1), weights["hidden.weight"], weights["hidden.bias"]))
+    return F.linear(x, weights["output.weight"], weights["output.bias"]).numpy()
+
+
+def pictures(count: int) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+
+
+RIGHT = {
+    "none": pictures(0),
+    "one": pictures(1),
+    "more than a batch": pictures(601),
+    "black": np.zeros((2, 28, 28), np.uint8),
+    "white": np.full((2, 28, 28), 255, np.uint8),
+    "mirrored, so not contiguous": np.flip(pictures(3), axis=2),
+    "transposed": pictures(4).transpose(0, 2, 1),
+    "every other": pictures(9)[::2],
+    "read-only": np.frombuffer(pictures(2).tobytes(), np.uint8).reshape(2, 28, 28),
+}
+WRONG = {
+    "float": np.zeros((1, 28, 28), np.float32),
+    "wider integers": np.zeros((1, 28, 28), np.int64),
+    "bool": np.zeros((1, 28, 28), bool),
+    "a single image": np.zeros((28, 28), np.uint8),
+    "a channel": np.zeros((1, 1, 28, 28), np.uint8),
+    "another size": np.zeros((1, 28, 29), np.uint8),
+    "a list": [[0]],
+    "nothing": None,
+    "a tensor": torch.zeros(1, 28, 28, dtype=torch.uint8),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_images_in_logits_out(classifier, run, name: str) -> None:
+    images = RIGHT[name]
+    before = images.copy()
+    logits = classifier.logits(images)
+    assert isinstance(logits, np.ndarray)
+    assert logits.dtype == np.float32
+    assert logits.shape == (len(images), 10)
+    np.testing.assert_allclose(logits, as_the_assignment_writes_it(run, images), atol=MOST, rtol=0)
+    np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_anything_else_is_refused(classifier, name: str) -> None:
+    with pytest.raises(UsageError, match="a classifier takes"):
+        classifier.logits(WRONG[name])
+
+
+def test_an_image_scores_alike_in_any_company(classifier) -> None:
+    images = pictures(300)
+    together = classifier.logits(images)
+    np.testing.assert_allclose(classifier.logits(images[7:8]), together[7:8], atol=1e-5)
+    np.testing.assert_array_equal(classifier.logits(images), together)
+
+
+@pytest.mark.parametrize("name", OPEN)
+@pytest.mark.parametrize("checkpoint", ["best", "final"])
+def test_each_checkpoint_opens(run, name: str, checkpoint: str) -> None:
+    assert OPEN[name](run, checkpoint).logits(pictures(1)).shape == (1, 10)
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_weights_of_another_network_are_refused(run, tmp_path, name: str) -> None:
+    other = Run(tmp_path)
+    found = run.load_checkpoint("best")
+    for arrays in (
+        {**found.model, "conv9.bias": np.zeros(1, np.float32)},
+        {"mean": found.model["mean"]},
+    ):
+        state = {"step": len(arrays)}
+        other.save_checkpoint(arrays, {}, state, [])
+        other.record_recipe(run.recipe)
+        with pytest.raises(CheckpointError, match="tensor"):
+            OPEN[name](other, f"step-{len(arrays):08d}")
+
+
+def test_keras_refuses_another_normalisation(run, tmp_path) -> None:
+    other, found = Run(tmp_path), run.load_checkpoint("best")
+    other.save_checkpoint({**found.model, "mean": np.array(0.5, np.float32)}, {}, {"step": 1}, [])
+    other.record_recipe(run.recipe)
+    with pytest.raises(CheckpointError, match="mean is 0.5"):
+        open_in_keras(other, "step-00000001")
+
+
+def test_the_frameworks_agree_on_all_test_images(run, real_data) -> None:
+    """Nothing is chosen or measured here: the images are read without their labels."""
+    images = parse_idx(read_verified(real_data, "t10k-images-idx3-ubyte"))
+    assert len(images) == 10_000
+    first, second = (open_(run).logits(images) for open_ in OPEN.values())
+    np.testing.assert_array_equal(first.argmax(1), second.argmax(1))
+    assert np.abs(first - second).max() <= MOST
+    assert np.abs(first).max() > 5, "large logits: a difference would show"

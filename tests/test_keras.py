@@ -1,0 +1,359 @@
+"""Keras trains what PyTorch trains: the same batches, steps and records, and it resumes exactly."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fashion_cnn import on_keras  # noqa: F401  # first of all that imports Keras: it keeps it quiet
+from fashion_cnn.data.split import TrainingData, epoch_order
+from fashion_cnn.errors import CheckpointError, DivergedError, UsageError
+from fashion_cnn.on_keras import augment as in_numpy
+from fashion_cnn.on_keras import train as train_module
+from fashion_cnn.on_keras.learner import Learner
+from fashion_cnn.on_keras.model import build_model
+from fashion_cnn.on_keras.train import Batches, train
+from fashion_cnn.on_keras.weights import load_weights, shapes, to_keras, to_torch, weight_arrays
+from fashion_cnn.on_torch import augment as in_torch
+from fashion_cnn.on_torch import train as torch_train
+from fashion_cnn.on_torch.learner import Learner as TorchLearner
+from fashion_cnn.on_torch.model import build_model as build_in_torch
+from fashion_cnn.recipes.augmentation import mirrored_in
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run import checkpoint
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.interruption import Interruption
+from fashion_cnn.run.progress import Progress
+
+SHORT = Recipe(epochs=2, batch_size=50, learning_rate=3e-3)  # 240 images: 4 full batches, 1 of 40
+STEPS = 5
+
+
+class StopAt(Interruption):
+    """As if a signal came when so many steps were done."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    @property
+    def signal(self) -> int | None:
+        self.looks -= 1
+        return 2 if self.looks < 0 else None
+
+
+def go(
+    recipe: Recipe, data: TrainingData, path: Path, *, stop: int | None = None, resume: bool = False
+) -> Run:
+    run = Run(path)
+    path.mkdir(exist_ok=True)
+    interruption = Interruption() if stop is None else StopAt(stop)
+    status = train(recipe, data, run, "cpu", interruption, Progress(quiet=True), resume=resume)
+    assert (status == "interrupted") == (stop is not None)
+    return run
+
+
+def content(run: Run) -> dict[str, bytes]:
+    folder = run.path / "checkpoints/final"
+    return {file: (folder / file).read_bytes() for file in checkpoint._FILES[:2]}
+
+
+def timeless(run: Run) -> list[dict]:
+    rows = [dataclasses.asdict(record) for record in run.history]
+    return [
+        {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in rows
+    ]
+
+
+@pytest.fixture(scope="module")
+def straight(small_data, tmp_path_factory) -> Run:
+    return go(SHORT, small_data, tmp_path_factory.mktemp("straight"))
+
+
+# -- the same network ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [32, 4])
+def test_names_and_shapes_are_pytorchs(width: int) -> None:
+    recipe = Recipe(width=width)
+    model, theirs = build_model(recipe), build_in_torch(recipe)
+    wanted = {name: tuple(t.shape) for name, t in theirs.state_dict().items()}
+    assert {name: array.shape for name, array in weight_arrays(model).items()} == wanted
+    assert shapes(model) == {name: tuple(p.shape) for name, p in theirs.named_parameters()}
+    if width == 32:
+        assert model.count_params() == 241_546
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("conv2.weight", (64, 32, 3, 3)),
+        ("hidden.weight", (128, 1152)),
+        ("output.weight", (10, 128)),
+    ],
+)
+def test_layouts_go_there_and_back(name: str, shape: tuple[int, ...]) -> None:
+    array = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    there = to_keras(name, array)
+    assert there.flags.c_contiguous
+    assert there.shape != shape
+    np.testing.assert_array_equal(to_torch(name, there), array)
+
+
+def test_the_start_is_pytorchs_distribution() -> None:
+    ours, theirs = weight_arrays(build_model(Recipe())), build_in_torch(Recipe()).state_dict()
+    for name in theirs:
+        if name in ("mean", "std"):
+            continue
+        reach = np.abs(theirs[name].numpy()).max()
+        assert np.abs(ours[name]).max() == pytest.approx(reach, rel=0.2), name
+        if ours[name].size > 1000:
+            assert ours[name].std() == pytest.approx(theirs[name].std().item(), rel=0.05)
+            assert abs(ours[name].mean()) < 0.1 * reach
+    again, other = build_model(Recipe()), build_model(Recipe(seed=1))
+    np.testing.assert_array_equal(weight_arrays(again)["conv1.weight"], ours["conv1.weight"])
+    assert (weight_arrays(other)["conv1.weight"] != ours["conv1.weight"]).all()
+
+
+# -- the same training -----------------------------------------------------------------------------
+
+RICH = SHORT.replace(
+    optimizer="adamw",
+    weight_decay=0.1,
+    schedule="one-cycle",
+    label_smoothing=0.1,
+    class_weights=(1.0,) * 6 + (2.0,) + (1.0,) * 3,
+    flip=True,
+    translate=2,
+    erase=0.5,
+    cutout=4,
+)
+SAME = {
+    "adam with L2": SHORT.replace(weight_decay=0.01, learning_rate=1e-3),
+    "adamw and nearly everything": RICH,
+    "sgd and mixing": SHORT.replace(
+        optimizer="sgd", learning_rate=0.05, weight_decay=0.01, cutmix=0.5, mixup=0.5
+    ),
+    "plain sgd": SHORT.replace(optimizer="sgd", learning_rate=0.05, momentum=0.0, rotate=10.0),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_from_the_same_start_both_frameworks_learn_the_same(
+    small_data, tmp_path, monkeypatch, name: str
+) -> None:
+    recipe = SAME[name].replace(dropout=0.0)
+    images = torch.from_numpy(small_data.training.images)
+    network = TorchLearner.start(recipe, images, "").model
+    start = {k: v.numpy().copy() for k, v in network.state_dict().items()}
+    original = Learner.start.__func__
+
+    def from_there(cls, recipe: Recipe, fingerprint: str) -> Learner:
+        learner = original(cls, recipe, fingerprint)
+        load_weights(learner.model, start, "start")
+        return learner
+
+    monkeypatch.setattr(Learner, "start", classmethod(from_there))
+    ours = go(recipe, small_data, tmp_path / "keras")
+    theirs = Run(tmp_path / "torch")
+    theirs.path.mkdir()
+    arguments = (torch.device("cpu"), Interruption(), Progress(quiet=True))
+    torch_train.train(recipe, small_data, theirs, *arguments)
+    for a, b in zip(timeless(ours), timeless(theirs), strict=True):
+        assert a == pytest.approx(b, abs=5e-4)
+        assert (a["learning_rate"], a["step"]) == (b["learning_rate"], b["step"])
+    a, b = (run.load_checkpoint("final") for run in (ours, theirs))
+    assert a.model.keys() == b.model.keys()
+    assert a.optimizer.keys() == b.optimizer.keys(), "a reader cannot tell who wrote it"
+    for of, wanted in ((a.model, b.model), (a.optimizer, b.optimizer)):
+        for tensor in wanted:
+            assert of[tensor].dtype == wanted[tensor].dtype
+            distance = np.linalg.norm(of[tensor] - wanted[tensor])
+            assert distance <= 0.05 * np.linalg.norm(wanted[tensor]) + 1e-6, tensor
+
+
+def test_a_new_field_of_a_recipe_is_thought_of_here() -> None:
+    """What the Keras side does not read, and does not refuse, it would pass over in silence."""
+    read_or_refused = """
+        name model width blocks seed epochs batch_size validation answer train_images optimizer
+        learning_rate momentum beta2 weight_decay schedule schedule_epochs schedule_factor warmup
+        dropout label_smoothing class_weights ema_decay flip translate rotate randaugment magnitude
+        erase cutout cutmix mixup augment_classes precision early_stopping
+    """
+    assert {item.name for item in dataclasses.fields(Recipe)} == set(read_or_refused.split())
+
+
+def test_batches_are_those_of_the_epoch_order(small_data) -> None:
+    split, recipe = small_data.training, SHORT.replace(batch_size=64)
+    order = epoch_order(len(split), recipe.seed, 1)
+    batches = Batches(split, recipe, 1, 0)
+    parts = [batches[i] for i in range(len(batches))]
+    assert [len(images) for images, _ in parts] == [64, 64, 64, 48]
+    np.testing.assert_array_equal(np.concatenate([p[0] for p in parts]), split.images[order])
+    labels = np.concatenate([p[1] for p in parts]).argmax(1)
+    np.testing.assert_array_equal(labels, split.labels[order])
+    rest = Batches(split, recipe, 1, 3)
+    assert len(rest) == 1
+    np.testing.assert_array_equal(rest[0][0], parts[3][0])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"flip": True},
+        {"translate": 3},
+        {"rotate": 20.0},
+        {"randaugment": 2, "magnitude": 15.0},
+        {"erase": 0.7},
+        {"cutout": 8},
+        {"translate": 2, "mixup": 0.5, "augment_classes": (0, 6)},
+        {"cutmix": 1.0},
+        {"mixup": 1.0},
+        {"flip": True, "translate": 2, "erase": 0.5, "cutout": 5, "cutmix": 0.5, "mixup": 0.5},
+        {},
+    ],
+)
+def test_augmentation_is_pytorchs(fields: dict) -> None:
+    recipe = Recipe(**fields, seed=3)
+    images = np.random.default_rng(0).integers(0, 256, (200, 28, 28), dtype=np.uint8)
+    labels, before = np.arange(200) % 10, images.copy()
+    mirrored = mirrored_in(0, 200, 3) if recipe.flip else None
+    for step in (0, 7):
+        got, shares = in_numpy.augment(images, labels, recipe, step, mirrored)
+        wanted, theirs = in_torch.augment(
+            torch.from_numpy(images),
+            torch.from_numpy(labels),
+            recipe,
+            step,
+            None if mirrored is None else torch.from_numpy(mirrored),
+        )
+        assert (got.dtype, shares.dtype) == (np.uint8, np.float32)
+        if theirs.ndim == 1:
+            theirs = torch.nn.functional.one_hot(theirs, 10).float()
+        np.testing.assert_allclose(shares, theirs.numpy(), atol=1e-7)
+        off = np.abs(got.astype(int) - wanted.numpy().astype(int))
+        assert off.max() <= (1 if recipe.rotate or recipe.randaugment else 0)
+        assert (off > 0).mean() < 0.005
+        assert fields == {} or (got != images).any()
+    np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"model": "resnet"}, "model is 'resnet'"),
+        ({"model": "strided_cnn"}, "model is 'strided_cnn'"),
+        ({"optimizer": "muon"}, "optimizer is 'muon'"),
+        ({"precision": "mixed"}, "precision is 'mixed'"),
+        ({"ema_decay": 0.9}, "ema_decay is 0.9"),
+    ],
+)
+def test_what_keras_cannot_do_is_refused_by_name(
+    small_data, tmp_path, fields: dict, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        go(Recipe(**fields), small_data, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- the same records ------------------------------------------------------------------------------
+
+
+def test_same_seed_same_bits_other_seed_other_bits(straight, small_data, tmp_path) -> None:
+    again = go(SHORT, small_data, tmp_path / "again")
+    assert content(again) == content(straight)
+    assert timeless(again) == timeless(straight)
+    other = go(SHORT.replace(seed=1), small_data, tmp_path / "other")
+    assert content(other) != content(straight)
+    history = straight.history
+    assert [record.step for record in history] == [STEPS, 2 * STEPS]
+    assert all(record.images_per_second > 0 and record.seconds > 0 for record in history)
+    assert history[1].val_loss < history[0].val_loss
+
+
+@pytest.mark.parametrize("stops", [[0], [5], [7], [3, 4]])
+def test_a_stopped_and_resumed_run_ends_in_the_same_bits(
+    straight, small_data, tmp_path, stops: list[int]
+) -> None:
+    """At the start, between epochs, inside one and twice; with dropout and Adam."""
+    for turn, stop in enumerate(stops):
+        run = go(SHORT, small_data, tmp_path, stop=stop, resume=turn > 0)
+    assert run.newest_checkpoint()[0].state["step"] == sum(stops)
+    run = go(SHORT, small_data, tmp_path, resume=True)
+    assert content(run) == content(straight)
+    assert timeless(run) == timeless(straight)
+
+
+def test_a_rich_run_resumes_exactly(small_data, tmp_path) -> None:
+    whole = go(RICH, small_data, tmp_path / "whole")
+    go(RICH, small_data, tmp_path / "parts", stop=6)
+    run = go(RICH, small_data, tmp_path / "parts", resume=True)
+    assert content(run) == content(whole)
+    assert timeless(run) == timeless(whole)
+
+
+def test_a_long_epoch_is_saved_on_the_way(straight, small_data, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(train_module, "CHECKPOINT_SECONDS", 0.0)
+    seen, original = [], Learner.save
+    monkeypatch.setattr(
+        Learner, "save", lambda self, run: (seen.append(self.step), original(self, run))
+    )
+    run = go(SHORT, small_data, tmp_path)
+    assert seen == list(range(2 * STEPS + 1))
+    assert content(run) == content(straight), "saving changes nothing"
+
+
+def test_hopeless_training_ends_as_diverged_with_good_checkpoints(small_data, tmp_path) -> None:
+    with pytest.raises(DivergedError, match="smaller --lr"):
+        go(SHORT.replace(learning_rate=1e30), small_data, tmp_path)
+    found, _, _ = Run(tmp_path).newest_checkpoint()
+    assert all(np.isfinite(array).all() for array in found.model.values())
+    rolled = [e["rollbacks"] for e in Run(tmp_path).events() if e["event"] == "rolled back"]
+    assert rolled == [1, 2, 3]
+
+
+def test_a_roll_back_halves_the_rate_and_goes_on(small_data, tmp_path, monkeypatch) -> None:
+    fail_at, original = [7], train_module.Recorder.on_train_batch_end
+
+    def failing(self, batch: int, logs: dict) -> None:
+        if fail_at and self._learner.step + 1 == fail_at[0]:
+            fail_at.pop()
+            logs = {**logs, "loss": float("nan")}
+        original(self, batch, logs)
+
+    monkeypatch.setattr(train_module.Recorder, "on_train_batch_end", failing)
+    run = go(SHORT, small_data, tmp_path)
+    rate = SHORT.learning_rate
+    assert [record.learning_rate for record in run.history] == [rate, rate / 2]
+    (event,) = [e for e in run.events() if e["event"] == "rolled back"]
+    assert (event["step"], event["to"]) == (7, 5)
+
+
+def test_early_stopping_and_extension(small_data, tmp_path) -> None:
+    recipe = SHORT.replace(epochs=30, early_stopping=1, learning_rate=0.02, dropout=0.0)
+    run = Run(tmp_path)
+    arguments = (small_data, run, "cpu", Interruption(), Progress(quiet=True))
+    assert train(recipe, *arguments) == "stopped early"
+    count = len(run.history)
+    assert count < 30
+    longer = recipe.replace(early_stopping=0, epochs=count + 1)
+    assert train(longer, *arguments, resume=True) == "finished"
+    assert len(run.history) == count + 1
+
+
+@pytest.mark.parametrize("fault", ["empty", "missing", "weights"])
+def test_a_checkpoint_that_hashes_right_but_does_not_fit_is_refused(
+    straight, small_data, tmp_path, fault: str
+) -> None:
+    found, _, _ = straight.newest_checkpoint()
+    model, rest = dict(found.model), dict(found.optimizer)
+    if fault == "empty":
+        rest = {}
+    elif fault == "missing":
+        del rest["conv1.weight/exp_avg_sq"]
+    else:
+        model["conv1.weight"] = np.zeros((32, 1, 5, 5), np.float32)
+    checkpoint.save(tmp_path / "checkpoints", model, rest, found.state)
+    with pytest.raises(CheckpointError, match=r"conv1\.\w+"):
+        go(SHORT, small_data, tmp_path, resume=True)

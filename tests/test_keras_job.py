@@ -1,0 +1,202 @@
+"""Keras from the command line: every deliverable, signals and kills, and each framework alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SCRIPT = REPOSITORY / "fashion_mnist_cnn.py"
+SMALL = ["--epochs", "2", "--train-images", "1600", "--threads", "1"]
+
+WITHOUT = """
+import runpy, sys
+from importlib.machinery import PathFinder
+absent, script, sys.argv = set(sys.argv[1].split(",")), sys.argv[2], sys.argv[2:]
+
+class Rest:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] not in absent:
+            return PathFinder.find_spec(name, path, target)
+
+sys.meta_path = [Rest if finder is PathFinder else finder for finder in sys.meta_path]
+if script:
+    runpy.run_path(script, run_name="__main__")
+else:
+    runpy.run_module("fashion_cnn", run_name="__main__")
+"""
+
+
+def start(
+    data: Path,
+    *words: object,
+    absent: str,
+    script: object = "",
+    cwd: Path | None = None,
+    **more: str,
+) -> subprocess.Popen:
+    """Run the command, or a script, where some libraries cannot be imported."""
+    command = [sys.executable, "-W", "error", "-c", WITHOUT, absent, str(script), *map(str, words)]
+    environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
+    environment |= {"FASHION_CNN_DATA": str(data), **more}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd, env=environment)
+
+
+def finish(process: subprocess.Popen, code: int = 0) -> str:
+    """Wait for it; returns what it said on standard error."""
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == code, err
+    return err
+
+
+def bits(run: Path) -> list[bytes]:
+    names = ("model.safetensors", "optimizer.safetensors")
+    return [(run / "checkpoints" / n / f).read_bytes() for n in ("best", "final") for f in names]
+
+
+def timeless(run: Path) -> list[list[str]]:
+    return [line.split(",")[:7] for line in (run / "history.csv").read_text().splitlines()]
+
+
+def metrics(run: Path) -> dict:
+    return json.loads((run / "metrics.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def results(real_data: Path, tmp_path_factory) -> tuple[Path, str]:
+    """What `python fashion_mnist_cnn.py` leaves where there is no PyTorch."""
+    folder = tmp_path_factory.mktemp("script")
+    process = start(real_data, *SMALL, absent="torch", script=SCRIPT, cwd=folder)
+    return folder / "results-keras", finish(process)
+
+
+def test_the_script_leaves_every_deliverable_without_pytorch(results) -> None:
+    folder, err = results
+    for name in [
+        "recipe.json",
+        "environment.json",
+        "split.json",
+        "log.jsonl",
+        "history.csv",
+        "loss_keras.png",
+        "accuracy_keras.png",
+        "confusion_matrix.png",
+        "confusion_matrix_normalized.png",
+        "confusion_matrix.csv",
+        "classification_report.txt",
+        "classification_report.json",
+        "metrics.json",
+        "predictions.csv",
+        "checkpoints/best/model.safetensors",
+        "checkpoints/final/optimizer.safetensors",
+    ]:
+        assert (folder / name).stat().st_size > 0, name
+    lines = err.splitlines()
+    assert [line[:11] for line in lines] == [
+        "training ba", "  command l", "  defaults:", "epoch   1/2", "epoch   2/2",
+    ], "nothing of what TensorFlow says of itself"  # fmt: skip
+    environment = json.loads((folder / "environment.json").read_text())
+    assert (environment["framework"], environment["backend"]) == ("keras", "tensorflow")
+    assert environment["threads"] == 1
+    assert metrics(folder)["evaluated_in"] == "keras"
+    assert metrics(folder)["best"]["test"]["accuracy"] > 0.4
+
+
+def test_pytorch_alone_evaluates_a_keras_run(results, real_data) -> None:
+    folder, _ = results
+    before = metrics(folder)
+    words = ["evaluate", folder, "--framework", "pytorch"]
+    finish(start(real_data, *words, absent="keras,tensorflow"))
+    after = metrics(folder)
+    assert (after["framework"], after["evaluated_in"]) == ("keras", "pytorch")
+    for checkpoint in ("best", "final"):
+        for part in ("validation", "test"):
+            a, b = (m[checkpoint][part] for m in (before, after))
+            assert a["confusion"] == b["confusion"]
+            assert a["loss"] == pytest.approx(b["loss"], abs=1e-6)
+
+
+def test_keras_alone_evaluates_a_pytorch_run(real_data, tmp_path) -> None:
+    run = tmp_path / "run"
+    words = ["train", *SMALL, "--no-test", "--output", run]
+    finish(start(real_data, *words, absent="keras,tensorflow"))
+    before = metrics(run)
+    finish(start(real_data, "evaluate", run, "--framework", "keras", absent="torch"))
+    after = metrics(run)
+    assert (after["framework"], after["evaluated_in"]) == ("pytorch", "keras")
+    assert after["best"]["validation"]["confusion"] == before["best"]["validation"]["confusion"]
+    assert (run / "loss_pytorch.png").exists(), "the curves are those of the training"
+    words = ["train", "--resume", "--framework", "keras", "--epochs", "3", "--output", run]
+    err = finish(start(real_data, *words, absent="torch"), code=2)
+    assert "is a run in pytorch and goes on in that alone" in err
+
+
+def wait_for_line(process: subprocess.Popen, text: str) -> None:
+    assert process.stderr
+    for line in process.stderr:
+        if line.startswith(text):
+            return
+    pytest.fail(f"{text!r} never came: exit {process.wait()}")
+
+
+def test_ctrl_c_finishes_the_job_and_a_killed_run_resumes_exactly(
+    results, real_data, tmp_path
+) -> None:
+    run = tmp_path / "run"
+    output = ["--output", run]
+    words = ["train", *SMALL, "--framework", "keras"]
+    with start(real_data, *words, *output, absent="torch") as process:
+        wait_for_line(process, "epoch   1/2")
+        process.kill()
+    with start(real_data, "train", "--resume", *output, absent="torch") as process:
+        while '"resumed"' not in (run / "log.jsonl").read_text():
+            time.sleep(0.02)
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        finish(process, code=130)
+    found = metrics(run)
+    assert found["status"] == "interrupted"
+    assert 25 <= found["final"]["step"] < 50
+    assert (run / "confusion_matrix.png").exists()
+    finish(start(real_data, "train", "--resume", *output, absent="torch"))
+    assert bits(run) == bits(results[0])
+    assert timeless(run) == timeless(results[0])
+
+
+def test_on_the_torch_backend_and_resumed_on_it(real_data, tmp_path) -> None:
+    words = ["--train-images", "640", "--no-test", "--output", tmp_path / "run"]
+    once = ["train", "--framework", "keras", "--epochs", "1", "--deterministic", *words]
+    finish(start(real_data, *once, absent="tensorflow", KERAS_BACKEND="torch"))
+    more = ["train", "--resume", "--epochs", "2", "--output", tmp_path / "run"]
+    err = finish(start(real_data, *more, absent="tensorflow"))
+    assert "its bits may differ" not in err
+    environment = json.loads((tmp_path / "run/environment.json").read_text())
+    assert (environment["backend"], environment["deterministic"]) == ("torch", True)
+    first, second = (
+        line.split(",")[5] for line in (tmp_path / "run/history.csv").read_text().splitlines()[1:]
+    )
+    assert float(second) < float(first)
+
+
+@pytest.mark.parametrize(
+    ("absent", "backend", "words"),
+    [
+        ("keras", "tensorflow", "keras is not installed, which Keras on tensorflow needs"),
+        ("tensorflow", "tensorflow", "tensorflow is not installed"),
+        ("none", "theano", "KERAS_BACKEND is 'theano'; it must be one of tensorflow, torch, jax"),
+    ],
+)
+def test_what_is_missing_is_named(
+    real_data, tmp_path, absent: str, backend: str, words: str
+) -> None:
+    command = ["train", "--framework", "keras", "--output", tmp_path / "run"]
+    err = finish(start(real_data, *command, absent=absent, KERAS_BACKEND=backend), code=2)
+    assert words in err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
