@@ -221,9 +221,27 @@ def test_the_findings_are_ready_to_run() -> None:
         assert variant == first or recipe != plain, variant
 
 
+def test_a_variant_may_name_its_framework(file, monkeypatch, tmp_path) -> None:
+    commands = []
+    monkeypatch.setattr(tuning, "_wait_for", lambda words: commands.append(words[3:]) or 5)
+    file.write_text(file.read_text().replace("flip = true", 'framework = "keras"'))
+    study = tuning.open_study(str(file))
+    result = tuning.run_study(study, tmp_path / "out", [], print)
+    assert commands[1][commands[1].index("--framework") + 1] == "keras"
+    assert "--framework" not in commands[0]
+    assert result["recipes"]["wild/er"]["framework"] == "keras"
+    file.write_text(file.read_text().replace('framework = "keras"', ""))
+    with pytest.raises(UsageError, match="has other values for 'wild/er'"):
+        tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (
+            ("flip = true", "framework = 'jax'"),
+            "framework is 'jax'; it must be one of pytorch, keras",
+        ),
         (("measure", "mesure"), "unknown key 'mesure' (did you mean 'measure'?)"),
         (('"validation"', '"tset"'), "measure must be 'validation' or 'test'"),
         (("[0, 1]", "[]"), "seeds must be different whole numbers"),

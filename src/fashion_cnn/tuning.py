@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
+from fashion_cnn.frameworks import Hardware
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe, flag, nearest
 from fashion_cnn.run.files import from_json, to_json, write_atomically
@@ -30,8 +31,8 @@ class Study:
         recipe: the catalogue entry that every run begins as.
         seeds: each variant is trained with all of them.
         measure: "validation", which leaves the test set sealed, or "test".
-        variants: names, and the fields in which each differs; the first is what the others are
-            compared with.
+        variants: names, and the fields in which each differs, "framework" among them; the first
+            is what the others are compared with.
     """
 
     name: str
@@ -42,14 +43,22 @@ class Study:
 
     def recipe_of(self, variant: str, seed: int) -> Recipe:
         """The recipe of one run."""
-        return catalog.named(self.recipe).replace(**self.variants[variant], seed=seed)
+        fields = {k: v for k, v in self.variants[variant].items() if k != "framework"}
+        return catalog.named(self.recipe).replace(**fields, seed=seed)
+
+    def description_of(self, variant: str) -> dict[str, Any]:
+        """What a variant trains: its recipe without the seed, and its framework if it names one."""
+        fields = {k: v for k, v in self.recipe_of(variant, 0).to_dict().items() if k != "seed"}
+        named = self.variants[variant]
+        return fields | ({"framework": named["framework"]} if "framework" in named else {})
 
 
 def open_study(file_or_name: str) -> Study:
     """Read a study from a TOML file, or one that comes with the package by its name.
 
     The keys: `recipe`; `seeds`, a list; `measure`, "validation" or "test"; `fields`, a table of
-    what all variants have; `variants`, a table of tables.
+    what all variants have; `variants`, a table of tables. Beside a recipe's fields, `framework`,
+    "pytorch" or "keras", may stand in both.
 
     Raises:
         UsageError: no such study, or what it holds is not one.
@@ -81,8 +90,9 @@ def open_study(file_or_name: str) -> Study:
         for variant, fields in values["variants"].items()
     }
     study = Study(name, values["recipe"], tuple(values["seeds"]), values["measure"], variants)
-    for variant in variants:  # a wrong field is told before an hour of training
+    for variant, fields in variants.items():  # a wrong field is told before an hour of training
         study.recipe_of(variant, 0)
+        Hardware(framework=fields.get("framework"))  # pyright: ignore[reportArgumentType]
     return study
 
 
@@ -109,7 +119,7 @@ def run_study(
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "study.json"
     description = dataclasses.asdict(study) | {
-        "recipes": {v: _without_seed(study.recipe_of(v, 0)) for v in study.variants}
+        "recipes": {v: study.description_of(v) for v in study.variants}
     }
     result = {**description, "environment": {}, "runs": []}
     if record.exists():
@@ -240,11 +250,9 @@ def _folder_name(variant: str) -> str:
     return variant.replace(" ", "-").replace("/", "-")
 
 
-def _without_seed(recipe: Recipe) -> dict[str, Any]:
-    return {name: value for name, value in recipe.to_dict().items() if name != "seed"}
-
-
 def _flag(name: str, value: Any) -> list[str]:
+    if name == "framework":
+        return ["--framework", value]
     item = next(item for item in dataclasses.fields(Recipe) if item.name == name)
     if isinstance(value, bool):
         return [flag(item) if value else flag(item).replace("--", "--no-", 1)]

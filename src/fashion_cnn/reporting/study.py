@@ -96,9 +96,12 @@ def _by_seed(result: Mapping[str, Any], variant: str, quantity: str) -> dict[int
 
 
 def _median(rows: list[Mapping[str, Any]], key: str) -> str:
-    """Of the runs in one go on the study's machine; the others' times mean something else."""
+    """Of the runs in one go where the first one ran; the others' times mean something else."""
+    first = rows[0].get("environment") if rows else None
     whole = [
-        row[key] for row in rows if key in row and not row["resumed"] and "environment" not in row
+        row[key]
+        for row in rows
+        if key in row and not row["resumed"] and row.get("environment") == first
     ]
     return f"{statistics.median(whole):.1f} s" if whole else ""
 
