@@ -173,9 +173,14 @@ def _check_same(found: dict[str, Any], wanted: dict[str, Any], record: Path) -> 
         raise UsageError(f"{record} is of {found['measure']} accuracies; give another --output")
     for variant, recipe in wanted["recipes"].items():
         before = found["recipes"].get(variant, recipe)
-        # As recipes: a field that was not there yet has its default.
-        if Recipe.from_dict(before) != Recipe.from_dict(recipe):
+        if _recipe_and_framework(before) != _recipe_and_framework(recipe):
             raise UsageError(f"{record} has other values for {variant!r}; give another --output")
+
+
+def _recipe_and_framework(description: Mapping[str, Any]) -> tuple[Recipe, str]:
+    """Read `Study.description_of` back; a field that was not there yet has its default."""
+    fields = {name: value for name, value in description.items() if name != "framework"}
+    return Recipe.from_dict(fields), description.get("framework", "pytorch")
 
 
 def _train(
