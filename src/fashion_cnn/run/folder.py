@@ -1,9 +1,7 @@
 """`Run`: one training run on disk."""
 
 import dataclasses
-import json
 import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -22,6 +20,7 @@ from fashion_cnn.run.history import (
     history_to_csv,
 )
 from fashion_cnn.run.lock import hold
+from fashion_cnn.run.log import append_entry, read_entries, to_line
 
 _RECIPE = "recipe.json"
 _ENVIRONMENT = "environment.json"
@@ -29,13 +28,15 @@ _SPLIT = "split.json"
 _LOG = "log.jsonl"
 _HISTORY = "history.csv"
 _METRICS = "metrics.json"
+_CALIBRATION = "calibration.json"
 _PREDICTIONS = "predictions.csv"
 _CONFUSION = "confusion_matrix.csv"
 _REPORT = "classification_report"
 _CHECKPOINTS = "checkpoints"
 _LOCK = ".lock"
-_PLOTS = ("loss_*.png", "accuracy_*.png", "confusion_matrix*.png")
-_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _HISTORY, _METRICS, _PREDICTIONS, _CONFUSION)
+_PLOTS = ("loss_*.png", "accuracy_*.png", "confusion_matrix*.png", "reliability.png")
+_TABLES = (_HISTORY, _METRICS, _CALIBRATION, _PREDICTIONS, _CONFUSION)
+_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, *_TABLES)
 
 _NEWEST_KEPT = 2
 
@@ -158,13 +159,8 @@ class Run:
 
     def log(self, event: str, **details: Any) -> None:
         """Append one JSON object to `log.jsonl`, durably."""
-        if self._read_only:
-            return
-        entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
-        with (self.path / _LOG).open("ab") as file:
-            file.write(json.dumps(entry).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        if not self._read_only:
+            append_entry(self.path / _LOG, event, details)
 
     def record_test_reading(self, **details: Any) -> int:
         """Write down that the test set is about to be opened: before it is.
@@ -181,13 +177,7 @@ class Run:
 
     def events(self) -> list[dict[str, Any]]:
         """The entries of `log.jsonl`; a torn line is passed over."""
-        path, entries = self.path / _LOG, []
-        for line in path.read_bytes().splitlines() if path.exists() else []:
-            try:
-                entries.append(json.loads(line))
-            except (ValueError, RecursionError):
-                continue
-        return [entry for entry in entries if isinstance(entry, dict)]
+        return read_entries(self.path / _LOG)
 
     @property
     def history(self) -> list[EpochRecord]:
@@ -210,7 +200,7 @@ class Run:
             for entry in self.events()
             if entry.get("event") != "epoch" or entry.get("step") in range(step + 1)
         ]
-        self._write(_LOG, b"".join(json.dumps(entry).encode() + b"\n" for entry in kept))
+        self._write(_LOG, b"".join(to_line(entry) for entry in kept))
 
     # -- checkpoints ------------------------------------------------------------------------------
 
@@ -308,6 +298,15 @@ class Run:
         """Write `metrics.json`."""
         self._write(_METRICS, to_json(metrics))
 
+    @property
+    def calibration(self) -> dict[str, Any] | None:
+        """`calibration.json`, which `evaluation.calibration` reads; None before the evaluation."""
+        return self._read_json(_CALIBRATION) if (self.path / _CALIBRATION).exists() else None
+
+    def record_calibration(self, calibration: dict[str, Any]) -> None:
+        """Write `calibration.json`."""
+        self._write(_CALIBRATION, to_json(calibration))
+
     def record_predictions(self, csv: str) -> None:
         """Write `predictions.csv`."""
         self._write(_PREDICTIONS, csv.encode())
@@ -322,7 +321,7 @@ class Run:
         self._write(f"{_REPORT}.json", to_json(values))
 
     def record_plot(self, name: str, png: bytes) -> None:
-        """Write a picture: "loss", "accuracy", "confusion_matrix" or "…_normalized"."""
+        """Write a picture: "loss", "accuracy", "confusion_matrix…" or "reliability"."""
         suffix = f"_{self.environment['framework']}" if name in ("loss", "accuracy") else ""
         self._write(f"{name}{suffix}.png", png)
 
