@@ -14,10 +14,12 @@ from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
 from fashion_cnn.evaluation.calibration import Calibration, fit
+from fashion_cnn.evaluation.errors import error_rows
 from fashion_cnn.evaluation.metrics import measure, most_confused
 from fashion_cnn.evaluation.reliability import measure_calibration
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
+from fashion_cnn.run.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,10 @@ def evaluate_run(
     measured = measure_calibration(calibration, logits, labels, part_shown)
     run.record_calibration({"checkpoint": shown, **calibration, "measured": measured})
     _write_report(run, metrics, logits, labels)
-    _write_predictions(run, Calibration.from_dict(calibration), logits, labels)
+    answer = Calibration.from_dict(calibration).answer(logits)
+    predictions = Predictions(labels, answer.predicted, answer.probabilities)
+    run.record_predictions(predictions)
+    run.record_table("errors", _csv(error_rows(predictions, CLASS_NAMES)))
     return metrics
 
 
@@ -143,26 +148,10 @@ def _write_report(
     text = f"{title}{text}\nMost often taken for each other:\n{pairs}"
     run.record_report(text, {"checkpoint": shown, "split": part, **dict(values)})  # type: ignore[arg-type]
     header = ["true \\ predicted", *CLASS_NAMES]
-    run.record_confusion(
-        _csv([header, *([name, *row] for name, row in zip(CLASS_NAMES, confusion, strict=True))])
+    run.record_table(
+        "confusion_matrix",
+        _csv([header, *([name, *row] for name, row in zip(CLASS_NAMES, confusion, strict=True))]),
     )
-
-
-def _write_predictions(
-    run: Run,
-    calibration: Calibration,
-    logits: NDArray[np.float32],
-    labels: NDArray[np.int64],
-) -> None:
-    answer = calibration.answer(logits)
-    columns = ["index", "label", "predicted", "confidence", *(f"p{i}" for i in range(10))]
-    rows = [
-        [index, label, guess, f"{row.max():.6f}", *(f"{p:.6f}" for p in row)]
-        for index, (label, guess, row) in enumerate(
-            zip(labels, answer.predicted, answer.probabilities, strict=True)
-        )
-    ]
-    run.record_predictions(_csv([columns, *rows]))
 
 
 def _csv(rows: Sequence[Sequence[object]]) -> str:

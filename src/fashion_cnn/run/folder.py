@@ -11,16 +11,17 @@ from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoint import Checkpoint
-from fashion_cnn.run.files import from_json, to_json, write_atomically
+from fashion_cnn.run.files import read_json, to_json, write_atomically
 from fashion_cnn.run.history import (
     EpochRecord,
     best_record,
-    history_from_csv,
     history_from_rows,
     history_to_csv,
+    read_history,
 )
 from fashion_cnn.run.lock import hold
 from fashion_cnn.run.log import append_entry, read_entries, to_line
+from fashion_cnn.run.predictions import Predictions, predictions_to_csv, read_predictions
 
 _RECIPE = "recipe.json"
 _ENVIRONMENT = "environment.json"
@@ -30,13 +31,13 @@ _HISTORY = "history.csv"
 _METRICS = "metrics.json"
 _CALIBRATION = "calibration.json"
 _PREDICTIONS = "predictions.csv"
-_CONFUSION = "confusion_matrix.csv"
+_PAGE = "report.html"
 _REPORT = "classification_report"
 _CHECKPOINTS = "checkpoints"
 _LOCK = ".lock"
 _PLOTS = ("loss_*.png", "accuracy_*.png", "confusion_matrix*.png", "reliability.png")
-_TABLES = (_HISTORY, _METRICS, _CALIBRATION, _PREDICTIONS, _CONFUSION)
-_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, *_TABLES)
+_TABLES = (_HISTORY, _METRICS, _CALIBRATION, _PREDICTIONS, "confusion_matrix.csv", "errors.csv")
+_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _PAGE, *_TABLES)
 
 _NEWEST_KEPT = 2
 
@@ -163,11 +164,7 @@ class Run:
             append_entry(self.path / _LOG, event, details)
 
     def record_test_reading(self, **details: Any) -> int:
-        """Write down that the test set is about to be opened: before it is.
-
-        Returns:
-            How often this run has opened it, this time included.
-        """
+        """Write down that the test set is about to be opened, before it is; count it in."""
         self.log("test_set_opened", **details)
         return self.test_readings()
 
@@ -182,11 +179,7 @@ class Run:
     @property
     def history(self) -> list[EpochRecord]:
         """One record a finished epoch. Raises `UsageError` if the file was altered beyond use."""
-        path = self.path / _HISTORY
-        try:
-            return history_from_csv(path.read_text()) if path.exists() else []
-        except (ValueError, TypeError, KeyError) as error:
-            raise UsageError(f"{path} is not a history as it was written ({error})") from None
+        return read_history(self.path / _HISTORY)
 
     def record_history(self, history: Sequence[EpochRecord]) -> None:
         """Write `history.csv`."""
@@ -307,13 +300,27 @@ class Run:
         """Write `calibration.json`."""
         self._write(_CALIBRATION, to_json(calibration))
 
-    def record_predictions(self, csv: str) -> None:
-        """Write `predictions.csv`."""
-        self._write(_PREDICTIONS, csv.encode())
+    @property
+    def predictions(self) -> Predictions:
+        """A row an image of the split that the results speak of.
 
-    def record_confusion(self, csv: str) -> None:
-        """Write `confusion_matrix.csv`."""
-        self._write(_CONFUSION, csv.encode())
+        Raises:
+            UsageError: the run was not evaluated yet, or the file was altered beyond use.
+        """
+        return read_predictions(self.path / _PREDICTIONS)
+
+    def record_predictions(self, predictions: Predictions) -> None:
+        """Write `predictions.csv`."""
+        self._write(_PREDICTIONS, predictions_to_csv(predictions).encode())
+
+    def record_table(self, name: str, csv: str) -> None:
+        """Write "confusion_matrix" or "errors" as CSV."""
+        self._write(f"{name}.csv", csv.encode())
+
+    def record_page(self, html: str) -> Path:
+        """Write `report.html`; returns where it is."""
+        self._write(_PAGE, html.encode())
+        return self.path / _PAGE
 
     def record_report(self, text: str, values: dict[str, Any]) -> None:
         """Write `classification_report.txt` and `.json`."""
@@ -332,11 +339,4 @@ class Run:
             write_atomically(self.path / name, data)
 
     def _read_json(self, name: str) -> Any:
-        try:
-            data = (self.path / name).read_bytes()
-        except OSError as error:
-            raise UsageError(f"{self.path / name} cannot be read: {error.strerror}") from None
-        try:
-            return from_json(data, str(self.path / name))
-        except CheckpointError as error:
-            raise UsageError(str(error)) from None
+        return read_json(self.path / name)

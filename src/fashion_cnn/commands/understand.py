@@ -1,0 +1,29 @@
+"""`report`: what a run knows, and where it fails."""
+
+from pathlib import Path
+
+import click
+
+from fashion_cnn.commands.options import FILE, data_dir_option
+from fashion_cnn.commands.output import write
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path))
+@data_dir_option
+@click.option("--output", type=FILE, help="HTML file  [RUN/report.html]")
+@click.option("--heat-maps", is_flag=True, help="show where the network looked (needs PyTorch)")
+def report(run: Path, data_dir: Path | None, output: Path | None, heat_maps: bool) -> None:
+    """Make one offline HTML page of RUN, from its folder and the images alone.
+
+    To show test images it opens the test set, which is counted; nothing is measured on it.
+    """
+    from fashion_cnn.reporting import report
+    from fashion_cnn.run.folder import Run
+
+    opened, classifier = Run.open(run), None
+    if heat_maps:
+        from fashion_cnn.on_torch.classifier import open_classifier
+
+        classifier = open_classifier(opened)
+    write(str(report.report(opened, data_dir=data_dir, output=output, classifier=classifier)))
