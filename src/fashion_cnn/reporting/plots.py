@@ -65,7 +65,7 @@ def sample_grid(split: Split, columns: int, seed: int) -> bytes:
         row[0].text(
             -0.15, 0.5, CLASS_NAMES[label], ha="right", va="center", transform=row[0].transAxes
         )
-    return _png(figure)
+    return png(figure)
 
 
 def differences_plot(result: Mapping[str, Any]) -> bytes:
@@ -148,7 +148,7 @@ def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> byt
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(alpha=0.3)
     axes.legend()
-    return _png(figure)
+    return png(figure)
 
 
 def _matrix(values: NDArray[Any], names: list[str], title: str, style: str) -> bytes:
@@ -165,7 +165,7 @@ def _matrix(values: NDArray[Any], names: list[str], title: str, style: str) -> b
             value = values[row, column]
             colour = "white" if value > dark else "black" if value else "#999999"
             axes.text(column, row, format(value, style), ha="center", va="center", color=colour)
-    return _png(figure)
+    return png(figure)
 
 
 def _reliability(calibration: dict[str, Any]) -> bytes:
@@ -204,15 +204,21 @@ def _reliability(calibration: dict[str, Any]) -> bytes:
     )
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    return _png(figure)
+    return png(figure)
+
+
+def figure_of(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches, that makes room for its labels."""
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = figure_of(width, height)
     return figure, figure.add_subplot()
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Draw a figure."""
     data = io.BytesIO()
     FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
     return data.getvalue()
