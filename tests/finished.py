@@ -34,12 +34,13 @@ def finished_run(
     validation: Split | None = None,
     skill: float = 2.5,
     sealed: bool = False,
+    validation_share: float = 0.1,
     **fields: Any,
 ) -> tuple[Run, dict[str, Any], Split]:
     """A run folder as an evaluation leaves it, its metrics, and the images that it speaks of."""
     test = test or make_split(1200, seed=1)
     validation = validation or make_split(800, seed=2)
-    recipe = Recipe(**{"epochs": 3, **fields})
+    recipe = Recipe(**{"epochs": 3, "validation": validation_share, **fields})
     run = Run(folder)
     run.path.mkdir(parents=True)
     environment = {"framework": "pytorch", "device": "cpu", "threads": 2, "data_sha256": SHA256}

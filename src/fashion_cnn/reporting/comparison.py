@@ -9,6 +9,10 @@ import numpy as np
 from fashion_cnn.evaluation.compare import Comparison, Difference, Group
 
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
+_RECALL = (
+    "Recall by class, percentage points from the first (each 95 % interval for itself: of ten, one "
+    "that leaves 0 out is no surprise):"
+)
 
 
 def to_text(comparison: Comparison) -> str:
@@ -25,7 +29,7 @@ def to_text(comparison: Comparison) -> str:
     for group, difference in zip(others, comparison.differences, strict=True):
         lines += ["", f"{group.name} against {first.name}:", f"  {_verdict(difference)}"]
         lines += _sides(difference)
-    lines += ["", "Recall by class, percentage points from the first:", ""]
+    lines += ["", _RECALL, ""]
     header = " | ".join(group.name for group in others)
     lines += [f"| class | {first.name} | {header} |", "|---" * (2 + len(others)) + "|"]
     for label, name in enumerate(comparison.class_names):
@@ -121,7 +125,7 @@ def _verdict(difference: Difference) -> str:
     if math.isnan(low):
         return "no interval"
     if low <= 0 <= high:
-        return "no difference that chance could not make: the 95 % interval holds 0"
+        return "may be chance: the 95 % interval holds 0"
     return f"{'better' if low > 0 else 'worse'}: the 95 % interval leaves 0 out"
 
 
@@ -132,6 +136,7 @@ def _sides(difference: Difference) -> list[str]:
     return [
         f"  {len(test.gained)} images are right only now, {len(test.lost)} were right only before; "
         f"McNemar: mid-p {_p(test.mid_p)}, exact p {_p(test.exact_p)}",
+        "  This is about these two networks; about recipes only several seeds say something.",
         f"  right only now: {_some(test.gained.tolist())}",
         f"  right only before: {_some(test.lost.tolist())}",
     ]
