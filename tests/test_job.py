@@ -69,6 +69,8 @@ def test_the_script_leaves_every_deliverable(results) -> None:
         "metrics.json",
         "calibration.json",
         "reliability.png",
+        "errors.csv",
+        "report.html",
         "predictions.csv",
         "checkpoints/best/model.safetensors",
         "checkpoints/final/model.safetensors",

@@ -176,7 +176,7 @@ def test_names_are_escaped(browser: Browser, tmp_path) -> None:
 
 def test_it_says_what_the_folder_says(page_file) -> None:
     path, run = page_file
-    text = re.sub(r"<[^>]+>", " ", path.read_text())
+    text = re.sub(r"<[^>]+>", " ", path.read_text()).replace("\N{NO-BREAK SPACE}", " ")
     metrics = run.metrics
     assert metrics
     best = metrics["best"]["test"]

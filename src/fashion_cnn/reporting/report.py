@@ -281,8 +281,8 @@ def _matrix(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
-    """With a thin space before the sign."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+    """The sign stays with its number."""
+    return "–" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _number(value: Any, digits: int = 3) -> str:
