@@ -1,5 +1,6 @@
 """One run from a recipe to its results: data, training, evaluation, pictures."""
 
+import functools
 import platform
 import sys
 import time
@@ -13,7 +14,7 @@ from fashion_cnn import __version__
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.fashion_mnist import SHA256, TEST_PART
 from fashion_cnn.data.fetch import data_directory
-from fashion_cnn.data.split import Split, TrainingData, divide
+from fashion_cnn.data.split import TrainingData, divide
 from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.recipes.schedule import ending, steps_per_epoch
@@ -242,12 +243,7 @@ def _evaluate(
     from fashion_cnn.reporting.plots import draw_run
     from fashion_cnn.reporting.report import make_report
 
-    opened = [data.validation]  # the last is what the report shows
-
-    def open_test() -> Split:
-        opened.append(fashion_mnist.load_test(directory))
-        return opened[-1]
-
+    open_test = functools.cache(lambda: fashion_mnist.load_test(directory))
     state = run.load_checkpoint("final").state
     metrics = evaluate_run(
         run,
@@ -263,7 +259,7 @@ def _evaluate(
         tta=tta,
     )
     draw_run(run, metrics)
-    run.record_page(make_report(run, metrics, opened[-1]))
+    run.record_page(make_report(run, metrics, open_test() if test else data.validation))
     # Last: a run whose metrics speak of its final step has all its results.
     run.record_metrics({**metrics, "command_seconds": time.monotonic() - began})
     run.log("evaluated", status=status, step=state["step"])

@@ -106,7 +106,7 @@ def differences_plot(result: Mapping[str, Any]) -> bytes:
         f"{result['name']}: difference from {first!r}, paired by seed (n={seeds}), "
         "95 % intervals; a diamond where the interval leaves 0 out"
     )
-    return _png(figure)
+    return png(figure)
 
 
 def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> bytes:

@@ -15,6 +15,7 @@ from fashion_cnn.run.files import read_json, to_json, write_atomically
 from fashion_cnn.run.history import (
     EpochRecord,
     best_record,
+    has_rows,
     history_from_rows,
     history_to_csv,
     read_history,
@@ -112,12 +113,8 @@ class Run:
         """Whether there is no more than a start leaves before it writes the recipe."""
         early = {_ENVIRONMENT, _SPLIT, _HISTORY, _CHECKPOINTS}
         names = {path.name for path in self._own_files() if not path.name.startswith(".")}
-        history = self.path / _HISTORY
-        return (
-            names <= early
-            and not (history.exists() and history.read_bytes().count(b"\n") > 1)
-            and set(checkpoint.published_steps(self.path / _CHECKPOINTS)) <= {0}
-        )
+        steps = set(checkpoint.published_steps(self.path / _CHECKPOINTS))
+        return names <= early and steps <= {0} and not has_rows(self.path / _HISTORY)
 
     def _own_files(self) -> set[Path]:
         patterns = (*_ALL, f"{_REPORT}.*", *_PLOTS, _CHECKPOINTS, ".*.tmp")
@@ -131,7 +128,7 @@ class Run:
     @property
     def recipe(self) -> Recipe:
         """The recipe. Raises `UsageError` if the file was altered beyond use."""
-        return Recipe.from_dict(self._read_json(_RECIPE))
+        return Recipe.from_dict(read_json(self.path / _RECIPE))
 
     def record_recipe(self, recipe: Recipe) -> None:
         """Write `recipe.json`, the mark of a run: there must be a checkpoint first."""
@@ -140,7 +137,7 @@ class Run:
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, hardware, device and threads. Raises `UsageError` if it is unusable."""
-        found = self._read_json(_ENVIRONMENT)
+        found = read_json(self.path / _ENVIRONMENT)
         if not isinstance(found, dict) or found.get("framework") not in ("pytorch", "keras"):
             raise UsageError(f"{self.path / _ENVIRONMENT} names no framework")
         return found
@@ -151,7 +148,7 @@ class Run:
 
         Raises `UsageError` if it is unusable.
         """
-        found = self._read_json(_SPLIT)
+        found = read_json(self.path / _SPLIT)
         if not isinstance(found, dict) or type(found.get("test_sealed")) is not bool:
             raise UsageError(f"{self.path / _SPLIT} does not say whether the test set is sealed")
         return found
@@ -285,7 +282,7 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any] | None:
         """`metrics.json`, or None before the run was evaluated."""
-        return self._read_json(_METRICS) if (self.path / _METRICS).exists() else None
+        return read_json(self.path / _METRICS) if (self.path / _METRICS).exists() else None
 
     def record_metrics(self, metrics: dict[str, Any]) -> None:
         """Write `metrics.json`."""
@@ -294,7 +291,7 @@ class Run:
     @property
     def calibration(self) -> dict[str, Any] | None:
         """`calibration.json`, which `evaluation.calibration` reads; None before the evaluation."""
-        return self._read_json(_CALIBRATION) if (self.path / _CALIBRATION).exists() else None
+        return read_json(self.path / _CALIBRATION) if (self.path / _CALIBRATION).exists() else None
 
     def record_calibration(self, calibration: dict[str, Any]) -> None:
         """Write `calibration.json`."""
@@ -302,11 +299,7 @@ class Run:
 
     @property
     def predictions(self) -> Predictions:
-        """A row an image of the split that the results speak of.
-
-        Raises:
-            UsageError: the run was not evaluated yet, or the file was altered beyond use.
-        """
+        """A row an image that the results speak of; raises as `read_predictions`."""
         return read_predictions(self.path / _PREDICTIONS)
 
     def record_predictions(self, predictions: Predictions) -> None:
@@ -332,11 +325,6 @@ class Run:
         suffix = f"_{self.environment['framework']}" if name in ("loss", "accuracy") else ""
         self._write(f"{name}{suffix}.png", png)
 
-    # -- bytes ------------------------------------------------------------------------------------
-
     def _write(self, name: str, data: bytes) -> None:
         if not self._read_only:
             write_atomically(self.path / name, data)
-
-    def _read_json(self, name: str) -> Any:
-        return read_json(self.path / name)

@@ -63,6 +63,11 @@ def read_history(path: Path) -> list[EpochRecord]:
         raise UsageError(f"{path} is not a history as it was written ({error})") from None
 
 
+def has_rows(path: Path) -> bool:
+    """Whether a history has more than its header."""
+    return path.exists() and path.read_bytes().count(b"\n") > 1
+
+
 def history_from_rows(rows: Sequence[Mapping[str, Any]]) -> list[EpochRecord]:
     """Read `dataclasses.asdict` of records back. Raises `ValueError` or `TypeError` otherwise."""
     history = [EpochRecord(**row) for row in rows]
