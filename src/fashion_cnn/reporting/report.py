@@ -252,7 +252,7 @@ def _tile(images: NDArray[np.uint8]) -> bytes:
     grid = filled.reshape(rows, _COLUMNS, *images.shape[1:]).swapaxes(1, 2)
     data = io.BytesIO()
     picture = Image.fromarray(grid.reshape(rows * 28, _COLUMNS * 28, *images.shape[3:]))
-    picture.save(data, "PNG", compress_level=9)
+    picture.save(data, "PNG", compress_level=6)
     return data.getvalue()
 
 
