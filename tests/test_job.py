@@ -17,7 +17,7 @@ from sklearn.metrics import classification_report
 from fashion_cnn import CLASS_NAMES, Run, open_classifier
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test
-from fashion_cnn.evaluation.metrics import log_softmax
+from fashion_cnn.evaluation.calibration import Calibration
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = REPOSITORY / "fashion_mnist_pytorch.py"
@@ -67,6 +67,10 @@ def test_the_script_leaves_every_deliverable(results) -> None:
         "classification_report.txt",
         "classification_report.json",
         "metrics.json",
+        "calibration.json",
+        "reliability.png",
+        "errors.csv",
+        "report.html",
         "predictions.csv",
         "checkpoints/best/model.safetensors",
         "checkpoints/final/model.safetensors",
@@ -104,7 +108,15 @@ def test_the_results_agree_with_each_other(results, real_data) -> None:
     logits = open_classifier(Run(folder), "best").logits(test.images)
     np.testing.assert_array_equal(predicted, logits.argmax(1))
     written = np.array([[float(row[f"p{i}"]) for i in range(10)] for row in rows])
-    np.testing.assert_allclose(written, np.exp(log_softmax(logits)), atol=1e-6)
+    calibration = json.loads((folder / "calibration.json").read_text())
+    assert calibration["checkpoint"] == "best"
+    answer = Calibration.from_dict(calibration).answer(logits)
+    np.testing.assert_allclose(written, answer.probabilities, atol=1e-6)
+    measured = calibration["measured"]
+    assert measured["before"]["loss"] == pytest.approx(best["loss"], abs=1e-12)
+    assert measured["after"]["loss"] < best["loss"]
+    covered = answer.sets[np.arange(len(labels)), labels]
+    assert measured["conformal"]["coverage"] == covered.mean()
     with (folder / "confusion_matrix.csv").open() as file:
         matrix = list(csv.reader(file))
     assert [row[0] for row in matrix[1:]] == list(CLASS_NAMES)

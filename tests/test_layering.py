@@ -99,6 +99,12 @@ def test_reports_need_no_torch() -> None:
     assert not loaded & {"torch", "keras", "tensorflow"}
 
 
+def test_answering_by_a_calibration_needs_numpy_alone() -> None:
+    loaded = loaded_by("import fashion_cnn.evaluation.calibration")
+    assert "numpy" in loaded
+    assert not loaded & {*HEAVY, "scipy"}
+
+
 def test_every_name_of_the_api_is_there() -> None:
     for names in fashion_cnn._HOMES.values():
         for name in names:

@@ -12,6 +12,7 @@ from fashion_cnn.commands.benchmark import benchmark
 from fashion_cnn.commands.data import data
 from fashion_cnn.commands.output import Group, say
 from fashion_cnn.commands.train import evaluate, study, train
+from fashion_cnn.commands.understand import compare, report
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
 
 
@@ -74,5 +75,5 @@ def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""
 
 
-for _command in (train, evaluate, study, recipes, data, doctor, benchmark):
+for _command in (train, evaluate, report, compare, study, recipes, data, doctor, benchmark):
     _group.add_command(_command)

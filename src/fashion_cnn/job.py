@@ -1,5 +1,6 @@
 """One run from a recipe to its results: data, training, evaluation, pictures."""
 
+import functools
 import platform
 import sys
 import time
@@ -225,15 +226,17 @@ def _evaluate(
 ) -> None:
     from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
     from fashion_cnn.reporting.plots import draw_run
+    from fashion_cnn.reporting.report import make_report
 
     hardware, device = where
     open_classifier = hardware.room("classifier").open_classifier
+    open_test = functools.cache(lambda: fashion_mnist.load_test(directory))
     state = run.load_checkpoint("final").state
     metrics = evaluate_run(
         run,
         lambda checkpoint: open_classifier(run, checkpoint, device),
         data.validation,
-        (lambda: fashion_mnist.load_test(directory)) if test else None,
+        open_test if test else None,
         Standing(
             status,
             state["step"],
@@ -243,6 +246,7 @@ def _evaluate(
         tta=tta,
     )
     draw_run(run, metrics)
+    run.record_page(make_report(run, metrics, open_test() if test else data.validation))
     # Last: a run whose metrics speak of its final step has all its results.
     spent = time.monotonic() - began
     run.record_metrics(

@@ -15,7 +15,7 @@ from typing import Any
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.frameworks import Hardware
 from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.recipe import Recipe, flag, nearest
+from fashion_cnn.recipes.recipe import Recipe, flag_words, nearest
 from fashion_cnn.run.files import from_json, to_json, write_atomically
 from fashion_cnn.run.folder import Run
 
@@ -188,7 +188,11 @@ def _train(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run one command and read what it left: a row, and the environment."""
     changes = {**study.variants[variant], "seed": seed}
-    words = ["train", study.recipe, *(w for name in changes for w in _flag(name, changes[name]))]
+    words = [
+        "train",
+        study.recipe,
+        *(w for name in changes for w in _words(name, changes[name])),
+    ]
     if study.measure == "validation":
         words.append("--no-test")
     words += [*arguments, "--output", str(path)]
@@ -255,10 +259,5 @@ def _folder_name(variant: str) -> str:
     return variant.replace(" ", "-").replace("/", "-")
 
 
-def _flag(name: str, value: Any) -> list[str]:
-    if name == "framework":
-        return ["--framework", value]
-    item = next(item for item in dataclasses.fields(Recipe) if item.name == name)
-    if isinstance(value, bool):
-        return [flag(item) if value else flag(item).replace("--", "--no-", 1)]
-    return [flag(item), ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+def _words(name: str, value: Any) -> list[str]:
+    return ["--framework", value] if name == "framework" else flag_words(name, value)

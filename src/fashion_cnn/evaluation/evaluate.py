@@ -13,9 +13,13 @@ from sklearn.metrics import classification_report
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
-from fashion_cnn.evaluation.metrics import log_softmax, measure, most_confused
+from fashion_cnn.evaluation.calibration import Calibration, fit
+from fashion_cnn.evaluation.errors import error_rows
+from fashion_cnn.evaluation.metrics import measure, most_confused
+from fashion_cnn.evaluation.reliability import measure_calibration
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
+from fashion_cnn.run.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def evaluate_run(
     *,
     tta: bool = False,
 ) -> dict[str, Any]:
-    """Evaluate the best and the final checkpoint; write the report, the matrix, the predictions.
+    """Evaluate the best and the final checkpoint; calibrate; write report, matrix, predictions.
 
     Those speak of the checkpoint that the recipe's `answer` names, or of the final one where no
     epoch was finished; and of the test set, or of the validation part where that stays sealed.
@@ -68,7 +72,7 @@ def evaluate_run(
         run.record_test_reading(status=standing.status, step=standing.step)
         parts["test"] = open_test()
     results: dict[str, Any] = {"best": None, "final": None, "tta": None}
-    logits = np.empty((0, 10), np.float32)
+    shown_logits: dict[str, NDArray[np.float32]] = {}
     shown = run.recipe.answer if best else "final"
     part_shown = "test" if open_test else "validation"
     for name in ("best", "final") if best else ("final",):
@@ -79,7 +83,7 @@ def evaluate_run(
         scores = {part: classifier.logits(split.images) for part, split in parts.items()}
         results[name] = {**where, "test": None, **_measure(scores, parts)}
         if name == shown:
-            logits = scores[part_shown]
+            shown_logits = scores
             if tta:
                 both = {
                     part: (scores[part] + classifier.logits(np.flip(split.images, axis=2)))
@@ -98,7 +102,15 @@ def evaluate_run(
         "training_seconds": standing.seconds,
         **results,
     }
-    _write_report(run, metrics, logits, parts[part_shown].labels)
+    calibration = fit(shown_logits["validation"], validation.labels)
+    logits, labels = shown_logits[part_shown], parts[part_shown].labels
+    measured = measure_calibration(calibration, logits, labels, part_shown)
+    run.record_calibration({"checkpoint": shown, **calibration, "measured": measured})
+    _write_report(run, metrics, logits, labels)
+    answer = Calibration.from_dict(calibration).answer(logits)
+    predictions = Predictions(labels, answer.predicted, answer.probabilities)
+    run.record_predictions(predictions)
+    run.record_table("errors", _csv(error_rows(predictions, CLASS_NAMES)))
     return metrics
 
 
@@ -136,18 +148,10 @@ def _write_report(
     text = f"{title}{text}\nMost often taken for each other:\n{pairs}"
     run.record_report(text, {"checkpoint": shown, "split": part, **dict(values)})  # type: ignore[arg-type]
     header = ["true \\ predicted", *CLASS_NAMES]
-    run.record_confusion(
-        _csv([header, *([name, *row] for name, row in zip(CLASS_NAMES, confusion, strict=True))])
+    run.record_table(
+        "confusion_matrix",
+        _csv([header, *([name, *row] for name, row in zip(CLASS_NAMES, confusion, strict=True))]),
     )
-    probabilities = np.exp(log_softmax(logits))
-    columns = ["index", "label", "predicted", "confidence", *(f"p{i}" for i in range(10))]
-    rows = [
-        [index, label, guess, f"{row.max():.6f}", *(f"{p:.6f}" for p in row)]
-        for index, (label, guess, row) in enumerate(
-            zip(labels, predicted, probabilities, strict=True)
-        )
-    ]
-    run.record_predictions(_csv([columns, *rows]))
 
 
 def _csv(rows: Sequence[Sequence[object]]) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fashion_cnn.errors import UsageError
 
@@ -28,7 +27,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A classifier on a split.
+    """A classifier on a split, its probabilities as its logits say: not calibrated.
 
     Attributes:
         split: "validation" or "test".
@@ -77,10 +76,10 @@ def measure(
         )
     if not np.isfinite(logits).all():
         raise UsageError("logits are not finite")
-    log_probabilities = log_softmax(logits)
-    probabilities = np.exp(log_probabilities)
+    # Imported here: whoever only answers needs `log_softmax`, and no scikit-learn.
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
     predicted = logits.argmax(1)
-    confidence = probabilities.max(1)
     correct = predicted == labels
     every = range(classes)
     scores: Any = precision_recall_fscore_support(
@@ -93,7 +92,6 @@ def measure(
     return Evaluation(
         split=split,
         n=len(labels),
-        loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         accuracy=float(correct.mean()),
         interval=wilson_interval(int(correct.sum()), len(labels)),
         per_class=tuple(
@@ -101,10 +99,28 @@ def measure(
             for i, (p, r, f, s) in enumerate(zip(*scores, strict=True))
         ),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        ece=expected_calibration_error(confidence, correct),
-        brier=float(((probabilities - np.eye(classes)[labels]) ** 2).sum(1).mean()),
-        mean_confidence=float(confidence.mean()),
+        **probability_scores(log_softmax(logits), labels),
     )
+
+
+def probability_scores(
+    log_probabilities: NDArray[np.float64], labels: NDArray[np.int64]
+) -> dict[str, float]:
+    """How good probabilities are: `loss`, `brier`, `ece` and `mean_confidence` of `Evaluation`.
+
+    Args:
+        log_probabilities: (N, C) natural logarithms, N >= 1.
+        labels: int64 (N,).
+    """
+    probabilities = np.exp(log_probabilities)
+    confidence = probabilities.max(1)
+    truth = np.eye(log_probabilities.shape[1])[labels]
+    return {
+        "loss": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        "brier": float(((probabilities - truth) ** 2).sum(1).mean()),
+        "ece": expected_calibration_error(confidence, log_probabilities.argmax(1) == labels),
+        "mean_confidence": float(confidence.mean()),
+    }
 
 
 def log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -223,6 +223,14 @@ def flag(item: dataclasses.Field[Any]) -> str:
     return "--" + (item.metadata["flag"] or item.name).replace("_", "-")
 
 
+def flag_words(name: str, value: Any) -> list[str]:
+    """The words of a command line that set field `name` to `value`."""
+    item = next(item for item in dataclasses.fields(Recipe) if item.name == name)
+    if isinstance(value, bool):
+        return [flag(item) if value else flag(item).replace("--", "--no-", 1)]
+    return [flag(item), ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+
+
 def nearest(word: str, known: list[str]) -> str:
     """Offer the known word that looks most like `word`: " (did you mean …?)", or nothing."""
     close = difflib.get_close_matches(word, known, n=1)

@@ -21,7 +21,7 @@ _TRAINING, _VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind 
 
 
 def draw_run(run: Run, metrics: dict[str, Any]) -> None:
-    """Write the loss and accuracy curves and both confusion matrices.
+    """Write the loss and accuracy curves, both confusion matrices, the reliability diagram.
 
     Args: metrics: what `metrics.json` holds, or is about to.
     """
@@ -40,6 +40,8 @@ def draw_run(run: Run, metrics: dict[str, Any]) -> None:
         "confusion_matrix_normalized",
         _matrix(shares, names, f"{title}\nshare of the true class", ".2f"),
     )
+    if calibration := run.calibration:
+        run.record_plot("reliability", _reliability(calibration))
 
 
 def sample_grid(split: Split, columns: int, seed: int) -> bytes:
@@ -63,7 +65,7 @@ def sample_grid(split: Split, columns: int, seed: int) -> bytes:
         row[0].text(
             -0.15, 0.5, CLASS_NAMES[label], ha="right", va="center", transform=row[0].transAxes
         )
-    return _png(figure)
+    return png(figure)
 
 
 def differences_plot(result: Mapping[str, Any]) -> bytes:
@@ -104,7 +106,7 @@ def differences_plot(result: Mapping[str, Any]) -> bytes:
         f"{result['name']}: difference from {first!r}, paired by seed (n={seeds}), "
         "95 % intervals; a diamond where the interval leaves 0 out"
     )
-    return _png(figure)
+    return png(figure)
 
 
 def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> bytes:
@@ -146,7 +148,7 @@ def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> byt
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(alpha=0.3)
     axes.legend()
-    return _png(figure)
+    return png(figure)
 
 
 def _matrix(values: NDArray[Any], names: list[str], title: str, style: str) -> bytes:
@@ -163,15 +165,60 @@ def _matrix(values: NDArray[Any], names: list[str], title: str, style: str) -> b
             value = values[row, column]
             colour = "white" if value > dark else "black" if value else "#999999"
             axes.text(column, row, format(value, style), ha="center", va="center", color=colour)
-    return _png(figure)
+    return png(figure)
+
+
+def _reliability(calibration: dict[str, Any]) -> bytes:
+    """Accuracy against confidence, before and after the temperature."""
+    measured = calibration["measured"]
+    figure, axes = _figure(8, 7)
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, label="confidence = accuracy")
+    for part, name, colour in (
+        ("before", "as trained", _TRAINING),
+        ("after", f"temperature {calibration['temperature']:.3f}", _VALIDATION),
+    ):
+        rows = measured[part]["reliability"]
+        middle = [row["confidence"] for row in rows]
+        height = np.array([row["accuracy"] for row in rows])
+        ends = np.array([row["interval"] for row in rows]).reshape(-1, 2).T
+        axes.errorbar(
+            middle,
+            height,
+            yerr=np.abs(ends - height),
+            color=colour,
+            marker="o",
+            markersize=4,
+            linewidth=1.5,
+            elinewidth=0.8,
+            capsize=2,
+            label=f"{name}: calibration error {100 * measured[part]['ece']:.2f} %",
+        )
+    fitted = calibration["fitted_on"]
+    title = f"{measured['split'].capitalize()} set, {measured['n']:,} images; temperature fitted on"
+    axes.set(
+        xlabel="confidence",
+        ylabel="accuracy (95 % interval)",
+        title=f"{title} {fitted['n']:,} of validation",
+        xlim=(0, 1),
+        ylim=(0, 1),
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    return png(figure)
+
+
+def figure_of(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches, that makes room for its labels."""
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = figure_of(width, height)
     return figure, figure.add_subplot()
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Draw a figure."""
     data = io.BytesIO()
     FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
     return data.getvalue()

@@ -1,9 +1,11 @@
 """Runs in a few lines of text."""
 
 import dataclasses
+import shlex
 from typing import Any
 
-from fashion_cnn.recipes.recipe import Recipe, format_value
+from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.recipe import Recipe, flag_words, format_value
 from fashion_cnn.run.folder import Run
 
 
@@ -25,6 +27,45 @@ def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str
         groups[source].append(f"{item.name}={format_value(value)}")
     lines = [f"  {source}: {' '.join(values)}" for source, values in groups.items() if values]
     return "\n".join([f"training {recipe.name}", *lines])
+
+
+def explain_recipe(recipe: Recipe) -> list[tuple[str, str, str, str]]:
+    """Each setting: name, value, where it comes from, meaning.
+
+    What neither the named recipe nor the defaults say was set for this run.
+    """
+    default, named = Recipe(), _catalogued(recipe)
+    rows = []
+    for item in dataclasses.fields(recipe):
+        value = getattr(recipe, item.name)
+        if item.name == "name":
+            origin = "recipe"
+        elif value != getattr(named, item.name):
+            origin = "this run"
+        else:
+            origin = "default" if value == getattr(default, item.name) else f"recipe {named.name}"
+        rows.append((item.name, format_value(value), origin, item.metadata["help"]))
+    return rows
+
+
+def reproduce(run: Run) -> str:
+    """The command that does a run again."""
+    recipe, environment = run.recipe, run.environment
+    named = _catalogued(recipe)
+    words = ["fashion-cnn", "train", named.name]
+    for item in dataclasses.fields(recipe):
+        value = getattr(recipe, item.name)
+        if item.name != "name" and value != getattr(named, item.name):
+            words += flag_words(item.name, value)
+    if isinstance(environment.get("threads"), int):
+        words += ["--threads", str(environment["threads"])]
+    words += ["--deterministic"] * (environment.get("deterministic") is True)
+    words += ["--no-test"] * run.split["test_sealed"]
+    return shlex.join(words)
+
+
+def _catalogued(recipe: Recipe) -> Recipe:
+    return catalog.named(recipe.name if recipe.name in catalog.RECIPES else "baseline")
 
 
 def summarise(run: Run, metrics: dict[str, Any]) -> str:

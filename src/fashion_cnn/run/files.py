@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from fashion_cnn.errors import CheckpointError
+from fashion_cnn.errors import CheckpointError, UsageError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -48,6 +48,16 @@ def from_json(data: bytes, what: str) -> Any:
         return json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{what} is not valid JSON ({error})") from None
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run. Raises `UsageError` when it is missing or not valid."""
+    try:
+        return from_json(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except CheckpointError as error:
+        raise UsageError(str(error)) from None
 
 
 def _refuse(constant: str) -> None:

@@ -1,9 +1,7 @@
 """`Run`: one training run on disk."""
 
 import dataclasses
-import json
 import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -13,15 +11,18 @@ from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoint import Checkpoint
-from fashion_cnn.run.files import from_json, to_json, write_atomically
+from fashion_cnn.run.files import read_json, to_json, write_atomically
 from fashion_cnn.run.history import (
     EpochRecord,
     best_record,
-    history_from_csv,
+    has_rows,
     history_from_rows,
     history_to_csv,
+    read_history,
 )
 from fashion_cnn.run.lock import hold
+from fashion_cnn.run.log import append_entry, read_entries, to_line
+from fashion_cnn.run.predictions import Predictions, predictions_to_csv, read_predictions
 
 _RECIPE = "recipe.json"
 _ENVIRONMENT = "environment.json"
@@ -29,13 +30,15 @@ _SPLIT = "split.json"
 _LOG = "log.jsonl"
 _HISTORY = "history.csv"
 _METRICS = "metrics.json"
+_CALIBRATION = "calibration.json"
 _PREDICTIONS = "predictions.csv"
-_CONFUSION = "confusion_matrix.csv"
+_PAGE = "report.html"
 _REPORT = "classification_report"
 _CHECKPOINTS = "checkpoints"
 _LOCK = ".lock"
-_PLOTS = ("loss_*.png", "accuracy_*.png", "confusion_matrix*.png")
-_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _HISTORY, _METRICS, _PREDICTIONS, _CONFUSION)
+_PLOTS = ("loss_*.png", "accuracy_*.png", "confusion_matrix*.png", "reliability.png")
+_TABLES = (_HISTORY, _METRICS, _CALIBRATION, _PREDICTIONS, "confusion_matrix.csv", "errors.csv")
+_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _PAGE, *_TABLES)
 
 _NEWEST_KEPT = 2
 
@@ -110,12 +113,8 @@ class Run:
         """Whether there is no more than a start leaves before it writes the recipe."""
         early = {_ENVIRONMENT, _SPLIT, _HISTORY, _CHECKPOINTS}
         names = {path.name for path in self._own_files() if not path.name.startswith(".")}
-        history = self.path / _HISTORY
-        return (
-            names <= early
-            and not (history.exists() and history.read_bytes().count(b"\n") > 1)
-            and set(checkpoint.published_steps(self.path / _CHECKPOINTS)) <= {0}
-        )
+        steps = set(checkpoint.published_steps(self.path / _CHECKPOINTS))
+        return names <= early and steps <= {0} and not has_rows(self.path / _HISTORY)
 
     def _own_files(self) -> set[Path]:
         patterns = (*_ALL, f"{_REPORT}.*", *_PLOTS, _CHECKPOINTS, ".*.tmp")
@@ -129,7 +128,7 @@ class Run:
     @property
     def recipe(self) -> Recipe:
         """The recipe. Raises `UsageError` if the file was altered beyond use."""
-        return Recipe.from_dict(self._read_json(_RECIPE))
+        return Recipe.from_dict(read_json(self.path / _RECIPE))
 
     def record_recipe(self, recipe: Recipe) -> None:
         """Write `recipe.json`, the mark of a run: there must be a checkpoint first."""
@@ -138,7 +137,7 @@ class Run:
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, hardware, device and threads. Raises `UsageError` if it is unusable."""
-        found = self._read_json(_ENVIRONMENT)
+        found = read_json(self.path / _ENVIRONMENT)
         if not isinstance(found, dict) or found.get("framework") not in ("pytorch", "keras"):
             raise UsageError(f"{self.path / _ENVIRONMENT} names no framework")
         return found
@@ -149,7 +148,7 @@ class Run:
 
         Raises `UsageError` if it is unusable.
         """
-        found = self._read_json(_SPLIT)
+        found = read_json(self.path / _SPLIT)
         if not isinstance(found, dict) or type(found.get("test_sealed")) is not bool:
             raise UsageError(f"{self.path / _SPLIT} does not say whether the test set is sealed")
         return found
@@ -158,20 +157,11 @@ class Run:
 
     def log(self, event: str, **details: Any) -> None:
         """Append one JSON object to `log.jsonl`, durably."""
-        if self._read_only:
-            return
-        entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
-        with (self.path / _LOG).open("ab") as file:
-            file.write(json.dumps(entry).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        if not self._read_only:
+            append_entry(self.path / _LOG, event, details)
 
     def record_test_reading(self, **details: Any) -> int:
-        """Write down that the test set is about to be opened: before it is.
-
-        Returns:
-            How often this run has opened it, this time included.
-        """
+        """Write down that the test set is about to be opened, before it is; count it in."""
         self.log("test_set_opened", **details)
         return self.test_readings()
 
@@ -181,22 +171,12 @@ class Run:
 
     def events(self) -> list[dict[str, Any]]:
         """The entries of `log.jsonl`; a torn line is passed over."""
-        path, entries = self.path / _LOG, []
-        for line in path.read_bytes().splitlines() if path.exists() else []:
-            try:
-                entries.append(json.loads(line))
-            except (ValueError, RecursionError):
-                continue
-        return [entry for entry in entries if isinstance(entry, dict)]
+        return read_entries(self.path / _LOG)
 
     @property
     def history(self) -> list[EpochRecord]:
         """One record a finished epoch. Raises `UsageError` if the file was altered beyond use."""
-        path = self.path / _HISTORY
-        try:
-            return history_from_csv(path.read_text()) if path.exists() else []
-        except (ValueError, TypeError, KeyError) as error:
-            raise UsageError(f"{path} is not a history as it was written ({error})") from None
+        return read_history(self.path / _HISTORY)
 
     def record_history(self, history: Sequence[EpochRecord]) -> None:
         """Write `history.csv`."""
@@ -210,7 +190,7 @@ class Run:
             for entry in self.events()
             if entry.get("event") != "epoch" or entry.get("step") in range(step + 1)
         ]
-        self._write(_LOG, b"".join(json.dumps(entry).encode() + b"\n" for entry in kept))
+        self._write(_LOG, b"".join(to_line(entry) for entry in kept))
 
     # -- checkpoints ------------------------------------------------------------------------------
 
@@ -302,19 +282,38 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any] | None:
         """`metrics.json`, or None before the run was evaluated."""
-        return self._read_json(_METRICS) if (self.path / _METRICS).exists() else None
+        return read_json(self.path / _METRICS) if (self.path / _METRICS).exists() else None
 
     def record_metrics(self, metrics: dict[str, Any]) -> None:
         """Write `metrics.json`."""
         self._write(_METRICS, to_json(metrics))
 
-    def record_predictions(self, csv: str) -> None:
-        """Write `predictions.csv`."""
-        self._write(_PREDICTIONS, csv.encode())
+    @property
+    def calibration(self) -> dict[str, Any] | None:
+        """`calibration.json`, which `evaluation.calibration` reads; None before the evaluation."""
+        return read_json(self.path / _CALIBRATION) if (self.path / _CALIBRATION).exists() else None
 
-    def record_confusion(self, csv: str) -> None:
-        """Write `confusion_matrix.csv`."""
-        self._write(_CONFUSION, csv.encode())
+    def record_calibration(self, calibration: dict[str, Any]) -> None:
+        """Write `calibration.json`."""
+        self._write(_CALIBRATION, to_json(calibration))
+
+    @property
+    def predictions(self) -> Predictions:
+        """A row an image that the results speak of; raises as `read_predictions`."""
+        return read_predictions(self.path / _PREDICTIONS)
+
+    def record_predictions(self, predictions: Predictions) -> None:
+        """Write `predictions.csv`."""
+        self._write(_PREDICTIONS, predictions_to_csv(predictions).encode())
+
+    def record_table(self, name: str, csv: str) -> None:
+        """Write "confusion_matrix" or "errors" as CSV."""
+        self._write(f"{name}.csv", csv.encode())
+
+    def record_page(self, html: str) -> Path:
+        """Write `report.html`; returns where it is."""
+        self._write(_PAGE, html.encode())
+        return self.path / _PAGE
 
     def record_report(self, text: str, values: dict[str, Any]) -> None:
         """Write `classification_report.txt` and `.json`."""
@@ -322,22 +321,10 @@ class Run:
         self._write(f"{_REPORT}.json", to_json(values))
 
     def record_plot(self, name: str, png: bytes) -> None:
-        """Write a picture: "loss", "accuracy", "confusion_matrix" or "…_normalized"."""
+        """Write a picture: "loss", "accuracy", "confusion_matrix…" or "reliability"."""
         suffix = f"_{self.environment['framework']}" if name in ("loss", "accuracy") else ""
         self._write(f"{name}{suffix}.png", png)
-
-    # -- bytes ------------------------------------------------------------------------------------
 
     def _write(self, name: str, data: bytes) -> None:
         if not self._read_only:
             write_atomically(self.path / name, data)
-
-    def _read_json(self, name: str) -> Any:
-        try:
-            data = (self.path / name).read_bytes()
-        except OSError as error:
-            raise UsageError(f"{self.path / name} cannot be read: {error.strerror}") from None
-        try:
-            return from_json(data, str(self.path / name))
-        except CheckpointError as error:
-            raise UsageError(str(error)) from None

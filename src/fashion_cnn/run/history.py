@@ -5,7 +5,10 @@ import dataclasses
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from fashion_cnn.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,19 @@ def history_from_csv(text: str) -> list[EpochRecord]:
         EpochRecord(**{name: types[name](value) for name, value in row.items()})  # type: ignore
         for row in csv.DictReader(io.StringIO(text))
     ]
+
+
+def read_history(path: Path) -> list[EpochRecord]:
+    """Read `history.csv`, empty without it. Raises `UsageError` if it was altered beyond use."""
+    try:
+        return history_from_csv(path.read_text()) if path.exists() else []
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{path} is not a history as it was written ({error})") from None
+
+
+def has_rows(path: Path) -> bool:
+    """Whether a history has more than its header."""
+    return path.exists() and path.read_bytes().count(b"\n") > 1
 
 
 def history_from_rows(rows: Sequence[Mapping[str, Any]]) -> list[EpochRecord]:

@@ -1,0 +1,289 @@
+"""Whether one run is really better than another: from their folders alone."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation.metrics import wilson_interval
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.predictions import Predictions
+
+Interval = tuple[float, float]
+_Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one recipe that differ in their seed alone.
+
+    Attributes:
+        name: the folder of a single run; the recipe and how many seeds of several.
+        runs: their folders, by seed.
+        accuracies: from 0 to 1, one a run.
+        recalls: (runs, classes), NaN for a class without images.
+        predictions: one a run.
+    """
+
+    name: str
+    runs: dict[int, str]
+    accuracies: tuple[float, ...]
+    recalls: NDArray[np.float64]
+    predictions: tuple[Predictions, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy."""
+        return statistics.mean(self.accuracies)
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of the accuracies over the seeds; None for a single run."""
+        return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else None
+
+    @property
+    def interval(self) -> Interval:
+        """95 % interval: Student's of the mean over the seeds, Wilson's of a single run."""
+        if self.deviation is None:
+            correct = self.predictions[0].correct
+            return wilson_interval(int(correct.sum()), len(correct))
+        reach = _student(len(self.accuracies) - 1) * self.deviation / len(self.accuracies) ** 0.5
+        return self.mean - reach, self.mean + reach
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Two runs on the same images.
+
+    Attributes:
+        gained, lost: positions of the images that the second alone has right, that the first
+            alone has.
+        exact_p, mid_p: two-sided p-values of "both are equally often right".
+    """
+
+    gained: NDArray[np.int64]
+    lost: NDArray[np.int64]
+    exact_p: float
+    mid_p: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A second group less the first.
+
+    Attributes:
+        accuracy: difference of the mean accuracies.
+        interval: its 95 % interval, by `method`.
+        method: in words.
+        recalls: (classes,) differences of the mean recalls.
+        recall_intervals: 95 % intervals of these, for two single runs; else None.
+        mcnemar: for two single runs; else None.
+    """
+
+    accuracy: float
+    interval: Interval
+    method: str
+    recalls: NDArray[np.float64]
+    recall_intervals: list[Interval] | None
+    mcnemar: McNemar | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Groups, and how each differs from the first.
+
+    Attributes:
+        split: what all speak of, "test" or "validation".
+        n: its images.
+        class_names: of the classes.
+        groups: in the order in which their runs were named.
+        differences: of every group but the first.
+    """
+
+    split: str
+    n: int
+    class_names: tuple[str, ...]
+    groups: tuple[Group, ...]
+    differences: tuple[Difference, ...]
+
+
+def compare(runs: Sequence[Run]) -> Comparison:
+    """Compare runs on the same images.
+
+    Of more than two, those of one recipe with several seeds count as a group.
+
+    Raises:
+        UsageError: fewer than two runs, one was not evaluated, or they do not speak of the same
+            images: a test set that is sealed on one side, other data, other validation parts.
+    """
+    if len({run.path.resolve() for run in runs}) < max(2, len(runs)):
+        raise UsageError("name two runs or more, each once")
+    stands = [_standing(run) for run in runs]
+    first = stands[0]
+    for run, stand in zip(runs[1:], stands[1:], strict=True):
+        _must_be_comparable(runs[0], first, run, stand)
+    members: dict[str, list[int]] = {}
+    for place, run in enumerate(runs):
+        recipe = run.recipe.replace(seed=0)
+        members.setdefault(f"{dataclasses.astuple(recipe)}", []).append(place)
+    groups = []
+    for places in members.values():
+        seeds = [runs[place].recipe.seed for place in places]
+        if len(set(seeds)) == len(seeds) and len(runs) > 2:
+            groups.append(_group(runs, stands, places))
+        else:  # two runs are asked about one by one; one seed twice is nothing to average
+            groups += [_group(runs, stands, [place]) for place in places]
+    return Comparison(
+        first["split"],
+        len(first["predictions"].labels),
+        tuple(first["class_names"]),
+        tuple(groups),
+        tuple(_difference(groups[0], group) for group in groups[1:]),
+    )
+
+
+def mcnemar(first: Predictions, second: Predictions) -> McNemar:
+    """Test whether two runs are right equally often on the same images.
+
+    Of the images that only one of them has right, each would be either's with probability 1/2.
+    `mid_p` counts half of the outcome itself; it errs less on the safe side than `exact_p`.
+
+    Source: McNemar 1947, doi 10.1007/BF02295996; Fagerland et al. 2013,
+    doi 10.1186/1471-2288-13-91.
+    """
+    from scipy.stats import binom  # here: only this needs it
+
+    gained = np.flatnonzero(second.correct & ~first.correct)
+    lost = np.flatnonzero(first.correct & ~second.correct)
+    n, fewer = len(gained) + len(lost), min(len(gained), len(lost))
+    tail = float(binom.cdf(fewer, n, 0.5)) if n else 1.0
+    exact = min(1.0, 2 * tail)
+    mid = min(1.0, 2 * tail - float(binom.pmf(fewer, n, 0.5))) if n else 1.0
+    return McNemar(gained, lost, exact, mid)
+
+
+def paired_interval(gained: int, lost: int, n: int) -> Interval:
+    """95 % interval of the difference of two proportions on the same `n` images.
+
+    Wald's, after half an image was added to each of the four counts.
+
+    Source: Agresti and Min 2005, doi 10.1002/sim.1781.
+    """
+    more, less, total = gained + 0.5, lost + 0.5, n + 2.0
+    centre = (more - less) / total
+    reach = _Z95 * math.sqrt(more + less - (more - less) ** 2 / total) / total
+    return max(-1.0, centre - reach), min(1.0, centre + reach)
+
+
+def _standing(run: Run) -> dict[str, Any]:
+    metrics = run.metrics
+    if metrics is None:
+        raise UsageError(f"{run.path} was not evaluated yet; call: fashion-cnn evaluate {run.path}")
+    try:
+        return {
+            "split": metrics["reports_speak_on"],
+            "class_names": metrics["class_names"],
+            "data": run.environment["data_sha256"],
+            "part": (run.recipe.seed, run.recipe.validation),
+            "predictions": run.predictions,
+        }
+    except (KeyError, TypeError) as error:
+        raise UsageError(
+            f"{run.path}: its results lack {error}; write them anew: fashion-cnn evaluate "
+            f"{run.path}"
+        ) from None
+
+
+def _must_be_comparable(a: Run, one: dict[str, Any], b: Run, other: dict[str, Any]) -> None:
+    if one["split"] != other["split"]:
+        sealed = a if one["split"] == "validation" else b
+        raise UsageError(
+            f"{sealed.path} has its test set sealed, so it speaks of validation images and the "
+            f"other of test images; open it with: fashion-cnn evaluate {sealed.path}"
+        )
+    labels = one["predictions"].labels
+    if (
+        one["data"] != other["data"]
+        or one["class_names"] != other["class_names"]
+        or not np.array_equal(labels, other["predictions"].labels)
+        or (one["split"] == "validation" and one["part"] != other["part"])
+    ):
+        raise UsageError(
+            f"{a.path} and {b.path} do not speak of the same {one['split']} images, so they "
+            "cannot be compared image by image"
+        )
+
+
+def _group(runs: Sequence[Run], stands: Sequence[dict[str, Any]], places: list[int]) -> Group:
+    places = sorted(places, key=lambda place: runs[place].recipe.seed)
+    predictions = tuple(stands[place]["predictions"] for place in places)
+    classes = predictions[0].probabilities.shape[1]
+    recalls = [
+        [_mean(p.correct[p.labels == label]) for label in range(classes)] for p in predictions
+    ]
+    recipe: Recipe = runs[places[0]].recipe
+    name = str(runs[places[0]].path)
+    if len(places) > 1:
+        shared = {runs[place].path.parent for place in places}
+        where = shared.pop() if len(shared) == 1 else recipe.name
+        name = f"{where} ({len(places)} seeds)"
+    return Group(
+        name,
+        {runs[place].recipe.seed: str(runs[place].path) for place in places},
+        tuple(float(p.correct.mean()) for p in predictions),
+        np.array(recalls),
+        predictions,
+    )
+
+
+def _difference(first: Group, second: Group) -> Difference:
+    accuracy = second.mean - first.mean
+    recalls = second.recalls.mean(0) - first.recalls.mean(0)
+    if len(first.runs) == len(second.runs) == 1:
+        (one,), (other,) = first.predictions, second.predictions
+        test = mcnemar(one, other)
+        of_classes = []
+        for label in range(len(recalls)):
+            gained, lost = (int((one.labels[p] == label).sum()) for p in (test.gained, test.lost))
+            of_classes.append(paired_interval(gained, lost, int((one.labels == label).sum())))
+        interval = paired_interval(len(test.gained), len(test.lost), len(one.labels))
+        return Difference(accuracy, interval, "paired by image", recalls, of_classes, test)
+    common = sorted(first.runs.keys() & second.runs.keys())
+    if len(common) > 1 and len(common) == len(first.runs) == len(second.runs):
+        pairs = np.array(second.accuracies) - np.array(first.accuracies)
+        reach = _student(len(pairs) - 1) * float(pairs.std(ddof=1)) / len(pairs) ** 0.5
+        method = f"Student's, {len(pairs)} pairs of one seed"
+    else:
+        error, freedom = _welch(first, second)
+        reach, method = _student(freedom) * error, "Welch's, over the seeds"
+    return Difference(accuracy, (accuracy - reach, accuracy + reach), method, recalls, None, None)
+
+
+def _welch(first: Group, second: Group) -> tuple[float, float]:
+    """Standard error and degrees of freedom; one run alone is given the other group's deviation."""
+    n, m = len(first.runs), len(second.runs)
+    a, b = first.deviation, second.deviation
+    if a is None or b is None:
+        shared = a if b is None else b
+        assert shared is not None
+        return shared * math.sqrt(1 / n + 1 / m), max(n, m) - 1
+    v, w = a**2 / n, b**2 / m
+    freedom = (v + w) ** 2 / (v**2 / (n - 1) + w**2 / (m - 1)) if v + w else n + m - 2
+    return math.sqrt(v + w), freedom
+
+
+def _student(freedom: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975))
+
+
+def _mean(values: NDArray[np.bool_]) -> float:
+    return float(values.mean()) if len(values) else math.nan

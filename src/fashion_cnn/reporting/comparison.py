@@ -1,0 +1,151 @@
+"""A comparison of runs as text, as CSV and as a picture."""
+
+import csv
+import io
+import math
+
+import numpy as np
+
+from fashion_cnn.evaluation.compare import Comparison, Difference, Group
+
+_COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
+_RECALL = (
+    "Recall by class, percentage points from the first (each 95 % interval for itself: of ten, one "
+    "that leaves 0 out is no surprise):"
+)
+
+
+def to_text(comparison: Comparison) -> str:
+    """The accuracies, the differences from the first, and what they mean, in Markdown tables."""
+    first, *others = comparison.groups
+    lines = [
+        f"{comparison.n:,} {comparison.split} images",
+        "",
+        "| | runs | accuracy | 95 % interval | difference | 95 % interval |",
+        "|---|---|---|---|---|---|",
+        _row(first, None),
+        *(_row(g, d) for g, d in zip(others, comparison.differences, strict=True)),
+    ]
+    for group, difference in zip(others, comparison.differences, strict=True):
+        lines += ["", f"{group.name} against {first.name}:", f"  {_verdict(difference)}"]
+        lines += _sides(difference)
+    lines += ["", _RECALL, ""]
+    header = " | ".join(group.name for group in others)
+    lines += [f"| class | {first.name} | {header} |", "|---" * (2 + len(others)) + "|"]
+    for label, name in enumerate(comparison.class_names):
+        cells = [f"{100 * first.recalls.mean(0)[label]:.1f} %"]
+        for difference in comparison.differences:
+            cell = f"{100 * difference.recalls[label]:+.1f}"
+            if difference.recall_intervals:
+                low, high = difference.recall_intervals[label]
+                cell += f" ({100 * low:+.1f} to {100 * high:+.1f})"
+            cells.append(cell)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def to_csv(comparison: Comparison) -> str:
+    """A row an image on which two single runs differ in being right."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["first", "second", "index", "label", "first_says", "second_says", "change"])
+    first, *others = comparison.groups
+    for group, difference in zip(others, comparison.differences, strict=True):
+        if test := difference.mcnemar:
+            one, other = first.predictions[0], group.predictions[0]
+            for change, places in (("gained", test.gained), ("lost", test.lost)):
+                for i in places.tolist():
+                    says = [one.labels[i], one.predicted[i], other.predicted[i]]
+                    writer.writerow([first.name, group.name, i, *says, change])
+    return text.getvalue()
+
+
+def draw(comparison: Comparison) -> bytes:
+    """Accuracies with their intervals, and the recall of each class from the first's: PNG."""
+    from fashion_cnn.reporting.plots import figure_of, png
+
+    figure = figure_of(11, 1.6 + 0.4 * len(comparison.groups) + 3.6)
+    above, below = figure.subplots(2, 1, height_ratios=[1 + 0.4 * len(comparison.groups), 3.6])
+    for place, group in enumerate(comparison.groups):
+        colour = _COLOURS[place % len(_COLOURS)]
+        low, high = (100 * end for end in group.interval)
+        above.plot([low, high], [place, place], color=colour, linewidth=2)
+        above.plot(100 * group.mean, place, "o", color=colour, markersize=8)
+        if len(group.runs) > 1:
+            above.plot(
+                [100 * a for a in group.accuracies],
+                [place] * len(group.runs),
+                "|",
+                color=colour,
+                markersize=14,
+            )
+    above.set_yticks(range(len(comparison.groups)), [g.name for g in comparison.groups])
+    above.set(
+        xlabel=f"{comparison.split} accuracy, % (95 % interval)",
+        ylim=(len(comparison.groups) - 0.5, -0.5),
+    )
+    above.grid(axis="x", alpha=0.3)
+    classes = np.arange(len(comparison.class_names))
+    width = 0.8 / max(1, len(comparison.differences))
+    for place, difference in enumerate(comparison.differences):
+        x = classes + (place - (len(comparison.differences) - 1) / 2) * width
+        height = 100 * difference.recalls
+        ends = None
+        if difference.recall_intervals:
+            ends = np.abs(100 * np.array(difference.recall_intervals).T - height)
+        colour = _COLOURS[(place + 1) % len(_COLOURS)]
+        below.bar(x, height, width * 0.9, yerr=ends, color=colour, ecolor="#555555", capsize=2)
+    below.axhline(0, color="black", linewidth=0.8)
+    below.set_xticks(classes, comparison.class_names, rotation=30, ha="right")
+    below.set(ylabel=f"recall, points from {comparison.groups[0].name}")
+    below.grid(axis="y", alpha=0.3)
+    return png(figure)
+
+
+def _row(group: Group, difference: Difference | None) -> str:
+    spread = "" if group.deviation is None else f" ± {100 * group.deviation:.2f}"
+    low, high = group.interval
+    cells = [
+        group.name,
+        str(len(group.runs)),
+        f"{100 * group.mean:.2f}{spread} %",
+        f"{100 * low:.2f} to {100 * high:.2f}",
+    ]
+    if difference is None:
+        return f"| {' | '.join(cells)} | | |"
+    low, high = difference.interval
+    return (
+        f"| {' | '.join(cells)} | {100 * difference.accuracy:+.2f} | "
+        f"{100 * low:+.2f} to {100 * high:+.2f}, {difference.method} |"
+    )
+
+
+def _verdict(difference: Difference) -> str:
+    low, high = difference.interval
+    if math.isnan(low):
+        return "no interval"
+    if low <= 0 <= high:
+        return "may be chance: the 95 % interval holds 0"
+    return f"{'better' if low > 0 else 'worse'}: the 95 % interval leaves 0 out"
+
+
+def _sides(difference: Difference) -> list[str]:
+    test = difference.mcnemar
+    if test is None:
+        return []
+    return [
+        f"  {len(test.gained)} images are right only now, {len(test.lost)} were right only before; "
+        f"McNemar: mid-p {_p(test.mid_p)}, exact p {_p(test.exact_p)}",
+        "  This is about these two networks; about recipes only several seeds say something.",
+        f"  right only now: {_some(test.gained.tolist())}",
+        f"  right only before: {_some(test.lost.tolist())}",
+    ]
+
+
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value >= 1e-4 else f"{value:.1e}"
+
+
+def _some(indices: list[int], most: int = 12) -> str:
+    more = f" … (--csv lists all {len(indices)})" if len(indices) > most else ""
+    return ", ".join(f"#{index}" for index in indices[:most]) + more if indices else "none"

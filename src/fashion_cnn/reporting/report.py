@@ -1,0 +1,289 @@
+"""The report of a run: one page that needs nothing but itself, made from its folder alone."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn import __version__
+from fashion_cnn.classifier import Classifier
+from fashion_cnn.data.fashion_mnist import find_data, load_test, load_training, nowhere
+from fashion_cnn.data.split import Split, divide
+from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation.errors import (
+    class_scores,
+    confident_mistakes,
+    doubtful_hits,
+    mistakes_between,
+)
+from fashion_cnn.evaluation.metrics import most_confused
+from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
+from fashion_cnn.reporting.curves import calibration_charts, learning_charts
+from fashion_cnn.reporting.summary import explain_recipe, reproduce
+from fashion_cnn.run.files import write_atomically
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.predictions import Predictions
+
+GALLERY = 24
+"""Images of each gallery."""
+
+PAIRS, PAIR_IMAGES = 5, 12
+"""Confused pairs, and images of each direction."""
+
+_COLUMNS = 40  # of the sheet that holds every image
+_MOST_IMAGES = 2500  # even noise, which no PNG compresses, then leaves a page below 3 MB
+_HITS = 48  # a class; the least sure of them
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Many images in one PNG, so that a page holds each once.
+
+    Attributes:
+        url: the PNG as a data URL.
+        places: position of an image in the split to its place in the sheet, row by row.
+    """
+
+    url: str
+    places: dict[int, int]
+
+    def style(self, index: int) -> str:
+        """The CSS variables that show image `index`."""
+        row, column = divmod(self.places[index], _COLUMNS)
+        return f"--x:{column};--y:{row}"
+
+
+def report(
+    run: Run,
+    *,
+    data_dir: str | Path | None = None,
+    output: str | Path | None = None,
+    classifier: Classifier | None = None,
+) -> Path:
+    """Make the report of a run on disk.
+
+    The images are opened again to be shown; of the test set that is one more reading, written down
+    as that.
+
+    Args:
+        run: evaluated; of any framework.
+        data_dir: the folder of the data set; see `find_data` for where it is looked for without.
+        output: the file; `report.html` in the run folder without.
+        classifier: of this run; with it the galleries show where it finds its evidence.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        UsageError: the run was not evaluated, or its files were altered beyond use.
+        DataError: the data set is missing or is not what it should be.
+    """
+    metrics = run.metrics
+    if metrics is None:
+        raise UsageError(f"{run.path} was not evaluated yet; call: fashion-cnn evaluate {run.path}")
+    directory = find_data(Path(data_dir) if data_dir else None)
+    if directory is None:
+        raise nowhere()
+    with run.lock():
+        predictions = run.predictions
+        if metrics["reports_speak_on"] == "test":
+            run.record_test_reading(purpose="pictures of the report; nothing is measured")
+            images = load_test(directory)
+        else:
+            recipe = run.recipe
+            images = divide(
+                load_training(directory), validation=recipe.validation, seed=recipe.seed
+            ).validation
+        maps = {}
+        if classifier:
+            shown = metrics[metrics["reports_speak_of"]][metrics["reports_speak_on"]]
+            chosen = gallery_images(predictions, shown["confusion"])
+            pixels = images.images[chosen]
+            found = occlusion_maps(classifier, pixels, predictions.predicted[chosen])
+            maps = dict(zip(chosen, draw_maps(pixels, found), strict=True))
+        html = make_report(run, metrics, images, maps)
+        if output is None:
+            return run.record_page(html)
+        write_atomically(Path(output), html.encode())
+        return Path(output)
+
+
+def make_report(
+    run: Run,
+    metrics: dict[str, Any],
+    images: Split,
+    heat_maps: dict[int, NDArray[np.uint8]] | None = None,
+) -> str:
+    """Render the page.
+
+    Args:
+        run: evaluated.
+        metrics: what `metrics.json` holds, or is about to.
+        images: those that `predictions.csv` speaks of, in its order.
+        heat_maps: RGB pictures, uint8 (28, 28, 3), of some of the gallery's images, to stand
+            beside them.
+
+    Returns:
+        HTML with its style, script and pictures inside.
+
+    Raises:
+        UsageError: the images are not those of the predictions.
+    """
+    from jinja2 import Environment, StrictUndefined  # here: only a page needs it
+
+    predictions = run.predictions
+    if not np.array_equal(predictions.labels, images.labels):
+        raise UsageError(f"{run.path}: predictions.csv is not of these {len(images)} images")
+    shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
+    result, names = metrics[shown][part], metrics["class_names"]
+    galleries = _galleries(predictions, result["confusion"])
+    sheet, cells = _sheet(predictions, images, galleries, len(names))
+    heat = _heat_sheet(heat_maps or {})
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters |= {"percent": _percent, "number": _number}
+    template = resources.files("fashion_cnn.reporting").joinpath("report.html.j2").read_text()
+    return environment.from_string(template).render(
+        version=__version__,
+        name=run.path.resolve().name,
+        folder=str(run.path),
+        metrics=metrics,
+        shown=shown,
+        part=part,
+        part_noun="test" if part == "test" else "validation",
+        result=result,
+        names=names,
+        history=run.history,
+        charts=learning_charts(run, metrics),
+        calibration=run.calibration,
+        calibration_charts=calibration_charts(run.calibration),
+        scores=class_scores(result["confusion"]),
+        rows=_matrix(result["confusion"]),
+        pairs=[
+            {"count": count, "one": a, "other": b}
+            for count, a, b in most_confused(result["confusion"], PAIRS)
+            if count
+        ],
+        galleries=galleries,
+        predictions=predictions,
+        confidence=predictions.confidence,
+        sheet=sheet,
+        heat=heat,
+        columns=_COLUMNS,
+        cells=cells,
+        readings=run.test_readings(),
+        recipe=run.recipe,
+        settings=explain_recipe(run.recipe),
+        environment=run.environment,
+        split=run.split,
+        command=reproduce(run),
+    )
+
+
+def gallery_images(predictions: Predictions, confusion: Sequence[Sequence[int]]) -> list[int]:
+    """The positions of the images that the page's galleries show, each once."""
+    galleries = _galleries(predictions, confusion)
+    return list(dict.fromkeys(index for chosen in galleries.values() for index in chosen))
+
+
+def _galleries(
+    predictions: Predictions, confusion: Sequence[Sequence[int]]
+) -> dict[str, list[int]]:
+    """By name: "mistakes", "hits", and "A-B" for the images of class A taken for class B."""
+    found = {
+        "mistakes": confident_mistakes(predictions, GALLERY).tolist(),
+        "hits": doubtful_hits(predictions, GALLERY).tolist(),
+    }
+    for _, a, b in most_confused(tuple(tuple(row) for row in confusion), PAIRS):
+        for label, guess in ((a, b), (b, a)):
+            chosen = mistakes_between(predictions, label, guess)[:PAIR_IMAGES]
+            found[f"{label}-{guess}"] = chosen.tolist()
+    return found
+
+
+def _sheet(
+    predictions: Predictions, images: Split, galleries: dict[str, list[int]], classes: int
+) -> tuple[Sheet, dict[str, list[list[float]]]]:
+    """All images of the page, and for each cell "A-B" of the matrix its [index, confidence, place].
+
+    As many of each cell as the page has room for, the surest mistakes and the least sure hits.
+    """
+    confidence = predictions.confidence
+    pairs = [(a, b) for a in range(classes) for b in range(classes)]
+    of_cell = {pair: mistakes_between(predictions, *pair).tolist() for pair in pairs}
+    limit = max(1, max(len(chosen) for chosen in of_cell.values()))
+    while True:
+        kept = {
+            (a, b): chosen[: min(limit, _HITS) if a == b else limit]
+            for (a, b), chosen in of_cell.items()
+        }
+        chosen = [index for group in (*galleries.values(), *kept.values()) for index in group]
+        places = {index: place for place, index in enumerate(dict.fromkeys(chosen))}
+        if len(places) <= _MOST_IMAGES or limit == 1:
+            break
+        limit //= 2
+    cells = {
+        f"{a}-{b}": [[index, round(float(confidence[index]), 4), places[index]] for index in group]
+        for (a, b), group in kept.items()
+        if group
+    }
+    return Sheet(_url(_tile(images.images[list(places)])), places), cells
+
+
+def _heat_sheet(heat_maps: dict[int, NDArray[np.uint8]]) -> Sheet | None:
+    if not heat_maps:
+        return None
+    places = {index: place for place, index in enumerate(heat_maps)}
+    return Sheet(_url(_tile(np.stack(list(heat_maps.values())))), places)
+
+
+def _tile(images: NDArray[np.uint8]) -> bytes:
+    """Put images (N, 28, 28) or (N, 28, 28, 3) side by side, row by row: PNG."""
+    from PIL import Image
+
+    rows = max(1, -(-len(images) // _COLUMNS))
+    filled = np.zeros((rows * _COLUMNS, *images.shape[1:]), np.uint8)
+    filled[: len(images)] = images
+    grid = filled.reshape(rows, _COLUMNS, *images.shape[1:]).swapaxes(1, 2)
+    data = io.BytesIO()
+    picture = Image.fromarray(grid.reshape(rows * 28, _COLUMNS * 28, *images.shape[3:]))
+    picture.save(data, "PNG", compress_level=6)
+    return data.getvalue()
+
+
+def _url(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _matrix(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
+    """The cells: a count, and how strongly to tint it, from 0 to 1, hits and mistakes apart."""
+    most = max(
+        (n for a, row in enumerate(confusion) for b, n in enumerate(row) if a != b), default=0
+    )
+    return [
+        [
+            {
+                "count": count,
+                "share": count / max(sum(row), 1),
+                "tint": round(
+                    (count / max(sum(row), 1)) ** 2 if a == b else count / (most or 1), 3
+                ),
+            }
+            for b, count in enumerate(row)
+        ]
+        for a, row in enumerate(confusion)
+    ]
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    """The sign stays with its number."""
+    return "–" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def _number(value: Any, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"

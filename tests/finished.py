@@ -1,0 +1,69 @@
+"""Finished runs that nobody trained: a classifier whose mistakes come from a seed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conftest import make_split
+from fashion_cnn.data.fashion_mnist import SHA256
+from fashion_cnn.data.split import Split
+from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import EpochRecord
+
+
+class Guesser:
+    """Knows the labels of its images, and forgets some of them; too sure of itself."""
+
+    def __init__(self, *splits: Split, skill: float = 2.5, seed: int = 0) -> None:
+        self._known = {len(split): split.labels for split in splits}
+        self._skill, self._seed = skill, seed
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        labels = self._known[len(images)]
+        noise = np.random.default_rng(self._seed).gumbel(size=(len(labels), 10))
+        return (2 * (noise + self._skill * np.eye(10)[labels])).astype(np.float32)
+
+
+def finished_run(
+    folder: Path,
+    *,
+    test: Split | None = None,
+    validation: Split | None = None,
+    skill: float = 2.5,
+    sealed: bool = False,
+    validation_share: float = 0.1,
+    **fields: Any,
+) -> tuple[Run, dict[str, Any], Split]:
+    """A run folder as an evaluation leaves it, its metrics, and the images that it speaks of."""
+    test = test or make_split(1200, seed=1)
+    validation = validation or make_split(800, seed=2)
+    recipe = Recipe(**{"epochs": 3, "validation": validation_share, **fields})
+    run = Run(folder)
+    run.path.mkdir(parents=True)
+    environment = {"framework": "pytorch", "device": "cpu", "threads": 2, "data_sha256": SHA256}
+    run.describe(
+        {**environment, "command": ["fashion-cnn", "train"], "deterministic": False},
+        {"seed": recipe.seed, "test_sealed": sealed, "fingerprint": "0" * 16},
+    )
+    run.record_history(
+        [EpochRecord(e, 10 * e, 1e-3, 1 / e, 0.8, 0.9 / e, 0.85, 1.5, 1e3) for e in (1, 2, 3)]
+    )
+    guesser = Guesser(test, validation, skill=skill, seed=recipe.seed)
+    metrics = evaluate_run(
+        run_with_recipe(run, recipe),
+        lambda checkpoint: guesser,
+        validation,
+        None if sealed else lambda: test,
+        Standing("finished", 30, 3.0, 4.5),
+    )
+    run.record_metrics(metrics)
+    return run, metrics, validation if sealed else test
+
+
+def run_with_recipe(run: Run, recipe: Recipe) -> Run:
+    """Mark the folder as a run."""
+    run.record_recipe(recipe)
+    return run

@@ -1,0 +1,256 @@
+"""Calibration by hand, against scikit-learn, and its promises on data whose truth is known."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+from sklearn.frozen import FrozenEstimator
+
+from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation.calibration import (
+    Calibration,
+    fit,
+    fit_sets,
+    fit_temperature,
+    rejection,
+)
+from fashion_cnn.evaluation.metrics import log_softmax, wilson_interval
+from fashion_cnn.evaluation.reliability import (
+    ece_by_chance,
+    measure_calibration,
+    reliability,
+    risk_coverage,
+)
+
+
+def drawn(count: int, temperature: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that are right once divided by `temperature`, and labels drawn by them."""
+    random = np.random.default_rng(seed)
+    honest = random.normal(0, 6, (count, 10))
+    labels = (honest + random.gumbel(size=honest.shape)).argmax(1)
+    return (honest * temperature).astype(np.float32), labels
+
+
+class Given(ClassifierMixin, BaseEstimator):
+    """A scikit-learn classifier whose features are its logits."""
+
+    def fit(self, x, y):
+        self.classes_ = np.arange(x.shape[1])
+        return self
+
+    def decision_function(self, x):
+        return x
+
+    def predict(self, x):
+        return x.argmax(1)
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.0, 2.5])
+def test_temperature_against_scikit_learn_and_the_truth(temperature: float) -> None:
+    logits, labels = drawn(2000, temperature, seed=1)
+    exact = logits.astype(np.float64)  # theirs works in the precision that it is given
+    given = FrozenEstimator(Given().fit(exact, labels))
+    theirs = CalibratedClassifierCV(given, method="temperature").fit(exact, labels)
+    ours = Calibration(fit_temperature(logits, labels)[0], 1.0, None)
+    np.testing.assert_allclose(
+        ours.answer(logits).probabilities, theirs.predict_proba(exact), atol=1e-6
+    )
+
+
+def test_the_temperature_interval_holds_the_truth_19_times_in_20() -> None:
+    hits = 0
+    for seed in range(200):
+        low, high = fit_temperature(*drawn(400, 1.7, seed))[1]
+        hits += low <= 1.7 <= high
+    assert 180 <= hits <= 199  # 190 are expected, with a standard deviation of 3
+
+
+def test_temperature_by_hand() -> None:
+    """Logits (1, 0), right three times in four: the odds are e to the 1/T = 3."""
+    logits = np.array([[1, 0]] * 4, np.float32)
+    temperature, _ = fit_temperature(logits, np.array([0, 0, 0, 1]))
+    assert temperature == pytest.approx(1 / math.log(3))
+
+
+def test_a_temperature_without_an_optimum_is_the_end_of_the_range() -> None:
+    logits = np.array([[1, 0], [0, 1]], np.float32)
+    assert fit_temperature(logits, np.array([0, 1]))[0] == pytest.approx(0.05)
+    assert fit_temperature(logits, np.array([1, 0]))[0] == pytest.approx(20)
+    assert fit_temperature(np.zeros((2, 2), np.float32), np.array([0, 1]))[0] > 0
+
+
+def test_sets_by_hand() -> None:
+    calibration = Calibration(1.0, 0.7, 0.5)
+    probabilities = [[0.1, 0.6, 0.3], [0.98, 0.01, 0.01], [0.4, 0.35, 0.25]]
+    answer = calibration.answer(np.log(np.array(probabilities)))
+    # Above the second class stand 0.6, above the third 0.9: more than 0.7.
+    assert answer.sets.tolist() == [[False, True, True], [True, False, False], [True, True, False]]
+    assert answer.predicted.tolist() == [1, 0, 0]
+    assert answer.accepted.tolist() == [True, True, False]
+    np.testing.assert_allclose(answer.probabilities, probabilities)
+    np.testing.assert_allclose(answer.confidence, [0.6, 0.98, 0.4])
+
+
+def test_the_threshold_is_the_finite_sample_quantile() -> None:
+    """39 images: the ceil(40 x 0.95) = 38th smallest score."""
+    scores = np.linspace(0.011, 0.391, 39)  # the true class is the second: the first stands above
+    probabilities = np.stack([1 - scores, scores], 1)[:, ::-1]
+    order = np.random.default_rng(0).permutation(39)
+    above = np.where(scores > 0.5, scores, 1 - scores)
+    threshold, (low, high) = fit_sets(probabilities[order], np.zeros(39, int), 0.95)
+    assert threshold == pytest.approx(np.sort(above)[37])
+    assert low < 0.95 < high
+    assert fit_sets(probabilities[:18], np.zeros(18, int), 0.95)[0] == 1.0, "too few: all classes"
+
+
+def test_sets_cover_as_often_as_promised_on_average_and_scatter_as_stated() -> None:
+    """200 draws of 300 validation images each, from a classifier that is wrong about itself."""
+    logits, labels = drawn(4_000, 2.0, seed=5)
+    probabilities = np.exp(log_softmax(logits))
+    random, coverages = np.random.default_rng(6), []
+    for _ in range(200):
+        chosen = random.permutation(4_000)
+        held, rest = chosen[:300], chosen[300:]
+        threshold, expected = fit_sets(probabilities[held], labels[held], 0.95)
+        sets = Calibration(1.0, threshold, None).answer(logits[rest]).sets
+        coverages.append(sets[np.arange(len(rest)), labels[rest]].mean())
+    assert np.mean(coverages) == pytest.approx(0.95 + 0.5 / 301, abs=0.003)
+    inside = np.mean([expected[0] <= value <= expected[1] for value in coverages])
+    assert inside == pytest.approx(0.95, abs=0.05)
+
+
+def test_a_classifier_right_more_often_than_wanted_gives_single_classes() -> None:
+    logits = np.eye(10, dtype=np.float32)[np.arange(200) % 10] * 9
+    labels = np.arange(200) % 10
+    labels[:4] = 9 - labels[:4]  # 98 % right
+    fitted = fit(logits, labels)
+    assert fitted["conformal"]["threshold"] == 0
+    assert (Calibration.from_dict(fitted).answer(logits).sets.sum(1) == 1).all()
+
+
+def test_reject_threshold_by_hand() -> None:
+    """Sorted by confidence: 99 right, then right and wrong in turn."""
+    confidence = np.linspace(0.99, 0.55, 119)
+    correct = np.concatenate([np.ones(99, bool), np.arange(20) % 2 == 0])
+    logits = np.stack([np.log(confidence), np.log(1 - confidence)], 1).astype(np.float32)
+    choices = {
+        row["error_rate"]: row for row in fit(logits, np.where(correct, 0, 1))["reject"]["choices"]
+    }
+    for rate, row in choices.items():
+        counts = [
+            (n, (~correct[:n]).sum())
+            for n in range(1, 120)
+            if ((~correct[:n]).sum() + 1) / (n + 1) <= rate
+        ]
+        if not counts:
+            assert row["threshold"] is None
+            assert row["validation"] == {"answered": 0.0, "wrong": None, "interval": None}
+            continue
+        n, wrong = counts[-1]
+        assert row["validation"]["answered"] == pytest.approx(n / 119)
+        assert row["validation"]["wrong"] == pytest.approx(wrong / n)
+        assert row["validation"]["interval"] == wilson_interval(wrong, n)
+    assert choices[0.005]["threshold"] is None, "119 images cannot promise half a per cent"
+    assert choices[0.02]["validation"]["answered"] == pytest.approx(102 / 119)
+
+
+def test_images_of_one_confidence_are_answered_together() -> None:
+    logits = np.array([[2, 0]] * 100 + [[1, 0]] * 100, np.float32)
+    labels = np.repeat([0, 0, 1], [100, 50, 50])
+    row = fit(logits, labels)["reject"]["choices"][2]
+    assert row["error_rate"] == 0.02
+    assert row["validation"]["answered"] == 0.5
+
+
+def test_rejecting_keeps_the_error_rate_on_new_images() -> None:
+    logits, labels = drawn(10_000, 2.0, seed=7)
+    fitted = fit(*drawn(6_000, 2.0, seed=8))
+    measured = measure_calibration(fitted, logits, labels, "test")
+    for row in measured["reject"]:
+        assert row["wrong"] <= 1.5 * row["error_rate"]
+        answer = Calibration.from_dict(fitted, row["error_rate"]).answer(logits)
+        assert row["answered"] == answer.accepted.mean()
+        wrong = (answer.predicted != labels)[answer.accepted].mean()
+        assert row["wrong"] == pytest.approx(wrong)
+
+
+def test_what_is_measured_against_scikit_learn() -> None:
+    logits, labels = drawn(4000, 2.0, seed=2)
+    fitted = fit(*drawn(3000, 2.0, seed=3))
+    measured = measure_calibration(fitted, logits, labels, "test")
+    answer = Calibration.from_dict(fitted).answer(logits)
+    after = measured["after"]
+    every = range(10)
+    wanted = sk.log_loss(labels, answer.probabilities, labels=every)
+    assert after["loss"] == pytest.approx(wanted, abs=1e-12)
+    wanted = sk.brier_score_loss(
+        labels, answer.probabilities, labels=list(every), scale_by_half=False
+    )
+    assert after["brier"] == pytest.approx(wanted, abs=1e-12)
+    share, confidence = calibration_curve(
+        answer.predicted == labels, answer.confidence, n_bins=15, strategy="uniform"
+    )
+    rows = after["reliability"]
+    np.testing.assert_allclose([row["accuracy"] for row in rows], share, atol=1e-12)
+    np.testing.assert_allclose([row["confidence"] for row in rows], confidence, atol=1e-12)
+    assert sum(row["n"] for row in rows) == 4000
+    gaps = [row["n"] / 4000 * abs(row["accuracy"] - row["confidence"]) for row in rows]
+    assert after["ece"] == pytest.approx(sum(gaps), abs=1e-12)
+    assert after["ece"] < measured["before"]["ece"] / 2
+    assert after["loss"] < measured["before"]["loss"]
+    assert measured["conformal"]["coverage"] == pytest.approx(0.95, abs=0.015)
+    assert sum(measured["conformal"]["sizes"]) == 4000
+
+
+def test_chance_alone_makes_a_calibration_error() -> None:
+    random = np.random.default_rng(4)
+    confidence = random.uniform(0.3, 1.0, 2000)
+    errors = []
+    for _ in range(100):
+        rows = reliability(confidence, random.uniform(size=2000) < confidence)
+        errors.append(sum(r["n"] / 2000 * abs(r["accuracy"] - r["confidence"]) for r in rows))
+    assert ece_by_chance(confidence) == pytest.approx(np.mean(errors), rel=0.1)
+
+
+def test_risk_coverage_by_hand() -> None:
+    confidence = np.array([0.9, 0.8, 0.7, 0.6])
+    found = risk_coverage(confidence, np.array([True, True, False, True]))
+    assert [row["coverage"] for row in found["curve"]] == [0.25, 0.5, 0.75, 1.0]
+    assert [row["risk"] for row in found["curve"]] == pytest.approx([0, 0, 1 / 3, 1 / 4])
+    assert [row["confidence"] for row in found["curve"]] == [0.9, 0.8, 0.7, 0.6]
+    assert found["area"] == pytest.approx((1 / 3 + 1 / 4) / 4)
+    assert len(risk_coverage(np.linspace(0, 1, 1234), np.ones(1234, bool))["curve"]) == 100
+
+
+def test_nothing_answered_has_no_error_rate() -> None:
+    assert rejection(np.ones(3), np.ones(3, bool), None)["wrong"] is None
+
+
+GOOD = fit(*drawn(500, 1.0, seed=9))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"temperature": 0}, "temperature is 0"),
+        ({"temperature": math.nan}, "temperature is nan"),
+        ({"temperature": "1"}, "temperature is '1'"),
+        ({"temperature": True}, "temperature is True"),
+        ({"conformal": {"threshold": 1.5}}, "set_threshold is 1.5"),
+        ({"conformal": {}}, "lacks or misnames 'threshold'"),
+        ({"reject": None}, "lacks or misnames"),
+        ({"reject": {"error_rate": 0.3, "choices": []}}, "no threshold for an error rate of 0.3"),
+    ],
+)
+def test_a_file_that_is_no_calibration_is_refused(changed: dict, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        Calibration.from_dict({**GOOD, **changed})
+
+
+def test_no_images_get_no_answers() -> None:
+    answer = Calibration.from_dict(GOOD).answer(np.empty((0, 10), np.float32))
+    assert answer.sets.shape == answer.probabilities.shape == (0, 10)
+    assert answer.accepted.shape == answer.predicted.shape == (0,)

@@ -1,0 +1,142 @@
+"""Mistakes, galleries and class scores, by hand and against resampling."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import precision_recall_fscore_support
+
+from conftest import make_split
+from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation.errors import (
+    class_scores,
+    confident_mistakes,
+    doubtful_hits,
+    error_rows,
+    mistakes_between,
+)
+from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.predictions import Predictions, predictions_from_csv, predictions_to_csv
+from finished import Guesser, finished_run
+
+FIVE = Predictions(
+    np.array([0, 0, 1, 1, 2]),
+    np.array([0, 1, 0, 0, 2]),
+    np.array([[0.5, 0.3, 0.2], [0.1, 0.9, 0.0], [0.6, 0.4, 0.0], [0.7, 0.3, 0.0], [0.0, 0.0, 1.0]]),
+)
+
+
+def test_the_order_of_mistakes_and_hits() -> None:
+    assert confident_mistakes(FIVE, 9).tolist() == [1, 3, 2]
+    assert confident_mistakes(FIVE, 2).tolist() == [1, 3]
+    assert doubtful_hits(FIVE, 9).tolist() == [0, 4]
+    assert mistakes_between(FIVE, 1, 0).tolist() == [3, 2]
+    assert mistakes_between(FIVE, 2, 2).tolist() == [4]
+    assert mistakes_between(FIVE, 2, 0).tolist() == []
+
+
+def test_the_table_of_errors() -> None:
+    rows = error_rows(FIVE, ("a", "b", "c"))
+    assert rows[0][:5] == ["index", "label", "predicted", "confidence", "label_probability"]
+    assert rows[1] == [1, 0, 1, "0.900000", "0.100000", "a", "b"]
+    assert [row[0] for row in rows[1:]] == [1, 3, 2]
+
+
+def test_class_scores_against_scikit_learn_and_a_bootstrap() -> None:
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [300, 200, 100])
+    predicted = np.where(random.uniform(size=600) < 0.8, labels, random.integers(0, 3, 600))
+    confusion = np.zeros((3, 3), int)
+    np.add.at(confusion, (labels, predicted), 1)
+    wanted = precision_recall_fscore_support(labels, predicted)
+    draws = random.integers(0, 600, (2000, 600))
+    f1s = np.array([precision_recall_fscore_of(labels[d], predicted[d]) for d in draws])
+    for label, score in enumerate(class_scores(confusion.tolist())):
+        for values, expected in zip(
+            (score.precision, score.recall, score.f1), wanted, strict=False
+        ):
+            assert values
+            assert values[0] == pytest.approx(expected[label], abs=1e-12)
+            assert values[1] < values[0] < values[2]
+        assert score.support == (labels == label).sum()
+        ends = np.quantile(f1s[:, label], [0.025, 0.975])
+        assert score.f1
+        assert score.f1[1:] == pytest.approx(ends, abs=0.012)
+
+
+def precision_recall_fscore_of(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    hits = np.bincount(labels[labels == predicted], minlength=3)
+    both = np.bincount(labels, minlength=3) + np.bincount(predicted, minlength=3)
+    return 2 * hits / both
+
+
+def test_a_class_that_never_comes_has_no_scores() -> None:
+    none, one = class_scores([[0, 0], [0, 4]])
+    assert (none.precision, none.recall, none.f1, none.support) == (None, None, None, 0)
+    assert one.recall
+    assert one.recall[0] == 1
+    assert class_scores([[0, 4], [0, 4]])[0].precision is None
+
+
+def test_predictions_survive_the_file(tmp_path) -> None:
+    run, metrics, images = finished_run(tmp_path / "run")
+    found = Run(run.path).predictions
+    np.testing.assert_array_equal(found.labels, images.labels)
+    assert found.correct.mean() == metrics["best"]["test"]["accuracy"]
+    np.testing.assert_allclose(found.probabilities.sum(1), 1, atol=1e-5)
+    again = predictions_from_csv(predictions_to_csv(found))
+    np.testing.assert_array_equal(again.probabilities, found.probabilities)
+    errors = (run.path / "errors.csv").read_text().splitlines()
+    assert len(errors) == 1 + (~found.correct).sum()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("index,label", "index,labels"),
+        ("\n1,", "\n7,"),
+        ("\n1,1,", "\n1,10,"),
+        ("\n1,1,", "\n1,-1,"),
+        ("\n1,1,", "\n1,0.5,"),
+        ("\n1,1,", "\n1,1,1,"),
+        ("\n1,1,", "\n1,x,"),
+    ],
+)
+def test_altered_predictions_are_refused(tmp_path, old: str, new: str) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    path = run.path / "predictions.csv"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(UsageError, match="predictions.csv is not as it was written"):
+        _ = run.predictions
+    path.unlink()
+    with pytest.raises(UsageError, match="fashion-cnn evaluate"):
+        _ = run.predictions
+
+
+class Bright:
+    """Class 1 is as likely as the upper left corner is bright; all else is even."""
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        logits = np.zeros((len(images), 10), np.float32)
+        logits[:, 1] = images[:, :4, :4].mean((1, 2)) / 25
+        return logits
+
+
+def test_occlusion_finds_the_evidence() -> None:
+    images = np.full((2, 28, 28), 200, np.uint8)
+    maps = occlusion_maps(Bright(), images, np.array([1, 0]))
+    assert maps.shape == (2, 28, 28)
+    assert maps[0, :4, :4].min() == maps[0].max() > 1
+    assert (maps[0, 8:] == 0).all()
+    assert (maps[0, :, 8:] == 0).all()
+    assert maps[1].min() < 0, "covering it helps the other classes"
+    drawn = draw_maps(images, maps)
+    assert drawn.shape == (2, 28, 28, 3)
+    assert drawn.dtype == np.uint8
+    assert drawn[0, 0, 0, 0] > drawn[0, 20, 20, 0]
+    assert (drawn[0, 20, 20] == 90).all()
+
+
+def test_the_guesser_of_these_tests_is_neither_right_nor_wrong() -> None:
+    split = make_split(500)
+    share = (Guesser(split).logits(split.images).argmax(1) == split.labels).mean()
+    assert 0.4 < share < 0.9

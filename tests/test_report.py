@@ -1,0 +1,283 @@
+"""The page in a real browser, and what it says."""
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from conftest import make_split
+from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import load_test
+from fashion_cnn.data.split import Split
+from fashion_cnn.errors import UsageError
+from fashion_cnn.reporting.report import make_report, report
+from fashion_cnn.run.folder import Run
+from finished import Guesser, finished_run
+
+HOSTILE = "<img src=x onerror=document.title=1>'\"&"
+SQUARE = {"x": 0, "y": 0, "width": 28, "height": 28}
+IN_SCRIPT = "</script><script>document.title='taken'</script>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    assert path, "the pages are tested in a browser: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory) -> tuple[Path, Run]:
+    run, metrics, images = finished_run(tmp_path_factory.mktemp("report") / "run")
+    return run.record_page(make_report(run, metrics, images)), run
+
+
+def opened(browser: Browser, path: Path, **options) -> tuple[Page, list[str]]:
+    """The page, and what must stay empty: errors, and requests for anything but the page."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(120_000)  # a busy machine is slow, not wrong
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    url = path.resolve().as_uri()
+    page.on("request", lambda r: None if r.url in (url, "data:,") else wrong.append(r.url[:90]))
+    page.goto(url)
+    wrong[:] = [line for line in wrong if not line.startswith("data:")]
+    return page, wrong
+
+
+def test_every_cell_shows_its_images(browser: Browser, page_file) -> None:
+    path, run = page_file
+    page, wrong = opened(browser, path)
+    found = run.predictions
+    cells = page.locator("button.cell")
+    assert cells.count() == len(set(zip(found.labels, found.predicted, strict=True)))
+    for cell in ("0-0", "9-0", "3-4"):
+        a, b = map(int, cell.split("-"))
+        page.click(f"[data-cell='{cell}']")
+        inside = np.flatnonzero((found.labels == a) & (found.predicted == b))
+        shown = page.locator("#shown li")
+        assert shown.count() == min(len(inside), 48 if a == b else len(inside))
+        order = np.argsort(found.confidence[inside] * (1 if a == b else -1), kind="stable")
+        wanted = [f"#{index}" for index in inside[order][: shown.count()]]
+        assert shown.evaluate_all("items => items.map(item => item.title)") == wanted
+        assert page.locator("[aria-pressed=true]").get_attribute("data-cell") == cell
+    assert wrong == []
+
+
+def test_the_pixels_are_those_of_the_image(browser: Browser, page_file) -> None:
+    path, _ = page_file
+    page, _ = opened(browser, path, viewport={"width": 1200, "height": 900})
+    page.click("[data-cell='9-0']")
+    style = "width: 28px; height: 28px; --px: 28px; border-radius: 0; margin: 0; z-index: 9"
+    place = "position: fixed; left: 0; top: 0"  # on whole pixels
+    page.add_style_tag(content=f"#shown li:last-child .px {{ {style}; {place} }}")
+    item = page.locator("#shown li").last
+    index = int((item.get_attribute("title") or "")[1:])
+    seen = np.array(Image.open(io.BytesIO(page.screenshot(clip=SQUARE))).convert("L"))
+    images = make_split(1200, seed=1).images
+    differences = np.abs(images.astype(int) - seen).mean((1, 2))
+    assert differences.argmin() == index
+    assert differences[index] < 1
+
+
+def test_the_keyboard_walks_the_matrix(browser: Browser, page_file) -> None:
+    page, wrong = opened(browser, page_file[0])
+    page.focus("[data-cell='0-0']")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.cell") == "0-1"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.locator("[aria-pressed=true]").get_attribute("data-cell") == "1-1"
+    page.focus("[data-cell='0-0']")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("document.activeElement.dataset.cell") == "0-0"
+    assert wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits_and_can_be_read(browser: Browser, page_file, scheme, width: int) -> None:
+    path, _ = page_file
+    size = {"width": width, "height": 800}
+    page, wrong = opened(browser, path, color_scheme=scheme, viewport=size)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRAST) >= 4.5, "WCAG AA"
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('[role=img]:not([aria-label]), img:not([alt])')].length"
+    )
+    assert unnamed == 0
+    assert wrong == []
+    page.close()
+
+
+CONTRAST = """() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgb = (colour, under) => {
+    canvas.fillStyle = under; canvas.fillRect(0, 0, 1, 1);
+    canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const light = colour => {
+    const [r, g, b] = colour.map(v => v / 255).map(
+      v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const paper = getComputedStyle(document.body).backgroundColor;
+  const ratios = [...document.querySelectorAll('p, span, th, td, b, button, a, dt, dd, code, h2')]
+    .filter(e => e.textContent.trim() && e.offsetParent && !e.closest('.skip')).map(e => {
+      const own = e.closest('.cell') || e;
+      const back = rgb(getComputedStyle(own).backgroundColor, paper);
+      const ink = rgb(getComputedStyle(e).color, `rgb(${back.join(',')})`);
+      const [a, b] = [light(back), light(ink)].sort((x, y) => y - x);
+      return (a + 0.05) / (b + 0.05);
+    });
+  return Math.min(...ratios);
+}"""
+
+
+def test_print_hides_what_only_a_screen_can_do(browser: Browser, page_file) -> None:
+    page, _ = opened(browser, page_file[0])
+    page.emulate_media(media="print", color_scheme="dark")
+    assert not page.locator("nav").is_visible()
+    assert not page.locator("#shown").is_visible()
+    assert page.locator("#galleries .px").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_names_are_escaped(browser: Browser, tmp_path) -> None:
+    run, metrics, images = finished_run(tmp_path / HOSTILE)
+    metrics["class_names"] = [HOSTILE, IN_SCRIPT, *metrics["class_names"][2:]]
+    environment = {**run.environment, "device": IN_SCRIPT, HOSTILE: "x"}
+    run.describe(environment, run.split)
+    page, wrong = opened(browser, run.record_page(make_report(run, metrics, images)))
+    page.click("[data-cell='0-1']")
+    assert HOSTILE in (page.locator("#shown h3").text_content() or "")
+    assert page.title().startswith(HOSTILE)
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 2
+    assert wrong == []
+
+
+def test_it_says_what_the_folder_says(page_file) -> None:
+    path, run = page_file
+    text = re.sub(r"<[^>]+>", " ", path.read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    metrics = run.metrics
+    assert metrics
+    best = metrics["best"]["test"]
+    calibration = run.calibration
+    assert calibration
+    for wanted in (
+        f"{100 * best['accuracy']:.2f} %",
+        f"{100 * best['interval'][0]:.2f} % to {100 * best['interval'][1]:.2f} %",
+        f"temperature {calibration['temperature']:.3f}",
+        f"{100 * calibration['measured']['after']['ece']:.2f} %",
+        f"{best['per_class'][6]['recall']:.3f}",
+        "fashion-cnn train baseline --epochs 3 --threads 2",
+        "this run",
+        "0.0000" if not best["loss"] else f"{best['loss']:.4f}",
+    ):
+        assert wanted in text, wanted
+
+
+def test_a_sealed_or_interrupted_run_says_so(tmp_path) -> None:
+    run, metrics, images = finished_run(tmp_path / "run", sealed=True)
+    metrics |= {"status": "interrupted"}
+    text = make_report(run, metrics, images)
+    assert "The test set is sealed" in text
+    assert "The run is interrupted: 3 of 3 epochs" in text
+    assert "--no-test" in text
+    run.record_history([])
+    assert "No epoch was finished" in make_report(run, metrics, images)
+
+
+def test_heat_maps_stand_beside_the_images(tmp_path, browser: Browser) -> None:
+    run, metrics, images = finished_run(tmp_path / "run")
+    maps = {index: np.full((28, 28, 3), 200, np.uint8) for index in range(1200)}
+    path = run.record_page(make_report(run, metrics, images, maps))
+    page, wrong = opened(browser, path)
+    assert page.locator(".heat").count() == page.locator("#galleries .px:not(.heat)").count() > 40
+    assert wrong == []
+
+
+def test_other_images_are_refused(tmp_path) -> None:
+    run, metrics, images = finished_run(tmp_path / "run")
+    with pytest.raises(UsageError, match="is not of these 1199 images"):
+        make_report(run, metrics, images.select(np.arange(1199)))
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "keras"])
+def test_the_command_on_ten_thousand_images(tmp_path, real_data, framework: str) -> None:
+    """Half wrong, which is the largest page; no framework imported; each opening counted."""
+    test = load_test(real_data)
+    held = Split(test.images[:1000], test.labels[:1000])
+    run, _, _ = finished_run(tmp_path / "run", test=test, validation=held, skill=1.5)
+    run.describe({**run.environment, "framework": framework}, run.split)
+    before = run.test_readings()
+    code = (
+        "import sys; from fashion_cnn.cli import main\n"
+        f"code = main(['report', {str(run.path)!r}, '--data-dir', {str(real_data)!r}])\n"
+        "heavy = {'torch', 'keras', 'tensorflow', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy\nsys.exit(code)"
+    )
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 20, "5 s are wanted; a busy machine is allowed more"
+    page = run.path / "report.html"
+    assert done.stdout.strip() == str(page)
+    assert page.stat().st_size < 3_000_000
+    assert run.test_readings() == before + 1
+
+
+def test_a_sealed_run_is_shown_without_opening_the_test_set(
+    tmp_path, real_data, capsys, monkeypatch
+) -> None:
+    from fashion_cnn.data.fashion_mnist import load_training
+    from fashion_cnn.data.split import divide
+
+    parts = divide(load_training(real_data), validation=1 / 60, seed=4)
+    run, _, _ = finished_run(
+        tmp_path / "run", validation=parts.validation, sealed=True, validation_share=1 / 60, seed=4
+    )
+    monkeypatch.setattr("fashion_cnn.reporting.report.load_test", None)
+    guesser = Guesser(parts.validation)
+
+    class Blind:
+        def logits(self, images: np.ndarray) -> np.ndarray:
+            return guesser.logits(parts.validation.images)[: len(images)]
+
+    output = tmp_path / "page.html"
+    made = report(run, data_dir=real_data, output=output, classifier=Blind())
+    assert made == output
+    assert ".px.heat {" in output.read_text()
+    assert run.test_readings() == 0
+    (run.path / "metrics.json").unlink()
+    assert main(["report", str(run.path)]) == 2
+    assert "was not evaluated yet" in capsys.readouterr().err
+    assert main(["report", str(tmp_path)]) == 2
+    assert "holds no run" in capsys.readouterr().err
+
+
+def test_the_data_in_the_page_are_json(page_file) -> None:
+    text = page_file[0].read_text()
+    data = json.loads(text.split('id="data">')[1].split("</script>")[0])
+    assert len(data["names"]) == 10
+    assert all(len(item) == 3 for items in data["cells"].values() for item in items)
