@@ -56,7 +56,10 @@ def read_photo(data: bytes) -> Photo:
     if pixels.ndim == 2:
         rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         if np.median(rim) > _BRIGHT:
-            notes = [*notes, "28x28 and grey, so taken as it is; but the data set is bright on black"]
+            notes = [
+                *notes,
+                "28x28 and grey, so taken as it is; but the data set is bright on black",
+            ]
         return Photo(pixels, tuple(notes))
     photo = prepare(pixels)
     return Photo(photo.seen, (*notes, *photo.notes))
