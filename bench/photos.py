@@ -2,11 +2,11 @@
 
     python bench/photos.py --model RUN_OR_ONNX [--photos DIR] [--test] [--output FILE]
 
-DIR holds a folder of pictures for each of dress, longsleeve, outwear, pants, shirt, shoes and t-shirt, which map
-onto classes of the data set, and of hat, shorts and skirt, which do not. Half of them, by a hash of
-their names, are for tuning, the other half is held out. Without --test the imitated photos are made of the
-validation images, on which everything was chosen; with it of test images, and the reading is noted in the run.
-Prints the record as JSON.
+DIR holds a folder of pictures for each of dress, longsleeve, outwear, pants, shirt, shoes and
+t-shirt, which map onto classes of the data set, and of hat, shorts and skirt, which do not. Half of
+them, by a hash of their names, are for tuning, the other half is held out. Without --test the
+imitated photos are made of the validation images, on which everything was chosen; with it of test
+images, and the reading is noted in the run. Prints the record as JSON.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Pictures for `bench/photos.py`: images of the data set as photos of them, and pictures of no clothes."""
+"""Pictures for `bench/photos.py`: the data set as if photographed, and pictures of no clothes."""
 
 import io
 from collections.abc import Callable

@@ -17,6 +17,7 @@ from fashion_cnn.errors import ImageError
 
 FILE_BYTES = 8 * 2**20
 _SECONDS = 10.0  # of a clock on the wall; the child's own limit of CPU time ends most before that
+_FRAME_BYTES = 2**20  # the child's answers are shorter
 _CHILD = Path(__file__).with_name("decoding_child.py")
 
 
@@ -90,7 +91,8 @@ class Decoder:
         if child is None or self._owner != os.getpid() or child.poll() is not None:
             self._end()
             child = self._start()
-        assert child.stdin and child.stdout
+        assert child.stdin is not None
+        assert child.stdout is not None
         late = threading.Event()
         timer = threading.Timer(_SECONDS, lambda: (late.set(), child.kill()))
         timer.daemon = True
@@ -109,9 +111,9 @@ class Decoder:
 
 
 def _read(pipe: IO[bytes]) -> bytes:
-    """Read one frame: 4 bytes of length, then as many. Raises `EOFError` when the child is gone."""
+    """Read one frame: 4 bytes of length, then as many. Raises `EOFError` if it is none."""
     header = pipe.read(4)
-    frame = pipe.read(*struct.unpack(">I", header)) if len(header) == 4 else b""
-    if len(header) < 4 or len(frame) < struct.unpack(">I", header)[0]:
+    length = struct.unpack(">I", header)[0] if len(header) == 4 else _FRAME_BYTES
+    if length >= _FRAME_BYTES or len(frame := pipe.read(length)) < length:
         raise EOFError
     return frame

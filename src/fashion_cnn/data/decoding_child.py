@@ -1,8 +1,8 @@
 """The process that opens image files: run as a script, under limits, by `data.decoding`.
 
-It reads frames (4 bytes of length, then a file) from standard input until that ends, and answers each
-on standard output with a frame of JSON and a frame of pixels. It imports Pillow and nothing of
-this package, so that it starts fast; a file that breaks it ends this process and no other.
+It reads frames (4 bytes of length, then a file) from standard input until that ends, and answers
+each on standard output with a frame of JSON and a frame of pixels. It imports Pillow and nothing
+of this package, so that it starts fast; a file that breaks it ends this process and no other.
 """
 
 import io
@@ -23,7 +23,7 @@ SIDE = 256
 """The longest edge of what comes back: nine times what a network sees."""
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Said of a picture that is not accepted; the message is for people."""
 
 
@@ -34,13 +34,14 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
         {"mode": "L" or "RGBA", "size": [width, height], "notes": [line, …]} and the pixels, row by
         row, alpha not premultiplied. A 28x28 opaque grey picture is "L" and as it is in the file.
 
-    Raises: whatever Pillow raises, and `_Refused`.
+    Raises: whatever Pillow raises, and `_RefusedError`.
     """
     notes = []
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         width, height = picture.size
         if width * height > PIXELS:
-            raise _Refused(f"{width}x{height} pixels; at most {PIXELS // 10**6} million are read")
+            most = f"at most {PIXELS // 10**6} million are read"
+            raise _RefusedError(f"{width}x{height} pixels; {most}")
         if getattr(picture, "n_frames", 1) > 1:
             notes.append("an animation: its first picture was taken")
         if picture.format == "JPEG":
@@ -73,7 +74,7 @@ def _answer(picture: Image.Image, notes: list[str]) -> tuple[dict[str, Any], byt
 def _try(data: bytes) -> tuple[dict[str, Any], bytes]:
     try:
         return decode(data)
-    except _Refused as refusal:
+    except _RefusedError as refusal:
         return {"error": str(refusal)}, b""
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return {"error": f"more than {PIXELS // 10**6} million pixels"}, b""

@@ -1,9 +1,9 @@
 """From a picture file to the 28x28 pixels that a network sees, as the publisher made the data set.
 
-Fashion-MNIST (Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747, sec. 2) was made from shop photos on white:
-trim the border of the corner's colour, shrink the longest edge to 28, sharpen, extend to 28x28
-with the garment in the middle, negate, make grey. Real photos need more: turning upright, any
-background, any polarity.
+Fashion-MNIST (Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747, sec. 2) was made from shop photos on
+white: trim the border of the corner's colour, shrink the longest edge to 28, sharpen, extend to
+28x28 with the garment in the middle, negate, make grey. Real photos need more: turning upright,
+any background, any polarity.
 """
 
 import atexit
@@ -23,7 +23,11 @@ _CENTRE, _EDGE, _CORNER = 1.661, -0.1029, -0.0624
 """Sharpening with a Gaussian of radius and standard deviation 1. Source: ImageMagick's -sharpen,
 whose kernel is minus the Gaussian, in the middle twice its sum, and sums to one."""
 _DARK = 40  # 8-bit levels: a grey picture with a darker border is a negative already
-_BRIGHT = 128
+_COLOURLESS = 4  # 8-bit levels: channels that differ less are of a grey picture
+_BRIGHT = 128  # 8-bit levels
+_OPAQUE = 0.5
+_LEAST, _MOST = 0.02, 0.85  # share of a picture that a garment can be
+_CONTRAST, _MIDDLE = 0.5, (120, 120)  # of photos on any background. Source: docs/log.md, 2026-11-24
 
 _decoder = Decoder()
 atexit.register(_decoder.close)
@@ -79,39 +83,59 @@ def prepare(pixels: NDArray[np.uint8]) -> Photo:
     shape = tuple(max(1, round(scale * length)) for length in pixels.shape[:2])
     small = np.stack([_shrink(colours[:, :, k], shape) for k in range(3)], axis=2)
     small = small.round().astype(np.uint8)
-    notes: list[str] = []
-    if (alpha < 0.5).any():
-        garment = _shrink(alpha[:, :, 0], shape) > 0.5
+    cut_out = bool((alpha < _OPAQUE).any())
+    if cut_out:
+        garment, plain = _shrink(alpha[:, :, 0], shape) > _OPAQUE, True
     else:
-        garment, _ = find_garment(small)
+        garment, plain = find_garment(small)
     if not garment.any():
         raise ImageError("there is nothing in this picture: it is of one colour")
-    grey = small @ _GREY
-    colour, _ = border_colour(small)
-    if np.ptp(colour) < 4 and colour.max() < _DARK and np.ptp(small, axis=2).max() < 4:
-        values = grey  # a picture of the data set, enlarged
+    notes: list[str] = []
+    values = (small @ _GREY).astype(np.float64)
+    if not cut_out and _is_negative(small):
         notes.append("grey on black, so taken for a negative like those of the data set")
     else:
-        values = 255 - grey
+        values = 255 - values
+    if not plain:
+        values = _calmed(values, garment)
+    if not _LEAST < garment.mean() < _MOST:
+        notes.append("no piece of clothing stands out from the background")
     rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return Photo(_fit((values * garment)[box]), tuple(notes))
+    return Photo(_fit((values * garment)[box], sharpen=plain), tuple(notes))
 
 
-def _fit(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Shrink the longest edge to 28, sharpen, put into the middle: (H, W) to (28, 28)."""
+def _is_negative(pixels: NDArray[np.uint8]) -> bool:
+    """Whether a picture is grey on black, as an enlarged image of the data set is."""
+    colour, _, _ = border_colour(pixels)
+    return bool(colour.max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
+
+
+def _calmed(values: NDArray[np.float64], garment: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Bring the light of a room to that of a studio: less contrast about a middling grey."""
+    middle = np.median(values[garment])
+    return (_CONTRAST * (values - middle) + np.clip(middle, *_MIDDLE)).clip(1, 255)
+
+
+def _fit(values: NDArray[np.float64], *, sharpen: bool) -> NDArray[np.uint8]:
+    """Shrink the longest edge to 28 and put it into the middle: (H, W) to (28, 28)."""
     scale = SIDE / max(values.shape)
     height, width = (max(1, round(scale * length)) for length in values.shape)
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
-    framed = np.zeros((SIDE + 2, SIDE + 2))
-    framed[1 + top : 1 + top + height, 1 + left : 1 + left + width] = _shrink(
-        values, (height, width)
-    )
-    upper, middle, lower = framed[:-2], framed[1:-1], framed[2:]
+    framed = np.zeros((SIDE, SIDE))
+    framed[top : top + height, left : left + width] = _shrink(values, (height, width))
+    if sharpen:
+        framed = _sharpened(framed)
+    return framed.round().clip(0, 255).astype(np.uint8)
+
+
+def _sharpened(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convolve with the 3x3 kernel of ImageMagick's `-sharpen 1x1`, zeros beyond the border."""
+    padded = np.pad(values, 1)
+    upper, middle, lower = padded[:-2], padded[1:-1], padded[2:]
     edges = upper[:, 1:-1] + lower[:, 1:-1] + middle[:, :-2] + middle[:, 2:]
     corners = upper[:, :-2] + upper[:, 2:] + lower[:, :-2] + lower[:, 2:]
-    sharp = _CENTRE * middle[:, 1:-1] + _EDGE * edges + _CORNER * corners
-    return sharp.round().clip(0, 255).astype(np.uint8)
+    return _CENTRE * values + _EDGE * edges + _CORNER * corners
 
 
 def _shrink(values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:

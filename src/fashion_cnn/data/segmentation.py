@@ -4,48 +4,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BORDER = 0.03  # share of the longest edge that is taken for background
-_CORE = 0.25  # share of the half edges: the ellipse in the middle that is taken for garment
+_CORE = 0.15  # share of the half edges: the ellipse in the middle that is taken for garment
 _LIKELY = 0.8  # share of the half edges: the rectangle where garment is likelier than background
 _EVEN = 12.0  # 8-bit levels: a border whose colours differ less is of one colour
-_APART = 24.0  # 8-bit levels: further than this from the background's colour is garment
+_PAINTED = 2.0  # 8-bit levels: half of a border as even as this is no photo's; the rest is garment
+_APART = 10.0  # 8-bit levels: further than this from the background's colour is garment
 _SMALLEST_PART = 0.2  # of the largest part's area: smaller parts are dirt, labels and hangers
 _ITERATIONS = 3
 
 
-def border_colour(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float]:
+def border_colour(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float, float]:
     """The colour of the outermost pixels, and how uneven they are.
 
     Args: pixels: uint8 (H, W, 3).
 
     Returns:
-        Their median, float64 (3,), and the distance, in 8-bit levels, that nine tenths of
-        them keep from it.
+        Their median, float64 (3,), and the distances from it, in 8-bit levels, that half and nine
+        tenths of them do not exceed.
     """
     width = max(1, round(_BORDER * max(pixels.shape[:2])))
     edges = (pixels[:width], pixels[-width:], pixels[:, :width], pixels[:, -width:])
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges]).astype(np.float64)
     middle = np.median(border, axis=0)
-    return middle, float(np.quantile(np.linalg.norm(border - middle, axis=1), 0.9))
+    half, most = np.quantile(np.linalg.norm(border - middle, axis=1), [0.5, 0.9])
+    return middle, float(half), float(most)
 
 
-def find_garment(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], str]:
+def find_garment(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], bool]:
     """Tell the garment from the background.
 
     On a border of one colour, whatever differs from that colour is garment. Elsewhere GrabCut
-    decides, told that the border is background and the middle garment.
+    decides, told that the border is background and the middle likely to be garment.
 
     Args: pixels: uint8 (H, W, 3), at most a few hundred pixels a side.
 
     Returns:
-        bool (H, W), all False if there is nothing, and how it was found: "colour" or "grabcut".
+        bool (H, W), all False if there is nothing; and whether the background is of one colour.
 
     Source: Rother, Kolmogorov, Blake 2004, GrabCut.
     """
-    colour, spread = border_colour(pixels)
-    if spread <= _EVEN:
-        distance = np.linalg.norm(pixels - colour, axis=2)
-        return distance > max(_APART, 2 * spread), "colour"
-    return _grabcut(pixels), "grabcut"
+    colour, half, most = border_colour(pixels)
+    if most <= _EVEN or half <= _PAINTED:
+        uneven = most if most <= _EVEN else half
+        return np.linalg.norm(pixels - colour, axis=2) > max(_APART, 3 * uneven), True
+    return _grabcut(pixels), False
 
 
 def _grabcut(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -61,9 +63,8 @@ def _grabcut(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     mask[:edge] = mask[-edge:] = mask[:, :edge] = mask[:, -edge:] = cv2.GC_BGD
     mask[row**2 + column**2 < _CORE**2] = cv2.GC_FGD
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(
-        np.ascontiguousarray(pixels), mask, None, *models, _ITERATIONS, cv2.GC_INIT_WITH_MASK
-    )
+    pixels, whole = np.ascontiguousarray(pixels), (0, 0, width, height)
+    cv2.grabCut(pixels, mask, whole, *models, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     garment = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)
     garment = cv2.morphologyEx(garment, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     _, parts, facts, _ = cv2.connectedComponentsWithStats(garment)

@@ -1,8 +1,8 @@
 """Training images made to look cut out of photos, and pictures of nothing among the ten classes.
 
-Batches at a time, a pure function of (seed, step, index), as in `augment`. What a photo adds was looked up on
-photos: garments lie askew, with sleeves anywhere, in folds, in any light, and the cutting out leaves
-some of the background in and some of the garment out. Ranges: docs/log.md, 2026-11-24.
+Whole batches, a pure function of (seed, step, index), as in `augment`. The operations imitate what
+photos show (docs/log.md, 2026-11-24): clothes lie askew and spread out, in folds, in any light,
+shoes in pairs, and cutting out leaves some background in and some of the garment out.
 """
 
 import math
@@ -16,20 +16,23 @@ from torch import Tensor
 from fashion_cnn.data.randomness import stream
 
 _TROUSER, _DRESS, _CLASSES = 1, 3, 10
-_TILT = 15.0  # degrees
+_SHOES = (5, 7, 9)
+_TILT = 15.0  # degrees, of anything
+_SHOE_TILT = 75.0  # degrees: shoes lie about in pairs
 _SHEAR = 0.15
-_NARROWEST, _WIDEST = math.log(0.75), math.log(1.4)
-_LOWEST, _HIGHEST = math.log(0.85), math.log(1.25)
-_SHIFT = 0.1  # of half the picture
+_NARROWEST, _WIDEST = math.log(0.8), math.log(1.6)  # clothes laid flat are wider than worn ones
+_SMALLEST, _LARGEST = 0.85, 1.02  # of the longest edge that a garment should fill
+_SHIFT = 0.06  # of half the picture
 _BEND = 0.05  # standard deviation, of half the picture
 _FAULTS = 0.35  # probability of background left in, and of garment left out
 
 
-def photo_like(images: Tensor, share: float, seed: int, step: int) -> Tensor:
-    """Bend, relight, crumple and imperfectly cut out some images of a batch.
+def photo_like(images: Tensor, labels: Tensor, share: float, seed: int, step: int) -> Tensor:
+    """Bend, widen, relight, crumple and imperfectly cut out some images of a batch; pair shoes.
 
     Args:
         images: (N, 28, 28) uint8.
+        labels: (N,) int64, or (N, 10) float32 shares; says which are shoes.
         share: probability of each image, 0 to 1.
         seed, step: decide every draw.
 
@@ -38,16 +41,18 @@ def photo_like(images: Tensor, share: float, seed: int, step: int) -> Tensor:
     """
     count, random = len(images), stream(seed, "photo", step)
     chosen = random.random(count) < share
-    bright = images[:, None].float()
+    label = labels if labels.ndim == 1 else labels.argmax(1)
+    shoes = np.isin(label.cpu().numpy(), _SHOES)
+    bright = _paired(images[:, None].float(), shoes & (random.random(count) < 0.5), random)
     mask = _closed((bright > 0).float())
-    grid = _bent_grid(images, random)
+    grid = _bent_grid(mask, random)
     bright = F.grid_sample(bright, grid, align_corners=False)
     mask = F.grid_sample(mask, grid, align_corners=False)
 
     def draw(low: float, high: float) -> Tensor:
         return _to(images, random.uniform(low, high, (count, 1, 1, 1)))
 
-    gamma, gain, least = draw(0.6, 1.6), draw(0.5, 1.0), draw(0, 90)
+    gamma, gain, least = draw(0.6, 1.6), draw(0.4, 1.0), draw(0, 90)
     bright = (255 - least) * (bright / 255) ** gamma * gain + least
     bright = bright * (1 + draw(0, 0.25) * _field(images, random, 7))
     bright = bright + draw(0, 20) * _to(images, random.standard_normal((count, 1, 28, 28)))
@@ -55,7 +60,7 @@ def photo_like(images: Tensor, share: float, seed: int, step: int) -> Tensor:
     around = F.max_pool2d(mask, 7, stride=1, padding=3) - mask
     left_in = (_field(images, random, 5) > 0.8) & (draw(0, 1) < _FAULTS)
     bright = bright.clamp(0, 255) * mask * kept + draw(10, 230) * around * left_in
-    blur = draw(-0.5, 0.7).clamp(min=0)
+    blur = draw(-0.5, 0.5).clamp(min=0)
     bright = (1 - blur) * bright + blur * F.avg_pool2d(bright, 3, stride=1, padding=1)
     changed = bright[:, 0].round().clamp(0, 255).to(torch.uint8)
     return torch.where(_to(images, chosen, torch.bool)[:, None, None], changed, images)
@@ -64,7 +69,7 @@ def photo_like(images: Tensor, share: float, seed: int, step: int) -> Tensor:
 def outliers(
     images: Tensor, labels: Tensor, share: float, seed: int, step: int
 ) -> tuple[Tensor, Tensor]:
-    """Turn some images into what is none of the ten classes, and say of them that all are as likely.
+    """Turn some images into what is none of the ten classes, each of which then is as likely.
 
     The upper part of trousers looks like shorts, the lower part of a dress like a skirt; others
     become a detail of themselves, or a smooth blob. Source of training on outliers: Hendrycks,
@@ -108,21 +113,54 @@ def outliers(
     return mixed, torch.where(picked[:, None], torch.full_like(labels, 1 / _CLASSES), labels)
 
 
-def _bent_grid(images: Tensor, random: np.random.Generator) -> Tensor:
-    """Where each pixel comes from: (N, 28, 28, 2) in -1..1, an affine map and smooth bends."""
+def _paired(images: Tensor, chosen: NDArray[np.bool_], random: np.random.Generator) -> Tensor:
+    """Put a turned, smaller image and its mirror image side by side: (N, 1, 28, 28) float32."""
     count = len(images)
+    angle = np.radians(random.uniform(-_SHOE_TILT, _SHOE_TILT, count))
+    zoom, apart = random.uniform(1.4, 1.9, count), random.uniform(0.25, 0.5, count)
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    pair = []
+    for side in (-1, 1):
+        # The second stands across the length of the first, and may face the other way.
+        mirror = 1 if side < 0 else np.where(random.random(count) < 0.5, 1, -1)
+        rows = [mirror * cos, mirror * -sin, 0 * cos, sin, cos, side * zoom * apart]
+        theta = _to(images, np.stack(rows, axis=1).reshape(-1, 2, 3))
+        grid = F.affine_grid(theta, [count, 1, 28, 28], align_corners=False)
+        pair.append(F.grid_sample(images, grid, align_corners=False))
+    both = torch.maximum(*pair)
+    return torch.where(_to(images, chosen, torch.bool)[:, None, None, None], both, images)
+
+
+def _bent_grid(mask: Tensor, random: np.random.Generator) -> Tensor:
+    """Where each pixel comes from: (N, 28, 28, 2) in -1..1.
+
+    A map that widens or narrows the garment, fits its longest edge to the picture again, as the
+    preparation of a photo does, and tilts it; and smooth bends.
+    """
+    count = len(mask)
+    widen = np.exp(random.uniform(_NARROWEST, _WIDEST, count))
+    fill = random.uniform(_SMALLEST, _LARGEST, count)
+    (left, right), (top, bottom) = (_extent(mask.amax(axis).cpu().numpy()) for axis in (2, 3))
+    longest = np.maximum((right - left) * widen, bottom - top) / 2
     angle = np.radians(random.uniform(-_TILT, _TILT, count))
-    across = np.exp(-random.uniform(_NARROWEST, _WIDEST, count))
-    down = np.exp(-random.uniform(_LOWEST, _HIGHEST, count))
     shear = random.uniform(-_SHEAR, _SHEAR, count)
     shift = random.uniform(-_SHIFT, _SHIFT, (2, count))
+    across, down = longest / fill / widen, longest / fill
     cos, sin = np.cos(angle), np.sin(angle)
-    rows = np.stack(
-        [across * cos, across * (shear - sin), shift[0], down * sin, down * cos, shift[1]], axis=1
-    ).reshape(-1, 2, 3)
-    grid = F.affine_grid(_to(images, rows), [count, 1, 28, 28], align_corners=False)
-    bends = torch.cat([_field(images, random, 4), _field(images, random, 4)], dim=1)
+    x, y = (left + right) / 2 + shift[0], (top + bottom) / 2 + shift[1]
+    rows = [across * cos, across * (shear - sin), x, down * sin, down * cos, y]
+    theta = _to(mask, np.stack(rows, axis=1).reshape(-1, 2, 3))
+    grid = F.affine_grid(theta, [count, 1, 28, 28], align_corners=False)
+    bends = torch.cat([_field(mask, random, 4), _field(mask, random, 4)], dim=1)
     return grid + _BEND * bends.permute(0, 2, 3, 1)
+
+
+def _extent(profile: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where (N, 1, 28) profiles begin and end to be more than zero, from -1 to 1; all if never."""
+    inside = profile[:, 0] > 0.5
+    inside |= ~inside.any(axis=1, keepdims=True)
+    first, last = inside.argmax(axis=1), 28 - inside[:, ::-1].argmax(axis=1)
+    return first / 14 - 1, last / 14 - 1
 
 
 def _field(images: Tensor, random: np.random.Generator, knots: int) -> Tensor:

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from fashion_cnn.evaluation.outliers import auroc, outlier_score, outlier_threshold
+
+
+def test_the_score_is_the_free_energy() -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (50, 10)).astype(np.float32)
+    wanted = -np.log(np.exp(logits.astype(np.float64)).sum(axis=1))
+    np.testing.assert_allclose(outlier_score(logits), wanted, rtol=1e-12)
+    assert outlier_score(np.full((1, 10), 1e5)) == pytest.approx(-1e5, rel=1e-4)
+    assert len(outlier_score(np.zeros((0, 10)))) == 0
+
+
+def test_what_no_class_claims_scores_higher() -> None:
+    sure, lost = np.zeros((1, 10)), np.zeros((1, 10))
+    sure[0, 3] = 8
+    assert outlier_score(lost) > outlier_score(sure)
+
+
+@pytest.mark.parametrize("count", [1, 19, 20, 100, 1001])
+def test_at_least_95_percent_are_not_warned_about(count) -> None:
+    scores = np.random.default_rng(count).normal(size=count)
+    threshold = outlier_threshold(scores)
+    assert (scores <= threshold).mean() >= 0.95
+    assert (scores < threshold).mean() <= 0.95
+
+
+def test_auroc_against_scikit_learn() -> None:
+    random = np.random.default_rng(4)
+    ordinary, strange = random.integers(0, 9, 200) / 2, random.integers(3, 12, 90) / 2
+    truth = np.repeat([0, 1], [200, 90])
+    wanted = roc_auc_score(truth, np.concatenate([ordinary, strange]))
+    assert auroc(ordinary, strange) == pytest.approx(wanted, abs=1e-12)
