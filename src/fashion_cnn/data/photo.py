@@ -27,7 +27,9 @@ _COLOURLESS = 4  # 8-bit levels: channels that differ less are of a grey picture
 _BRIGHT = 128  # 8-bit levels
 _OPAQUE = 0.5
 _LEAST, _MOST = 0.02, 0.85  # share of a picture that a garment can be
-_CONTRAST, _MIDDLE = 0.5, (120, 120)  # of photos on any background. Source: docs/log.md, 2026-11-24
+_WIDTH = 0.85
+"""What is laid out for a photo spreads its sleeves and legs; the data set's clothes hang, and are
+narrower. Source: docs/log.md, 2026-11-24."""
 
 _decoder = Decoder()
 atexit.register(_decoder.close)
@@ -96,13 +98,12 @@ def prepare(pixels: NDArray[np.uint8]) -> Photo:
         notes.append("grey on black, so taken for a negative like those of the data set")
     else:
         values = 255 - values
-    if not plain:
-        values = _calmed(values, garment)
     if not _LEAST < garment.mean() < _MOST:
         notes.append("no piece of clothing stands out from the background")
     rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return Photo(_fit((values * garment)[box], sharpen=plain), tuple(notes))
+    seen = _fit((values * garment)[box], sharpen=plain, width=1 if plain else _WIDTH)
+    return Photo(seen, tuple(notes))
 
 
 def _is_negative(pixels: NDArray[np.uint8]) -> bool:
@@ -111,16 +112,14 @@ def _is_negative(pixels: NDArray[np.uint8]) -> bool:
     return bool(colour.max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
 
 
-def _calmed(values: NDArray[np.float64], garment: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Bring the light of a room to that of a studio: less contrast about a middling grey."""
-    middle = np.median(values[garment])
-    return (_CONTRAST * (values - middle) + np.clip(middle, *_MIDDLE)).clip(1, 255)
+def _fit(values: NDArray[np.float64], *, sharpen: bool, width: float) -> NDArray[np.uint8]:
+    """Shrink the longest edge to 28 and put it into the middle: (H, W) to (28, 28).
 
-
-def _fit(values: NDArray[np.float64], *, sharpen: bool) -> NDArray[np.uint8]:
-    """Shrink the longest edge to 28 and put it into the middle: (H, W) to (28, 28)."""
-    scale = SIDE / max(values.shape)
-    height, width = (max(1, round(scale * length)) for length in values.shape)
+    Args: values; whether to sharpen; width: a factor on it before anything else.
+    """
+    across, down = values.shape[1] * width, values.shape[0]
+    scale = SIDE / max(across, down)
+    height, width = max(1, round(scale * down)), max(1, round(scale * across))
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
     framed = np.zeros((SIDE, SIDE))
     framed[top : top + height, left : left + width] = _shrink(values, (height, width))

@@ -12,17 +12,15 @@ WARNING = "this looks like nothing in the training set; the answer is a guess"
 def outlier_score(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """Score how little images look like those of the training set.
 
-    The free energy, minus the logarithm of the sum of the exponentials of the logits: what no class
-    claims scores high. Source: Liu, Wang, Owens, Li 2020, arXiv 2010.03759.
+    Minus the largest logit: what no class claims scores high. Source: Hendrycks et al. 2019, arXiv
+    1911.11132. Chosen over the free energy and the largest probability in docs/log.md, 2026-11-24.
 
     Args: logits: (N, 10), not divided by a temperature.
 
     Returns:
         float64 (N,), higher is stranger; no fixed range.
     """
-    logits = np.asarray(logits, np.float64)
-    most = logits.max(axis=1, initial=-np.inf)
-    return -(most + np.log(np.exp(logits - most[:, None]).sum(axis=1)))
+    return -np.asarray(logits, np.float64).max(axis=1)
 
 
 def outlier_threshold(validation_scores: NDArray[np.floating]) -> float:
