@@ -17,7 +17,6 @@ from fashion_cnn.data.segmentation import border_colour, find_garment
 from fashion_cnn.errors import ImageError
 
 SIDE = 28
-_WORKING_SIDE = 128
 _GREY = np.array([0.299, 0.587, 0.114])  # Source: ITU-R BT.601, as Pillow and ImageMagick
 _CENTRE, _EDGE, _CORNER = 1.661, -0.1029, -0.0624
 """Sharpening with a Gaussian of radius and standard deviation 1. Source: ImageMagick's -sharpen,
@@ -81,20 +80,17 @@ def prepare(pixels: NDArray[np.uint8]) -> Photo:
     """
     alpha = pixels[:, :, 3:] / 255
     colours = pixels[:, :, :3] * alpha + 255 * (1 - alpha)  # on white, as the publisher's
-    scale = min(1, _WORKING_SIDE / max(pixels.shape[:2]))
-    shape = tuple(max(1, round(scale * length)) for length in pixels.shape[:2])
-    small = np.stack([_shrink(colours[:, :, k], shape) for k in range(3)], axis=2)
-    small = small.round().astype(np.uint8)
+    colours = colours.round().astype(np.uint8)
     cut_out = bool((alpha < _OPAQUE).any())
     if cut_out:
-        garment, plain = _shrink(alpha[:, :, 0], shape) > _OPAQUE, True
+        garment, plain = alpha[:, :, 0] > _OPAQUE, True
     else:
-        garment, plain = find_garment(small)
+        garment, plain = find_garment(colours)
     if not garment.any():
         raise ImageError("there is nothing in this picture: it is of one colour")
     notes: list[str] = []
-    values = (small @ _GREY).astype(np.float64)
-    if not cut_out and _is_negative(small):
+    values = (colours @ _GREY).astype(np.float64)
+    if not cut_out and _is_negative(colours):
         notes.append("grey on black, so taken for a negative like those of the data set")
     else:
         values = 255 - values
