@@ -177,7 +177,7 @@ def main() -> None:
     }
     if options.photos:
         threshold = outlier_threshold(ordinary)
-        record["photos"] = real_photos(model, options.photos, threshold, options.limit)
+        record["real_photos"] = real_photos(model, options.photos, threshold, options.limit)
     text = json.dumps(record, indent=2) + "\n"
     if options.output:
         options.output.write_text(text)
