@@ -3,13 +3,15 @@
 import json
 import re
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from fashion_cnn.cli import main
+from fashion_cnn.cli import _group, main
 from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes import catalog
@@ -136,20 +138,21 @@ def test_every_link_leads_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def every_command(group: click.Group) -> Iterator[list[str]]:
+    for name, command in group.commands.items():
+        yield from (
+            ([name, *words] for words in every_command(command))
+            if isinstance(command, click.Group)
+            else [[name]]
+        )
+
+
 def test_every_command_and_flag_in_the_readme_exists(capsys: pytest.CaptureFixture[str]) -> None:
     targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     commands = re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)
     assert "train" in commands
     assert set(commands) <= set(targets)
-    for words in (
-        ["train"],
-        ["evaluate"],
-        ["recipes"],
-        ["study"],
-        ["data", "get"],
-        ["data", "audit"],
-        ["benchmark", "train"],
-    ):
+    for words in every_command(_group):
         assert main([*words, "--help"]) == 0
     text = capsys.readouterr().out
     for flag in set(re.findall(r"`?(--[a-z][a-z-]+)", README)):

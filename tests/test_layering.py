@@ -58,6 +58,17 @@ def test_imports_run_downwards(path: Path) -> None:
             assert room == target, f"{room} imports {target}, its neighbour"
 
 
+def test_pictures_are_decoded_in_the_child_alone() -> None:
+    """Pillow sees a stranger's bytes only under limits; OpenCV costs 0.1 s and is for one thing."""
+    homes = {"PIL": {"decoding_child.py"}, "cv2": {"segmentation.py"}}
+    for path in (PACKAGE / "data").glob("*.py"):
+        tops = {name.split(".")[0] for name in imports(path)}
+        for library, names in homes.items():
+            assert library not in tops or path.name in names, f"{path} imports {library}"
+        if path.name == "decoding_child.py":
+            assert "fashion_cnn" not in tops, "run as a script, with nothing but Pillow"
+
+
 def test_training_mentions_no_report() -> None:
     words = ("report", "plot", "matplotlib", "serve", "tun")
     for path in (*(PACKAGE / "on_torch").glob("*.py"), *(PACKAGE / "on_keras").glob("*.py")):

@@ -21,6 +21,12 @@ class DataError(FashionCNNError):
     exit_code = 3
 
 
+class ImageError(FashionCNNError):
+    """A picture that cannot be read: damaged, too large, hostile, or no picture at all."""
+
+    exit_code = 4
+
+
 class DivergedError(FashionCNNError):
     """Training became non-finite and smaller learning rates did not help."""
 

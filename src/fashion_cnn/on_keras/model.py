@@ -22,6 +22,8 @@ _TRAINED = {
     "optimizer": ("adam", "adamw", "sgd"),
     "precision": ("float32",),
     "ema_decay": (0.0,),
+    "outliers": (0.0,),
+    "photo": (0.0,),
 }
 """What recipes may ask for besides the network; the rest of a recipe is done as in PyTorch."""
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fashion_cnn.on_torch.imitate import outliers, photo_like
 from fashion_cnn.recipes.augmentation import (
     MEAN_GREY,
     draw_cutouts,
@@ -24,20 +25,21 @@ _CLASSES = 10
 def augment(
     images: Tensor, labels: Tensor, recipe: Recipe, step: int, mirrored: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Apply what the recipe asks for: warp, flip, translate, erase, cut out, then mix.
+    """Apply what the recipe asks for: warp, flip, translate, erase, cut out, mix, imitate photos.
 
     Args:
         images: (N, 28, 28) uint8, a whole global batch.
         labels: (N,) int64.
         recipe: its `rotate`, `randaugment`, `magnitude`, `translate`, `erase`, `cutout`, `cutmix`,
-            `mixup` and `seed`; all but the mixing is only for the classes in its
-            `augment_classes`, if any are named.
+            `mixup`, `outliers`, `photo` and `seed`; all up to the mixing is only for the classes in
+            its `augment_classes`, if any are named.
         step: counted from 0 over the run; with the seed it decides every draw.
         mirrored: (N,) bool, what to flip, see `mirrored_in`; None for nothing.
 
     Returns:
         (N, 28, 28) uint8 and labels, on the same device; what came in if nothing is asked for.
-        Mixed labels are (N, 10) float32, each row the shares of the classes.
+        Mixed labels, and all of a batch with outliers, are (N, 10) float32, each row the shares of
+        the classes.
     """
     count, plain = len(images), images
     if recipe.rotate:
@@ -65,6 +67,10 @@ def augment(
             images = paste(images, images[partner], _to(images, mix.boxes))
         ours = F.one_hot(labels, _CLASSES).float()
         labels = share[:, None] * ours + (1 - share[:, None]) * ours[partner]
+    if recipe.outliers:
+        images, labels = outliers(images, labels, recipe.outliers, recipe.seed, step)
+    if recipe.photo:
+        images = photo_like(images, labels, recipe.photo, recipe.seed, step)
     return images, labels
 
 

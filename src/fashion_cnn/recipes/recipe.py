@@ -122,6 +122,11 @@ class Recipe:
         (), "classes, 0 to 9, to augment (mixing apart); empty = all"
     )
 
+    outliers: float = _field(
+        0.0, "share of images made into none of the ten classes, so that it learns doubt", high=1
+    )
+    photo: float = _field(0.0, "probability of making an image look cut out of a photo", high=1)
+
     precision: str = _field(
         "float32",
         "mixed: convolve in bfloat16 where the device has units for it, else in float32",

@@ -1,0 +1,147 @@
+"""From a picture file to the 28x28 pixels that a network sees, as the publisher made the data set.
+
+Fashion-MNIST (Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747, sec. 2) was made from shop photos on
+white: trim the border of the corner's colour, shrink the longest edge to 28, sharpen, extend to
+28x28 with the garment in the middle, negate, make grey. Real photos need more: turning upright,
+any background, any polarity.
+"""
+
+import atexit
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.data.decoding import Decoder
+from fashion_cnn.data.segmentation import border_colour, find_garment
+from fashion_cnn.errors import ImageError
+
+SIDE = 28
+_GREY = np.array([0.299, 0.587, 0.114])  # Source: ITU-R BT.601, as Pillow and ImageMagick
+_CENTRE, _EDGE, _CORNER = 1.661, -0.1029, -0.0624
+"""Sharpening with a Gaussian of radius and standard deviation 1. Source: ImageMagick's -sharpen,
+whose kernel is minus the Gaussian, in the middle twice its sum, and sums to one."""
+_DARK = 40  # 8-bit levels: a grey picture with a darker border is a negative already
+_COLOURLESS = 4  # 8-bit levels: channels that differ less are of a grey picture
+_BRIGHT = 128  # 8-bit levels
+_OPAQUE = 0.5
+_LEAST, _MOST = 0.02, 0.85  # share of a picture that a garment can be
+_WIDTH = 0.85
+"""What is laid out for a photo spreads its sleeves and legs; the data set's clothes hang, and are
+narrower. Source: docs/log.md, 2026-11-24."""
+
+_decoder = Decoder()
+atexit.register(_decoder.close)
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture as a network sees it.
+
+    Attributes:
+        seen: uint8 (28, 28), bright on black as in the data set.
+        notes: lines for people on what was done or looks wrong; often none.
+    """
+
+    seen: NDArray[np.uint8]
+    notes: tuple[str, ...] = ()
+
+
+def read_photo(data: bytes) -> Photo:
+    """Read a picture file and make it look like the data set.
+
+    Args:
+        data: a PNG, JPEG or WEBP file, at most 8 MB and 25 million pixels. A grey one of 28x28
+            pixels passes untouched.
+
+    Raises:
+        ImageError: it is none, or damaged, too large or hostile; one line that says which.
+    """
+    pixels, notes = _decoder.decode(data)
+    if pixels.ndim == 2:
+        rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        if np.median(rim) > _BRIGHT:
+            notes = [
+                *notes,
+                "28x28 and grey, so taken as it is; but the data set is bright on black",
+            ]
+        return Photo(pixels, tuple(notes))
+    photo = prepare(pixels)
+    return Photo(photo.seen, (*notes, *photo.notes))
+
+
+def prepare(pixels: NDArray[np.uint8]) -> Photo:
+    """Make upright pixels look like the data set: find the garment, crop, shrink, sharpen, negate.
+
+    Args: pixels: uint8 (H, W, 4) RGBA, alpha not premultiplied.
+
+    Raises:
+        ImageError: there is nothing in the picture: one colour, or all of it transparent.
+    """
+    alpha = pixels[:, :, 3:] / 255
+    colours = pixels[:, :, :3] * alpha + 255 * (1 - alpha)  # on white, as the publisher's
+    colours = colours.round().astype(np.uint8)
+    cut_out = bool((alpha < _OPAQUE).any())
+    if cut_out:
+        garment, plain = alpha[:, :, 0] > _OPAQUE, True
+    else:
+        garment, plain = find_garment(colours)
+    if not garment.any():
+        raise ImageError("there is nothing in this picture: it is of one colour")
+    notes: list[str] = []
+    values = (colours @ _GREY).astype(np.float64)
+    if not cut_out and _is_negative(colours):
+        notes.append("grey on black, so taken for a negative like those of the data set")
+    else:
+        values = 255 - values
+    if not _LEAST < garment.mean() < _MOST:
+        notes.append("no piece of clothing stands out from the background")
+    rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    seen = _fit((values * garment)[box], sharpen=plain, width=1 if plain else _WIDTH)
+    return Photo(seen, tuple(notes))
+
+
+def _is_negative(pixels: NDArray[np.uint8]) -> bool:
+    """Whether a picture is grey on black, as an enlarged image of the data set is."""
+    colour, _, _ = border_colour(pixels)
+    return bool(colour.max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
+
+
+def _fit(values: NDArray[np.float64], *, sharpen: bool, width: float) -> NDArray[np.uint8]:
+    """Shrink the longest edge to 28 and put it into the middle: (H, W) to (28, 28).
+
+    Args: values; whether to sharpen; width: a factor on it before anything else.
+    """
+    across, down = values.shape[1] * width, values.shape[0]
+    scale = SIDE / max(across, down)
+    height, width = max(1, round(scale * down)), max(1, round(scale * across))
+    top, left = (SIDE - height) // 2, (SIDE - width) // 2
+    framed = np.zeros((SIDE, SIDE))
+    framed[top : top + height, left : left + width] = _shrink(values, (height, width))
+    if sharpen:
+        framed = _sharpened(framed)
+    return framed.round().clip(0, 255).astype(np.uint8)
+
+
+def _sharpened(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convolve with the 3x3 kernel of ImageMagick's `-sharpen 1x1`, zeros beyond the border."""
+    padded = np.pad(values, 1)
+    upper, middle, lower = padded[:-2], padded[1:-1], padded[2:]
+    edges = upper[:, 1:-1] + lower[:, 1:-1] + middle[:, :-2] + middle[:, 2:]
+    corners = upper[:, :-2] + upper[:, 2:] + lower[:, :-2] + lower[:, 2:]
+    return _CENTRE * values + _EDGE * edges + _CORNER * corners
+
+
+def _shrink(values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Average over areas: (H, W) to `shape`; enlarging repeats pixels."""
+    return _areas(values.shape[0], shape[0]) @ values @ _areas(values.shape[1], shape[1]).T
+
+
+def _areas(length: int, wanted: int) -> NDArray[np.float64]:
+    """Share of each old pixel in each new one along an axis: (wanted, length), rows sum to one."""
+    edges = np.arange(wanted + 1) * length / wanted
+    old = np.arange(length)
+    low, high = edges[:-1, None], edges[1:, None]
+    overlap = np.minimum(high, old + 1) - np.maximum(low, old)
+    return overlap.clip(0) * wanted / length

@@ -1,0 +1,234 @@
+"""Opening files of unknown origin."""
+
+import io
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_cnn.data import decoding
+from fashion_cnn.data.decoding import Decoder
+from fashion_cnn.errors import ImageError
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[Decoder]:
+    decoder = Decoder()
+    yield decoder
+    decoder.close()
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **how) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **how)
+    return buffer.getvalue()
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    """A PNG that promises a size in its header and then has no pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"x") + chunk(b"IEND", b"")
+    )
+
+
+GOOD = encoded(Image.new("RGB", (40, 30), (10, 20, 30)))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_the_three_formats(decoder, kind) -> None:
+    pixels, notes = decoder.decode(encoded(Image.new("RGB", (40, 30), (200, 20, 30)), kind))
+    assert pixels.shape == (30, 40, 4)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_allclose(pixels[3, 3], (200, 20, 30, 255), atol=3)
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("picture", "wanted"),
+    [
+        (Image.new("1", (30, 30), 1), (255, 255, 255, 255)),
+        (Image.new("L", (30, 30), 77), (77, 77, 77, 255)),
+        (Image.new("I;16", (30, 30), 0x8080), (128, 128, 128, 255)),
+        (Image.new("LA", (30, 30), (9, 50)), (9, 9, 9, 50)),
+        (Image.new("RGBA", (600, 300), (10, 20, 30, 200)), (10, 20, 30, 200)),
+        (Image.new("RGB", (40, 40), (1, 2, 3)).quantize(2), (1, 2, 3, 255)),
+    ],
+    ids=lambda value: getattr(value, "mode", ""),
+)
+def test_every_kind_of_pixel(decoder, picture, wanted) -> None:
+    pixels, _ = decoder.decode(encoded(picture))
+    np.testing.assert_allclose(pixels[5, 5], wanted, atol=1)
+    assert max(pixels.shape) <= 256
+
+
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_pictures_are_turned_upright(decoder, tag) -> None:
+    corner = np.zeros((20, 30, 3), np.uint8)
+    corner[:5, :5] = 255
+    lying = {
+        1: corner, 2: corner[:, ::-1], 3: corner[::-1, ::-1], 4: corner[::-1],
+        5: corner.swapaxes(0, 1), 6: np.rot90(corner, 1), 7: np.rot90(corner, 2).swapaxes(0, 1),
+        8: np.rot90(corner, -1),
+    }[tag]  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    pixels, _ = decoder.decode(encoded(Image.fromarray(lying), exif=exif))
+    np.testing.assert_array_equal(pixels[:, :, :3], corner)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_28x28_grey_is_byte_identical(decoder, mode) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    pixels, _ = decoder.decode(encoded(Image.fromarray(grey).convert(mode)))
+    np.testing.assert_array_equal(pixels, grey)
+
+
+def test_an_animation_shows_its_first_picture(decoder) -> None:
+    frames = [Image.new("RGB", (40, 40), c) for c in ("red", "blue")]
+    data = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    pixels, notes = decoder.decode(data)
+    assert tuple(pixels[9, 9]) == (255, 0, 0, 255)
+    assert "first" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "empty"),
+        (b"hello", "not a PNG, JPEG or WEBP"),
+        (encoded(Image.new("RGB", (30, 30)), "GIF"), "not a PNG, JPEG or WEBP"),
+        (encoded(Image.new("RGB", (30, 30)), "BMP"), "not a PNG, JPEG or WEBP"),
+        (GOOD[:-30], "cannot be decoded|not a PNG"),
+        (png_of_size(5001, 5000), "million"),
+        (png_of_size(2**31 - 1, 2**31 - 1), "million|cannot be decoded"),
+        (png_of_size(100, 100), "cannot be decoded"),
+        (bytes(9 * 2**20), "9.0 MB; at most 8 MB"),
+    ],
+    ids=["empty", "text", "gif", "bmp", "cut", "large", "huge", "hollow", "heavy"],
+)
+def test_bad_files_are_named_in_a_line_and_good_ones_work_after(decoder, data, why) -> None:
+    with pytest.raises(ImageError, match=why) as caught:
+        decoder.decode(data)
+    assert "\n" not in str(caught.value)
+    assert decoder.decode(GOOD)[0].shape == (30, 40, 4)
+
+
+def test_damaged_files_never_break_it(decoder) -> None:
+    random = np.random.default_rng(3)
+    noise = Image.fromarray(random.integers(0, 256, (60, 60, 3), dtype=np.uint8))
+    for kind in ("PNG", "JPEG", "WEBP"):
+        whole = np.frombuffer(encoded(noise, kind), np.uint8)
+        for _ in range(60):
+            data = whole.copy()
+            places = random.integers(0, len(data), 4)
+            data[places] = random.integers(0, 256, 4)
+            try:
+                pixels, _ = decoder.decode(data.tobytes())
+            except ImageError:
+                continue
+            assert pixels.shape[2] == 4
+            assert max(pixels.shape) <= 256
+    assert decoder.decode(GOOD)[0].shape == (30, 40, 4)
+
+
+def child_of(decoder: Decoder) -> subprocess.Popen[bytes]:
+    decoder.decode(GOOD)
+    assert decoder._child is not None
+    return decoder._child
+
+
+def test_one_child_serves_many_and_is_replaced(decoder) -> None:
+    first = child_of(decoder)
+    assert child_of(decoder) is first
+    first.kill()
+    first.wait()
+    assert child_of(decoder) is not first
+
+
+def test_the_child_has_its_limits(decoder) -> None:
+    limits = Path(f"/proc/{child_of(decoder).pid}/limits").read_text()
+    rows = {line[:26].strip(): line[26:].split() for line in limits.splitlines()}
+    assert rows["Max address space"][0] == str(512 * 2**20)
+    assert rows["Max file size"][0] == "0"
+    assert int(rows["Max cpu time"][0]) <= 2 + 1 + 60  # what it has used is added
+
+
+@pytest.fixture
+def strange_child(tmp_path, monkeypatch):
+    def put(code: str) -> Decoder:
+        script = tmp_path / "child.py"
+        script.write_text("import os, sys, time\n" + code)
+        monkeypatch.setattr(decoding, "_CHILD", script)
+        return Decoder()
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("os.kill(os.getpid(), 24)", "too long"),  # SIGXCPU, as past the limit of CPU time
+        ("time.sleep(60)", "too long"),
+        ("os._exit(7)", "breaks its decoder .status 7"),
+        ("os.kill(os.getpid(), 11)", "breaks its decoder"),
+        ("sys.stdout.write('nonsense'); sys.stdout.close(); time.sleep(60)", "decoder"),
+    ],
+    ids=["cpu", "stuck", "exit", "crash", "nonsense"],
+)
+def test_a_child_that_breaks_or_hangs_is_an_image_error(
+    strange_child, monkeypatch, code, why
+) -> None:
+    monkeypatch.setattr(decoding, "_SECONDS", 0.5)
+    broken = strange_child(code)
+    began = time.monotonic()
+    with pytest.raises(ImageError, match=why):
+        broken.decode(GOOD)
+    assert time.monotonic() - began < 20
+    assert broken._child is None
+
+
+def test_threads_take_turns(decoder) -> None:
+    wrong: list[int] = []
+
+    def ask(shade: int) -> None:
+        data = encoded(Image.new("L", (28, 28), shade))
+        for _ in range(20):
+            if not (decoder.decode(data)[0] == shade).all():
+                wrong.append(shade)
+
+    threads = [threading.Thread(target=ask, args=(shade,)) for shade in range(0, 200, 50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_fork_gets_a_child_of_its_own() -> None:
+    code = """if True:
+        import os, sys
+        from fashion_cnn.data.decoding import Decoder
+        decoder, data = Decoder(), sys.stdin.buffer.read()
+        decoder.decode(data)
+        if (fork := os.fork()) == 0:
+            decoder.decode(data)
+            os._exit(decoder._owner != os.getpid())
+        assert os.waitpid(fork, 0)[1] == 0
+        assert decoder.decode(data)[0].shape == (30, 40, 4)
+        decoder.close()
+    """
+    done = subprocess.run([sys.executable, "-c", code], input=GOOD, timeout=60, check=False)
+    assert done.returncode == 0

@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from fashion_cnn.evaluation.outliers import auroc, outlier_score, outlier_threshold
+
+
+def test_the_score_is_minus_the_largest_logit() -> None:
+    logits = np.array([[-3, 8.5, 0, 1, 2, 3, 4, 5, 6, 7], [-9] * 9 + [-2]], np.float32)
+    np.testing.assert_array_equal(outlier_score(logits), [-8.5, 2])
+    assert outlier_score(logits).dtype == np.float64
+    assert len(outlier_score(np.zeros((0, 10)))) == 0
+
+
+def test_what_no_class_claims_scores_higher() -> None:
+    sure, lost = np.zeros((1, 10)), np.zeros((1, 10))
+    sure[0, 3] = 8
+    assert outlier_score(lost) > outlier_score(sure)
+
+
+@pytest.mark.parametrize("count", [1, 19, 20, 100, 1001])
+def test_at_least_95_percent_are_not_warned_about(count) -> None:
+    scores = np.random.default_rng(count).normal(size=count)
+    threshold = outlier_threshold(scores)
+    assert (scores <= threshold).mean() >= 0.95
+    assert (scores < threshold).mean() <= 0.95
+
+
+def test_auroc_against_scikit_learn() -> None:
+    random = np.random.default_rng(4)
+    ordinary, strange = random.integers(0, 9, 200) / 2, random.integers(3, 12, 90) / 2
+    truth = np.repeat([0, 1], [200, 90])
+    wanted = roc_auc_score(truth, np.concatenate([ordinary, strange]))
+    assert auroc(ordinary, strange) == pytest.approx(wanted, abs=1e-12)

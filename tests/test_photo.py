@@ -1,0 +1,125 @@
+"""From a picture file to what a network sees."""
+
+import contextlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_cnn.data.photo import Photo, prepare, read_photo
+from fashion_cnn.data.segmentation import find_garment
+from fashion_cnn.errors import FashionCNNError, ImageError
+from test_decoding import encoded
+
+
+def drawn(ground, garment, size: tuple[int, int] = (200, 160), at: tuple[int, int] = (0, 0)):
+    """A garment like a T, 60 wide and 80 high, its middle at `at` from the picture's."""
+    pixels = np.empty((*size, 4), np.uint8)
+    pixels[:] = (*ground, 255)
+    top, left = size[0] // 2 - 40 + at[0], size[1] // 2 - 30 + at[1]
+    pixels[top : top + 25, left : left + 60] = (*garment, 255)
+    pixels[top : top + 80, left + 15 : left + 45] = (*garment, 255)
+    return pixels
+
+
+def assert_is_the_t(seen: np.ndarray, level: float) -> None:
+    """80 high becomes 28, 60 wide becomes 21, in the middle, on black."""
+    assert seen.dtype == np.uint8
+    assert seen.shape == (28, 28)
+    assert (seen[:, :3] == 0).all()
+    assert (seen[:, 25:] == 0).all()
+    assert (seen[13:, :7] == 0).all()
+    assert abs(np.median(seen[3:6, 6:22]) - level) < 4
+    assert abs(np.median(seen[12:26, 11:17]) - level) < 4
+
+
+@pytest.mark.parametrize("ground", [(255, 255, 255), (0, 0, 0), (200, 30, 60), (20, 120, 240)])
+@pytest.mark.parametrize("at", [(0, 0), (40, -35)])
+def test_any_plain_ground_and_place(ground, at) -> None:
+    photo = prepare(drawn(ground, (90, 120, 60), at=at))
+    grey = 0.299 * 90 + 0.587 * 120 + 0.114 * 60
+    assert_is_the_t(photo.seen, 255 - grey)
+    assert photo.notes == ()
+
+
+def test_light_on_dark_is_negated_too() -> None:
+    """The data set is bright where the garment is dark, whatever it lay on."""
+    assert_is_the_t(prepare(drawn((10, 10, 60), (230, 220, 200))).seen, 255 - 220.7)
+
+
+def test_an_enlarged_negative_is_not_negated() -> None:
+    photo = prepare(drawn((0, 0, 0), (170, 170, 170)))
+    assert_is_the_t(photo.seen, 170)
+    assert "negative" in photo.notes[0]
+
+
+def test_alpha_says_where_the_garment_is() -> None:
+    pixels = drawn((0, 255, 0), (60, 60, 60))
+    pixels[pixels[:, :, 1] == 255, 3] = 0
+    assert_is_the_t(prepare(pixels).seen, 195)
+
+
+def test_uneven_ground_is_cut_away() -> None:
+    random = np.random.default_rng(0)
+    pixels = drawn((170, 140, 90), (30, 40, 110), (256, 192)).astype(np.float64)
+    light = np.linspace(0.7, 1.25, 256)[:, None, None]
+    pixels[:, :, :3] *= light
+    pixels[:, :, :3] += random.normal(0, 15, (256, 192, 1))
+    pixels = pixels.clip(0, 255).astype(np.uint8)
+    garment, plain = find_garment(pixels[:, :, :3])
+    wanted = (drawn((0, 0, 0), (1, 1, 1), (256, 192))[:, :, 0]) > 0
+    assert not plain
+    assert (garment & wanted).sum() / (garment | wanted).sum() > 0.9
+    seen = prepare(pixels).seen
+    np.testing.assert_array_equal(seen, prepare(pixels).seen, "the same photo, the same pixels")
+    assert (seen[:, :2] == 0).all()
+    assert (seen[15:, :6] == 0).all()
+    assert seen[4, 14] > 60
+
+
+def test_a_wide_thing_fills_the_width() -> None:
+    pixels = np.full((100, 200, 4), 255, np.uint8)
+    pixels[50:70, 10:190, :3] = 40
+    seen = prepare(pixels).seen
+    rows = np.flatnonzero(seen.any(1))
+    assert seen.any(0).all()
+    assert (rows.min(), rows.max()) in {(12, 14), (13, 15), (12, 15)}
+
+
+@pytest.mark.parametrize("alpha", [0, 255])
+def test_an_empty_picture_is_an_image_error(alpha) -> None:
+    data = encoded(Image.new("RGBA", (50, 40), (90, 90, 90, alpha)))
+    with pytest.raises(ImageError, match="nothing in this picture"):
+        read_photo(data)
+    assert issubclass(ImageError, FashionCNNError)
+
+
+def test_extreme_shapes_are_read() -> None:
+    for size in ((1, 1), (1, 200), (200, 1), (2, 3)):
+        pixels = np.random.default_rng(1).integers(0, 256, (*size, 4), dtype=np.uint8)
+        with contextlib.suppress(ImageError):
+            assert prepare(pixels).seen.shape == (28, 28)
+
+
+def test_images_of_the_data_set_pass_untouched() -> None:
+    image = np.zeros((28, 28), np.uint8)
+    image[4:20, 5:15] = 130
+    photo = read_photo(encoded(Image.fromarray(image)))
+    assert isinstance(photo, Photo)
+    np.testing.assert_array_equal(photo.seen, image)
+    assert photo.notes == ()
+    assert "bright on black" in read_photo(encoded(Image.fromarray(255 - image))).notes[0]
+
+
+def test_reading_loads_no_torch_and_plain_ground_no_opencv() -> None:
+    code = """if True:
+        import sys
+        from fashion_cnn.data.photo import read_photo
+        read_photo(sys.stdin.buffer.read())
+        print(*{"torch", "cv2", "PIL", "scipy"} & set(sys.modules))
+    """
+    data = encoded(Image.fromarray(drawn((255, 255, 255), (9, 9, 9))))
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    assert done.stdout.split() == []
