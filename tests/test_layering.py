@@ -116,6 +116,11 @@ def test_answering_by_a_calibration_needs_numpy_alone() -> None:
     assert not loaded & {*HEAVY, "scipy"}
 
 
+def test_answering_needs_no_framework() -> None:
+    loaded = loaded_by("import fashion_cnn.shipping.onnx_classifier")
+    assert not loaded & (HEAVY | {"onnx", "scipy", "rich"})
+
+
 def test_every_name_of_the_api_is_there() -> None:
     for names in fashion_cnn._HOMES.values():
         for name in names:

@@ -11,9 +11,14 @@ from fashion_cnn.commands.about import doctor, recipes
 from fashion_cnn.commands.benchmark import benchmark
 from fashion_cnn.commands.data import data
 from fashion_cnn.commands.output import Group, say
+from fashion_cnn.commands.ship import export
 from fashion_cnn.commands.train import evaluate, study, train
 from fashion_cnn.commands.understand import compare, report
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
+
+_TRAIN = ("torch", "sklearn", "scipy", "matplotlib", "rich", "onnx")
+_EXTRAS = {**dict.fromkeys(_TRAIN, "train"), **dict.fromkeys(("fastapi", "uvicorn"), "serve")}
+"""What installs a module that only some commands need: see pyproject.toml."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{' '.join(error.format_message().split())} (see: {command} --help)", 2)
     except FashionCNNError as error:
         return _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        return _fail(
+            f"this needs {error.name}, which is not installed: pip install '.[{extra}]'", 2
+        )
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + 13
@@ -75,5 +87,5 @@ def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""
 
 
-for _command in (train, evaluate, report, compare, study, recipes, data, doctor, benchmark):
+for _command in (train, evaluate, report, compare, study, recipes, data, doctor, benchmark, export):
     _group.add_command(_command)

@@ -11,7 +11,16 @@ from fashion_cnn import __version__
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.errors import DataError
 
-_LIBRARIES = ("torch", "numpy", "scikit-learn", "matplotlib", "safetensors", "rich", "click")
+_LIBRARIES = (
+    "torch",
+    "numpy",
+    "scikit-learn",
+    "matplotlib",
+    "safetensors",
+    "rich",
+    "click",
+    "onnxruntime",
+)
 _OPTIONAL = ("keras", "tensorflow-cpu")
 
 

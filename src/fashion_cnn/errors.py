@@ -27,6 +27,16 @@ class ImageError(FashionCNNError):
     exit_code = 4
 
 
+class ModelError(FashionCNNError):
+    """An exported model is missing, or is not what it should be."""
+
+    exit_code = 3
+
+
+class ExportError(FashionCNNError):
+    """An exported model does not answer as the trained one."""
+
+
 class DivergedError(FashionCNNError):
     """Training became non-finite and smaller learning rates did not help."""
 

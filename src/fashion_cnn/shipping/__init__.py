@@ -1,0 +1,1 @@
+"""Models on their way out: the exported file, and what answers with it."""

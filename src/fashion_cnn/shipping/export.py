@@ -1,0 +1,206 @@
+"""A finished run as one ONNX file, proven to answer as the trained model does."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn import __version__
+from fashion_cnn.classifier import Classifier
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_test, load_test_images, load_training
+from fashion_cnn.data.split import divide, stratified_sample
+from fashion_cnn.errors import ExportError, UsageError
+from fashion_cnn.evaluation.calibration import Calibration
+from fashion_cnn.run import exports
+from fashion_cnn.run.folder import Run
+from fashion_cnn.shipping.graph import OPSET, build_graph
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+
+TOLERANCE = 1e-4
+"""The largest difference of two logits of one image that is still rounding."""
+
+_ROOMS = {"pytorch": "on_torch", "keras": "on_keras"}
+_CALIBRATION_IMAGES = 1000
+
+
+def export(
+    run: Run, directory: Path, *, output: Path | None = None, int8: bool = False
+) -> dict[str, Any]:
+    """Export a run's answering checkpoint as ONNX, with a report beside the file.
+
+    The trained model must answer all 10,000 test images alike. Their labels are not opened, so
+    that is no reading of the test set; measuring the int8 variant is one, and is counted. Where the
+    test set stays sealed, that is measured on the validation part.
+
+    Args:
+        run: evaluated; of either framework, which must be installed.
+        directory: of the data set.
+        output: the file; None for the run folder's own.
+        int8: also make the quantised variant.
+
+    Returns:
+        What `export.json` holds.
+
+    Raises:
+        ExportError: the two do not agree; the report says so and no model is left.
+        UsageError: the run was not evaluated.
+        CheckpointError: the checkpoint is missing or damaged.
+        DataError: the data set is not what it should be.
+    """
+    target = exports.place(run, output)
+    checkpoint = answering_checkpoint(run)
+    room = import_module(f"fashion_cnn.{_ROOMS[run.environment['framework']]}.classifier")
+    reference: Classifier = room.open_classifier(run, checkpoint)
+    data, report = write_model(run, reference, load_test_images(directory))
+    files = {"model": data}
+    if int8 and report["parity"]["passed"]:
+        from fashion_cnn.shipping.quantise import quantise
+
+        parts = divide(
+            load_training(directory),
+            validation=run.recipe.validation,
+            train_images=run.recipe.train_images,
+            seed=run.recipe.seed,
+        )
+        count = min(_CALIBRATION_IMAGES, len(parts.training))
+        chosen = stratified_sample(parts.training.labels, count, run.recipe.seed, "int8")
+        part, measured_on = report["facts"]["measured"]["split"], parts.validation
+        if part == "test":
+            run.record_test_reading(purpose="accuracy of the int8 variant")
+            measured_on = load_test(directory)
+        files["int8"], report["int8"] = quantise(
+            data, parts.training.images[chosen], measured_on, part
+        )
+    exports.record(target, files if report["parity"]["passed"] else {}, report)
+    check_parity(report)
+    return report
+
+
+def answering_checkpoint(run: Run) -> str:
+    """The name of the checkpoint that a run's report speaks of: "best" or "final".
+
+    Raises:
+        UsageError: the run was not evaluated yet, or before runs were calibrated.
+    """
+    metrics = run.metrics
+    if not metrics or run.calibration is None:
+        raise UsageError(
+            f"{run.path} has no results or no calibration yet; make them with: "
+            f"fashion-cnn evaluate {run.path}"
+        )
+    return metrics["reports_speak_of"]
+
+
+def write_model(
+    run: Run, reference: Classifier, images: NDArray[np.uint8]
+) -> tuple[bytes, dict[str, Any]]:
+    """Write a run's answering checkpoint as an ONNX file and compare the two.
+
+    Args:
+        run: evaluated.
+        reference: the same checkpoint in the framework that trained it.
+        images: (N, 28, 28) uint8 to compare on: the test images, without their labels.
+
+    Returns:
+        The file, and what `export.json` holds. Whether it may be used is for `check_parity`.
+
+    Raises:
+        UsageError: the run was not evaluated.
+        CheckpointError: the checkpoint is missing or damaged.
+    """
+    checkpoint = run.load_checkpoint(answering_checkpoint(run))
+    facts = _facts(run, int(checkpoint.state["step"]))
+    calibration = Calibration.from_dict(facts["calibration"])
+    model = build_graph(run.recipe, checkpoint.model, calibration.temperature, facts)
+    data = model.SerializeToString()
+    return data, {
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "opset": OPSET,
+        "step": int(checkpoint.state["step"]),
+        "parity": _compare(OnnxClassifier(data), reference, images, calibration),
+        "facts": facts,
+    }
+
+
+def check_parity(report: Mapping[str, Any]) -> None:
+    """Raise `ExportError` unless the file answered every image as the trained model did."""
+    parity = report["parity"]
+    if not parity["passed"]:
+        raise ExportError(
+            f"the exported graph is not the trained model: {parity['other_classes']} of "
+            f"{parity['images']} images have another class, logits differ by up to "
+            f"{parity['largest_difference']:.2g} ({TOLERANCE:g} is allowed); nothing was exported"
+        )
+
+
+def _facts(run: Run, step: int) -> dict[str, Any]:
+    metrics, found = run.metrics, run.calibration
+    assert metrics is not None
+    assert found is not None
+    shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
+    result = metrics[shown][part]
+    choices = [
+        {name: row[name] for name in ("error_rate", "threshold")}
+        for row in found["reject"]["choices"]
+    ]
+    return {
+        "class_names": list(CLASS_NAMES),
+        "calibration": {
+            "temperature": found["temperature"],
+            "conformal": {name: found["conformal"][name] for name in ("coverage", "threshold")},
+            "reject": {"error_rate": found["reject"]["error_rate"], "choices": choices},
+        },
+        "recipe": run.recipe.to_dict(),
+        "measured": {"split": part, **{k: result[k] for k in ("n", "accuracy", "interval")}},
+        "data_sha256": run.environment["data_sha256"],
+        "made_by": {
+            "fashion_cnn": __version__,
+            "framework": run.environment["framework"],
+            "step": step,
+        },
+    }
+
+
+def _compare(
+    exported: OnnxClassifier,
+    reference: Classifier,
+    images: NDArray[np.uint8],
+    calibration: Calibration,
+) -> dict[str, Any]:
+    found, wanted = exported.logits(images), reference.logits(images)
+    difference = float(np.abs(found - wanted).max())
+    others = int((found.argmax(1) != wanted.argmax(1)).sum())
+    probabilities = np.exp(calibration.log_probabilities(wanted))
+    uncertainty = float(np.abs(exported.probabilities(images) - probabilities).max())
+    return {
+        "images": len(images),
+        "tolerance": TOLERANCE,
+        "other_classes": others,
+        "largest_difference": difference,
+        "largest_difference_of_probabilities": uncertainty,
+        "passed": others == 0 and difference <= TOLERANCE and uncertainty <= TOLERANCE,
+    }
+
+
+def to_text(report: Mapping[str, Any], where: exports.Place) -> str:
+    """The result in lines for people."""
+    parity, measured = report["parity"], report["facts"]["measured"]
+    lines = [
+        f"{where.model}: {report['bytes'] / 1e6:.2f} MB, ONNX opset {report['opset']}, "
+        f"{measured['accuracy']:.2%} of {measured['n']:,} {measured['split']} images",
+        f"agrees with the trained model on all {parity['images']:,} test images "
+        f"(logits within {parity['largest_difference']:.1g})",
+    ]
+    if small := report.get("int8"):
+        found = small["measured"]
+        lines.append(
+            f"{where.int8}: {small['bytes'] / 1e6:.2f} MB, {found['accuracy']:.2%} "
+            f"({100 * (found['accuracy'] - found['float_accuracy']):+.2f} points), the same class "
+            f"for {found['same_class']:.2%}"
+        )
+    return "\n".join([*lines, f"{where.report}: what was compared and measured"])

@@ -1,0 +1,125 @@
+"""Exported models as classifiers; needs no training framework."""
+
+import functools
+import hashlib
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from fashion_cnn.classifier import check_images
+from fashion_cnn.errors import ModelError
+from fashion_cnn.shipping.onnx_file import check_model, read_model
+
+_BATCH = 64  # the fastest on 2 cores; see docs/results/benchmark-infer.json
+_INPUT = ("images", "tensor(uint8)", [28, 28])
+_OUTPUTS = ("logits", "probabilities")
+_FACTS = ("class_names", "calibration", "recipe", "measured", "data_sha256", "made_by")
+
+
+class OnnxClassifier:
+    """A `fashion_cnn.classifier.Classifier` on an exported file.
+
+    Attributes:
+        facts: what the file says of itself: class_names, calibration, recipe, measured,
+            data_sha256, made_by.
+        sha256: of the file.
+        size: of the file in bytes.
+    """
+
+    def __init__(self, data: bytes, threads: int | None = None, what: str = "the model") -> None:
+        """Check the bytes, then hand them to the runtime.
+
+        Args:
+            data: an ONNX file as `export` writes it.
+            threads: CPU threads; None for all cores.
+            what: its name in errors.
+
+        Raises:
+            ModelError: it is not such a file.
+        """
+        check_model(data, what)
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        self.size = len(data)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or _usable_cores()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # whatever goes wrong is raised
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the runtime has an exception class a fault
+            raise ModelError(f"{what} cannot be run ({_first_line(error)})") from None
+        self._check_signature(what)
+        self.facts = _facts(self._session.get_modelmeta().custom_metadata_map, what)
+
+    @classmethod
+    def open(cls, path: Path, threads: int | None = None) -> "OnnxClassifier":
+        """Open a file. Raises `ModelError` as `read_model` and the constructor do."""
+        return cls(read_model(path), threads, str(path))
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Score images; see `Classifier.logits`."""
+        return self._run(images, "logits")
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Score images: uint8 (N, 28, 28) to calibrated probabilities, float32 (N, 10)."""
+        return self._run(images, "probabilities")
+
+    @functools.cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The ten classes, in the order of the outputs."""
+        return tuple(self.facts["class_names"])
+
+    def _run(self, images: NDArray[np.uint8], output: str) -> NDArray[np.float32]:
+        check_images(images)
+        parts = [np.empty((0, 10), np.float32)]
+        for first in range(0, len(images), _BATCH):
+            part = np.ascontiguousarray(images[first : first + _BATCH])
+            parts.append(np.asarray(self._session.run([output], {"images": part})[0]))
+        return np.concatenate(parts)
+
+    def _check_signature(self, what: str) -> None:
+        inputs = [(one.name, one.type, one.shape[1:]) for one in self._session.get_inputs()]
+        outputs = tuple(one.name for one in self._session.get_outputs())
+        if inputs != [_INPUT] or outputs != _OUTPUTS:
+            raise ModelError(
+                f"{what} maps {inputs} to {list(outputs)}, not images, uint8 (N, 28, 28), to "
+                "logits and probabilities; export it with: fashion-cnn export RUN"
+            )
+        golden = self._session.run(None, {"images": np.zeros((2, 28, 28), np.uint8)})
+        for name, found in zip(_OUTPUTS, golden, strict=True):
+            array = np.asarray(found)
+            if array.shape != (2, 10) or array.dtype != np.float32 or not np.isfinite(array).all():
+                raise ModelError(f"{what} answers a black image with unusable {name}")
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
+    try:
+        facts = {name: json.loads(properties[name]) for name in _FACTS}
+        names, temperature = facts["class_names"], float(facts["calibration"]["temperature"])
+        if [type(name) for name in names] == [str] * 10 and 0 < temperature < math.inf:
+            return facts
+    except (KeyError, TypeError, ValueError, RecursionError):
+        pass
+    raise ModelError(
+        f"{what} lacks the facts that fashion-cnn writes into a model ({', '.join(_FACTS)}); "
+        "export it with: fashion-cnn export RUN"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

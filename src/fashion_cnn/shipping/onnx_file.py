@@ -1,0 +1,148 @@
+"""Reading an ONNX file warily: what it may hold, before a runtime sees it.
+
+The runtime would follow a tensor's "external data" to any file of this machine, and run loops
+without end. So the file's own bytes are walked here first, with no library that would load
+anything, and only what `export` writes is let through.
+
+Source: field numbers and wire format, onnx/onnx.proto and protobuf.dev/programming-guides/encoding.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fashion_cnn.errors import ModelError
+
+OPERATORS = frozenset(
+    {
+        "Add", "Cast", "Conv", "DequantizeLinear", "Div", "Flatten", "Gemm", "GlobalMaxPool",
+        "MaxPool", "Mul", "QuantizeLinear", "Relu", "Softmax", "Sub", "Unsqueeze",
+    }
+)  # fmt: skip
+"""Those of the graphs that `export` writes; none of them branches, loops or opens a file."""
+
+_MOST_BYTES = 64 << 20  # the largest model here needs a twentieth
+_VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
+
+_MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 20, 25
+_GRAPH_NODE, _GRAPH_TENSOR, _GRAPH_SPARSE = 1, 5, 15
+_NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
+_TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
+
+
+def read_model(path: Path) -> bytes:
+    """Read an ONNX file of at most 64 MiB and check it as `check_model` does.
+
+    Raises:
+        ModelError: it is missing, unreadable, too large, or not what `export` writes.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > _MOST_BYTES:
+        raise ModelError(f"{path} has more than {_MOST_BYTES >> 20} MiB, which no model here has")
+    check_model(data, str(path))
+    return data
+
+
+def check_model(data: bytes, what: str) -> None:
+    """Raise `ModelError`, naming `what`, unless `data` is a plain graph of `OPERATORS`.
+
+    Refused are external data, sub-graphs, functions, custom operators and sparse tensors.
+    """
+    try:
+        graphs = 0
+        for field, value in _fields(memoryview(data)):
+            if field in (_MODEL_TRAINING, _MODEL_FUNCTIONS):
+                raise _RefusedError("holds functions or training steps")
+            if field == _MODEL_GRAPH and isinstance(value, memoryview):
+                graphs += 1
+                _check_graph(value)
+    except _RefusedError as fault:
+        raise ModelError(f"{what} {fault}; export it again with: fashion-cnn export RUN") from None
+    if not graphs:
+        raise ModelError(f"{what} is no ONNX model")
+
+
+class _RefusedError(Exception):
+    pass
+
+
+def _check_graph(graph: memoryview) -> None:
+    for field, value in _fields(graph):
+        if field == _GRAPH_SPARSE:
+            raise _RefusedError("holds a sparse tensor")
+        if not isinstance(value, memoryview):
+            continue
+        if field == _GRAPH_TENSOR:
+            _check_tensor(value)
+        elif field == _GRAPH_NODE:
+            _check_node(value)
+
+
+def _check_node(node: memoryview) -> None:
+    for field, value in _fields(node):
+        if not isinstance(value, memoryview):
+            continue
+        if field == _NODE_OPERATOR and (name := _text(value)) not in OPERATORS:
+            raise _RefusedError(f"holds an operator {name!r}, which no model here has")
+        if field == _NODE_DOMAIN and (name := _text(value)) not in ("", "ai.onnx"):
+            raise _RefusedError(
+                f"holds an operator of the domain {name!r}, which no model here has"
+            )
+        if field == _NODE_ATTRIBUTE:
+            for inner, tensor in _fields(value):
+                if inner in (*_ATTRIBUTE_GRAPHS, *_ATTRIBUTE_SPARSE):
+                    raise _RefusedError("holds a graph or a sparse tensor inside an operator")
+                if inner in _ATTRIBUTE_TENSORS and isinstance(tensor, memoryview):
+                    _check_tensor(tensor)
+
+
+def _check_tensor(tensor: memoryview) -> None:
+    for field, value in _fields(tensor):
+        if field == _TENSOR_EXTERNAL or (field == _TENSOR_LOCATION and value != 0):
+            raise _RefusedError(
+                "keeps tensors in another file (external data), which is never opened"
+            )
+
+
+def _text(value: memoryview) -> str:
+    return bytes(value[:64]).decode(errors="replace")
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """The fields of a protobuf message: (number, value), without following any of them."""
+    position = 0
+    while position < len(message):
+        key, position = _varint(message, position)
+        field, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, position = _varint(message, position)
+            yield field, value
+            continue
+        if kind == _BYTES:
+            length, position = _varint(message, position)
+        elif kind in (_EIGHT, _FOUR):
+            length = 8 if kind == _EIGHT else 4
+        else:
+            raise _RefusedError("is no ONNX model")
+        end = position + length
+        if end > len(message):
+            raise _RefusedError("is no ONNX model, or is cut off")
+        yield field, message[position:end]
+        position = end
+
+
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(message):
+            raise _RefusedError("is no ONNX model, or is cut off")
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise _RefusedError("is no ONNX model")

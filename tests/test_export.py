@@ -1,0 +1,266 @@
+"""The exported file: it answers as the trained model does, and hostile files are never run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
+from fashion_cnn.errors import ModelError, UsageError
+from fashion_cnn.on_torch.classifier import TorchClassifier, weight_arrays
+from fashion_cnn.on_torch.model import build_model, place
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.exports import place as export_place
+from fashion_cnn.run.folder import Run
+from fashion_cnn.shipping.graph import build_graph
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.onnx_file import OPERATORS, check_model
+
+MODELS = Recipe.__dataclass_fields__["model"].metadata["choices"]
+FACTS = {
+    "class_names": list(CLASS_NAMES),
+    "calibration": {"temperature": 1.5},
+    "recipe": {},
+    "measured": {},
+    "data_sha256": {},
+    "made_by": {},
+}
+
+
+def random_model(name: str) -> tuple[Recipe, torch.nn.Module]:
+    """A network whose every number, the statistics of batch norm included, is a random one."""
+    torch.manual_seed(0)
+    recipe = Recipe(model=name, width=8)
+    model = build_model(recipe)
+    with torch.no_grad():
+        for key, tensor in model.state_dict().items():
+            if key.endswith("running_var"):
+                tensor.uniform_(0.5, 2)
+            elif key == "whitening" or key.endswith(("running_mean", "bias")):
+                tensor.normal_()
+    return recipe, place(model, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def graph() -> onnx.ModelProto:
+    recipe, model = random_model("simple_cnn")
+    return build_graph(recipe, weight_arrays(model), 1.5, FACTS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_has_a_graph_that_answers_alike(name: str) -> None:
+    recipe, model = random_model(name)
+    images = np.random.default_rng(0).integers(0, 256, (130, 28, 28), dtype=np.uint8)
+    images[0], images[1] = 0, 255
+    wanted = TorchClassifier(model, torch.device("cpu")).logits(images)
+    exported = OnnxClassifier(
+        build_graph(recipe, weight_arrays(model), 1.5, FACTS).SerializeToString(), threads=1
+    )
+    scale = np.abs(wanted).max()
+    assert np.abs(wanted).std() > 0.01
+    np.testing.assert_allclose(exported.logits(images), wanted, atol=1e-5 * scale)
+    softened = torch.from_numpy(wanted / 1.5).softmax(1).numpy()
+    np.testing.assert_allclose(exported.probabilities(images), softened, atol=1e-5 * scale)
+    assert exported.class_names == CLASS_NAMES
+
+
+def test_it_is_a_classifier_like_the_others(graph: onnx.ModelProto) -> None:
+    classifier = OnnxClassifier(graph.SerializeToString(), threads=1)
+    assert classifier.logits(np.empty((0, 28, 28), np.uint8)).shape == (0, 10)
+    assert classifier.logits(np.zeros((1, 28, 28), np.uint8)).dtype == np.float32
+    turned = np.arange(3 * 784, dtype=np.uint8).reshape(3, 28, 28).transpose(0, 2, 1)
+    copied = np.ascontiguousarray(turned)
+    np.testing.assert_array_equal(classifier.logits(turned), classifier.logits(copied))
+    for wrong in (np.zeros((1, 28, 28)), np.zeros((28, 28), np.uint8), [[0]]):
+        with pytest.raises(UsageError):
+            classifier.logits(wrong)  # type: ignore[arg-type]
+
+
+TINY = ("--epochs", "1", "--train-images", "200", "--threads", "1")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, real_data) -> Path:
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    words = ["train", "fast", *TINY, "--batch-size", "100"]
+    assert main([*words, "--output", str(folder), "--data-dir", str(real_data)]) == 0
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path, finished, real_data, monkeypatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    shutil.copytree(finished, tmp_path / "run", symlinks=True)
+    return Run.open(tmp_path / "run")
+
+
+def test_a_run_becomes_one_file_that_says_what_it_is(capsys, run: Run) -> None:
+    readings = run.test_readings()
+    assert main(["export", "run"]) == 0
+    assert "agrees with the trained model on all 10,000 test images" in capsys.readouterr().out
+    assert run.test_readings() == readings, "outputs were compared; no label was opened"
+    report = json.loads((run.path / "export.json").read_text())
+    assert report["parity"]["passed"]
+    assert report["parity"]["images"] == 10_000
+    assert 0 <= report["parity"]["largest_difference"] <= 1e-4
+
+    model = onnx.load(run.path / "model.onnx", load_external_data=False)
+    onnx.checker.check_model(model, full_check=True)
+    assert model.opset_import[0].version == report["opset"]
+    assert not [t for t in model.graph.initializer if t.data_location or t.external_data]
+    exported = OnnxClassifier.open(run.path / "model.onnx")
+    metrics, calibration = run.metrics, run.calibration
+    assert metrics
+    assert calibration
+    assert exported.facts["measured"]["accuracy"] == metrics["final"]["test"]["accuracy"]
+    assert exported.facts["calibration"]["temperature"] == calibration["temperature"]
+    assert exported.facts["recipe"] == run.recipe.to_dict()
+    assert exported.facts["data_sha256"] == run.environment["data_sha256"]
+    assert (exported.sha256, exported.size) == (report["sha256"], report["bytes"])
+    assert main(["export", "run", "--output", "shoes.onnx"]) == 0
+    assert Path("shoes.onnx").read_bytes() == (run.path / "model.onnx").read_bytes()
+    assert json.loads(Path("shoes.json").read_text()) == report
+
+
+def test_the_quantised_variant_is_measured_and_counted(run: Run) -> None:
+    readings = run.test_readings()
+    assert main(["export", "run", "--int8"]) == 0
+    assert run.test_readings() == readings + 1
+    report = json.loads((run.path / "export.json").read_text())
+    small = OnnxClassifier.open(run.path / "model-int8.onnx", threads=1)
+    assert small.size == report["int8"]["bytes"] < report["bytes"] / 2
+    measured = small.facts["measured"]
+    assert measured == report["int8"]["measured"]
+    assert measured["float_accuracy"] == report["facts"]["measured"]["accuracy"]
+    assert measured["same_class"] > 0.9
+    assert measured["accuracy"] != measured["float_accuracy"] or measured["same_class"] == 1
+
+
+def test_a_model_that_answers_otherwise_is_not_exported(capsys, run: Run, monkeypatch) -> None:
+    assert main(["export", "run"]) == 0
+    capsys.readouterr()
+    answer = TorchClassifier.logits
+
+    def altered(self: TorchClassifier, images: np.ndarray) -> np.ndarray:
+        logits = answer(self, images)
+        logits[-1] = np.roll(logits[-1], 1)
+        return logits
+
+    monkeypatch.setattr(TorchClassifier, "logits", altered)
+    assert main(["export", "run"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "1 of 10000 images have another class" in err
+    assert not (run.path / "model.onnx").exists(), "nor is the one before left to be used"
+    assert not json.loads((run.path / "export.json").read_text())["parity"]["passed"]
+
+
+def test_what_cannot_be_exported_is_told(capsys, run: Run) -> None:
+    assert main(["export", "nowhere"]) == 2
+    assert main(["export", "run", "--output", "model.bin"]) == 2
+    assert "must end in .onnx" in capsys.readouterr().err
+    (run.path / "metrics.json").unlink()
+    assert main(["export", "run"]) == 2
+    assert "fashion-cnn evaluate run" in capsys.readouterr().err
+    assert not export_place(run).model.exists()
+
+
+def external(model: onnx.ModelProto) -> None:
+    tensor = model.graph.initializer[-1]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="canary")
+
+
+def external_in_a_constant(model: onnx.ModelProto) -> None:
+    tensor = numpy_helper.from_array(np.zeros(1, np.float32))
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    model.graph.node[0].attribute.add(name="x", type=onnx.AttributeProto.TENSOR, t=tensor)
+
+
+def a_loop(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Loop", [], ["x"]))
+
+
+def a_subgraph(model: onnx.ModelProto) -> None:
+    attribute = model.graph.node[0].attribute.add(name="x", type=onnx.AttributeProto.GRAPH)
+    attribute.g.name = "inner"
+
+
+def a_function(model: onnx.ModelProto) -> None:
+    model.functions.add(name="f", domain="mine")
+
+
+def a_foreign_operator(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Relu", ["images"], ["x"], domain="evil"))
+
+
+def a_sparse_tensor(model: onnx.ModelProto) -> None:
+    model.graph.sparse_initializer.add()
+
+
+HOSTILE = {
+    external: "external data",
+    external_in_a_constant: "external data",
+    a_loop: "'Loop'",
+    a_subgraph: "inside an operator",
+    a_function: "functions",
+    a_foreign_operator: "domain 'evil'",
+    a_sparse_tensor: "sparse",
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE, ids=lambda change: change.__name__)
+def test_hostile_models_never_reach_the_runtime(graph, tmp_path, monkeypatch, change) -> None:
+    model = onnx.ModelProto.FromString(graph.SerializeToString())
+    change(model)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    (tmp_path / "canary").write_bytes(bytes(4 * 10))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("onnxruntime.InferenceSession", lambda *_, **__: pytest.fail("it ran"))
+    with pytest.raises(ModelError, match=HOSTILE[change]):
+        OnnxClassifier.open(path)
+
+
+def test_damaged_models_are_named(graph, tmp_path) -> None:
+    whole = graph.SerializeToString()
+    assert {node.op_type for node in graph.graph.node} <= OPERATORS
+    check_model(whole, "it")
+    random = np.random.default_rng(0)
+    for content in (
+        b"",
+        b"<html>",
+        b"ORTM" * 9,
+        whole[:-1],
+        whole[: len(whole) // 2],
+        b"\xff" * 99,
+    ):
+        with pytest.raises(ModelError, match="no ONNX model|cut off|cannot be run"):
+            OnnxClassifier(content, threads=1)
+    for _ in range(200):  # no other exception, whatever the bytes
+        content = bytearray(whole[:3000])
+        for position in random.integers(0, len(content), 5):
+            content[position] = random.integers(0, 256)
+        with pytest.raises(ModelError):
+            OnnxClassifier(bytes(content), threads=1)
+    with pytest.raises(ModelError, match="cannot be read"):
+        OnnxClassifier.open(tmp_path / "none.onnx")
+
+
+def test_a_model_of_another_shape_is_refused(graph) -> None:
+    model = onnx.ModelProto.FromString(graph.SerializeToString())
+    del model.metadata_props[:]
+    with pytest.raises(ModelError, match="lacks the facts"):
+        OnnxClassifier(model.SerializeToString(), threads=1)
+    del model.graph.output[1]
+    with pytest.raises(ModelError, match="not images, uint8"):
+        OnnxClassifier(model.SerializeToString(), threads=1)
