@@ -50,3 +50,26 @@ def _overhead(data_dir: Path | None, rounds: int, threads: int | None, output: P
     write(overhead.to_text(result))
     if output:
         write_atomically(output, to_json(result))
+
+
+@benchmark.command("infer")
+@click.argument("run", type=click.Path(path_type=Path))
+@data_dir_option
+@click.option("--rounds", type=click.IntRange(min=1), default=5, help="of each  [5]")
+@threads_option
+@click.option("--json", "output", type=FILE, help="also write a record")
+def _infer(
+    run: Path, data_dir: Path | None, rounds: int, threads: int | None, output: Path | None
+) -> None:
+    """Time the model of RUN in PyTorch, ONNX and int8: size, accuracy, one image, many."""
+    from fashion_cnn.benchmark import inference
+    from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn.run.files import to_json, write_atomically
+    from fashion_cnn.run.folder import Run
+
+    result = inference.benchmark_inference(
+        Run.open(run), data_directory(data_dir, say), rounds, threads
+    )
+    write(inference.to_text(result))
+    if output:
+        write_atomically(output, to_json(result))

@@ -16,7 +16,7 @@ from fashion_cnn.classifier import check_images
 from fashion_cnn.errors import ModelError
 from fashion_cnn.shipping.onnx_file import check_model, read_model
 
-_BATCH = 64  # the fastest on 2 cores; see docs/results/benchmark-infer.json
+_BATCH = 256  # bounds the memory; what is fastest: fashion-cnn benchmark infer
 _INPUT = ("images", "tensor(uint8)", [28, 28])
 _OUTPUTS = ("logits", "probabilities")
 _FACTS = ("class_names", "calibration", "recipe", "measured", "data_sha256", "made_by")
