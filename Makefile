@@ -5,7 +5,7 @@ ARGS ?=
 N ?= 100
 BIN := .venv/bin
 
-.PHONY: help train train-keras data test check format campaign-kill campaign-signal campaign-disk benchmark speedrun clean
+.PHONY: help train train-keras data test check format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -60,6 +60,9 @@ benchmark: .venv/runtime data  ## time an epoch side by side: hand-written, bare
 
 speedrun: .venv/runtime data  ## the record: `fast` with 20 seeds, about 5 minutes (docs/speedrun.md)
 	$(BIN)/fashion-cnn study speedrun $(ARGS)
+
+pretrained: .venv/runtime data  ## put the model of RUN=runs/NAME into the package, with its card
+	$(BIN)/python bench/pretrained.py $(RUN)
 
 clean:  ## remove the environment and caches; results/, runs/ and data/ stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build src/*.egg-info

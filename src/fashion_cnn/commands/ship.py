@@ -7,6 +7,13 @@ import click
 from fashion_cnn.commands.options import data_dir_option
 from fashion_cnn.commands.output import say, write
 
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    help="an exported model  [the one in the package]",
+)
+
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -25,3 +32,60 @@ def export(run: Path, data_dir: Path | None, format: str, int8: bool, output: Pa
     with opened.lock():
         report = exporting.export(opened, data_directory(data_dir, say), output=output, int8=int8)
     write(exporting.to_text(report, place(opened, output)))
+
+
+@click.command("predict")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.option("--top-k", type=click.IntRange(1, 10), default=3, help="classes a picture  [3]")
+@click.option(
+    "--format", type=click.Choice(["table", "json", "csv"]), default="table", help="[table]"
+)
+@click.option(
+    "--save-seen",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="also write what the model saw, as PNG",
+)
+@click.option(
+    "--reject",
+    type=float,
+    metavar="RATE",
+    help="withhold answers so that about this share of the others is wrong, say 0.05",
+)
+@model_option
+def predict(
+    paths: tuple[str, ...],
+    top_k: int,
+    format: str,
+    save_seen: Path | None,
+    reject: float | None,
+    model: Path | None,
+) -> int:
+    """Say what is on each picture: files, folders, patterns, or - for standard input.
+
+    PNG, JPEG or WEBP. A file that cannot be used is named and the rest done: exit code 4.
+    """
+    from fashion_cnn.errors import ImageError
+    from fashion_cnn.shipping import listing
+    from fashion_cnn.shipping.predict import Predictor, find_pictures, open_model, read_bytes
+
+    predictor = Predictor(open_model(model), reject)
+    rows: list[listing.Row] = []
+    for name in find_pictures(paths):
+        try:
+            rows.append((name, predictor.predict(read_bytes(name))))
+        except ImageError as error:
+            say(f"fashion-cnn: {listing.shown(name)}: {error}")
+            rows.append((name, str(error)))
+    bad = sum(isinstance(answer, str) for _, answer in rows)
+    if format == "json":
+        write(listing.to_json(rows, top_k))
+    elif format == "csv":
+        write(listing.to_csv(rows, predictor.classifier.class_names))
+    elif bad < len(rows):
+        write(listing.to_table(rows, top_k))
+    if save_seen is not None:
+        say(f"wrote {listing.save_seen(rows, save_seen)} pictures to {save_seen}/")
+    if bad:
+        say(f"fashion-cnn: {bad} of {len(rows)} files could not be used")
+    return 4 if bad else 0

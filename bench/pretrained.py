@@ -1,0 +1,79 @@
+"""Put the model of a run into the package, with its card: python3 bench/pretrained.py RUN.
+
+It becomes the one that `predict` and `serve` answer with; the model before it is removed.
+"""
+
+import sys
+from pathlib import Path
+
+from fashion_cnn.commands.output import say
+from fashion_cnn.data.fetch import data_directory
+from fashion_cnn.recipes import catalog
+from fashion_cnn.run.exports import place
+from fashion_cnn.run.folder import Run
+from fashion_cnn.shipping.export import export
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.predict import PRETRAINED
+
+
+def main(path: Path) -> None:
+    """Export the run, copy the file, write the card."""
+    run = Run.open(path)
+    with run.lock():
+        export(run, data_directory(None, say))
+    data = place(run).model.read_bytes()
+    name = run.recipe.name
+    PRETRAINED.mkdir(exist_ok=True)
+    for old in [*PRETRAINED.glob("*.onnx"), *PRETRAINED.glob("*.md")]:
+        old.unlink()
+    (PRETRAINED / f"{name}.onnx").write_bytes(data)
+    (PRETRAINED / f"{name}.md").write_text(card(run, OnnxClassifier(data)))
+    print(f"wrote {PRETRAINED / name}.onnx and its card")
+
+
+def card(run: Run, model: OnnxClassifier) -> str:
+    """The model card, every figure from the run's record."""
+    recipe, facts, split = run.recipe, model.facts, run.split
+    measured, calibration, found = facts["measured"], facts["calibration"], run.calibration
+    assert found is not None
+    low, high = measured["interval"]
+    checked, sets = found["measured"], found["measured"]["conformal"]
+    environment = run.environment
+    version = environment.get("torch") or environment.get("keras")
+    assert recipe == catalog.named(recipe.name).replace(seed=recipe.seed), "a recipe of its own"
+    return f"""# The model in the box: `{recipe.name}`
+
+`{recipe.name}.onnx`, {model.size:,} bytes, SHA-256 `{model.sha256}`. It takes uint8 images
+(N, 28, 28), white clothes on black as in Fashion-MNIST, and gives `logits` and calibrated
+`probabilities` (N, 10) of: {", ".join(facts["class_names"])}.
+
+**Data.** Fashion-MNIST (MIT licence), proven by SHA-256; trained on {split["training_images"]:,}
+of the 60,000 training images, {split["validation_images"]:,} kept for validation and calibration.
+
+**Recipe.** {catalog.description(recipe.name).splitlines()[0]} Seed {recipe.seed}, one run, not
+chosen among others. `fashion-cnn recipes {recipe.name}` lists every setting; the file carries them
+too.
+
+**Accuracy.** {measured["accuracy"]:.2%} of {measured["n"]:,} {measured["split"]} images, 95 %
+interval {100 * low:.2f} - {100 * high:.2f} %, by the checkpoint of step {facts["made_by"]["step"]}.
+
+**Calibration.** Temperature {calibration["temperature"]:.3f}, fitted on validation images.
+Expected calibration error on {checked["split"]}: {checked["before"]["ece"]:.1%} before,
+{checked["after"]["ece"]:.1%} after. The sets of classes that it may be hold the true one for
+{sets["coverage"]:.1%} ({calibration["conformal"]["coverage"]:.0%} asked for), with
+{sets["mean_size"]:.2f} classes on average.
+
+**What it is not for.** Its figures hold for pictures made as the data set's were: one piece of
+clothing from a shop's catalogue, upright, prepared as `fashion_cnn.data.photo` does. Photos of
+clothes that are worn, folded, cut off or many at once are another matter; it knows ten classes and
+says one of them of anything, a cat included. No decision about people should hang on it.
+
+**How to reproduce.** `fashion-cnn train {recipe.name} --seed {recipe.seed}`, then
+`python3 bench/pretrained.py RUN`. Made with {environment["framework"]} {version},
+{environment["threads"]} thread(s), {environment["device_name"]}; other versions, thread counts or
+processors round otherwise, and the figures then differ by chance.
+"""
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,89 @@
+"""Predictions for people and for programs: a table, JSON, CSV, and what the model saw."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from fashion_cnn.shipping.predict import Prediction
+
+Row = tuple[str, Prediction | str]
+"""A file's name, and what was predicted or what is wrong with it."""
+
+
+def to_table(rows: Sequence[Row], top_k: int) -> str:
+    """A line a picture, and one a warning; files that could not be read are left out."""
+    answered = [(shown(name), answer) for name, answer in rows if isinstance(answer, Prediction)]
+    wide = max((len(name) for name, _ in answered), default=0)
+    lines = []
+    for name, answer in answered:
+        classes = "   ".join(f"{label} {p:.1%}" for label, p in answer.classes[:top_k])
+        unsure = "" if answer.accepted else "not sure enough to answer; perhaps "
+        lines.append(f"{name:<{wide}}  {unsure}{classes}")
+        lines += [f"{'':<{wide}}  ! {warning}" for warning in answer.warnings]
+    return "\n".join(lines)
+
+
+def to_json(rows: Sequence[Row], top_k: int) -> str:
+    """A list of objects: `file`, and what `Prediction.to_dict` gives or `error`."""
+    return json.dumps(
+        [
+            {"file": shown(name)}
+            | (answer.to_dict(top_k) if isinstance(answer, Prediction) else {"error": answer})
+            for name, answer in rows
+        ],
+        indent=2,
+    )
+
+
+def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
+    """A row a file: class, probability, accepted, may_be, warnings, error, ten probabilities."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    fixed = ["file", "class", "probability", "accepted", "may_be", "warnings", "error"]
+    writer.writerow([*fixed, *names])
+    for name, answer in rows:
+        if isinstance(answer, str):
+            writer.writerow([shown(name), *[""] * 5, answer, *[""] * len(names)])
+            continue
+        (best, confidence), every = answer.classes[0], dict(answer.classes)
+        known = [best, f"{confidence:.6f}", str(answer.accepted).lower()]
+        lists = ["; ".join(answer.may_be), "; ".join(answer.warnings), ""]
+        writer.writerow([shown(name), *known, *lists, *(f"{every[one]:.6f}" for one in names)])
+    return text.getvalue().rstrip("\n")
+
+
+def save_seen(rows: Sequence[Row], folder: Path) -> int:
+    """Write what the model saw of each picture as `folder`/NAME.png, 28x28 grey.
+
+    Pictures of one name in several folders are numbered.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
+    for name, answer in rows:
+        if isinstance(answer, Prediction):
+            stem = Path(name).stem if name != "-" else "stdin"
+            chosen, count = stem, 1
+            while chosen in taken:
+                count += 1
+                chosen = f"{stem}-{count}"
+            taken.add(chosen)
+            Image.fromarray(answer.seen).save(folder / f"{chosen}.png")
+    return len(taken)
+
+
+def shown(name: str) -> str:
+    """A file's name without what could move a terminal's cursor or break a line."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
+        for c in name.encode(errors="replace").decode()
+    )

@@ -1,0 +1,165 @@
+"""Pictures into answers, with the model that comes in the package or any exported one."""
+
+import glob
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.data.decoding import FILE_BYTES
+from fashion_cnn.data.photo import read_photo
+from fashion_cnn.errors import ImageError, ModelError
+from fashion_cnn.evaluation.calibration import Calibration
+from fashion_cnn.run.exports import place
+from fashion_cnn.run.folder import Run
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+PRETRAINED = Path(__file__).with_name("pretrained")
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says of one picture.
+
+    Attributes:
+        classes: all ten names with their calibrated probabilities, 0 to 1, most probable first.
+        may_be: the prediction set: it holds the true class at the coverage that was asked for
+            when it was fitted (95 %), for pictures like those of the data set.
+        accepted: whether the confidence reaches the reject threshold; True without one.
+        warnings: why the answer may be worth little; empty for a picture like those of the data.
+        seen: uint8 (28, 28), what the network was given.
+    """
+
+    classes: tuple[tuple[str, float], ...]
+    may_be: tuple[str, ...]
+    accepted: bool
+    warnings: tuple[str, ...]
+    seen: NDArray[np.uint8]
+
+    def to_dict(self, top_k: int = 10) -> dict[str, Any]:
+        """As JSON holds it, without the picture."""
+        return {
+            "class": self.classes[0][0],
+            "probability": self.classes[0][1],
+            "accepted": self.accepted,
+            "may_be": list(self.may_be),
+            "warnings": list(self.warnings),
+            "top": [{"class": name, "probability": p} for name, p in self.classes[:top_k]],
+        }
+
+
+class Predictor:
+    """A model with all that lies between a file's bytes and an answer."""
+
+    def __init__(self, classifier: OnnxClassifier, reject: float | None = None) -> None:
+        """Take a model.
+
+        Args:
+            classifier: whose file holds its calibration.
+            reject: the share of wrong answers to accept less sure ones for, one of those that the
+                file has thresholds for; None to answer always.
+
+        Raises:
+            UsageError: the file has no threshold for `reject`.
+        """
+        self.classifier = classifier
+        self.calibration = Calibration.from_dict(classifier.facts["calibration"], reject)
+        self._rejects = reject is not None
+
+    def predict(self, data: bytes) -> Prediction:
+        """Answer for a PNG, JPEG or WEBP file. Raises `ImageError` if it is no usable picture."""
+        photo = read_photo(data)
+        answer = self.calibration.answer(self.classifier.logits(photo.seen[np.newaxis]))
+        names, probabilities = self.classifier.class_names, answer.probabilities[0]
+        order = np.argsort(-probabilities, kind="stable")
+        return Prediction(
+            tuple((names[i], float(probabilities[i])) for i in order),
+            tuple(names[i] for i in order if answer.sets[0, i]),
+            bool(answer.accepted[0]) or not self._rejects,
+            tuple(photo.notes),
+            photo.seen,
+        )
+
+
+def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClassifier:
+    """Open an exported model.
+
+    Args:
+        path: an ONNX file, or the folder of an exported run; None for the model in the package.
+        threads: CPU threads; None for all cores.
+
+    Raises:
+        ModelError: there is none, or it is not what `export` writes, or the run went on since.
+    """
+    if path is None:
+        return OnnxClassifier.open(pretrained_model(), threads)
+    if not path.is_dir():
+        return OnnxClassifier.open(path, threads)
+    run = Run.open(path)
+    again = f"export it with: fashion-cnn export {path}"
+    if not place(run).model.is_file():
+        raise ModelError(f"{path} holds no exported model; {again}")
+    model, metrics = OnnxClassifier.open(place(run).model, threads), run.metrics
+    if metrics and metrics[metrics["reports_speak_of"]]["step"] != model.facts["made_by"]["step"]:
+        raise ModelError(f"{path} went on since its model was exported; {again}")
+    return model
+
+
+def pretrained_model() -> Path:
+    """The ONNX file in the package. Raises `ModelError` if this installation lacks it."""
+    found = sorted(PRETRAINED.glob("*.onnx"))
+    if not found:
+        raise ModelError(f"{PRETRAINED} holds no model; install the package again, or give --model")
+    return found[0]
+
+
+def find_pictures(words: Sequence[str]) -> Iterator[str]:
+    """The files that words on a command line mean, in order, each once.
+
+    A folder means the pictures in and below it, a pattern with * ? [ what it matches, "-" standard
+    input. A word that names nothing comes back as it is: reading it says what is wrong.
+    """
+    known = set()
+    for word in words:
+        if os.path.isdir(word):
+            files = [str(path) for path in sorted(Path(word).rglob("*")) if _is_picture(path)]
+            found = files or [word]
+        elif word != "-" and not os.path.lexists(word) and glob.has_magic(word):
+            found = sorted(glob.glob(word, recursive=True)) or [word]
+        else:
+            found = [word]
+        for name in found:
+            if name not in known:
+                known.add(name)
+                yield name
+
+
+def read_bytes(name: str) -> bytes:
+    """Read a file that `find_pictures` named, or standard input, up to a byte over the limit.
+
+    Raises:
+        ImageError: there is no such file, or it is none.
+    """
+    if name == "-":
+        return sys.stdin.buffer.read(FILE_BYTES + 1)
+    if os.path.isdir(name):
+        raise ImageError(f"a folder without {', '.join(s[1:].upper() for s in SUFFIXES)} files")
+    try:
+        # Not blocking: a named pipe without a writer would be waited for.
+        with open(name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as f:
+            if not stat.S_ISREG(os.fstat(f.fileno()).st_mode):
+                raise ImageError("not a plain file")
+            return f.read(FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise ImageError(getattr(error, "strerror", None) or str(error)) from None
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file()

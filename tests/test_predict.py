@@ -1,0 +1,187 @@
+"""Pictures into answers, from wherever they come; bad ones are named and the rest is done."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
+from fashion_cnn.errors import ModelError
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.predict import (
+    PRETRAINED,
+    Predictor,
+    find_pictures,
+    open_model,
+    pretrained_model,
+)
+
+
+@pytest.fixture(scope="module")
+def images(real_data) -> np.ndarray:
+    return load_training(real_data).images[:6].copy()
+
+
+@pytest.fixture
+def pictures(tmp_path, images, monkeypatch) -> Path:
+    """a.png, b.png, deep/a.png, deep/c.PNG and no picture; the working folder."""
+    (tmp_path / "deep").mkdir()
+    for name, image in zip(("a.png", "b.png", "deep/a.png", "deep/c.PNG"), images, strict=False):
+        Image.fromarray(image).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def answers(capsys, *words: str, code: int = 0) -> list[dict]:
+    assert main(["predict", "--format", "json", *words]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_model_in_the_box_is_what_its_card_says() -> None:
+    (path,) = PRETRAINED.glob("*.onnx")
+    model, card = OnnxClassifier.open(path), path.with_suffix(".md").read_text()
+    assert path == pretrained_model()
+    assert path.stem == model.facts["recipe"]["name"]
+    for figure in (model.sha256, f"{model.size:,} bytes", f"{model.facts['recipe']['seed']}"):
+        assert figure in card
+    assert f"{model.facts['measured']['accuracy']:.2%} of 10,000 test images" in card
+    assert model.facts["measured"]["split"] == "test"
+    assert model.size < 3e6
+
+
+def test_it_answers_as_the_classifier_does(capsys, pictures, images) -> None:
+    found = answers(capsys, "a.png", "--top-k", "10")[0]
+    probabilities = open_model().probabilities(images[:1])[0]
+    assert {row["class"]: row["probability"] for row in found["top"]} == pytest.approx(
+        dict(zip(CLASS_NAMES, probabilities.tolist(), strict=True)), abs=1e-6
+    )
+    assert found["class"] == CLASS_NAMES[int(probabilities.argmax())] == found["top"][0]["class"]
+    assert found["class"] in found["may_be"]
+    assert sum(row["probability"] for row in found["top"]) == pytest.approx(1)
+
+
+def test_files_folders_and_patterns(pictures) -> None:
+    deep = ["deep/a.png", "deep/c.PNG"]
+    assert list(find_pictures(["."])) == ["a.png", "b.png", *deep]
+    assert list(find_pictures(["deep"])) == deep
+    assert list(find_pictures(["*.png"])) == ["a.png", "b.png"]
+    assert list(find_pictures(["**/*.png"])) == ["a.png", "b.png", "deep/a.png"]
+    assert list(find_pictures(["b.png", "*.png", "none*", "-"])) == ["b.png", "a.png", "none*", "-"]
+    (pictures / "[x].png").touch()
+    assert list(find_pictures(["[x].png"])) == ["[x].png"], "a file is taken at its name"
+
+
+def test_bad_files_are_named_and_the_rest_done(capsys, pictures) -> None:
+    (pictures / "bad.png").write_bytes(b"<html>")
+    (pictures / "empty.jpg").touch()
+    (pictures / "none").mkdir()
+    (pictures / "bomb.png").write_bytes(bomb())
+    os.mkfifo(pictures / "pipe")
+    bad = ["bad.png", "empty.jpg", "none", "gone.png", "bomb.png", "pipe", "/dev/zero"]
+    assert main(["predict", "--format", "json", "a.png", *bad, "b.png"]) == 4
+    out, err = capsys.readouterr()
+    rows = json.loads(out)
+    assert [row["file"] for row in rows if "error" in row] == bad
+    assert [row["file"] for row in rows if "class" in row] == ["a.png", "b.png"]
+    for name in bad:
+        assert f"fashion-cnn: {name}: " in err
+    assert "7 of 9 files could not be used" in err
+    assert "Traceback" not in err
+    assert main(["predict", "gone.png"]) == 4
+    assert capsys.readouterr().out == ""
+
+
+def bomb() -> bytes:
+    """A PNG of 30,000 x 30,000 pixels, in a few kilobytes."""
+    data = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(data, "png")
+    return data.getvalue()
+
+
+def test_names_cannot_move_the_cursor(capsys, pictures) -> None:
+    shutil.copy("a.png", "\x1b[2Jx\ny.png")
+    shutil.copy("a.png", b"\xff.png".decode(errors="surrogateescape"))
+    assert main(["predict", *sorted(set(os.listdir()) - {"notes.txt", "deep"})]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert any(line.startswith("\\x1b[2Jx\\ny.png") for line in lines)
+
+
+def test_table_and_csv(capsys, pictures) -> None:
+    assert main(["predict", ".", "--top-k", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert all(line.count("%") == 2 for line in lines)
+    (pictures / "bad.png").write_bytes(b"GIF89a")
+    assert main(["predict", ".", "--format", "csv"]) == 4
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["file"] for row in rows] == [
+        "a.png",
+        "b.png",
+        "bad.png",
+        "deep/a.png",
+        "deep/c.PNG",
+    ]
+    assert rows[2]["error"]
+    assert rows[2]["class"] == ""
+    assert float(rows[0][rows[0]["class"]]) == float(rows[0]["probability"])
+
+
+def test_what_the_model_saw_is_kept(capsys, pictures, images) -> None:
+    assert main(["predict", ".", "--save-seen", "seen/new"]) == 0
+    saved = {path.name: np.asarray(Image.open(path)) for path in Path("seen/new").iterdir()}
+    assert set(saved) == {"a.png", "b.png", "a-2.png", "c.png"}
+    np.testing.assert_array_equal(saved["a.png"], images[0])
+    np.testing.assert_array_equal(saved["a-2.png"], images[2])
+
+
+def test_unsure_answers_can_be_withheld(capsys, pictures, images) -> None:
+    blends = (images[:, None] // 2 + images[None] // 2).reshape(-1, 28, 28)
+    least = open_model().probabilities(blends).max(1).argmin()
+    Image.fromarray(blends[least]).save("grey.png")
+    sure, unsure = answers(capsys, "a.png", "grey.png", "--reject", "0.05")
+    predictor = Predictor(open_model(), 0.05)
+    threshold = predictor.calibration.reject_threshold
+    assert threshold is not None
+    assert unsure["probability"] < threshold <= sure["probability"]
+    assert (sure["accepted"], unsure["accepted"]) == (True, False)
+    assert all(row["accepted"] for row in answers(capsys, "a.png", "grey.png")), "only when asked"
+    assert main(["predict", "grey.png", "--reject", "0.05"]) == 0
+    assert "not sure enough to answer" in capsys.readouterr().out
+    assert main(["predict", "grey.png", "--reject", "0.07"]) == 2
+    assert "there is: 0.005, 0.01, 0.02, 0.03, 0.05" in capsys.readouterr().err
+
+
+def test_other_models(capsys, pictures, tmp_path) -> None:
+    shutil.copy(pretrained_model(), "mine.onnx")
+    assert answers(capsys, "a.png", "--model", "mine.onnx") == answers(capsys, "a.png")
+    for wrong, code in (("notes.txt", 3), ("gone.onnx", 3), ("deep", 2)):
+        assert main(["predict", "a.png", "--model", wrong]) == code
+        assert wrong in capsys.readouterr().err
+    with pytest.raises(ModelError, match="is no ONNX model"):
+        open_model(Path("notes.txt"))
+
+
+def test_standard_input_without_a_framework(pictures) -> None:
+    script = (
+        "import sys; from fashion_cnn.cli import main; code = main(['predict', '-']);"
+        "print(*sorted(sys.modules), file=sys.stderr); sys.exit(code)"
+    )
+    with open("a.png", "rb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdin=file, capture_output=True, text=True, check=True
+        )
+    assert done.stdout.startswith("-  Ankle boot")
+    loaded = {name.split(".")[0] for name in done.stderr.split()}
+    assert not loaded & {"torch", "keras", "scipy", "sklearn", "matplotlib", "onnx", "rich"}
+    assert "onnxruntime" in loaded
