@@ -11,7 +11,7 @@ from fashion_cnn.commands.about import doctor, recipes
 from fashion_cnn.commands.benchmark import benchmark
 from fashion_cnn.commands.data import data
 from fashion_cnn.commands.output import Group, say
-from fashion_cnn.commands.ship import export, predict
+from fashion_cnn.commands.ship import export, predict, serve
 from fashion_cnn.commands.train import evaluate, study, train
 from fashion_cnn.commands.understand import compare, report
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
@@ -87,7 +87,8 @@ def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""
 
 
-_COMMANDS = (train, evaluate, report, compare, study, recipes, data, doctor, benchmark, export, predict)
+_TRAINING = (train, evaluate, report, compare, study, recipes, data, doctor, benchmark)
+_ANSWERING = (export, predict, serve)
 
-for _command in _COMMANDS:
+for _command in (*_TRAINING, *_ANSWERING):
     _group.add_command(_command)

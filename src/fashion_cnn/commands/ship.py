@@ -14,6 +14,13 @@ model_option = click.option(
     help="an exported model  [the one in the package]",
 )
 
+reject_option = click.option(
+    "--reject",
+    type=float,
+    metavar="RATE",
+    help="withhold answers so that about this share of the others is wrong, say 0.05",
+)
+
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -46,12 +53,7 @@ def export(run: Path, data_dir: Path | None, format: str, int8: bool, output: Pa
     metavar="DIR",
     help="also write what the model saw, as PNG",
 )
-@click.option(
-    "--reject",
-    type=float,
-    metavar="RATE",
-    help="withhold answers so that about this share of the others is wrong, say 0.05",
-)
+@reject_option
 @model_option
 def predict(
     paths: tuple[str, ...],
@@ -89,3 +91,35 @@ def predict(
     if bad:
         say(f"fashion-cnn: {bad} of {len(rows)} files could not be used")
     return 4 if bad else 0
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", help="another needs a token  [127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, help="0: any free  [8000]")
+@click.option(
+    "--token", envvar="FASHION_CNN_TOKEN", help="that clients must send  [$FASHION_CNN_TOKEN]"
+)
+@click.option("--allow-host", multiple=True, metavar="NAME", help="further name of this server")
+@click.option(
+    "--drain",
+    type=click.FloatRange(0, 300),
+    default=0.0,
+    help="seconds of answering on while not ready, after SIGTERM  [0]",
+)
+@reject_option
+@model_option
+def serve(
+    host: str,
+    port: int,
+    token: str | None,
+    allow_host: tuple[str, ...],
+    drain: float,
+    reject: float | None,
+    model: Path | None,
+) -> None:
+    """Serve a page to try the model on, and the same over HTTP: POST /v1/predict."""
+    from fashion_cnn.shipping import serve as serving
+    from fashion_cnn.shipping.predict import Predictor, open_model
+
+    address = serving.Address(host, port, token, allow_host)
+    serving.serve(Predictor(open_model(model, threads=1), reject), address, drain)

@@ -1,0 +1,149 @@
+"""What stands between the network and the application: who may ask, how long, how much.
+
+Limits that a slow or greedy client runs into are in `LimitedProtocol`, below HTTP; those on what a
+browser of somebody else's page may do are in `Guard`, above it.
+"""
+
+import asyncio
+import hmac
+from urllib.parse import urlsplit
+
+import h11
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+CONNECTIONS = 64
+HEADER_SECONDS = 5.0
+BODY_SECONDS = 15.0
+_GRACE = 1.0  # the application's own answer to a slow body comes first
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+_OPEN = ("/healthz", "/readyz")
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 34\r\n\r\n"
+    b'{"detail":"too many connections"}\n'
+)
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware: known hosts, own pages and the token alone; security headers on all."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str | None) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            hosts: names that a request may ask for, beside those of this machine.
+            token: what `Authorization: Bearer` must hold for /v1/; None for no such need.
+        """
+        self._app = app
+        self._hosts = hosts | _LOCAL
+        self._token = token.encode() if token else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a refused request; hand on the others."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                if scope["path"].startswith("/v1/") or scope["path"] in _OPEN:
+                    headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        refusal = self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
+            return _refuse(421, "this server does not go by that name (see: serve --allow-host)")
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
+            return _refuse(403, "requests from other sites are refused")
+        visit = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
+        if site not in ("same-origin", "none") and not (visit and scope["path"] == "/"):
+            return _refuse(403, "requests from other sites are refused")
+        if self._token and scope["path"].startswith("/v1/"):
+            given = headers.get("authorization", "").encode()
+            if not hmac.compare_digest(given, b"Bearer " + self._token):
+                refusal = _refuse(401, "a token is needed: Authorization: Bearer TOKEN")
+                refusal.headers["WWW-Authenticate"] = "Bearer"
+                return refusal
+        return None
+
+
+def _name(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _refuse(status: int, detail: str) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status)
+
+
+class LimitedProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1 with a limit on connections and on the time a request takes to arrive."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _in_headers = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """As uvicorn does, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS:
+            transport.write(_FULL)
+            transport.close()
+        else:
+            self._wait(HEADER_SECONDS, in_headers=True)
+
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn does, with the clock running until the request is there."""
+        super().data_received(data)
+        state = self.conn.their_state
+        if state is h11.IDLE:
+            if self._deadline is None:  # the next request on this connection
+                self._wait(HEADER_SECONDS, in_headers=True)
+        elif state is not h11.SEND_BODY:
+            self._stop()
+        elif self._in_headers or self._deadline is None:
+            self._wait(BODY_SECONDS + _GRACE, in_headers=False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As uvicorn does."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _wait(self, seconds: float, *, in_headers: bool) -> None:
+        self._stop()
+        self._in_headers = in_headers
+        self._deadline = self.loop.call_later(seconds, self._give_up)
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.transport.abort()

@@ -1,0 +1,276 @@
+"""The server: a page to try a model on, and the same over HTTP."""
+
+import asyncio
+import base64
+import io
+import logging
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import uvicorn
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.staticfiles import StaticFiles
+from PIL import Image
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+
+from fashion_cnn import __version__
+from fashion_cnn.data.decoding import FILE_BYTES
+from fashion_cnn.errors import ImageError, ModelError, UsageError
+from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, LimitedProtocol
+from fashion_cnn.shipping.predict import Predictor
+
+QUEUE = 32
+PAGE = Path(__file__).with_name("page")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_GOLDEN = PAGE / "samples" / "1-trouser.png"
+_GOLDEN_CLASS = "Trouser"
+_STOP_SECONDS = 20  # what requests in flight have to finish in
+_LEAST_TOKEN = 16
+
+
+class ClassProbability(BaseModel):
+    """A class and its calibrated probability, from 0 to 1."""
+
+    label: str
+    probability: float
+
+
+class Answer(BaseModel):
+    """What the model says of a picture."""
+
+    label: str
+    probability: float
+    accepted: bool
+    may_be: list[str]
+    warnings: list[str]
+    top: list[ClassProbability]
+    seen_png: str
+
+
+class Status(BaseModel):
+    """Whether the server lives, or is ready."""
+
+    status: str
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen and for whom.
+
+    Attributes:
+        host: an address; one that is not this machine's own needs a token.
+        port: 0 for any free one.
+        token: what clients must send; None for no such need.
+        allow_hosts: further names that requests may ask this server for.
+
+    Raises:
+        UsageError: the host is open to others and there is no token, or a short one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    allow_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK and not self.token:
+            raise UsageError(
+                f"--host {self.host} opens the server to others; set a token of at least "
+                f"{_LEAST_TOKEN} characters with $FASHION_CNN_TOKEN or --token"
+            )
+        if self.token is not None and (
+            len(self.token) < _LEAST_TOKEN
+            or not (self.token.isascii() and self.token.isprintable())
+        ):
+            raise UsageError(f"the token must have at least {_LEAST_TOKEN} plain characters")
+
+
+class Desk:
+    """Hands pictures to worker threads, so many at a time; what more comes is turned away."""
+
+    def __init__(self, predictor: Predictor, workers: int) -> None:
+        self.predictor = predictor
+        self.stopping = False
+        self._limit = QUEUE + workers
+        self._inside = 0
+        self._pool = ThreadPoolExecutor(workers, "predict")
+        with Image.open(_GOLDEN) as golden:
+            self._golden = np.asarray(golden.convert("L"))[np.newaxis]
+
+    def check(self) -> None:
+        """Raise `ModelError` unless the golden image, a pair of trousers, is called that."""
+        classifier = self.predictor.classifier
+        found = classifier.class_names[int(classifier.logits(self._golden).argmax())]
+        if found != _GOLDEN_CLASS:
+            raise ModelError(f"the model calls a pair of trousers {found!r}: it is of no use here")
+
+    async def predict(self, data: bytes) -> Any:
+        """Predict in a worker; raises `HTTPException` 503 when too many are waiting."""
+        if self._inside >= self._limit:
+            raise HTTPException(503, "too many pictures are waiting", {"Retry-After": "1"})
+        self._inside += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self.predictor.predict, data)
+        finally:
+            self._inside -= 1
+
+
+def build_app(desk: Desk, address: Address) -> Guard:
+    """Put the application together: the interface under /v1/, the page, and the guard around."""
+    app = FastAPI(
+        title="fashion-cnn",
+        version=__version__,
+        summary="Which of Fashion-MNIST's ten classes is it?",
+        docs_url=None,  # FastAPI's own come from other servers; /docs.html is ours
+        redoc_url=None,
+    )
+    kinds = {f"image/{kind}": {"schema": {"format": "binary"}} for kind in ("png", "jpeg", "webp")}
+    errors: dict[int | str, dict[str, Any]] = {
+        401: {"description": "The token is missing or wrong."},
+        408: {"description": f"The body took longer than {BODY_SECONDS:g} s."},
+        413: {"description": f"More than {FILE_BYTES >> 20} MB."},
+        422: {"description": "Not a usable PNG, JPEG or WEBP picture; `detail` says why."},
+        503: {"description": "Too much to do; come back after `Retry-After` seconds."},
+    }
+
+    @app.post(
+        "/v1/predict",
+        responses=errors,
+        openapi_extra={"requestBody": {"content": kinds, "required": True}},
+    )
+    async def predict(request: Request, top_k: int = Query(10, ge=1, le=10)) -> Answer:
+        """Classify a picture: the body is the PNG, JPEG or WEBP file itself."""
+        data = await _body(request)
+        try:
+            found = await desk.predict(data)
+        except ImageError as error:
+            raise HTTPException(422, str(error)) from None
+        label, probability = found.classes[0]
+        return Answer(
+            label=label,
+            probability=probability,
+            accepted=found.accepted,
+            may_be=list(found.may_be),
+            warnings=list(found.warnings),
+            top=[ClassProbability(label=n, probability=p) for n, p in found.classes[:top_k]],
+            seen_png=_png(found.seen),
+        )
+
+    @app.get("/v1/model", responses={401: errors[401]})
+    async def model() -> dict[str, Any]:
+        """What the model is: classes, recipe, measured accuracy, calibration, SHA-256."""
+        classifier = desk.predictor.classifier
+        return {"sha256": classifier.sha256, "bytes": classifier.size, **classifier.facts}
+
+    @app.get("/healthz")
+    async def alive() -> Status:
+        """Whether the process answers at all."""
+        return Status(status="alive")
+
+    @app.get("/readyz", responses={503: {"description": "It stops, or the model is wrong."}})
+    async def ready() -> Status:
+        """Whether to send requests here: not while it stops, nor if a known image fails."""
+        if desk.stopping:
+            raise HTTPException(503, "stopping")
+        try:
+            desk.check()
+        except ModelError as error:
+            raise HTTPException(503, str(error)) from None
+        return Status(status="ready")
+
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    wildcard = address.host in ("0.0.0.0", "::")
+    names = {*address.allow_hosts, *(() if wildcard else (address.host,))}
+    return Guard(app, frozenset(name.lower() for name in names), address.token)
+
+
+def serve(predictor: Predictor, address: Address, drain: float = 0.0, workers: int = 0) -> None:
+    """Serve until SIGINT or SIGTERM; requests in flight are finished.
+
+    Args:
+        predictor: the model.
+        address: where to listen.
+        drain: seconds between a first signal, at which /readyz turns 503, and the end of listening.
+        workers: threads that predict; 0 for one a core.
+
+    Raises:
+        ModelError: the model fails on a pair of trousers.
+        OSError: the port is taken.
+    """
+    desk = Desk(predictor, workers or min(8, os.cpu_count() or 1))
+    desk.check()
+    logging.getLogger("uvicorn.error").addFilter(_not_a_clients_fault)
+    config = uvicorn.Config(
+        build_app(desk, address),
+        host=address.host,
+        port=address.port,
+        http=LimitedProtocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    sock = config.bind_socket()
+    host, port = sock.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"serving on http://{shown}:{port}/  (Ctrl+C ends it)", flush=True)
+    if address.token:
+        print("the page takes the token behind a #: http://…/#TOKEN", flush=True)
+    _Server(config, desk, drain).run(sockets=[sock])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, desk: Desk, drain: float) -> None:
+        super().__init__(config)
+        self._desk = desk
+        self._drain = drain
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        first, self._desk.stopping = not self._desk.stopping, True
+        if first and self._drain and sig == signal.SIGTERM:
+            asyncio.get_running_loop().call_later(self._drain, super().handle_exit, sig, frame)
+        else:
+            super().handle_exit(sig, frame)
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body, counting; raises `HTTPException` when it is too long or too slow."""
+    too_long = HTTPException(413, f"at most {FILE_BYTES >> 20} MB are read")
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > FILE_BYTES:
+        raise too_long
+    data = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                data += part
+                if len(data) > FILE_BYTES:
+                    raise too_long
+    except TimeoutError:
+        raise HTTPException(408, f"the picture took longer than {BODY_SECONDS:g} s") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the connection was closed") from None
+    return bytes(data)
+
+
+def _png(pixels: np.ndarray) -> str:
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "png")
+    return base64.b64encode(data.getvalue()).decode()
+
+
+def _not_a_clients_fault(record: logging.LogRecord) -> bool:
+    return "Invalid HTTP request" not in record.getMessage()
