@@ -1,4 +1,4 @@
-"""Write the page's samples: the first test image of each class, as PNG (python3 bench/page_samples.py).
+"""Write the page's samples, the first test image of each class: python3 bench/page_samples.py.
 
 They are there to be looked at; nothing is measured on them.
 """

@@ -1,13 +1,19 @@
 """Small data that the tests make themselves, and the real data set."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from fashion_cnn.data.fashion_mnist import find_data
 from fashion_cnn.data.split import Split, TrainingData, divide
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -42,3 +48,17 @@ def real_data() -> Path:
         os.chdir(before)
     assert directory is not None, "the real data set is missing: make data"
     return directory.resolve() if directory.is_absolute() else REPOSITORY / directory
+
+
+@pytest.fixture(scope="session")
+def chromium() -> "Iterator[Browser]":
+    """A headless browser: Debian's or whichever is installed, driven by playwright."""
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    assert path is not None, "the pages' tests need a browser: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

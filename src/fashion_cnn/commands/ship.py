@@ -96,9 +96,7 @@ def predict(
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", help="another needs a token  [127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8000, help="0: any free  [8000]")
-@click.option(
-    "--token", envvar="FASHION_CNN_TOKEN", help="that clients must send  [$FASHION_CNN_TOKEN]"
-)
+@click.option("--token", envvar="FASHION_CNN_TOKEN", help="of the clients  [$FASHION_CNN_TOKEN]")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="further name of this server")
 @click.option(
     "--drain",

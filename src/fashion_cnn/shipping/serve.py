@@ -3,9 +3,11 @@
 import asyncio
 import base64
 import io
-import logging
 import os
 import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 import uvicorn
 from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import FileResponse
 from PIL import Image
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
@@ -186,10 +188,45 @@ def build_app(desk: Desk, address: Address) -> Guard:
             raise HTTPException(503, str(error)) from None
         return Status(status="ready")
 
-    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    # A route a file: nothing that is not in the page's folder has a name here.
+    for path in [path for path in PAGE.rglob("*") if path.is_file()]:
+        name = "" if path.name == "index.html" else path.relative_to(PAGE).as_posix()
+        app.add_route(f"/{name}", _file(path), include_in_schema=False)
     wildcard = address.host in ("0.0.0.0", "::")
     names = {*address.allow_hosts, *(() if wildcard else (address.host,))}
     return Guard(app, frozenset(name.lower() for name in names), address.token)
+
+
+def build_server(
+    predictor: Predictor, address: Address, drain: float = 0.0, workers: int = 0
+) -> tuple[uvicorn.Server, socket.socket]:
+    """Make a server and the socket that it is to listen on; arguments and errors as in `serve`."""
+    desk = Desk(predictor, workers or min(8, os.cpu_count() or 1))
+    desk.check()
+    config = uvicorn.Config(
+        build_app(desk, address),
+        http=LimitedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,  # or it would set up the whole process's logging
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((address.host, address.port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        raise UsageError(
+            f"{address.host}:{address.port} cannot be used: {error.strerror}"
+        ) from None
+    return _Server(config, desk, drain), listening
 
 
 def serve(predictor: Predictor, address: Address, drain: float = 0.0, workers: int = 0) -> None:
@@ -198,38 +235,21 @@ def serve(predictor: Predictor, address: Address, drain: float = 0.0, workers: i
     Args:
         predictor: the model.
         address: where to listen.
-        drain: seconds between a first signal, at which /readyz turns 503, and the end of listening.
+        drain: seconds between SIGTERM, at which /readyz turns 503, and the end of listening.
         workers: threads that predict; 0 for one a core.
 
     Raises:
         ModelError: the model fails on a pair of trousers.
-        OSError: the port is taken.
+        UsageError: the address is taken or not this machine's.
     """
-    desk = Desk(predictor, workers or min(8, os.cpu_count() or 1))
-    desk.check()
-    logging.getLogger("uvicorn.error").addFilter(_not_a_clients_fault)
-    config = uvicorn.Config(
-        build_app(desk, address),
-        host=address.host,
-        port=address.port,
-        http=LimitedProtocol,
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        date_header=True,
-        proxy_headers=False,
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-    )
-    sock = config.bind_socket()
-    host, port = sock.getsockname()[:2]
+    server, listening = build_server(predictor, address, drain, workers)
+    host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    print(f"serving on http://{shown}:{port}/  (Ctrl+C ends it)", flush=True)
-    if address.token:
-        print("the page takes the token behind a #: http://…/#TOKEN", flush=True)
-    _Server(config, desk, drain).run(sockets=[sock])
+    secret = "#TOKEN, with your token behind the #" if address.token else ""
+    print(
+        f"serving on http://{shown}:{port}/{secret}  (Ctrl+C ends it)", file=sys.stderr, flush=True
+    )
+    server.run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
@@ -266,11 +286,14 @@ async def _body(request: Request) -> bytes:
     return bytes(data)
 
 
+def _file(path: Path) -> Callable[[Request], Awaitable[FileResponse]]:
+    async def give(request: Request) -> FileResponse:
+        return FileResponse(path)
+
+    return give
+
+
 def _png(pixels: np.ndarray) -> str:
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "png")
     return base64.b64encode(data.getvalue()).decode()
-
-
-def _not_a_clients_fault(record: logging.LogRecord) -> bool:
-    return "Invalid HTTP request" not in record.getMessage()

@@ -1,0 +1,365 @@
+"""The server over HTTP: answers, limits, who may ask, how it ends."""
+
+import asyncio
+import base64
+import http.client
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import HTTPException
+from PIL import Image
+
+from fashion_cnn.cli import main
+from fashion_cnn.errors import ModelError
+from fashion_cnn.shipping import guard, serve
+from fashion_cnn.shipping.predict import Predictor, open_model
+from fashion_cnn.shipping.serve import PAGE, QUEUE, Address, Desk, build_server
+
+SAMPLES = sorted((PAGE / "samples").iterdir())
+BOOT = SAMPLES[9].read_bytes()
+
+
+@contextmanager
+def running(**address: Any) -> Iterator[int]:
+    """A server in a thread of this process; gives its port."""
+    server, listening = build_server(
+        Predictor(open_model(threads=1)), Address(port=0, **address), workers=1
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listening.close()
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with running() as found:
+        yield found
+
+
+def call(
+    port: int, method: str = "GET", path: str = "/healthz", body: Any = None, **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers in lower case and body of a request; a word_like_this is a Word-Like-This."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, named, encode_chunked=False)
+        answer = connection.getresponse()
+        found = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, found, answer.read()
+    finally:
+        connection.close()
+
+
+def detail(answer: tuple[int, dict[str, str], bytes]) -> str:
+    return json.loads(answer[2])["detail"]
+
+
+def test_a_picture_is_answered(port: int) -> None:
+    status, headers, body = call(port, "POST", "/v1/predict?top_k=2", BOOT)
+    found = json.loads(body)
+    wanted = Predictor(open_model(threads=1)).predict(BOOT)
+    assert status == 200
+    assert headers["cache-control"] == "no-store"
+    assert [(one["label"], one["probability"]) for one in found["top"]] == list(wanted.classes[:2])
+    assert found["label"] == "Ankle boot"
+    assert found["may_be"] == list(wanted.may_be)
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["seen_png"]))))
+    np.testing.assert_array_equal(seen, wanted.seen)
+    assert len(json.loads(call(port, "POST", "/v1/predict", BOOT)[2])["top"]) == 10
+
+
+def test_it_says_what_it_is(port: int) -> None:
+    model = json.loads(call(port, path="/v1/model")[2])
+    assert model["sha256"] == open_model().sha256
+    assert model["recipe"]["name"] == open_model().facts["recipe"]["name"]
+    assert json.loads(call(port, path="/healthz")[2]) == {"status": "alive"}
+    assert json.loads(call(port, path="/readyz")[2]) == {"status": "ready"}
+    schema = json.loads(call(port, path="/openapi.json")[2])
+    assert set(schema["paths"]) == {"/v1/predict", "/v1/model", "/healthz", "/readyz"}
+    assert "image/png" in schema["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 422, "empty"),
+        (b"<html>", 422, "not a PNG, JPEG or WEBP"),
+        (b"GIF89a" + bytes(99), 422, "not a PNG, JPEG or WEBP"),
+        (BOOT[:200], 422, "cannot be decoded"),
+        (bytes(8 * 2**20 + 1), 413, "8 MB"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(8 * 2**20 - 8), 422, ""),
+    ],
+)
+def test_bad_pictures_are_refused_and_it_goes_on(port: int, body, status: int, words: str) -> None:
+    answer = call(port, "POST", "/v1/predict", body)
+    assert answer[0] == status
+    assert words in detail(answer)
+    assert call(port, "POST", "/v1/predict", BOOT)[0] == 200
+
+
+def test_bytes_are_counted_as_they_arrive(port: int) -> None:
+    chunk = b"%x\r\n" % 2**20 + bytes(2**20) + b"\r\n"
+    answer = call(
+        port, "POST", "/v1/predict", iter([chunk] * 9 + [b"0\r\n\r\n"]), Transfer_Encoding="chunked"
+    )
+    assert answer[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/v1/predict", "GET", 405),
+        ("/v1/predict?top_k=11", "POST", 422),
+        ("/v1/nothing", "GET", 404),
+        ("/../serve.py", "GET", 404),
+        ("/%2e%2e/serve.py", "GET", 404),
+        ("/samples/..%2f..%2fserve.py", "GET", 404),
+        ("/style.css", "DELETE", 405),
+    ],
+)
+def test_other_requests(port: int, path: str, method: str, status: int) -> None:
+    assert call(port, method, path)[0] == status
+
+
+REFUSED = [
+    ({"Host": "evil.example"}, 421),
+    ({"Host": "127.0.0.1.evil.example"}, 421),
+    ({"Host": ""}, 421),
+    ({"Host": "[::1"}, 421),
+    ({"Origin": "http://evil.example"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Origin": "http://localhost:1"}, 403),
+    ({"Sec_Fetch_Site": "cross-site"}, 403),
+    ({"Sec_Fetch_Site": "same-site"}, 403),
+    ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}, 403),
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), REFUSED)
+def test_other_sites_are_refused(port: int, headers: dict[str, str], status: int) -> None:
+    for path in ("/v1/model", "/healthz"):
+        assert call(port, path=path, **headers)[0] == status
+    assert call(port, "POST", "/v1/predict", BOOT, **headers)[0] == status
+
+
+def test_own_pages_are_not(port: int) -> None:
+    own = f"http://127.0.0.1:{port}"
+    ways: list[dict[str, str]] = [
+        {"Origin": own, "Sec_Fetch_Site": "same-origin"},
+        {"Sec_Fetch_Site": "none"},
+        {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}"},
+    ]
+    for headers in ways:
+        assert call(port, "POST", "/v1/predict", BOOT, **headers)[0] == 200
+    visit = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
+    assert call(port, path="/", **visit)[0] == 200, "a link from elsewhere may lead here"
+
+
+def test_every_answer_has_the_headers(port: int) -> None:
+    for path in ("/", "/app.js", "/v1/model", "/v1/none", "/healthz", "/openapi.json"):
+        _, headers, _ = call(port, path=path)
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert not {"access-control-allow-origin", "set-cookie", "server"} & set(headers)
+    assert "x-frame-options" in call(port, Host="evil.example")[1]
+
+
+def test_a_token_opens_the_interface() -> None:
+    token = "correct horse battery"
+    with running(token=token) as port:
+        assert call(port, path="/")[0] == call(port, path="/readyz")[0] == 200
+        for wrong in ({}, {"Authorization": token}, {"Authorization": f"Bearer {token}x"}):
+            status, headers, _ = call(port, "POST", "/v1/predict", BOOT, **wrong)
+            assert (status, headers["www-authenticate"]) == (401, "Bearer")
+            assert call(port, path="/v1/model", **wrong)[0] == 401
+        right = {"Authorization": f"Bearer {token}"}
+        assert call(port, "POST", "/v1/predict", BOOT, **right)[0] == 200
+
+
+def test_a_name_can_be_allowed() -> None:
+    with running(allow_hosts=("Shoes.example",)) as port:
+        assert call(port, Host="shoes.example")[0] == 200
+        assert call(port, Host="other.example")[0] == 421
+
+
+def test_an_open_door_needs_a_token(capsys, monkeypatch, port: int) -> None:
+    monkeypatch.delenv("FASHION_CNN_TOKEN", raising=False)
+    for words in (["--host", "0.0.0.0"], ["--host", "::"], ["--token", "short"]):
+        assert main(["serve", *words]) == 2
+        assert "token" in capsys.readouterr().err
+    assert main(["serve", "--port", str(port)]) == 2
+    assert "Address already in use" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_the_queue_is_turned_away() -> None:
+    """Every admitted picture is answered, the others get a 503 that says when to come back."""
+    predictor = Predictor(open_model(threads=1))
+    release = threading.Event()
+
+    def slow(data: bytes) -> Any:
+        assert release.wait(20)
+        return data
+
+    desk = Desk(SimpleNamespace(predict=slow, classifier=predictor.classifier), workers=2)  # type: ignore[arg-type]
+
+    async def rush() -> list[Any]:
+        calls = [asyncio.ensure_future(desk.predict(bytes([i]))) for i in range(QUEUE + 2 + 10)]
+        await asyncio.sleep(0.2)
+        release.set()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    found = asyncio.run(rush())
+    assert found[: QUEUE + 2] == [bytes([i]) for i in range(QUEUE + 2)]
+    for refusal in found[QUEUE + 2 :]:
+        assert isinstance(refusal, HTTPException)
+        assert refusal.status_code == 503
+        assert refusal.headers == {"Retry-After": "1"}
+    assert asyncio.run(desk.predict(b"again")) == b"again"
+
+
+def test_a_model_that_fails_on_trousers_is_not_served(monkeypatch) -> None:
+    monkeypatch.setattr(serve, "_GOLDEN", SAMPLES[8])
+    with pytest.raises(ModelError, match="calls a pair of trousers 'Bag'"):
+        build_server(Predictor(open_model(threads=1)), Address(port=0))
+
+
+def wait_for_end(connection: socket.socket) -> bytes:
+    connection.settimeout(10)
+    parts = []
+    try:
+        while part := connection.recv(4096):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)
+
+
+HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"", b""),
+        (b"GET /healthz HT", b""),
+        (GET + b"|GET /", b"200 OK"),
+        (HEAD + b"x", b"408 Request Timeout"),
+        (HEAD.replace(b"POST /v1/predict", b"GET /healthz") + b"x", b"200 OK"),
+    ],
+    ids=["nothing", "half a line", "half a second request", "half a body", "a body nobody reads"],
+)
+def test_slow_requests_are_ended(monkeypatch, sent: bytes, answer: bytes) -> None:
+    monkeypatch.setattr(guard, "HEADER_SECONDS", 0.3)
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(guard, "_GRACE", 0.3)
+    monkeypatch.setattr(serve, "BODY_SECONDS", 0.3)
+    with running() as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        began = time.monotonic()
+        for part in sent.split(b"|"):
+            connection.sendall(part)
+            assert call(port)[0] == 200, "others are answered meanwhile"
+        assert answer in wait_for_end(connection)
+        assert time.monotonic() - began < 4
+
+
+def test_too_many_connections_are_told(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "CONNECTIONS", 3)
+    with running() as port:
+        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        for connection in held:
+            connection.sendall(GET)
+            assert b"200 OK" in connection.recv(4096)
+        status, headers, body = call(port)
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert json.loads(body)["detail"] == "too many connections"
+        for connection in held:
+            connection.close()
+        time.sleep(0.2)
+        assert call(port)[0] == 200
+
+
+def test_wild_bytes_end_nothing(port: int) -> None:
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        wild = bytearray(HEAD + b"123456789")
+        for place in random.integers(0, len(wild), 6):
+            wild[place] = random.integers(0, 256)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(wild)
+            connection.shutdown(socket.SHUT_WR)
+            assert b" 500 " not in wait_for_end(connection)
+    assert call(port)[0] == 200
+
+
+@pytest.fixture
+def process() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    words = ["serve", "--port", "0", "--drain", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "fashion_cnn", *words], stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stderr
+        line = server.stderr.readline()
+        try:
+            yield server, int(line.split("127.0.0.1:")[1].split("/")[0])
+        finally:
+            server.kill()
+
+
+def test_sigterm_ends_readiness_first(process) -> None:
+    server, port = process
+    assert call(port, path="/readyz")[0] == 200
+    server.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert detail(call(port, path="/readyz")) == "stopping"
+    assert call(port, "POST", "/v1/predict", BOOT)[0] == 200, "it is still served"
+    assert server.wait(20) == -signal.SIGTERM
+    assert "Traceback" not in server.stderr.read()
+    with pytest.raises(ConnectionRefusedError):
+        call(port)
+
+
+def test_a_request_in_flight_is_finished(process) -> None:
+    server, port = process
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        head = HEAD.replace(b": 9", b": %d" % len(BOOT))
+        connection.sendall(head + BOOT[:100])
+        time.sleep(0.2)
+        server.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        connection.sendall(BOOT[100:])
+        assert b"Ankle boot" in wait_for_end(connection)
+    assert server.wait(20) in (-signal.SIGINT, 130)
+
+
+def test_the_page_asks_nobody_else() -> None:
+    for path in PAGE.rglob("*.*"):
+        if path.suffix in (".html", ".css", ".js"):
+            text = path.read_text()
+            assert "//" not in text.replace("// ", "").replace("http://www.w3.org", ""), path
+    assert {path.suffix for path in Path(PAGE).rglob("*.*")} <= {
+        ".html", ".css", ".js", ".svg", ".png",
+    }  # fmt: skip
