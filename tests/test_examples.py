@@ -1,6 +1,10 @@
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from test_serve import SAMPLES, running
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -17,3 +21,32 @@ def test_the_api_example_runs(tmp_path, real_data) -> None:
         assert done.returncode == 0, done.stderr
         assert " taken for " in done.stdout
     assert "finished" not in done.stdout
+
+
+TOKEN = "correct horse battery"
+
+
+def ask(*words: object, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(word) for word in words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FASHION_CNN_TOKEN": token},
+    )
+
+
+def test_the_clients_are_answered(tmp_path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"<html>")
+    python = (sys.executable, "-W", "error", REPOSITORY / "examples/client.py")
+    shell = ("sh", REPOSITORY / "examples/client.sh")
+    with running(token=TOKEN) as port:
+        server = f"http://127.0.0.1:{port}"
+        found = ask(*python, SAMPLES[9], server)
+        assert found.stdout.startswith("Ankle boot"), found.stderr
+        assert len(found.stdout.splitlines()) == 3
+        assert json.loads(ask(*shell, SAMPLES[9], server).stdout)["label"] == "Ankle boot"
+        refused = ask(*python, tmp_path / "bad.png", server)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "422: not a PNG, JPEG or WEBP picture" in refused.stderr
+        assert "not a PNG" in ask(*shell, tmp_path / "bad.png", server).stdout
+        assert "401" in ask(*python, SAMPLES[9], server, token="wrong").stderr

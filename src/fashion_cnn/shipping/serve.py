@@ -139,8 +139,8 @@ def build_app(desk: Desk, address: Address) -> Guard:
         401: {"description": "The token is missing or wrong."},
         408: {"description": f"The body took longer than {BODY_SECONDS:g} s."},
         413: {"description": f"More than {FILE_BYTES >> 20} MB."},
-        422: {"description": "Not a usable PNG, JPEG or WEBP picture; `detail` says why."},
-        503: {"description": "Too much to do; come back after `Retry-After` seconds."},
+        422: {"description": "Not a usable PNG, JPEG or WEBP picture; the detail says why."},
+        503: {"description": "Too much to do; come back after Retry-After seconds."},
     }
 
     @app.post(

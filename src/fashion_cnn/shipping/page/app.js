@@ -83,9 +83,10 @@ function present(answer, picture, name) {
   at("bars").replaceChildren(...answer.top.map((one) => bar(one, answer.may_be.includes(one.label))));
   at("may-be").textContent =
     answer.may_be.length > 1
-      ? `It may be any of the dark ones: ${answer.may_be.join(", ")}.`
+      ? `It may well be any of these: ${answer.may_be.join(", ")}.`
       : "No other class is likely, if the picture is one like those the model knows.";
   show({ result: true });
+  at("result").scrollIntoView({ block: "nearest" }); // on a phone it is below
 }
 
 function element(tag, text = "", name = "") {
