@@ -63,6 +63,9 @@ Expected calibration error on {checked["split"]}: {checked["before"]["ece"]:.1%}
 {sets["coverage"]:.1%} ({calibration["conformal"]["coverage"]:.0%} asked for), with
 {sets["mean_size"]:.2f} classes on average.
 
+**Strange pictures.** It warns of those that no class claims; {facts["outlier"]["not_warned"]:.0%}
+of the validation images are not warned about.
+
 **What it is not for.** Its figures hold for pictures made as the data set's were: one piece of
 clothing from a shop's catalogue, upright, prepared as `fashion_cnn.data.photo` does. Photos of
 clothes that are worn, folded, cut off or many at once are another matter; it knows ten classes and

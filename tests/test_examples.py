@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from test_serve import SAMPLES, running
+from serving import SAMPLES, running
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -11,8 +11,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
+from fashion_cnn.data.split import divide
 from fashion_cnn.errors import ModelError, UsageError
+from fashion_cnn.evaluation.outliers import outlier_score
 from fashion_cnn.on_torch.classifier import TorchClassifier, weight_arrays
 from fashion_cnn.on_torch.model import build_model, place
 from fashion_cnn.recipes.recipe import Recipe
@@ -26,6 +28,7 @@ MODELS = Recipe.__dataclass_fields__["model"].metadata["choices"]
 FACTS = {
     "class_names": list(CLASS_NAMES),
     "calibration": {"temperature": 1.5},
+    "outlier": {"threshold": -1.0},
     "recipe": {},
     "measured": {},
     "data_sha256": {},
@@ -101,7 +104,7 @@ def run(tmp_path, finished, real_data, monkeypatch) -> Run:
     return Run.open(tmp_path / "run")
 
 
-def test_a_run_becomes_one_file_that_says_what_it_is(capsys, run: Run) -> None:
+def test_a_run_becomes_one_file_that_says_what_it_is(capsys, real_data, run: Run) -> None:
     readings = run.test_readings()
     assert main(["export", "run"]) == 0
     assert "agrees with the trained model on all 10,000 test images" in capsys.readouterr().out
@@ -122,6 +125,10 @@ def test_a_run_becomes_one_file_that_says_what_it_is(capsys, run: Run) -> None:
     assert exported.facts["measured"]["accuracy"] == metrics["final"]["test"]["accuracy"]
     assert exported.facts["calibration"]["temperature"] == calibration["temperature"]
     assert exported.facts["recipe"] == run.recipe.to_dict()
+    data = divide(load_training(real_data), validation=run.recipe.validation, seed=0)
+    scores = outlier_score(exported.logits(data.validation.images))
+    share = (scores <= exported.facts["outlier"]["threshold"] + 1e-5).mean()
+    assert 0.95 <= share <= 0.96, "the rest of the validation images would be warned about"
     assert exported.facts["data_sha256"] == run.environment["data_sha256"]
     assert (exported.sha256, exported.size) == (report["sha256"], report["bytes"])
     assert main(["export", "run", "--output", "shoes.onnx"]) == 0

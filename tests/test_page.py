@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from test_serve import BOOT, SAMPLES, running
+from serving import BOOT, SAMPLES, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

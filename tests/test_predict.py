@@ -16,6 +16,7 @@ from PIL import Image
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
 from fashion_cnn.errors import ModelError
+from fashion_cnn.evaluation.outliers import outlier_score
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import (
     PRETRAINED,
@@ -160,6 +161,20 @@ def test_unsure_answers_can_be_withheld(capsys, pictures, images) -> None:
     assert "not sure enough to answer" in capsys.readouterr().out
     assert main(["predict", "grey.png", "--reject", "0.07"]) == 2
     assert "there is: 0.005, 0.01, 0.02, 0.03, 0.05" in capsys.readouterr().err
+
+
+def test_strange_pictures_are_warned_about(capsys, pictures, images) -> None:
+    random = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    model = open_model()
+    strangest = random[outlier_score(model.logits(random)).argmax()]
+    Image.fromarray(strangest).save("noise.png")
+    shoe, noise = answers(capsys, "a.png", "noise.png")
+    threshold = model.facts["outlier"]["threshold"]
+    assert shoe["outlier_score"] <= threshold < noise["outlier_score"]
+    assert shoe["warnings"] == []
+    assert "looks like nothing in the training set" in noise["warnings"][0]
+    assert main(["predict", "noise.png"]) == 0
+    assert "! this looks like nothing" in capsys.readouterr().out
 
 
 def test_other_models(capsys, pictures, tmp_path) -> None:

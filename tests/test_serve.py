@@ -1,18 +1,11 @@
-"""The server over HTTP: answers, limits, who may ask, how it ends."""
+"""The server over HTTP: answers, faults, who may ask."""
 
 import asyncio
 import base64
-import http.client
 import io
 import json
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,54 +17,16 @@ from PIL import Image
 
 from fashion_cnn.cli import main
 from fashion_cnn.errors import ModelError
-from fashion_cnn.shipping import guard, serve
+from fashion_cnn.shipping import serve
 from fashion_cnn.shipping.predict import Predictor, open_model
 from fashion_cnn.shipping.serve import PAGE, QUEUE, Address, Desk, build_server
-
-SAMPLES = sorted((PAGE / "samples").iterdir())
-BOOT = SAMPLES[9].read_bytes()
-
-
-@contextmanager
-def running(**address: Any) -> Iterator[int]:
-    """A server in a thread of this process; gives its port."""
-    server, listening = build_server(
-        Predictor(open_model(threads=1)), Address(port=0, **address), workers=1
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield listening.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        listening.close()
-        assert not thread.is_alive()
+from serving import BOOT, SAMPLES, call, detail, running
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     with running() as found:
         yield found
-
-
-def call(
-    port: int, method: str = "GET", path: str = "/healthz", body: Any = None, **headers: str
-) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers in lower case and body of a request; a word_like_this is a Word-Like-This."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, named, encode_chunked=False)
-        answer = connection.getresponse()
-        found = {name.lower(): value for name, value in answer.getheaders()}
-        return answer.status, found, answer.read()
-    finally:
-        connection.close()
-
-
-def detail(answer: tuple[int, dict[str, str], bytes]) -> str:
-    return json.loads(answer[2])["detail"]
 
 
 def test_a_picture_is_answered(port: int) -> None:
@@ -244,115 +199,6 @@ def test_a_model_that_fails_on_trousers_is_not_served(monkeypatch) -> None:
     monkeypatch.setattr(serve, "_GOLDEN", SAMPLES[8])
     with pytest.raises(ModelError, match="calls a pair of trousers 'Bag'"):
         build_server(Predictor(open_model(threads=1)), Address(port=0))
-
-
-def wait_for_end(connection: socket.socket) -> bytes:
-    connection.settimeout(10)
-    parts = []
-    try:
-        while part := connection.recv(4096):
-            parts.append(part)
-    except ConnectionResetError:
-        pass
-    return b"".join(parts)
-
-
-HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
-GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    ("sent", "answer"),
-    [
-        (b"", b""),
-        (b"GET /healthz HT", b""),
-        (GET + b"|GET /", b"200 OK"),
-        (HEAD + b"x", b"408 Request Timeout"),
-        (HEAD.replace(b"POST /v1/predict", b"GET /healthz") + b"x", b"200 OK"),
-    ],
-    ids=["nothing", "half a line", "half a second request", "half a body", "a body nobody reads"],
-)
-def test_slow_requests_are_ended(monkeypatch, sent: bytes, answer: bytes) -> None:
-    monkeypatch.setattr(guard, "HEADER_SECONDS", 0.3)
-    monkeypatch.setattr(guard, "BODY_SECONDS", 0.3)
-    monkeypatch.setattr(guard, "_GRACE", 0.3)
-    monkeypatch.setattr(serve, "BODY_SECONDS", 0.3)
-    with running() as port, socket.create_connection(("127.0.0.1", port)) as connection:
-        began = time.monotonic()
-        for part in sent.split(b"|"):
-            connection.sendall(part)
-            assert call(port)[0] == 200, "others are answered meanwhile"
-        assert answer in wait_for_end(connection)
-        assert time.monotonic() - began < 4
-
-
-def test_too_many_connections_are_told(monkeypatch) -> None:
-    monkeypatch.setattr(guard, "CONNECTIONS", 3)
-    with running() as port:
-        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
-        for connection in held:
-            connection.sendall(GET)
-            assert b"200 OK" in connection.recv(4096)
-        status, headers, body = call(port)
-        assert (status, headers["retry-after"]) == (503, "1")
-        assert json.loads(body)["detail"] == "too many connections"
-        for connection in held:
-            connection.close()
-        time.sleep(0.2)
-        assert call(port)[0] == 200
-
-
-def test_wild_bytes_end_nothing(port: int) -> None:
-    random = np.random.default_rng(0)
-    for _ in range(50):
-        wild = bytearray(HEAD + b"123456789")
-        for place in random.integers(0, len(wild), 6):
-            wild[place] = random.integers(0, 256)
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(wild)
-            connection.shutdown(socket.SHUT_WR)
-            assert b" 500 " not in wait_for_end(connection)
-    assert call(port)[0] == 200
-
-
-@pytest.fixture
-def process() -> Iterator[tuple[subprocess.Popen[str], int]]:
-    words = ["serve", "--port", "0", "--drain", "1"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "fashion_cnn", *words], stderr=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stderr
-        line = server.stderr.readline()
-        try:
-            yield server, int(line.split("127.0.0.1:")[1].split("/")[0])
-        finally:
-            server.kill()
-
-
-def test_sigterm_ends_readiness_first(process) -> None:
-    server, port = process
-    assert call(port, path="/readyz")[0] == 200
-    server.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
-    assert detail(call(port, path="/readyz")) == "stopping"
-    assert call(port, "POST", "/v1/predict", BOOT)[0] == 200, "it is still served"
-    assert server.wait(20) == -signal.SIGTERM
-    assert "Traceback" not in server.stderr.read()
-    with pytest.raises(ConnectionRefusedError):
-        call(port)
-
-
-def test_a_request_in_flight_is_finished(process) -> None:
-    server, port = process
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        head = HEAD.replace(b": 9", b": %d" % len(BOOT))
-        connection.sendall(head + BOOT[:100])
-        time.sleep(0.2)
-        server.send_signal(signal.SIGINT)
-        time.sleep(0.5)
-        connection.sendall(BOOT[100:])
-        assert b"Ankle boot" in wait_for_end(connection)
-    assert server.wait(20) in (-signal.SIGINT, 130)
 
 
 def test_the_page_asks_nobody_else() -> None:

@@ -15,6 +15,7 @@ from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_test, load_test_ima
 from fashion_cnn.data.split import divide, stratified_sample
 from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
+from fashion_cnn.evaluation.outliers import NOT_WARNED, outlier_score, outlier_threshold
 from fashion_cnn.run import exports
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, build_graph
@@ -55,17 +56,18 @@ def export(
     checkpoint = answering_checkpoint(run)
     room = import_module(f"fashion_cnn.{_ROOMS[run.environment['framework']]}.classifier")
     reference: Classifier = room.open_classifier(run, checkpoint)
-    data, report = write_model(run, reference, load_test_images(directory))
+    parts = divide(
+        load_training(directory),
+        validation=run.recipe.validation,
+        train_images=run.recipe.train_images,
+        seed=run.recipe.seed,
+    )
+    images = load_test_images(directory)
+    data, report = write_model(run, reference, images, parts.validation.images)
     files = {"model": data}
     if int8 and report["parity"]["passed"]:
         from fashion_cnn.shipping.quantise import quantise
 
-        parts = divide(
-            load_training(directory),
-            validation=run.recipe.validation,
-            train_images=run.recipe.train_images,
-            seed=run.recipe.seed,
-        )
         count = min(_CALIBRATION_IMAGES, len(parts.training))
         chosen = stratified_sample(parts.training.labels, count, run.recipe.seed, "int8")
         part, measured_on = report["facts"]["measured"]["split"], parts.validation
@@ -96,7 +98,10 @@ def answering_checkpoint(run: Run) -> str:
 
 
 def write_model(
-    run: Run, reference: Classifier, images: NDArray[np.uint8]
+    run: Run,
+    reference: Classifier,
+    images: NDArray[np.uint8],
+    validation_images: NDArray[np.uint8],
 ) -> tuple[bytes, dict[str, Any]]:
     """Write a run's answering checkpoint as an ONNX file and compare the two.
 
@@ -104,6 +109,8 @@ def write_model(
         run: evaluated.
         reference: the same checkpoint in the framework that trained it.
         images: (N, 28, 28) uint8 to compare on: the test images, without their labels.
+        validation_images: (M, 28, 28) uint8; from what pictures on there is a warning that they
+            look like nothing in the training set is fitted on them.
 
     Returns:
         The file, and what `export.json` holds. Whether it may be used is for `check_parity`.
@@ -113,7 +120,9 @@ def write_model(
         CheckpointError: the checkpoint is missing or damaged.
     """
     checkpoint = run.load_checkpoint(answering_checkpoint(run))
-    facts = _facts(run, int(checkpoint.state["step"]))
+    scores = outlier_score(reference.logits(validation_images))
+    outlier = {"not_warned": NOT_WARNED, "threshold": outlier_threshold(scores)}
+    facts = {**_facts(run, int(checkpoint.state["step"])), "outlier": outlier}
     calibration = Calibration.from_dict(facts["calibration"])
     model = build_graph(run.recipe, checkpoint.model, calibration.temperature, facts)
     data = model.SerializeToString()

@@ -19,15 +19,15 @@ from fashion_cnn.shipping.onnx_file import check_model, read_model
 _BATCH = 256  # bounds the memory; what is fastest: fashion-cnn benchmark infer
 _INPUT = ("images", "tensor(uint8)", [28, 28])
 _OUTPUTS = ("logits", "probabilities")
-_FACTS = ("class_names", "calibration", "recipe", "measured", "data_sha256", "made_by")
+_FACTS = ("class_names", "calibration", "outlier", "recipe", "measured", "data_sha256", "made_by")
 
 
 class OnnxClassifier:
     """A `fashion_cnn.classifier.Classifier` on an exported file.
 
     Attributes:
-        facts: what the file says of itself: class_names, calibration, recipe, measured,
-            data_sha256, made_by.
+        facts: what the file says of itself: class_names, calibration, outlier, recipe,
+            measured, data_sha256, made_by.
         sha256: of the file.
         size: of the file in bytes.
     """
@@ -111,7 +111,9 @@ def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
     try:
         facts = {name: json.loads(properties[name]) for name in _FACTS}
         names, temperature = facts["class_names"], float(facts["calibration"]["temperature"])
-        if [type(name) for name in names] == [str] * 10 and 0 < temperature < math.inf:
+        threshold = float(facts["outlier"]["threshold"])
+        numbers = 0 < temperature < math.inf and math.isfinite(threshold)
+        if [type(name) for name in names] == [str] * 10 and numbers:
             return facts
     except (KeyError, TypeError, ValueError, RecursionError):
         pass

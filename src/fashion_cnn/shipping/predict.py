@@ -16,6 +16,7 @@ from fashion_cnn.data.decoding import FILE_BYTES
 from fashion_cnn.data.photo import read_photo
 from fashion_cnn.errors import ImageError, ModelError
 from fashion_cnn.evaluation.calibration import Calibration
+from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.run.exports import place
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -33,6 +34,7 @@ class Prediction:
         may_be: the prediction set: it holds the true class at the coverage that was asked for
             when it was fitted (95 %), for pictures like those of the data set.
         accepted: whether the confidence reaches the reject threshold; True without one.
+        outlier_score: how little it looks like the training set; see `evaluation.outliers`.
         warnings: why the answer may be worth little; empty for a picture like those of the data.
         seen: uint8 (28, 28), what the network was given.
     """
@@ -40,6 +42,7 @@ class Prediction:
     classes: tuple[tuple[str, float], ...]
     may_be: tuple[str, ...]
     accepted: bool
+    outlier_score: float
     warnings: tuple[str, ...]
     seen: NDArray[np.uint8]
 
@@ -50,6 +53,7 @@ class Prediction:
             "probability": self.classes[0][1],
             "accepted": self.accepted,
             "may_be": list(self.may_be),
+            "outlier_score": self.outlier_score,
             "warnings": list(self.warnings),
             "top": [{"class": name, "probability": p} for name, p in self.classes[:top_k]],
         }
@@ -76,14 +80,17 @@ class Predictor:
     def predict(self, data: bytes) -> Prediction:
         """Answer for a PNG, JPEG or WEBP file. Raises `ImageError` if it is no usable picture."""
         photo = read_photo(data)
-        answer = self.calibration.answer(self.classifier.logits(photo.seen[np.newaxis]))
+        logits = self.classifier.logits(photo.seen[np.newaxis])
+        answer, strangeness = self.calibration.answer(logits), float(outlier_score(logits)[0])
+        strange = strangeness > self.classifier.facts["outlier"]["threshold"]
         names, probabilities = self.classifier.class_names, answer.probabilities[0]
         order = np.argsort(-probabilities, kind="stable")
         return Prediction(
             tuple((names[i], float(probabilities[i])) for i in order),
             tuple(names[i] for i in order if answer.sets[0, i]),
             bool(answer.accepted[0]) or not self._rejects,
-            tuple(photo.notes),
+            strangeness,
+            (*([WARNING] if strange else []), *photo.notes),
             photo.seen,
         )
 

@@ -51,6 +51,7 @@ class Answer(BaseModel):
     probability: float
     accepted: bool
     may_be: list[str]
+    outlier_score: float
     warnings: list[str]
     top: list[ClassProbability]
     seen_png: str
@@ -161,6 +162,7 @@ def build_app(desk: Desk, address: Address) -> Guard:
             probability=probability,
             accepted=found.accepted,
             may_be=list(found.may_be),
+            outlier_score=found.outlier_score,
             warnings=list(found.warnings),
             top=[ClassProbability(label=n, probability=p) for n, p in found.classes[:top_k]],
             seen_png=_png(found.seen),
