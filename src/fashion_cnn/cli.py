@@ -16,7 +16,7 @@ from fashion_cnn.commands.train import evaluate, study, train
 from fashion_cnn.commands.understand import compare, report
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
 
-_TRAIN = ("torch", "sklearn", "scipy", "matplotlib", "rich", "onnx")
+_TRAIN = ("torch", "sklearn", "scipy", "matplotlib", "rich", "onnx", "jinja2")
 _EXTRAS = {**dict.fromkeys(_TRAIN, "train"), **dict.fromkeys(("fastapi", "uvicorn"), "serve")}
 """What installs a module that only some commands need: see pyproject.toml."""
 
