@@ -29,7 +29,7 @@ def _enlarged(image: Pixels) -> tuple[Image.Image, Image.Image]:
     size = (_SIDE, _SIDE)
     solid = Image.fromarray((image > 0).astype(np.uint8) * 255)
     solid = solid.filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.MinFilter(3))
-    outline = solid.resize(size, Image.Resampling.BICUBIC).point(lambda v: 255 * (v > 127))
+    outline = solid.resize(size, Image.Resampling.BICUBIC).point([0] * 128 + [255] * 128)
     return Image.fromarray(255 - image).resize(size, Image.Resampling.BICUBIC), outline
 
 

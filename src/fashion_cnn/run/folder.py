@@ -89,11 +89,9 @@ class Run:
 
     def check_room(self, *, overwrite: bool) -> None:
         """Raise the error that `prepare` would raise, and touch nothing."""
-        if self._read_only:
+        if self._read_only or (overwrite and self.exists()):
             return
         if self.exists():
-            if overwrite:
-                return
             raise UsageError(
                 f"{self.path} already holds a run; continue it with --resume, replace it with "
                 "--overwrite, or start another with --output FOLDER"
@@ -269,14 +267,16 @@ class Run:
         A kill may have come between a checkpoint and its links, so both are set again.
         """
         self.link_best(history)
-        if not self._read_only:
-            checkpoint.link(self.path / _CHECKPOINTS, "final", step)
+        self._link("final", step)
 
     def link_best(self, history: Sequence[EpochRecord]) -> None:
         """Let `checkpoints/best` stand for the epoch of lowest validation loss, if there is one."""
         best = best_record(history)
+        self._link("best", best.step if best else None)
+
+    def _link(self, name: str, step: int | None) -> None:
         if not self._read_only:
-            checkpoint.link(self.path / _CHECKPOINTS, "best", best.step if best else None)
+            checkpoint.link(self.path / _CHECKPOINTS, name, step)
 
     # -- results ----------------------------------------------------------------------------------
 
