@@ -37,9 +37,8 @@ _REPORT = "classification_report"
 _CHECKPOINTS = "checkpoints"
 _LOCK = ".lock"
 _PLOTS = ("loss_*.png", "accuracy_*.png", "confusion_matrix*.png", "reliability.png")
-_EXPORTS = ("model*.onnx", "export.json")
-_TABLES = (_HISTORY, _METRICS, _CALIBRATION, _PREDICTIONS, "confusion_matrix.csv", "errors.csv")
-_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _PAGE, *_TABLES)
+_OTHERS = ("confusion_matrix.csv", "errors.csv", "model*.onnx", "export.json")
+_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _PAGE, _HISTORY, _METRICS, _CALIBRATION, _PREDICTIONS)
 
 _NEWEST_KEPT = 2
 
@@ -116,7 +115,7 @@ class Run:
         return names <= early and steps <= {0} and not has_rows(self.path / _HISTORY)
 
     def _own_files(self) -> set[Path]:
-        patterns = (*_ALL, f"{_REPORT}.*", *_PLOTS, *_EXPORTS, _CHECKPOINTS, ".*.tmp")
+        patterns = (*_ALL, f"{_REPORT}.*", *_PLOTS, *_OTHERS, _CHECKPOINTS, ".*.tmp")
         return {path for pattern in patterns for path in self.path.glob(pattern)}
 
     def describe(self, environment: dict[str, Any], split: dict[str, Any]) -> None:
