@@ -53,12 +53,16 @@ def fast() -> Recipe:
 
 
 def balanced() -> Recipe:
-    """Minutes for accuracy: a residual network, augmented and averaged.
+    """Minutes for accuracy: 94.8 % test accuracy; a residual network, augmented and averaged.
 
     A residual network behind a whitening layer, 483,488 parameters, 29.0 MFLOP an image forward;
     AdamW, batch 500, 42 epochs, a triangular learning rate, label smoothing, moving average of the
     weights; every image mirrored in every other epoch, shifted by up to a pixel, an 8x8 square of
     it covered.
+
+    `fashion-cnn train balanced`, n=1 so far (seed 0, last checkpoint, no test-time augmentation):
+    94.81 % of the test set, short of the 95.0 that it is meant to have; 18 min of training on one
+    core of an Intel Xeon (AVX-512, AMX), torch 2.13.0. Source: docs/results/balanced.
     """
     return fast().replace(
         name="balanced",
