@@ -3,6 +3,7 @@
 import json
 import re
 import statistics
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fashion_cnn.cli import _group, main
+from fashion_cnn.commands.train import train
 from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes import catalog
@@ -158,3 +160,16 @@ def test_every_command_and_flag_in_the_readme_exists(capsys: pytest.CaptureFixtu
     ours = re.sub(r"^curl .*$", "", README, flags=re.MULTILINE)
     for flag in set(re.findall(r"`?(--[a-z][a-z-]+)", ours)):
         assert flag in text, flag
+
+
+def test_the_examples_for_clusters_are_commands_of_ours() -> None:
+    text = (REPOSITORY / "docs/scaling.md").read_text()
+    script = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)[0]
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    words = script.replace("\\\n", " ").split("-m fashion_cnn ")[1].split()
+    listed = re.findall(r"command: \[(.*)\]", text)[0].replace('"', "").split(", ")
+    assert listed[:3] == ["torchrun", "-m", "fashion_cnn"]
+    for command in (words, listed[3:]):
+        context = train.make_context("train", command[1:])
+        assert context.params["recipe"] == "balanced"
+        assert context.params["batch_size"] == 4000
