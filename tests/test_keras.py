@@ -179,7 +179,7 @@ def test_a_new_field_of_a_recipe_is_thought_of_here() -> None:
         name model width blocks seed epochs batch_size validation answer train_images optimizer
         learning_rate momentum beta2 weight_decay schedule schedule_epochs schedule_factor warmup
         dropout label_smoothing class_weights ema_decay flip translate rotate randaugment magnitude
-        erase cutout cutmix mixup augment_classes precision early_stopping
+        erase cutout cutmix mixup augment_classes outliers photo precision early_stopping
     """
     assert {item.name for item in dataclasses.fields(Recipe)} == set(read_or_refused.split())
 
@@ -247,6 +247,8 @@ def test_augmentation_is_pytorchs(fields: dict) -> None:
         ({"optimizer": "muon"}, "optimizer is 'muon'"),
         ({"precision": "mixed"}, "precision is 'mixed'"),
         ({"ema_decay": 0.9}, "ema_decay is 0.9"),
+        ({"photo": 0.5}, "photo is 0.5"),
+        ({"outliers": 0.1}, "outliers is 0.1"),
     ],
 )
 def test_what_keras_cannot_do_is_refused_by_name(

@@ -20,6 +20,7 @@ from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
+from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.report import make_report, report
 from fashion_cnn.run.folder import Run
 from finished import Guesser, finished_run
@@ -204,6 +205,24 @@ def test_a_sealed_or_interrupted_run_says_so(tmp_path) -> None:
     assert "--no-test" in text
     run.record_history([])
     assert "No epoch was finished" in make_report(run, metrics, images)
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted"),
+    [
+        ({"framework": "pytorch"}, "fashion-cnn train "),
+        ({"framework": "pytorch", "ranks": 2}, "torchrun --standalone --nproc-per-node 2 -m"),
+        (
+            {"framework": "keras", "backend": "torch"},
+            "KERAS_BACKEND=torch fashion-cnn train baseline --framework keras",
+        ),
+    ],
+)
+def test_the_command_is_that_of_the_run(tmp_path, environment: dict, wanted: str) -> None:
+    run, metrics, images = finished_run(tmp_path / "run")
+    run.describe({**run.environment, **environment}, run.split)
+    run.record_recipe(Recipe())
+    assert wanted in make_report(run, metrics, images)
 
 
 def test_heat_maps_stand_beside_the_images(tmp_path, browser: Browser) -> None:

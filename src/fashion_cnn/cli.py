@@ -16,8 +16,13 @@ from fashion_cnn.commands.train import evaluate, study, train
 from fashion_cnn.commands.understand import compare, report
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
 
-_TRAIN = ("torch", "sklearn", "scipy", "matplotlib", "rich", "onnx", "jinja2")
-_EXTRAS = {**dict.fromkeys(_TRAIN, "train"), **dict.fromkeys(("fastapi", "uvicorn"), "serve")}
+_UNDERSTAND = ("sklearn", "scipy", "matplotlib", "rich", "onnx", "jinja2")
+_EXTRAS = {
+    "torch": "train",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    **dict.fromkeys(_UNDERSTAND, "understand"),
+}
 """What installs a module that only some commands need: see pyproject.toml."""
 
 

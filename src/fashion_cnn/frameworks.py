@@ -7,11 +7,10 @@ from typing import Any
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.machine import DEVICES, FRAMEWORKS
 from fashion_cnn.run.progress import Progress
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
-_ROOMS = {"pytorch": "on_torch", "keras": "on_keras"}
+_ROOMS: dict[str, str] = dict(zip(FRAMEWORKS, ("on_torch", "on_keras"), strict=True))
 """Both have `device`, `model`, `ranks`, `train` and `classifier`, with the same functions."""
 
 
@@ -36,9 +35,9 @@ class Hardware:
     framework: str | None = None
 
     def __post_init__(self) -> None:
-        if self.framework not in (None, *_ROOMS):
+        if self.framework not in (None, *FRAMEWORKS):
             raise UsageError(
-                f"framework is {self.framework!r}; it must be one of {', '.join(_ROOMS)}"
+                f"framework is {self.framework!r}; it must be one of {', '.join(FRAMEWORKS)}"
             )
 
     def room(self, module: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import click
 
 from fashion_cnn.recipes.recipe import Recipe, flag, format_value
+from fashion_cnn.run.machine import DEVICES, FRAMEWORKS
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -24,7 +25,7 @@ def framework_option(default: str) -> Callable[..., Any]:
     """Which framework computes. Args: default: what it is without the flag."""
     return click.option(
         "--framework",
-        type=click.Choice(["pytorch", "keras"]),
+        type=click.Choice(FRAMEWORKS),
         help=f"what computes; KERAS_BACKEND names Keras's backend  [{default}]",
     )
 
@@ -68,7 +69,7 @@ def hardware_options(command: Callable[..., Any]) -> Callable[..., Any]:
         threads_option,
         click.option(
             "--device",
-            type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+            type=click.Choice(DEVICES),
             default="auto",
             help="where to compute  [auto]",
         ),

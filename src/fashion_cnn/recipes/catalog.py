@@ -61,8 +61,8 @@ def balanced() -> Recipe:
     it covered.
 
     `fashion-cnn train balanced`, n=1 so far (seed 0, last checkpoint, no test-time augmentation):
-    94.81 % of the test set, short of the 95.0 that it is meant to have; 18 min of training on one
-    core of an Intel Xeon (AVX-512, AMX), torch 2.13.0. Source: docs/results/balanced.
+    94.81 % of the test set, short of the 95.0 that it is meant to have; 18 min of training on
+    1 of 2 cores of an Intel Xeon (AVX-512, AMX), torch 2.13.0. Source: docs/results/balanced.
     """
     return fast().replace(
         name="balanced",

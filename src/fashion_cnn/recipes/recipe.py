@@ -119,7 +119,7 @@ class Recipe:
     cutmix: float = _field(0.0, "probability a step of pasting a part of another image", high=1)
     mixup: float = _field(0.0, "probability a step of blending in another image", high=1)
     augment_classes: tuple[int, ...] = _field(
-        (), "classes, 0 to 9, to augment (mixing apart); empty = all"
+        (), "classes, 0 to 9, to augment (mixing, outliers and photo apart); empty = all"
     )
 
     outliers: float = _field(

@@ -53,10 +53,16 @@ def reproduce(run: Run) -> str:
     recipe, environment = run.recipe, run.environment
     named = _catalogued(recipe)
     words = ["fashion-cnn", "train", named.name]
+    if environment.get("ranks", 1) > 1:
+        ranks = str(environment["ranks"])
+        words[:1] = ["torchrun", "--standalone", "--nproc-per-node", ranks, "-m", "fashion_cnn"]
     for item in dataclasses.fields(recipe):
         value = getattr(recipe, item.name)
         if item.name != "name" and value != getattr(named, item.name):
             words += flag_words(item.name, value)
+    if environment["framework"] == "keras":
+        words = [f"KERAS_BACKEND={environment.get('backend', 'tensorflow')}", *words]
+        words += ["--framework", "keras"]
     if isinstance(environment.get("threads"), int):
         words += ["--threads", str(environment["threads"])]
     words += ["--deterministic"] * (environment.get("deterministic") is True)

@@ -22,6 +22,7 @@ from fashion_cnn.run.history import (
 )
 from fashion_cnn.run.lock import hold
 from fashion_cnn.run.log import append_entry, read_entries, to_line
+from fashion_cnn.run.machine import FRAMEWORKS
 from fashion_cnn.run.predictions import Predictions, predictions_to_csv, read_predictions
 
 _RECIPE = "recipe.json"
@@ -136,16 +137,13 @@ class Run:
     def environment(self) -> dict[str, Any]:
         """Versions, hardware, device and threads. Raises `UsageError` if it is unusable."""
         found = read_json(self.path / _ENVIRONMENT)
-        if not isinstance(found, dict) or found.get("framework") not in ("pytorch", "keras"):
+        if not isinstance(found, dict) or found.get("framework") not in FRAMEWORKS:
             raise UsageError(f"{self.path / _ENVIRONMENT} names no framework")
         return found
 
     @property
     def split(self) -> dict[str, Any]:
-        """How the images are divided, and whether the test set is sealed: see `split.json`.
-
-        Raises `UsageError` if it is unusable.
-        """
+        """How the images are divided, whether the test set is sealed. Raises as `environment`."""
         found = read_json(self.path / _SPLIT)
         if not isinstance(found, dict) or type(found.get("test_sealed")) is not bool:
             raise UsageError(f"{self.path / _SPLIT} does not say whether the test set is sealed")

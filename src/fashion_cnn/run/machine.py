@@ -3,6 +3,9 @@
 import os
 import platform
 
+FRAMEWORKS = ("pytorch", "keras")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
 
 def usable_cores() -> int:
     """How many cores this process may run on."""

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from fashion_cnn.data.split import divide, stratified_sample
 from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import NOT_WARNED, outlier_score, outlier_threshold
+from fashion_cnn.frameworks import Hardware, hardware_as_before
 from fashion_cnn.run import exports
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, build_graph
@@ -24,7 +24,6 @@ from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 TOLERANCE = 1e-4
 """The largest difference of two logits of one image that is still rounding."""
 
-_ROOMS = {"pytorch": "on_torch", "keras": "on_keras"}
 _CALIBRATION_IMAGES = 1000
 
 
@@ -54,8 +53,12 @@ def export(
     """
     target = exports.place(run, output)
     checkpoint = answering_checkpoint(run)
-    room = import_module(f"fashion_cnn.{_ROOMS[run.environment['framework']]}.classifier")
-    reference: Classifier = room.open_classifier(run, checkpoint)
+    hardware = hardware_as_before(Hardware(), run)
+    device = hardware.room("device").configure(
+        hardware.device, hardware.threads, hardware.deterministic
+    )
+    open_classifier = hardware.room("classifier").open_classifier
+    reference: Classifier = open_classifier(run, checkpoint, device)
     parts = divide(
         load_training(directory),
         validation=run.recipe.validation,
