@@ -13,11 +13,17 @@ from fashion_cnn.commands.data import data
 from fashion_cnn.commands.output import Group, say
 from fashion_cnn.commands.ship import export, predict, serve
 from fashion_cnn.commands.train import evaluate, study, train
+from fashion_cnn.commands.tune import tune
 from fashion_cnn.commands.understand import compare, report
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
 
 _TRAIN = ("torch", "sklearn", "scipy", "matplotlib", "rich", "onnx", "jinja2")
-_EXTRAS = {**dict.fromkeys(_TRAIN, "train"), **dict.fromkeys(("fastapi", "uvicorn"), "serve")}
+_EXTRAS = {
+    **dict.fromkeys(_TRAIN, "train"),
+    **dict.fromkeys(("fastapi", "uvicorn"), "serve"),
+    **dict.fromkeys(("optuna", "sqlalchemy"), "tune"),
+    **dict.fromkeys(("tensorboard", "mlflow"), "track"),
+}
 """What installs a module that only some commands need: see pyproject.toml."""
 
 
@@ -87,7 +93,7 @@ def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""
 
 
-_TRAINING = (train, evaluate, report, compare, study, recipes, data, doctor, benchmark)
+_TRAINING = (train, evaluate, report, compare, study, tune, recipes, data, doctor, benchmark)
 _ANSWERING = (export, predict, serve)
 
 for _command in (*_TRAINING, *_ANSWERING):

@@ -122,16 +122,16 @@ def evaluate(
 @click.option("--output", type=click.Path(path_type=Path), help="folder  [runs/studies/NAME]")
 def study(study: str, data_dir: Path | None, threads: int | None, output: Path | None) -> None:
     """Train variants of a recipe with several seeds each; go on where it stopped; two tables."""
-    from fashion_cnn import tuning
     from fashion_cnn.reporting.plots import differences_plot
     from fashion_cnn.reporting.study import to_class_table, to_table
     from fashion_cnn.run.files import write_atomically
+    from fashion_cnn.tuning.study import open_study, run_study
 
-    chosen = tuning.open_study(study)
+    chosen = open_study(study)
     options = {"--data-dir": data_dir, "--threads": threads}
     words = [w for name, value in options.items() if value is not None for w in (name, str(value))]
     folder = output or Path("runs", "studies", chosen.name)
-    result = tuning.run_study(chosen, folder, words, say)
+    result = run_study(chosen, folder, words, say)
     tables = f"{to_table(result)}\n\n{to_class_table(result)}"
     write(tables)
     write_atomically(folder / "study.md", f"{tables}\n".encode())
