@@ -12,6 +12,7 @@ from fashion_cnn.commands.benchmark import benchmark
 from fashion_cnn.commands.data import data
 from fashion_cnn.commands.output import Group, say
 from fashion_cnn.commands.ship import export, predict, serve
+from fashion_cnn.commands.track import track
 from fashion_cnn.commands.train import evaluate, study, train
 from fashion_cnn.commands.tune import tune
 from fashion_cnn.commands.understand import compare, report
@@ -93,7 +94,7 @@ def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""
 
 
-_TRAINING = (train, evaluate, report, compare, study, tune, recipes, data, doctor, benchmark)
+_TRAINING = (train, evaluate, report, compare, study, tune, track, recipes, data, doctor, benchmark)
 _ANSWERING = (export, predict, serve)
 
 for _command in (*_TRAINING, *_ANSWERING):
