@@ -5,7 +5,7 @@ ARGS ?=
 N ?= 100
 BIN := .venv/bin
 
-.PHONY: help train train-keras data test check format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
+.PHONY: help train train-keras data postgresql test check format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -21,7 +21,7 @@ help:  ## list the targets
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-keras.txt
 	@touch $@
 
-.venv/dev: .venv/runtime requirements-keras.txt requirements-dev.txt
+.venv/dev: .venv/runtime requirements-keras.txt requirements-tune-track.txt requirements-dev.txt
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt
 	@touch $@
 
@@ -34,7 +34,13 @@ train: .venv/runtime  ## the assignment: 50 epochs into results/ (EPOCHS=2 for a
 train-keras: .venv/keras  ## the same in Keras on TensorFlow, into results-keras/ (EPOCHS, ARGS as above)
 	$(BIN)/python fashion_mnist_cnn.py $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
-test: .venv/dev data  ## run every test
+postgresql:  # for tests/test_search_postgresql.py; the rest of the tests can do without
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && apt-get install -y -q --no-install-recommends postgresql; \
+	else echo "one test needs PostgreSQL: apt-get install postgresql"; fi
+
+test: .venv/dev data postgresql  ## run every test
 	$(BIN)/pytest -m "not campaign" $(ARGS)
 
 check: .venv/dev  ## format, lint, types

@@ -28,7 +28,7 @@ LAYERS = [
 ROOM = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}
 APART = {"on_torch", "on_keras", "evaluation"}
 LIGHT = {"data", "recipes", "run", "classifier", "errors"}
-HEAVY = {"torch", "keras", "tensorflow", "matplotlib", "sklearn"}
+HEAVY = {"torch", "keras", "tensorflow", "matplotlib", "sklearn", "optuna", "tensorboard", "mlflow"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
@@ -70,7 +70,7 @@ def test_pictures_are_decoded_in_the_child_alone() -> None:
 
 
 def test_training_mentions_no_report() -> None:
-    words = ("report", "plot", "matplotlib", "serve", "tun")
+    words = ("report", "plot", "matplotlib", "serve", "tun", "track", "mlflow", "tensorboard")
     for path in (*(PACKAGE / "on_torch").glob("*.py"), *(PACKAGE / "on_keras").glob("*.py")):
         assert not [name for name in imports(path) if any(word in name for word in words)]
 

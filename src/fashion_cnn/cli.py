@@ -12,16 +12,19 @@ from fashion_cnn.commands.benchmark import benchmark
 from fashion_cnn.commands.data import data
 from fashion_cnn.commands.output import Group, say
 from fashion_cnn.commands.ship import export, predict, serve
+from fashion_cnn.commands.track import track
 from fashion_cnn.commands.train import evaluate, study, train
+from fashion_cnn.commands.tune import tune
 from fashion_cnn.commands.understand import compare, report
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
 
 _UNDERSTAND = ("sklearn", "scipy", "matplotlib", "rich", "onnx", "jinja2")
 _EXTRAS = {
     "torch": "train",
-    "fastapi": "serve",
-    "uvicorn": "serve",
     **dict.fromkeys(_UNDERSTAND, "understand"),
+    **dict.fromkeys(("fastapi", "uvicorn"), "serve"),
+    **dict.fromkeys(("optuna", "sqlalchemy"), "tune"),
+    **dict.fromkeys(("tensorboard", "mlflow"), "track"),
 }
 """What installs a module that only some commands need: see pyproject.toml."""
 
@@ -92,7 +95,7 @@ def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""
 
 
-_TRAINING = (train, evaluate, report, compare, study, recipes, data, doctor, benchmark)
+_TRAINING = (train, evaluate, report, compare, study, tune, track, recipes, data, doctor, benchmark)
 _ANSWERING = (export, predict, serve)
 
 for _command in (*_TRAINING, *_ANSWERING):

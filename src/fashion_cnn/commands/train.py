@@ -13,6 +13,7 @@ from fashion_cnn.commands.options import (
     threads_option,
 )
 from fashion_cnn.commands.output import say, write
+from fashion_cnn.commands.track import TRACKERS
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
 from fashion_cnn.run import launch
@@ -28,6 +29,12 @@ from fashion_cnn.run import launch
 @click.option("--resume", is_flag=True, help="continue the run in the folder, exactly")
 @click.option("--overwrite", is_flag=True, help="replace the run in the folder")
 @click.option("--no-test", is_flag=True, help="leave the test set sealed; report on validation")
+@click.option(
+    "--track",
+    type=click.Choice(TRACKERS),
+    multiple=True,
+    help="give the run to it when training ends; once or more",
+)
 def train(
     recipe: str | None,
     framework: str | None,
@@ -40,6 +47,7 @@ def train(
     resume: bool,
     overwrite: bool,
     no_test: bool,
+    track: tuple[str, ...],
     **flags: Any,
 ) -> int:
     """Train RECIPE (default: baseline) and write every result into a run folder.
@@ -57,9 +65,13 @@ def train(
     first = launch.rank() == 0  # of those that torchrun started
 
     from fashion_cnn import job
+    from fashion_cnn.reporting import tracking
     from fashion_cnn.reporting.summary import describe_recipe, summarise
     from fashion_cnn.run.folder import Run
 
+    trackers = list(dict.fromkeys(track)) if first else []
+    for tracker in trackers:  # that one is not installed is told before training
+        tracking.check_tracker(tracker)
     if launch.restarts() and Run(folder).exists():
         resume, overwrite = True, False
     if resume:
@@ -86,6 +98,8 @@ def train(
     )
     if first:
         write(summarise(outcome.run, outcome.metrics))
+    for tracker in trackers:
+        say(tracking.track(outcome.run, tracker))
     if first and outcome.status == "stopped early":
         say("early stopping ended it; to go on: --resume --early-stopping 0 --epochs N")
     return 128 + outcome.signal if outcome.signal else 0
@@ -122,16 +136,16 @@ def evaluate(
 @click.option("--output", type=click.Path(path_type=Path), help="folder  [runs/studies/NAME]")
 def study(study: str, data_dir: Path | None, threads: int | None, output: Path | None) -> None:
     """Train variants of a recipe with several seeds each; go on where it stopped; two tables."""
-    from fashion_cnn import tuning
     from fashion_cnn.reporting.plots import differences_plot
     from fashion_cnn.reporting.study import to_class_table, to_table
     from fashion_cnn.run.files import write_atomically
+    from fashion_cnn.tuning.study import open_study, run_study
 
-    chosen = tuning.open_study(study)
+    chosen = open_study(study)
     options = {"--data-dir": data_dir, "--threads": threads}
     words = [w for name, value in options.items() if value is not None for w in (name, str(value))]
     folder = output or Path("runs", "studies", chosen.name)
-    result = tuning.run_study(chosen, folder, words, say)
+    result = run_study(chosen, folder, words, say)
     tables = f"{to_table(result)}\n\n{to_class_table(result)}"
     write(tables)
     write_atomically(folder / "study.md", f"{tables}\n".encode())

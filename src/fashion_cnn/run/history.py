@@ -10,6 +10,9 @@ from typing import Any
 
 from fashion_cnn.errors import UsageError
 
+EVENT_FILE = "fashion-cnn.tfevents.0"
+"""The history as TensorBoard reads it: any file whose name has "tfevents" in it."""
+
 
 @dataclass(frozen=True)
 class EpochRecord:

@@ -15,9 +15,10 @@ from typing import Any
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.frameworks import Hardware
 from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.recipe import Recipe, flag_words, nearest
+from fashion_cnn.recipes.recipe import Recipe, nearest
 from fashion_cnn.run.files import from_json, to_json, write_atomically
 from fashion_cnn.run.folder import Run
+from fashion_cnn.tuning.command import train_command
 
 _KEYS = {"recipe": str, "seeds": list, "measure": str, "fields": dict, "variants": dict}
 
@@ -188,11 +189,7 @@ def _train(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run one command and read what it left: a row, and the environment."""
     changes = {**study.variants[variant], "seed": seed}
-    words = [
-        "train",
-        study.recipe,
-        *(w for name in changes for w in _words(name, changes[name])),
-    ]
+    words = train_command(study.recipe, changes)
     if study.measure == "validation":
         words.append("--no-test")
     words += [*arguments, "--output", str(path)]
@@ -257,7 +254,3 @@ def _outcome(row: Mapping[str, Any]) -> str:
 
 def _folder_name(variant: str) -> str:
     return variant.replace(" ", "-").replace("/", "-")
-
-
-def _words(name: str, value: Any) -> list[str]:
-    return ["--framework", value] if name == "framework" else flag_words(name, value)

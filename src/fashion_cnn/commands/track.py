@@ -1,0 +1,33 @@
+"""`track`: a run for TensorBoard or MLflow."""
+
+from pathlib import Path
+
+import click
+
+from fashion_cnn.commands.output import write
+
+TRACKERS = ("tensorboard", "mlflow")
+
+
+@click.command("track")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    type=click.Choice(TRACKERS),
+    multiple=True,
+    default=TRACKERS[:1],
+    help="once or more  [tensorboard]",
+)
+def track(run: Path, to: tuple[str, ...]) -> None:
+    """Give the history of RUN to TensorBoard (a file in RUN) or to MLflow.
+
+    MLflow's server is that of MLFLOW_TRACKING_URI, without it mlflow.db here. A run under way or
+    resumed may be tracked again: nothing is doubled.
+    """
+    from fashion_cnn.reporting import tracking
+    from fashion_cnn.run.folder import Run
+
+    for name in dict.fromkeys(to):
+        tracking.check_tracker(name)
+    for name in dict.fromkeys(to):
+        write(tracking.track(Run.open(run), name))

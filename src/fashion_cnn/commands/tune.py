@@ -1,0 +1,115 @@
+"""`tune`: the best values of a recipe's fields."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fashion_cnn.commands.options import framework_option, hardware_options, recipe_options
+from fashion_cnn.commands.output import say, write
+from fashion_cnn.errors import UsageError
+from fashion_cnn.recipes import catalog
+
+
+@click.command("tune")
+@click.argument("words", nargs=-1, metavar="RECIPE")
+@click.option(
+    "--search",
+    multiple=True,
+    metavar="FIELD=… …",
+    help="what to vary: LOW:HIGH, LOW:HIGH:log, LOW:HIGH:STEP or A,B,C; one or more",
+)
+@click.option("--trials", type=click.IntRange(min=1), default=40, help="in all  [40]")
+@click.option(
+    "--objective",
+    type=click.Choice(["accuracy", "loss"]),
+    default="accuracy",
+    help="on the validation images  [accuracy]",
+)
+@click.option(
+    "--sampler",
+    type=click.Choice(["tpe", "gp", "random"]),
+    default="tpe",
+    help="what chooses the values  [tpe]",
+)
+@click.option(
+    "--pruner",
+    type=click.Choice(["median", "hyperband", "halving", "none"]),
+    default="median",
+    help="what gives up a trial early  [median]",
+)
+@click.option(
+    "--storage", default="", help="database URL or journal file  [SQLite in the output folder]"
+)
+@click.option("--name", help="of the search in the storage  [RECIPE]")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="folder of this worker  [runs/searches/NAME]"
+)
+@recipe_options
+@framework_option("pytorch")
+@hardware_options
+def tune(
+    words: tuple[str, ...],
+    search: tuple[str, ...],
+    trials: int,
+    objective: str,
+    sampler: str,
+    pruner: str,
+    storage: str,
+    name: str | None,
+    output: Path | None,
+    framework: str | None,
+    data_dir: Path | None,
+    device: str,
+    threads: int | None,
+    deterministic: bool,
+    **flags: Any,
+) -> int:
+    """Search the values with which RECIPE (default: baseline) does best on validation images.
+
+    fashion-cnn tune fast --search lr=1e-3:1e-1:log batch_size=125,250,500 --trials 20
+
+    The test set stays sealed. The same command goes on where a search stopped, and run twice at
+    once, in two terminals or on two machines with one --storage, it shares the work.
+    """
+    named = [word for word in words if "=" not in word]
+    if len(named) > 1:
+        raise UsageError(f"give one recipe, not {len(named)}: {', '.join(named)}")
+    given = {field: value for field, value in flags.items() if value is not None}
+    recipe = catalog.named(named[0] if named else "baseline").replace(**given)
+
+    from fashion_cnn.tuning.space import Search, parse_space
+
+    searched = [*search, *(word for word in words if "=" in word)]
+    space = parse_space(searched, recipe, given)
+    from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn.reporting.search import to_text
+    from fashion_cnn.reporting.search_plots import draw_search
+    from fashion_cnn.run.files import to_json, write_atomically
+    from fashion_cnn.tuning.search import run_search
+
+    data_directory(data_dir, say)  # missing data are told, or fetched, once
+    folder = output or Path("runs", "searches", name or recipe.name)
+    wanted = Search(
+        name=name or folder.resolve().name,
+        recipe=recipe,
+        given=given,
+        space=space,
+        objective=objective,
+        trials=trials,
+        sampler=sampler,
+        pruner=pruner,
+        framework=framework,
+    )
+    options = {"--data-dir": data_dir, "--threads": threads, "--device": device}
+    passed = [w for key, value in options.items() if value is not None for w in (key, str(value))]
+    passed += ["--deterministic"] * deterministic
+    result, signal = run_search(wanted, folder, storage, passed, say)
+    text = to_text(result)
+    write(text)
+    write_atomically(folder / "search.json", to_json(result))
+    write_atomically(folder / "search.md", f"{text}\n".encode())
+    for picture, png in draw_search(result).items():
+        write_atomically(folder / f"{picture}.png", png)
+    say(f"every trial and its command: {folder}/search.json; plots beside it")
+    return 128 + signal if signal else 0

@@ -1,0 +1,161 @@
+"""A run for TensorBoard and MLflow, read out of its folder, whenever it was trained.
+
+Both get a figure for each column of `history.csv`, under its name, at the step of its row.
+"""
+
+import dataclasses
+import importlib.util
+import io
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from fashion_cnn.errors import FashionCNNError, UsageError
+from fashion_cnn.recipes.recipe import format_value
+from fashion_cnn.run.files import write_atomically
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import EVENT_FILE
+
+
+def check_tracker(name: str) -> None:
+    """Raise `UsageError` if a tracker's library is not installed."""
+    if importlib.util.find_spec(name) is None:
+        raise UsageError(f"{name} is not installed: pip install '.[track]'")
+
+
+def track(run: Run, tracker: str) -> str:
+    """Give a run to "tensorboard" or "mlflow"; what it has of the run already is not doubled.
+
+    Returns:
+        Where it can be seen.
+
+    Raises:
+        UsageError: the library is not installed, or a file of the run was altered.
+        FashionCNNError: the MLflow server cannot be used.
+    """
+    check_tracker(tracker)
+    return track_tensorboard(run) if tracker == "tensorboard" else track_mlflow(run)
+
+
+def track_tensorboard(run: Run) -> str:
+    """Write the run's scalars and its recipe, anew, into an event file in its folder."""
+    from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
+    from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
+    from tensorboard.plugins.text.summary_v2 import text_pb
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    points = list(_points(run))
+    began = points[0][1] if points else time.time()
+    rows = "\n".join(f"| {name} | {value} |" for name, value in _parameters(run).items())
+    recipe = text_pb("recipe", f"| field | value |\n|---|---|\n{rows}")
+    events = [Event(wall_time=began, file_version="brain.Event:2")]
+    events.append(Event(wall_time=began, summary=recipe))
+    for step, moment, figures in points:
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in figures.items()]
+        events.append(Event(wall_time=moment, step=step, summary=Summary(value=values)))
+    # Not by its EventFileWriter, which imports all of TensorFlow wherever that is installed.
+    data = io.BytesIO()
+    writer = RecordWriter(data)
+    for event in events:
+        writer.write(event.SerializeToString())
+    write_atomically(run.path / EVENT_FILE, data.getvalue())
+    return f"tensorboard --logdir {run.path.parent}"
+
+
+def track_mlflow(run: Run) -> str:
+    """Log the run to the experiment "fashion-cnn" where `MLFLOW_TRACKING_URI` says.
+
+    Without it MLflow takes `mlflow.db` in the working folder. A run that is there already, by its
+    folder and start, gets the epochs that it lacks.
+    """
+    with _quiet_mlflow():
+        from mlflow import MlflowClient
+        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client = MlflowClient()
+            name, identity = "fashion-cnn", _identity(run)
+            found = client.get_experiment_by_name(name)
+            experiment = found.experiment_id if found else client.create_experiment(name)
+            wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in identity.items())
+            known = client.search_runs([experiment], wanted, max_results=1)
+            points = list(_points(run))
+            if known:
+                there = known[0].info.run_id
+                logged = client.get_metric_history(there, "val_loss")
+                last = max((metric.step for metric in logged), default=-1)
+            else:
+                began = int(1000 * (points[0][1] if points else time.time()))
+                there = client.create_run(experiment, began, run_name=run.path.name).info.run_id
+                tags = [RunTag(key, value) for key, value in identity.items()]
+                params = [Param(key, value) for key, value in _parameters(run).items()]
+                client.log_batch(there, tags=tags, params=params)
+                last = -1
+            for step, moment, figures in points:
+                if step > last:
+                    stamp = int(1000 * moment)
+                    metrics = [Metric(key, value, stamp, step) for key, value in figures.items()]
+                    client.log_batch(there, metrics=metrics)
+            results = run.metrics or {}
+            status = "FINISHED" if results.get("status") != "interrupted" else "KILLED"
+            client.set_terminated(there, status if results else "RUNNING")
+        except MlflowException as error:
+            reason = " ".join(str(error).split())[:200]
+            raise FashionCNNError(f"MLflow: {reason} (MLFLOW_TRACKING_URI)") from None
+    return f"MLflow, experiment {name}, run {there}"
+
+
+@contextmanager
+def _quiet_mlflow() -> Iterator[None]:
+    """Keep MLflow to the matter: no usage report over the network, no notes on its database."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    loggers = [logging.getLogger(name) for name in ("alembic", "mlflow.store.db.utils")]
+    before = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, before, strict=True):
+                logger.setLevel(level)
+
+
+def _points(run: Run) -> Iterator[tuple[int, float, Mapping[str, float]]]:
+    """Of each epoch: its last step, when it ended (Unix time) and its figures."""
+    stamps = {
+        event.get("step"): event.get("time")
+        for event in run.events()
+        if event.get("event") == "epoch"
+    }
+    for record in run.history:
+        figures = {k: float(v) for k, v in dataclasses.asdict(record).items() if k != "step"}
+        yield record.step, _moment(stamps.get(record.step)), figures
+
+
+def _moment(stamp: Any) -> float:
+    """Unix time of an entry of the log; now where the entry is lost."""
+    try:
+        return time.mktime(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S"))
+    except (TypeError, ValueError):
+        return time.time()
+
+
+def _parameters(run: Run) -> dict[str, str]:
+    return {field: format_value(value) for field, value in dataclasses.asdict(run.recipe).items()}
+
+
+def _identity(run: Run) -> dict[str, str]:
+    """What tells this run from others: a folder may be used again, and then starts again."""
+    started = [event.get("time") for event in run.events() if event.get("event") == "started"]
+    return {
+        "fashion_cnn.folder": str(run.path.resolve()),
+        "fashion_cnn.started": str(started[0] if started else ""),
+    }

@@ -1,0 +1,1 @@
+"""Many runs: studies, which compare what is named, and searches, which look for the best."""

@@ -1,0 +1,247 @@
+"""A search: trials of a recipe with other values, chosen by Optuna, measured on validation."""
+
+import contextlib
+import socket
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.run.interruption import Interruption
+from fashion_cnn.run.lock import hold
+from fashion_cnn.tuning.choosing import pruner_named, sampler_named
+from fashion_cnn.tuning.record import describe_search
+from fashion_cnn.tuning.space import Search
+from fashion_cnn.tuning.storage import open_storage
+from fashion_cnn.tuning.trial import follow_training, wait_until_free
+
+_COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+_MOST_RETRIES = 3  # a trial that takes its worker down each time must not do so for ever
+
+
+class _StoppedError(Exception):
+    """A signal ended the trial of this number before it was done."""
+
+
+class _SurplusError(Exception):
+    """Another worker began the last trial at the same moment."""
+
+
+def run_search(
+    search: Search, folder: Path, storage: str, arguments: list[str], say: Callable[[str], None]
+) -> tuple[dict[str, Any], int | None]:
+    """Train trials until the study has as many as it should; several workers may do so at once.
+
+    Each trial is the command `fashion-cnn train --no-test`, in a process of its own. A trial whose
+    worker was stopped or killed goes on from its last checkpoint.
+
+    Args:
+        folder: for the trials' runs, `trials/NNNN`.
+        storage: as `open_storage` takes it; "" for SQLite in `folder`.
+        arguments: for every command, for instance `--threads 1`.
+        say: gets a line a trial.
+
+    Returns:
+        What `describe_search` says of it, and the signal that ended this worker, or None.
+
+    Raises:
+        UsageError: the storage cannot be used, or holds another search of this name.
+        FashionCNNError: a training or the storage failed.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    (folder / "trials").mkdir(parents=True, exist_ok=True)
+    place = storage or f"sqlite:///{folder.resolve() / 'search.db'}"
+    worker = _Worker(search, folder, arguments, say)
+    try:
+        with open_storage(place, _retry) as opened, Interruption() as interruption:
+            study = optuna.create_study(
+                storage=opened,
+                study_name=search.name,
+                direction="maximize" if search.objective == "accuracy" else "minimize",
+                sampler=sampler_named(search.sampler, search.recipe.seed),
+                pruner=pruner_named(search.pruner, search.recipe.epochs),
+                load_if_exists=True,
+            )
+            _check_same(study, search)
+            worker.work(study, interruption)
+            return describe_search(search, study, folder), interruption.signal
+    except (StorageInternalError, SQLAlchemyError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:200]
+        raise FashionCNNError(
+            f"the search's storage failed ({reason}); call again: what it holds is not lost"
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """One process of perhaps several that work on a study."""
+
+    search: Search
+    folder: Path
+    arguments: list[str]
+    say: Callable[[str], None]
+
+    @property
+    def place(self) -> str:
+        """Where this worker's trials are: others can look at their locks there."""
+        return f"{socket.gethostname()}:{self.folder.resolve()}"
+
+    def work(self, study: optuna.Study, interruption: Interruption) -> None:
+        """Train until enough trials are done or under way, or a signal arrives."""
+        while not interruption.signal:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)  # it is from 2021
+                optuna.storages.fail_stale_trials(study)
+            self._take_over_the_dead(study)
+            if len(study.get_trials(deepcopy=False, states=_COUNTED)) >= self.search.trials:
+                return
+            try:
+                study.optimize(
+                    lambda trial: self._try(study, trial, interruption),
+                    n_trials=1,
+                    callbacks=[self._tell],
+                )
+            except _SurplusError:
+                continue
+            except _StoppedError as stopped:
+                (number,) = stopped.args
+                _again(study, study.trials[number], counted=False)
+                self.say(f"trial {number}: stopped; the same command goes on with it")
+
+    def _try(self, study: optuna.Study, trial: Trial, interruption: Interruption) -> float:
+        """Train one trial: its value, or `optuna.TrialPruned`."""
+        earlier = study.get_trials(deepcopy=False, states=_COUNTED)
+        if sum(other.number < trial.number for other in earlier) >= self.search.trials:
+            trial.set_user_attr("surplus", True)
+            raise _SurplusError
+        folder = trial.user_attrs.get("folder", f"{trial.number:04d}")
+        run = Run(self.folder / "trials" / folder)
+        # Held while this process lives: whoever can take it knows that the trial's worker is gone.
+        with hold(self._lock(trial.number)):
+            trial.set_user_attr("folder", folder)
+            trial.set_user_attr("place", self.place)
+            params = {dimension.field: dimension.suggest(trial) for dimension in self.search.space}
+            wait_until_free(run, interruption, self.say)
+            if interruption.signal:
+                raise _StoppedError(trial.number)
+            words = [*self.search.command(params), "--no-test", *self.arguments]
+            words += ["--output", str(run.path)]
+            if run.exists():
+                if "retry_of" not in trial.user_attrs:
+                    raise UsageError(f"{run.path} is of another search; give another --output")
+                words.append("--resume")
+            trial.set_user_attr("command", ["fashion-cnn", *words])
+            return self._measure(trial, words, run, interruption)
+
+    def _measure(
+        self, trial: Trial, words: list[str], run: Run, interruption: Interruption
+    ) -> float:
+        pruned, last = False, trial.params.get("epochs", self.search.recipe.epochs)
+
+        def epoch(record: EpochRecord) -> bool:
+            nonlocal pruned
+            trial.report(getattr(record, f"val_{self.search.objective}"), record.epoch)
+            pruned = pruned or (record.epoch < last and trial.should_prune())
+            return pruned
+
+        messages = run.path.with_suffix(".log")
+        code = follow_training(words, run, messages, interruption, epoch)
+        if code == DivergedError.exit_code:
+            trial.set_user_attr("diverged", True)
+            raise optuna.TrialPruned  # so that a sampler keeps away; a failed trial it ignores
+        if code and pruned:
+            raise optuna.TrialPruned
+        if code and interruption.signal:
+            raise _StoppedError(trial.number)
+        if code:
+            lines = messages.read_text(errors="replace").splitlines() or ["it said nothing"]
+            error = FashionCNNError(
+                f"trial {trial.number} ended with {code}: "
+                f"{lines[-1].removeprefix('fashion-cnn: ')} (all it said: {messages})"
+            )
+            error.exit_code = code
+            raise error
+        metrics = run.metrics or {}
+        return metrics[metrics["reports_speak_of"]]["validation"][self.search.objective]
+
+    def _take_over_the_dead(self, study: optuna.Study) -> None:
+        """Queue again what a killed worker left: those of this folder, whose locks are free."""
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if trial.user_attrs.get("place") != self.place:
+                continue  # a database misses its heartbeat after a while
+            try:
+                with hold(self._lock(trial.number)):
+                    study.tell(trial.number, state=TrialState.FAIL)
+            except (UsageError, ValueError):  # its worker lives; another one was faster
+                continue
+            self.say(f"trial {trial.number}: its worker is gone; it goes on from where it was")
+            _retry(study, trial)
+
+    def _lock(self, number: int) -> Path:
+        return self.folder / "trials" / f".{number:04d}.lock"
+
+    def _tell(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        values = " ".join(f"{name}={_short(value)}" for name, value in trial.params.items())
+        done = len(study.get_trials(deepcopy=False, states=_COUNTED[:2]))
+        self.say(f"trial {trial.number} ({done}/{self.search.trials}): {_outcome(trial)}  {values}")
+
+
+def _retry(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Queue a trial again whose worker died."""
+    _again(study, trial, counted=True)
+
+
+def _again(study: optuna.Study, trial: FrozenTrial, *, counted: bool) -> None:
+    """Let a trial's values be tried once more, in the folder where its run stands."""
+    retries = trial.user_attrs.get("retries", 0) + counted
+    if "folder" not in trial.user_attrs or retries > _MOST_RETRIES:
+        return
+    attributes = {"folder": trial.user_attrs["folder"], "retries": retries}
+    study.enqueue_trial(trial.params, user_attrs={**attributes, "retry_of": trial.number})
+
+
+def _check_same(study: optuna.Study, search: Search) -> None:
+    """Raise `UsageError` if a study of this name searches something else."""
+    wanted = {
+        "recipe": search.recipe.to_dict(),
+        "space": [str(dimension) for dimension in search.space],
+        "objective": search.objective,
+        "framework": search.framework or "pytorch",
+    }
+    found = study.user_attrs
+    for key, value in wanted.items():
+        before = found.get(key, value)
+        if key == "recipe":  # as recipes: a field that was not there yet has its default
+            before = Recipe.from_dict(before).to_dict()
+        if before != value:
+            raise UsageError(
+                f"the storage holds a search {search.name!r} with another {key}; give another "
+                "--name or --output"
+            )
+    for key, value in wanted.items():
+        if key not in found:
+            study.set_user_attr(key, value)
+
+
+def _outcome(trial: FrozenTrial) -> str:
+    if trial.user_attrs.get("diverged"):
+        return "diverged"
+    if trial.state == TrialState.PRUNED:
+        return f"pruned after epoch {trial.last_step}"
+    with contextlib.suppress(TypeError):
+        return f"validation {trial.value:.5f}"
+    return trial.state.name.lower()
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,269 @@
+"""Searches: what may be searched, what is measured, pruned, stopped, shared and gone on with."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import pytest
+
+from fashion_cnn.cli import main
+from fashion_cnn.commands.train import train
+from fashion_cnn.errors import FashionCNNError, UsageError
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.search import to_text
+from fashion_cnn.reporting.search_plots import draw_search
+from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.run.lock import hold
+from fashion_cnn.tuning import search as searching
+from fashion_cnn.tuning import storage
+from fashion_cnn.tuning.search import run_search
+from fashion_cnn.tuning.space import Search, parse_space
+
+ASKED_BY_HAND = pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")
+SPACE = ("lr=1e-4:1e-1:log", "batch_size=64,128,256", "flip=on,off")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch, tmp_path, real_data) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    monkeypatch.chdir(tmp_path)
+
+
+def wanted(trials: int, *, space=SPACE, **changes) -> Search:
+    recipe = Recipe(epochs=3)
+    parsed = parse_space(space, recipe, {})
+    given = {"epochs": 3}
+    return Search(name="s", recipe=recipe, given=given, space=parsed, trials=trials, **changes)
+
+
+def quality(words: list[str]) -> float:
+    """What a pretended training reaches: best at a learning rate of 0.01."""
+    rate = float(words[words.index("--lr") + 1])
+    return 0.9 - 0.5 * abs(rate - 0.01) + 0.001 * ("--flip" in words)
+
+
+class Pretended:
+    """In place of `follow_training`: at once, with a note of every command."""
+
+    def __init__(self, codes: tuple[int, ...] = ()) -> None:
+        self.commands: list[list[str]] = []
+        self.codes = list(codes)
+
+    def __call__(self, words, run, messages, interruption, epoch) -> int:
+        self.commands.append(words)
+        run.path.mkdir(exist_ok=True)
+        messages.write_text("fashion-cnn: as it should be\n")
+        if code := (self.codes.pop(0) if self.codes else 0):
+            return code
+        for number in (1, 2, 3):
+            value = quality(words) - 0.1 / number
+            if epoch(EpochRecord(number, number, 0.1, 1.0, 0.5, 1.0 - value, value, 1.0, 1.0)):
+                return 143
+        shown = {"accuracy": quality(words), "loss": 1 - quality(words)}
+        run.record_metrics({"reports_speak_of": "best", "best": {"validation": shown}})
+        return 0
+
+
+@pytest.fixture
+def pretended(monkeypatch) -> Pretended:
+    trainings = Pretended()
+    monkeypatch.setattr(searching, "follow_training", trainings)
+    return trainings
+
+
+def search(folder: Path, wanted: Search, storage: str = "") -> dict:
+    result, signal = run_search(wanted, folder, storage, [], lambda line: None)
+    assert signal is None
+    return result
+
+
+@contextmanager
+def study_in(folder: Path, trials: int = 1) -> Iterator[optuna.Study]:
+    """The study behind a search of so many trials."""
+    search(folder, wanted(trials))
+    place = f"sqlite:///{folder}/search.db"
+    with storage.open_storage(place, lambda study, trial: None) as opened:
+        yield optuna.load_study(study_name="s", storage=opened)
+
+
+def test_a_search_finds_what_is_better(tmp_path, pretended) -> None:
+    result = search(tmp_path / "out", wanted(25))
+    states = Counter(row["state"] for row in result["trials"])
+    assert states.total() == len(pretended.commands) == 25
+    assert states["pruned"] >= 3
+    best = result["best"]
+    assert best["value"] == max(quality(words) for words in pretended.commands)
+    assert abs(best["recipe"]["learning_rate"] - 0.01) < 0.005
+    for words in pretended.commands:
+        assert "--no-test" in words
+    for row in result["trials"]:
+        assert len(row["validation"]) == row["epochs"]
+        assert (row["epochs"] < 3) == (row["state"] == "pruned")
+    assert sum(result["importances"].values()) == pytest.approx(1)
+    assert max(result["importances"], key=result["importances"].get) == "learning_rate"
+
+    # The command, read back, is the recipe.
+    assert best["command"][:3] == ["fashion-cnn", "train", "baseline"]
+    typed = train.make_context("train", best["command"][2:]).params
+    fields = Recipe().to_dict()
+    changes = {k: v for k, v in typed.items() if k in fields and v is not None and k != "name"}
+    assert Recipe().replace(**changes) == Recipe.from_dict(best["recipe"])
+    text = to_text(result)
+    assert text.splitlines()[2].startswith(f"| {best['trial']} | {100 * best['value']:.2f} % |")
+    assert f"25 trials: {states['complete']} complete, {states['pruned']} pruned" in text
+    pictures = draw_search(result)
+    assert set(pictures) == {"history", "epochs", "slice", "importances"}
+    assert all(png.startswith(b"\x89PNG") for png in pictures.values())
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "random"])
+def test_the_same_seed_gives_the_same_trials_stopped_or_not(tmp_path, pretended, sampler) -> None:
+    options = {"sampler": sampler, "pruner": "none"}
+    straight = search(tmp_path / "a", wanted(12, **options))
+    search(tmp_path / "b", wanted(5, **options))
+    halves = search(tmp_path / "b", wanted(12, **options))
+    points = [[row["params"] for row in result["trials"]] for result in (straight, halves)]
+    assert points[0] == points[1]
+    assert len({str(point) for point in points[0]}) > 6, "nor does it draw one again and again"
+
+
+@pytest.mark.parametrize("pruner", ["hyperband", "halving", "none"])
+def test_every_pruner_prunes_or_not(tmp_path, pretended, pruner) -> None:
+    result = search(tmp_path, wanted(20, pruner=pruner, sampler="random"))
+    states = Counter(row["state"] for row in result["trials"])
+    assert (states["pruned"] == 0) == (pruner == "none")
+    assert states["complete"] > 0
+
+
+def test_loss_is_to_be_low(tmp_path, pretended) -> None:
+    result = search(tmp_path, wanted(6, objective="loss", pruner="none"))
+    assert result["best"]["value"] == min(1 - quality(words) for words in pretended.commands)
+    assert "| validation loss |" in to_text(result)
+
+
+def test_a_journal_file_holds_a_search(tmp_path, pretended) -> None:
+    journal = str(tmp_path / "deep/journal.log")
+    search(tmp_path / "out", wanted(2), journal)
+    assert len(search(tmp_path / "out", wanted(3), journal)["trials"]) == 3
+    assert len(pretended.commands) == 3
+    assert not (tmp_path / "out/search.db").exists()
+
+
+def test_divergence_is_a_result_and_a_failure_is_not(tmp_path, pretended) -> None:
+    pretended.codes = [5, 0, 3]
+    with pytest.raises(FashionCNNError, match="trial 2 ended with 3: as it should be") as raised:
+        search(tmp_path, wanted(3))
+    assert raised.value.exit_code == 3
+    result = search(tmp_path, wanted(3))
+    states = [row["state"] for row in result["trials"]]
+    assert states == ["diverged", "complete", "failed", "complete"], "another takes its place"
+
+
+def test_nothing_to_show_is_said(tmp_path, pretended) -> None:
+    pretended.codes = [5]
+    result = search(tmp_path, wanted(1))
+    assert "no trial is complete yet" in to_text(result)
+    assert draw_search(result) == {}
+
+
+@ASKED_BY_HAND
+def test_what_a_dead_worker_left_goes_on(tmp_path, pretended) -> None:
+    """In its folder, with --resume; a living worker's trial is left alone."""
+    with study_in(tmp_path) as study:
+        for number, retries in ((1, 0), (2, 0), (3, 3)):
+            trial = study.ask()
+            for dimension in wanted(1).space:
+                dimension.suggest(trial)
+            place = searching._Worker(wanted(1), tmp_path, [], print).place
+            for key, value in {
+                "place": place,
+                "folder": f"{number:04d}",
+                "retries": retries,
+            }.items():
+                trial.set_user_attr(key, value)
+            (tmp_path / f"trials/{number:04d}").mkdir()
+            (tmp_path / f"trials/{number:04d}/recipe.json").write_text("{}")
+            environment = tmp_path / f"trials/{number:04d}/environment.json"
+            environment.write_text('{"framework": "pytorch"}')
+        left = study.trials[1].params
+    with hold(tmp_path / "trials/.0002.lock"):
+        result = search(tmp_path, wanted(4))
+    rows = {row["trial"]: row for row in result["trials"]}
+    assert [row["state"] for row in rows.values()] == [
+        "complete", "running", "failed", "complete", "complete"
+    ], "the fourth had taken its worker down too often"  # fmt: skip
+    assert (rows[4]["folder"], rows[4]["retries"]) == ("0001", 1)
+    assert rows[4]["params"] == left
+    assert "--resume" in pretended.commands[1]
+    assert "--resume" not in pretended.commands[2]
+
+
+@ASKED_BY_HAND
+def test_a_database_notices_a_silent_worker(tmp_path, pretended, monkeypatch) -> None:
+    monkeypatch.setattr(storage, "_HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(storage, "_SILENT_SECONDS", 1)
+    with study_in(tmp_path) as study:
+        trial = study.ask()
+        for dimension in wanted(1).space:
+            dimension.suggest(trial)
+        trial.set_user_attr("place", "another machine")
+        trial.set_user_attr("folder", "0001")
+        study._storage.record_heartbeat(trial._trial_id)
+    time.sleep(2.5)
+    result = search(tmp_path, wanted(2))
+    assert [(row["state"], row["retries"]) for row in result["trials"]] == [
+        ("complete", 0), ("complete", 1)
+    ]  # fmt: skip
+
+
+@ASKED_BY_HAND
+def test_of_two_last_trials_begun_at_once_one_is_withdrawn(tmp_path, pretended) -> None:
+    with study_in(tmp_path) as study:
+        study.ask()  # the other worker's, who was faster
+        worker = searching._Worker(wanted(2), tmp_path, [], print)
+        with pytest.raises(searching._SurplusError):
+            worker._try(study, study.ask(), None)
+
+
+def test_another_search_of_the_name_is_refused(tmp_path, pretended) -> None:
+    search(tmp_path, wanted(1))
+    for other in (wanted(2, space=("lr=1e-3:1e-1",)), wanted(2, objective="loss")):
+        with pytest.raises(UsageError, match="another"):
+            search(tmp_path, other)
+    (tmp_path / "search.db").unlink()
+    (tmp_path / "trials/0000/recipe.json").write_text("{}")
+    with pytest.raises(UsageError, match="is of another search"):
+        search(tmp_path, wanted(1))
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("nosuchdb://x/y", "storage nosuchdb://x/y"),
+        ("postgresql://me:secret@127.0.0.1:1/x", r"postgresql\+psycopg://me:\*\*\*@127.*refused"),
+        ("sqlite:////proc/no/such.db", "cannot be used: unable to open"),
+        ("mysql://u@h/d", "needs a driver that is not installed"),
+        ("/proc/journal.log", "storage /proc/journal.log"),
+    ],
+)
+def test_a_storage_that_cannot_be_used_is_named(tmp_path, place, words) -> None:
+    with pytest.raises(UsageError, match=words) as raised:
+        run_search(wanted(1), tmp_path, place, [], print)
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+@pytest.mark.parametrize("line", re.findall(r"^fashion-cnn (tune .*)$", README, re.MULTILINE))
+def test_the_examples_of_the_readme_run(pretended, capsys, line) -> None:
+    words = line.partition("#")[0].replace("postgresql://me@database/tuning", "tuning.log").split()
+    assert main(words) == 0
+    count = int(words[words.index("--trials") + 1]) if "--trials" in words else 40
+    assert len(pretended.commands) == count
+    assert f"{count} trials: " in capsys.readouterr().out

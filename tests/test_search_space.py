@@ -1,0 +1,70 @@
+"""What may be searched: every wrong word is told before anything is trained."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from fashion_cnn.cli import main
+from fashion_cnn.recipes import catalog
+from fashion_cnn.tuning.space import parse_space
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "say what to search"),
+        ("--search lrr=1:2", "a recipe has no 'lrr' (did you mean 'lr'?)"),
+        ("--search batch-sise=1:2", "did you mean 'batch_size'"),
+        ("--search lr", "'lr' is no search"),
+        ("--search lr=", "'lr=' is no search"),
+        ("--search lr=0:1", "learning_rate is 0.0; it must be a number above 0"),
+        ("--search dropout=0.1:1", "dropout is 1.0; it must be a number of at least 0 and below 1"),
+        ("--search dropout=0:0.5:log", "the low end must be above 0"),
+        ("--search lr=0.1:0.01", "a low end below its high end"),
+        ("--search lr=0.1:0.2:0.5", "the step must be above 0 and fit"),
+        ("--search lr=0.1:0.2:log:3", "too many parts"),
+        ("--search lr=a:b", "learning_rate: 'a' is not a number"),
+        ("--search lr=0.1:inf", "'inf' is not a finite number"),
+        ("--search batch_size=1.5:3", "batch_size: '1.5' is not a whole number"),
+        ("--search batch_size=64", "a single one is given with --batch-size"),
+        ("--search batch_size=64,64", "two or more different values"),
+        ("--search flip=yes,maybe", "flip: 'yes' is not on or off"),
+        ("--search schedule=cosin,step", "did you mean 'cosine'"),
+        ("--search schedule=step:cosine", "schedule has no order"),
+        ("--search class_weights=1,2", "class_weights is a list"),
+        ("--search seed=1:5", "the best of several seeds is luck"),
+        ("--search validation=0.1:0.2", "measured on the same images"),
+        ("--search lr=0.1:0.2 lr=0.3:0.4", "learning_rate is to be searched twice"),
+        ("--search lr=0.1:0.2 --lr 0.1", "both given and to be searched"),
+        ("fast slow --search lr=0.1:0.2", "give one recipe, not 2"),
+        ("fats --search lr=0.1:0.2", "did you mean 'fast'"),
+        ("--search lr=0.1:0.2 --epochs 0", "epochs is 0"),
+        ("--search lr=0.1:0.2 --trials 0", "0 is not in the range"),
+        ("--search lr=0.1:0.2 --sampler grid", "'grid' is not one of"),
+    ],
+)
+def test_a_wrong_search_is_told_before_anything_is_trained(capsys, words, message) -> None:
+    assert main(["tune", *words.split()]) == 2
+    assert message in capsys.readouterr().err
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_space_is_what_was_typed() -> None:
+    words = ["lr=1e-4:0.1:log", "--batch-size=64:256:64", "blocks=1:3", "model=resnet,wide_resnet"]
+    space = parse_space([*words, "flip=off,on"], catalog.named("fast"), {})
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(30):
+        trial = study.ask()
+        values = {dimension.field: dimension.suggest(trial) for dimension in space}
+        catalog.named("fast").replace(**values)
+        assert 1e-4 <= values["learning_rate"] <= 0.1
+        assert values["batch_size"] in (64, 128, 192, 256)
+        study.tell(trial, state=TrialState.FAIL)
+    assert parse_space([str(dimension) for dimension in space], catalog.named("fast"), {}) == space

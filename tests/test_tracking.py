@@ -1,0 +1,138 @@
+"""What TensorBoard and MLflow read back is what the run folder holds."""
+
+import builtins
+import dataclasses
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+from fashion_cnn.cli import main
+from fashion_cnn.reporting import tracking
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import EpochRecord
+
+SMALL = ("--train-images", "200", "--epochs", "2", "--validation", "0.02", "--threads", "1")
+COLUMNS = {item.name for item in dataclasses.fields(EpochRecord)} - {"step"}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch, tmp_path, real_data) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, real_data) -> Path:
+    """Tracked by the command that trained it."""
+    folder = tmp_path_factory.mktemp("tracked") / "run"
+    words = ["--output", str(folder), "--data-dir", str(real_data), "--track", "tensorboard"]
+    assert main(["train", *SMALL, *words, "--no-test"]) == 0
+    return folder
+
+
+@pytest.fixture
+def run(trained, tmp_path) -> Run:
+    shutil.copytree(trained, tmp_path / "run", symlinks=True)
+    return Run(tmp_path / "run")
+
+
+def scalars(run: Run) -> dict[str, list[tuple[int, float]]]:
+    """By tag, as TensorBoard's own loader reads them: step and value."""
+    (file,) = run.path.glob("*tfevents*")
+    found: dict[str, list[tuple[int, float]]] = {}
+    for event in EventFileLoader(str(file)).Load():
+        for value in event.summary.value if event.HasField("summary") else ():
+            if value.metadata.plugin_data.plugin_name == "scalars":
+                found.setdefault(value.tag, []).append((event.step, value.tensor.float_val[0]))
+            else:
+                assert value.tag == "recipe"
+                assert b"| train_images | 200 |" in value.tensor.string_val[0]
+    return found
+
+
+def test_tensorboard_reads_the_history(run) -> None:
+    found = scalars(run)
+    assert set(found) == COLUMNS
+    for tag, points in found.items():
+        assert [step for step, _ in points] == [record.step for record in run.history]
+        wanted = [getattr(record, tag) for record in run.history]
+        assert [value for _, value in points] == pytest.approx(wanted, rel=1e-6), tag
+
+
+def test_a_run_is_tracked_again_after_it_grew(run, capsys) -> None:
+    assert main(["train", "--resume", "--epochs", "3", "--output", str(run.path)]) == 0
+    assert main(["track", str(run.path)]) == 0
+    assert f"tensorboard --logdir {run.path.parent}" in capsys.readouterr().out
+    assert len(scalars(run)["val_loss"]) == 3
+
+
+def test_mlflow_reads_the_history(run, monkeypatch, tmp_path, capfd) -> None:
+    from mlflow import MlflowClient
+
+    address = f"sqlite:///{tmp_path}/other.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    history = run.history
+    run.record_history(history[:1])
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 0
+    run.record_history(history)
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 0
+    assert capfd.readouterr().err == ""
+
+    with tracking._quiet_mlflow():
+        client = MlflowClient()
+        experiment = client.get_experiment_by_name("fashion-cnn")
+        assert experiment
+        (found,) = client.search_runs([experiment.experiment_id])
+        assert (found.info.run_name, found.info.status) == ("run", "FINISHED")
+        assert found.data.params["train_images"] == "200"
+        assert set(found.data.metrics) == COLUMNS
+        for name in COLUMNS:
+            points = client.get_metric_history(found.info.run_id, name)
+            wanted = [(record.step, getattr(record, name)) for record in history]
+            assert [(point.step, point.value) for point in points] == wanted
+
+        shutil.copytree(run.path, tmp_path / "another", symlinks=True)
+        assert main(["track", "another", "--to", "mlflow"]) == 0
+        assert len(client.search_runs([experiment.experiment_id])) == 2
+
+
+def test_an_overwritten_run_loses_its_events(run) -> None:
+    assert main(["train", *SMALL[:2], "--epochs", "1", "--overwrite", "--output", "run"]) == 0
+    assert not list(run.path.glob("*tfevents*"))
+
+
+def test_a_server_that_does_not_answer_is_one_line(run, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("fashion-cnn: MLflow: ")
+    assert err.count("\n") == 1
+
+
+def test_what_is_missing_is_told_before_training(monkeypatch, tmp_path, capsys) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "mlflow" else found(name)
+    )
+    for words in (["train", "--track", "mlflow"], ["track", "x", "--to", "mlflow"]):
+        assert main(words) == 2
+        assert "pip install '.[track]'" in capsys.readouterr().err
+    assert main(["track", "nowhere"]) == 2
+    assert "nowhere holds no run" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tracking_needs_no_framework(run, monkeypatch) -> None:
+    imported = builtins.__import__
+
+    def watched(name, *rest):
+        assert name.split(".")[0] not in ("torch", "tensorflow", "keras"), name
+        return imported(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", watched)
+    tracking.track_tensorboard(run)
