@@ -51,6 +51,23 @@ def test_the_results_are_those_of_the_record() -> None:
         assert row in README
 
 
+def test_the_keras_figures_are_those_of_the_record() -> None:
+    metrics = Run(REPOSITORY / "docs/results/baseline-keras").metrics
+    assert metrics
+    text = " ".join(README.split())
+    for name in ("best", "final"):
+        low, high = metrics[name]["test"]["interval"]
+        assert f"**{percent(metrics[name]['test']['accuracy'])}**" in text
+        assert f"{100 * low:.2f} - {100 * high:.2f} %" in text
+
+
+def test_the_photo_figures_are_those_of_the_record() -> None:
+    record = json.loads((REPOSITORY / "docs/results/photos.json").read_text())
+    held_out = record["real_photos"]["held_out"]
+    assert f"{100 * held_out['macro_accuracy']:.1f} % right" in README
+    assert f"AUROC of {held_out['none_of_them']['auroc']:.3f}" in " ".join(README.split())
+
+
 def test_the_confused_pairs_are_those_of_the_record() -> None:
     assert BASELINE.metrics
     confusion = BASELINE.metrics["best"]["test"]["confusion"]
