@@ -1,7 +1,5 @@
 """Answering, side by side: the trained model in PyTorch, its ONNX export, the int8 variant."""
 
-import os
-import platform
 import statistics
 import time
 from pathlib import Path
@@ -19,6 +17,7 @@ from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.run.exports import place
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.machine import machine
 from fashion_cnn.shipping.export import answering_checkpoint
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 
@@ -88,7 +87,7 @@ def benchmark_inference(
         "version": __version__,
         "recipe": run.recipe.to_dict(),
         "onnxruntime": onnxruntime.__version__,
-        "machine": {**describe(device), "cores": os.cpu_count(), "system": platform.platform()},
+        "machine": {**describe(device), **machine()},
         "rounds": rounds,
         "batches": _BATCHES,
         "forms": results,

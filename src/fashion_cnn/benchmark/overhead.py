@@ -1,7 +1,5 @@
 """What stands around training: start-up, reading the data, evaluation."""
 
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -16,13 +14,13 @@ import torch
 from fashion_cnn import __version__
 from fashion_cnn.data.fashion_mnist import load_training
 from fashion_cnn.job import open_training
-from fashion_cnn.on_torch.classifier import TorchClassifier
+from fashion_cnn.on_torch.classifier import BATCH, TorchClassifier
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.model import StagedCNN, build_model, place
 from fashion_cnn.recipes.catalog import fast
+from fashion_cnn.run.machine import machine
 
 _EVALUATED = 10_000
-_BATCH = 256
 
 
 def benchmark_overhead(directory: Path, rounds: int, threads: int | None) -> dict[str, Any]:
@@ -65,7 +63,7 @@ def benchmark_overhead(directory: Path, rounds: int, threads: int | None) -> dic
         "command": f"fashion-cnn benchmark overhead --rounds {rounds}"
         + (f" --threads {threads}" if threads else ""),
         "version": __version__,
-        "machine": {**describe(device), "cores": os.cpu_count(), "system": platform.platform()},
+        "machine": {**describe(device), **machine()},
         "rounds": rounds,
         "seconds": seconds,
         "median_seconds": {name: statistics.median(values) for name, values in seconds.items()},
@@ -111,7 +109,7 @@ def _start(directory: Path, threads: int | None) -> float:
 def _bare(model: torch.nn.Module, images: np.ndarray) -> None:
     model.eval()
     with torch.inference_mode():
-        for part in torch.from_numpy(images).split(_BATCH):
+        for part in torch.from_numpy(images).split(BATCH):
             model(part)
 
 

@@ -1,8 +1,6 @@
 """An epoch of the baseline: hand-written, bare kernels, ours, and in Keras plain fit and ours."""
 
 import multiprocessing
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -32,7 +30,7 @@ from fashion_cnn.recipes.catalog import baseline
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
-from fashion_cnn.run.machine import usable_cores
+from fashion_cnn.run.machine import machine, usable_cores
 from fashion_cnn.run.progress import Progress
 
 _MATMUL_SIZE = 2048
@@ -107,8 +105,7 @@ def benchmark_training(
         "version": __version__,
         "machine": {
             **describe(configure("cpu", threads, deterministic=False)),
-            "cores": os.cpu_count(),
-            "system": platform.platform(),
+            **machine(),
             "keras": keras,
         },
         "images": count,

@@ -1,6 +1,7 @@
 """`benchmark …`: speed, side by side on this machine."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,14 +26,11 @@ def _train(
     """Time a baseline epoch: ours, a hand-written DataLoader loop, and the bare kernels."""
     from fashion_cnn.benchmark import training
     from fashion_cnn.data.fetch import data_directory
-    from fashion_cnn.run.files import to_json, write_atomically
 
     result = training.benchmark_training(
         data_directory(data_dir, say), rounds=rounds, images=images, threads=threads, say=say
     )
-    write(training.to_text(result))
-    if output:
-        write_atomically(output, to_json(result))
+    _give(training.to_text(result), result, output)
 
 
 @benchmark.command("overhead")
@@ -44,12 +42,9 @@ def _overhead(data_dir: Path | None, rounds: int, threads: int | None, output: P
     """Time what stands around training: start-up, reading the data, evaluation."""
     from fashion_cnn.benchmark import overhead
     from fashion_cnn.data.fetch import data_directory
-    from fashion_cnn.run.files import to_json, write_atomically
 
     result = overhead.benchmark_overhead(data_directory(data_dir, say), rounds, threads)
-    write(overhead.to_text(result))
-    if output:
-        write_atomically(output, to_json(result))
+    _give(overhead.to_text(result), result, output)
 
 
 @benchmark.command("infer")
@@ -64,12 +59,17 @@ def _infer(
     """Time the model of RUN in PyTorch, ONNX and int8: size, accuracy, one image, many."""
     from fashion_cnn.benchmark import inference
     from fashion_cnn.data.fetch import data_directory
-    from fashion_cnn.run.files import to_json, write_atomically
     from fashion_cnn.run.folder import Run
 
     result = inference.benchmark_inference(
         Run.open(run), data_directory(data_dir, say), rounds, threads
     )
-    write(inference.to_text(result))
+    _give(inference.to_text(result), result, output)
+
+
+def _give(text: str, result: dict[str, Any], output: Path | None) -> None:
+    from fashion_cnn.run.files import to_json, write_atomically
+
+    write(text)
     if output:
         write_atomically(output, to_json(result))

@@ -10,7 +10,7 @@ from fashion_cnn.on_torch.model import build_model, place
 from fashion_cnn.run.checkpoint import Arrays, check_layout
 from fashion_cnn.run.folder import Run
 
-_BATCH = 256  # a few MB of activations, which a core's cache holds
+BATCH = 256  # a few MB of activations, which a core's cache holds
 
 
 class TorchClassifier:
@@ -34,7 +34,7 @@ def predict(model: nn.Module, images: Tensor) -> Tensor:
     model.eval()
     try:
         with torch.inference_mode():
-            parts = [model(part) for part in images.split(_BATCH)] if len(images) else []
+            parts = [model(part) for part in images.split(BATCH)] if len(images) else []
             return torch.cat([images.new_empty((0, 10), dtype=torch.float32), *parts])
     finally:
         model.train(training)

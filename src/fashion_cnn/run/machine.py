@@ -22,3 +22,8 @@ def cpu_name() -> str:
     except OSError:
         names = []
     return names[0] if names else platform.processor()
+
+
+def machine() -> dict[str, object]:
+    """The cores and the operating system, for a record of times."""
+    return {"cores": os.cpu_count(), "system": platform.platform()}
