@@ -1,7 +1,7 @@
-"""One case table for every classifier: PyTorch's and Keras's, with the same weights.
+"""One case table for every classifier: PyTorch's, Keras's and ONNX's, with the same weights.
 
 Tolerance: no logit may be further than 1e-4 from the network as the assignment writes it, in
-float64; and both must name the same class.
+float64; and all must name the same class.
 """
 
 from pathlib import Path
@@ -20,8 +20,18 @@ from fashion_cnn.on_keras.classifier import open_classifier as open_in_keras
 from fashion_cnn.on_torch.classifier import open_classifier as open_in_torch
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.shipping.graph import build_graph
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from test_export import FACTS
 
-OPEN = {"pytorch": open_in_torch, "keras": open_in_keras}
+
+def open_in_onnx(run: Run, checkpoint: str | None = None) -> OnnxClassifier:
+    arrays = run.load_checkpoint(checkpoint or run.recipe.answer).model
+    return OnnxClassifier(build_graph(run.recipe, arrays, 1.0, FACTS).SerializeToString())
+
+
+TRAINED_IN = {"pytorch": open_in_torch, "keras": open_in_keras}
+OPEN = {**TRAINED_IN, "onnx": open_in_onnx}
 MOST = 1e-4
 
 
@@ -111,7 +121,7 @@ def test_each_checkpoint_opens(run, name: str, checkpoint: str) -> None:
     assert OPEN[name](run, checkpoint).logits(pictures(1)).shape == (1, 10)
 
 
-@pytest.mark.parametrize("name", OPEN)
+@pytest.mark.parametrize("name", TRAINED_IN)
 def test_weights_of_another_network_are_refused(run, tmp_path, name: str) -> None:
     other = Run(tmp_path)
     found = run.load_checkpoint("best")
@@ -123,7 +133,7 @@ def test_weights_of_another_network_are_refused(run, tmp_path, name: str) -> Non
         other.save_checkpoint(arrays, {}, state, [])
         other.record_recipe(run.recipe)
         with pytest.raises(CheckpointError, match="tensor"):
-            OPEN[name](other, f"step-{len(arrays):08d}")
+            TRAINED_IN[name](other, f"step-{len(arrays):08d}")
 
 
 def test_keras_refuses_another_normalisation(run, tmp_path) -> None:
@@ -138,7 +148,9 @@ def test_the_frameworks_agree_on_all_test_images(run, real_data) -> None:
     """Nothing is chosen or measured here: the images are read without their labels."""
     images = parse_idx(read_verified(real_data, "t10k-images-idx3-ubyte"))
     assert len(images) == 10_000
-    first, second = (open_(run).logits(images) for open_ in OPEN.values())
-    np.testing.assert_array_equal(first.argmax(1), second.argmax(1))
-    assert np.abs(first - second).max() <= MOST
+    first, *others = (open_(run).logits(images) for open_ in OPEN.values())
+    assert len(others) == 2
+    for other in others:
+        np.testing.assert_array_equal(first.argmax(1), other.argmax(1))
+        assert np.abs(first - other).max() <= MOST
     assert np.abs(first).max() > 5, "large logits: a difference would show"

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
 from fashion_cnn.data.split import divide
-from fashion_cnn.errors import ModelError, UsageError
+from fashion_cnn.errors import ModelError
 from fashion_cnn.evaluation.outliers import outlier_score
 from fashion_cnn.on_torch.classifier import TorchClassifier, weight_arrays
 from fashion_cnn.on_torch.model import build_model, place
@@ -71,18 +71,6 @@ def test_every_network_has_a_graph_that_answers_alike(name: str) -> None:
     softened = torch.from_numpy(wanted / 1.5).softmax(1).numpy()
     np.testing.assert_allclose(exported.probabilities(images), softened, atol=1e-5 * scale)
     assert exported.class_names == CLASS_NAMES
-
-
-def test_it_is_a_classifier_like_the_others(graph: onnx.ModelProto) -> None:
-    classifier = OnnxClassifier(graph.SerializeToString(), threads=1)
-    assert classifier.logits(np.empty((0, 28, 28), np.uint8)).shape == (0, 10)
-    assert classifier.logits(np.zeros((1, 28, 28), np.uint8)).dtype == np.float32
-    turned = np.arange(3 * 784, dtype=np.uint8).reshape(3, 28, 28).transpose(0, 2, 1)
-    copied = np.ascontiguousarray(turned)
-    np.testing.assert_array_equal(classifier.logits(turned), classifier.logits(copied))
-    for wrong in (np.zeros((1, 28, 28)), np.zeros((28, 28), np.uint8), [[0]]):
-        with pytest.raises(UsageError):
-            classifier.logits(wrong)  # type: ignore[arg-type]
 
 
 TINY = ("--epochs", "1", "--train-images", "200", "--threads", "1")
