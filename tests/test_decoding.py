@@ -8,6 +8,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from fashion_cnn.data import decoding
-from fashion_cnn.data.decoding import Decoder
+from fashion_cnn.data.decoding import Decoder, DecoderPool
 from fashion_cnn.errors import ImageError
 
 
@@ -65,8 +66,12 @@ def test_the_three_formats(decoder, kind) -> None:
         (Image.new("LA", (30, 30), (9, 50)), (9, 9, 9, 50)),
         (Image.new("RGBA", (600, 300), (10, 20, 30, 200)), (10, 20, 30, 200)),
         (Image.new("RGB", (40, 40), (1, 2, 3)).quantize(2), (1, 2, 3, 255)),
+        (Image.new("1", (1030, 1500), 1), (255, 255, 255, 255)),
+        (Image.new("I;16", (1030, 1500), 0x8080), (128, 128, 128, 255)),
+        (Image.new("LA", (1030, 1500), (9, 50)), (9, 9, 9, 50)),
+        (Image.new("RGB", (1030, 1500), (1, 2, 3)).quantize(2), (1, 2, 3, 255)),
     ],
-    ids=lambda value: getattr(value, "mode", ""),
+    ids=lambda value: f"{value.mode} {value.width}" if isinstance(value, Image.Image) else "",
 )
 def test_every_kind_of_pixel(decoder, picture, wanted) -> None:
     pixels, _ = decoder.decode(encoded(picture))
@@ -200,6 +205,18 @@ def test_a_child_that_breaks_or_hangs_is_an_image_error(
     assert broken._child is None
 
 
+def test_an_interrupted_answer_is_not_taken_for_the_next(decoder, monkeypatch) -> None:
+    def interrupted(pipe) -> bytes:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_read", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            decoder.decode(GOOD)
+    pixels, _ = decoder.decode(encoded(Image.new("L", (28, 28), 7)))
+    assert (pixels == 7).all()
+
+
 def test_threads_take_turns(decoder) -> None:
     wrong: list[int] = []
 
@@ -215,6 +232,32 @@ def test_threads_take_turns(decoder) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+HELD_UP = """if True:
+    while size := sys.stdin.buffer.read(4):
+        if sys.stdin.buffer.read(int.from_bytes(size, "big")) == b"slow":
+            time.sleep(60)
+        answer = b'{"error": "quick"}'
+        sys.stdout.buffer.write(len(answer).to_bytes(4, "big") + answer + bytes(4))
+        sys.stdout.buffer.flush()
+"""
+
+
+def test_a_slow_picture_holds_up_no_other_thread(strange_child, monkeypatch) -> None:
+    monkeypatch.setattr(decoding, "_SECONDS", 3.0)
+    strange_child(HELD_UP)
+    pool = DecoderPool()
+    with ThreadPoolExecutor(1) as other:
+        slow = other.submit(pool.decode, b"slow")
+        for _ in range(3):
+            with pytest.raises(ImageError, match="quick"):
+                pool.decode(b"another")
+        assert not slow.done()
+        assert isinstance(slow.exception(), ImageError)
+    assert len(pool._idle) == 2, "no more than were busy at once"
+    pool.close()
+    assert [decoder._child for decoder in pool._idle] == [None, None]
 
 
 def test_a_fork_gets_a_child_of_its_own() -> None:

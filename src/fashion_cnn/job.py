@@ -140,7 +140,7 @@ def evaluate(
     Raises: as `train`.
     """
     began = time.monotonic()
-    recipe = run.recipe
+    recipe, _ = run.recipe, run.split  # read now: what is damaged is told before the test set opens
     directory = data_directory(data_dir, lambda line: print(line, file=sys.stderr))
     data = open_training(directory, recipe)
     steps = steps_per_epoch(recipe, len(data.training))
