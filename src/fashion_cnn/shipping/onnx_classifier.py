@@ -4,7 +4,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
 from fashion_cnn.errors import ModelError
+from fashion_cnn.run.machine import usable_cores
 from fashion_cnn.shipping.onnx_file import check_model, read_model
 
 _BATCH = 256  # bounds the memory; what is fastest: fashion-cnn benchmark infer
@@ -47,18 +47,22 @@ class OnnxClassifier:
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.size = len(data)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or _usable_cores()
+        options.intra_op_num_threads = threads or usable_cores()
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # whatever goes wrong is raised
         options.add_session_config_entry("session.load_model_format", "ONNX")
         try:
+            # Its fallback prints to standard output and tries the same provider again.
             self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
+                data, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
+            self._check_signature(what)
+            properties = self._session.get_modelmeta().custom_metadata_map
+        except ModelError:
+            raise
         except Exception as error:  # the runtime has an exception class a fault
             raise ModelError(f"{what} cannot be run ({_first_line(error)})") from None
-        self._check_signature(what)
-        self.facts = _facts(self._session.get_modelmeta().custom_metadata_map, what)
+        self.facts = _facts(properties, what)
 
     @classmethod
     def open(cls, path: Path, threads: int | None = None) -> "OnnxClassifier":
@@ -99,12 +103,6 @@ class OnnxClassifier:
             array = np.asarray(found)
             if array.shape != (2, 10) or array.dtype != np.float32 or not np.isfinite(array).all():
                 raise ModelError(f"{what} answers a black image with unusable {name}")
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:

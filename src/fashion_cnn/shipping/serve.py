@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import io
-import os
 import signal
 import socket
 import sys
@@ -25,6 +24,7 @@ from starlette.requests import ClientDisconnect
 from fashion_cnn import __version__
 from fashion_cnn.data.decoding import FILE_BYTES
 from fashion_cnn.errors import ImageError, ModelError, UsageError
+from fashion_cnn.run.machine import usable_cores
 from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, LimitedProtocol
 from fashion_cnn.shipping.predict import Predictor
 
@@ -203,7 +203,7 @@ def build_server(
     predictor: Predictor, address: Address, drain: float = 0.0, workers: int = 0
 ) -> tuple[uvicorn.Server, socket.socket]:
     """Make a server and the socket that it is to listen on; arguments and errors as in `serve`."""
-    desk = Desk(predictor, workers or min(8, os.cpu_count() or 1))
+    desk = Desk(predictor, workers or min(8, usable_cores()))
     desk.check()
     config = uvicorn.Config(
         build_app(desk, address),
