@@ -200,6 +200,18 @@ def test_a_child_that_breaks_or_hangs_is_an_image_error(
     assert broken._child is None
 
 
+def test_an_interrupted_answer_is_not_taken_for_the_next(decoder, monkeypatch) -> None:
+    def interrupted(pipe) -> bytes:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_read", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            decoder.decode(GOOD)
+    pixels, _ = decoder.decode(encoded(Image.new("L", (28, 28), 7)))
+    assert (pixels == 7).all()
+
+
 def test_threads_take_turns(decoder) -> None:
     wrong: list[int] = []
 

@@ -108,6 +108,9 @@ class Decoder:
             if late.is_set() or code == -signal.SIGXCPU:
                 raise ImageError("takes too long to decode") from None
             raise ImageError(f"breaks its decoder (status {code})") from None
+        except BaseException:
+            self._end()  # or its answer to this picture would be taken for that to the next
+            raise
         finally:
             timer.cancel()
 
