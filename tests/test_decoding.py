@@ -65,8 +65,12 @@ def test_the_three_formats(decoder, kind) -> None:
         (Image.new("LA", (30, 30), (9, 50)), (9, 9, 9, 50)),
         (Image.new("RGBA", (600, 300), (10, 20, 30, 200)), (10, 20, 30, 200)),
         (Image.new("RGB", (40, 40), (1, 2, 3)).quantize(2), (1, 2, 3, 255)),
+        (Image.new("1", (1030, 1500), 1), (255, 255, 255, 255)),
+        (Image.new("I;16", (1030, 1500), 0x8080), (128, 128, 128, 255)),
+        (Image.new("LA", (1030, 1500), (9, 50)), (9, 9, 9, 50)),
+        (Image.new("RGB", (1030, 1500), (1, 2, 3)).quantize(2), (1, 2, 3, 255)),
     ],
-    ids=lambda value: getattr(value, "mode", ""),
+    ids=lambda value: f"{value.mode} {value.width}" if isinstance(value, Image.Image) else "",
 )
 def test_every_kind_of_pixel(decoder, picture, wanted) -> None:
     pixels, _ = decoder.decode(encoded(picture))

@@ -21,6 +21,7 @@ MEMORY_BYTES = 512 * 2**20
 CPU_SECONDS = 2
 SIDE = 256
 """The longest edge of what comes back: nine times what a network sees."""
+_NOT_REDUCED = {"1": "L", "P": "RGBA"}  # modes that Pillow cannot average
 
 
 class _RefusedError(Exception):
@@ -52,7 +53,8 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
             upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
         if max(upright.size) > 2 * SIDE:
             # Shrunk first by whole factors, so that no conversion below needs a second full copy.
-            upright = upright if upright.mode != "P" else upright.convert("RGBA")
+            if upright.mode in _NOT_REDUCED:
+                upright = upright.convert(_NOT_REDUCED[upright.mode])
             upright = upright.reduce(max(upright.size) // SIDE // 2 or 1)
         upright = upright.convert("RGBA")
         if upright.size == (28, 28) and _is_grey(upright):
