@@ -77,7 +77,7 @@ class Guard:
         if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
             return _refuse(421, "this server does not go by that name (see: serve --allow-host)")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-        if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
+        if origin is not None and _authority(origin) != hosts[0].lower():
             return _refuse(403, "requests from other sites are refused")
         visit = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if site not in ("same-origin", "none") and not (visit and scope["path"] == "/"):
@@ -89,6 +89,13 @@ class Guard:
                 refusal.headers["WWW-Authenticate"] = "Bearer"
                 return refusal
         return None
+
+
+def _authority(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _name(host: str) -> str:
