@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.predict import Predictor, open_model
-from fashion_cnn.shipping.serve import PAGE, Address, build_server
+from fashion_cnn.shipping.serve import PAGE, build_server
 
 SAMPLES = sorted((PAGE / "samples").iterdir())
 BOOT = SAMPLES[9].read_bytes()

@@ -5,10 +5,12 @@ import base64
 import io
 import json
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -18,8 +20,9 @@ from PIL import Image
 from fashion_cnn.cli import main
 from fashion_cnn.errors import ModelError
 from fashion_cnn.shipping import serve
+from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.predict import Predictor, open_model
-from fashion_cnn.shipping.serve import PAGE, QUEUE, Address, Desk, build_server
+from fashion_cnn.shipping.serve import PAGE, QUEUE, Desk, build_server
 from serving import BOOT, SAMPLES, call, detail, running
 
 
@@ -101,6 +104,8 @@ REFUSED = [
     ({"Host": "127.0.0.1.evil.example"}, 421),
     ({"Host": ""}, 421),
     ({"Host": "[::1"}, 421),
+    ({"Host": "[::1].evil.example"}, 421),
+    ({"Host": "me@127.0.0.1"}, 421),
     ({"Origin": "http://evil.example"}, 403),
     ({"Origin": "null"}, 403),
     ({"Origin": "http://[::1"}, 403),
@@ -161,6 +166,30 @@ def test_a_name_can_be_allowed() -> None:
     with running(allow_hosts=("Shoes.example",)) as port:
         assert call(port, Host="shoes.example")[0] == 200
         assert call(port, Host="other.example")[0] == 421
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_an_open_door_is_found(host: str) -> None:
+    """By any of the machine's numbers, and by the one that is printed; by no name."""
+    address = Address(host, token="correct horse battery")
+    with running(host=host, token=address.token) as port:
+        for number in ("192.168.1.5", "192.168.1.5:8000", "[fd00::5]", f"127.0.0.1:{port}"):
+            assert call(port, Host=number)[0] == 200
+            assert call(port, Host=number, Origin=f"http://{number}")[0] == 200
+            assert call(port, Host=number, Origin="http://192.168.1.6")[0] == 403
+        for name in ("evil.example", "192.168.1.5.evil.example", "[fd00::5].evil.example"):
+            assert call(port, Host=name)[0] == 421
+        assert not urlsplit(address.url(port)).hostname.startswith(host)
+        with urllib.request.urlopen(address.url(port), timeout=20) as answer:
+            assert answer.status == 200
+    with running() as port:
+        assert call(port, Host="192.168.1.5")[0] == 421, "it listens to this machine alone"
+
+
+def test_what_is_printed_is_what_was_asked_for() -> None:
+    assert Address().url(81) == "http://127.0.0.1:81/"
+    assert Address("localhost").url(81) == "http://localhost:81/"
+    assert Address("::1").url(81) == "http://[::1]:81/"
 
 
 def test_an_open_door_needs_a_token(capsys, monkeypatch, port: int) -> None:

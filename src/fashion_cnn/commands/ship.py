@@ -117,7 +117,8 @@ def serve(
 ) -> None:
     """Serve a page to try the model on, and the same over HTTP: POST /v1/predict."""
     from fashion_cnn.shipping import serve as serving
+    from fashion_cnn.shipping.address import Address
     from fashion_cnn.shipping.predict import Predictor, open_model
 
-    address = serving.Address(host, port, token, allow_host)
+    address = Address(host, port, token, allow_host)
     serving.serve(Predictor(open_model(model, threads=1), reject), address, drain)

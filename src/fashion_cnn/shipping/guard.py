@@ -6,6 +6,8 @@ browser of somebody else's page may do are in `Guard`, above it.
 
 import asyncio
 import hmac
+import ipaddress
+import re
 from urllib.parse import urlsplit
 
 import h11
@@ -19,6 +21,8 @@ HEADER_SECONDS = 5.0
 BODY_SECONDS = 15.0
 _GRACE = 1.0  # the application's own answer to a slow body comes first
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][/@:?#\s]+))(?::\d+)?")
+"""A name or a number, with or without a port: stricter than `urlsplit`, which takes [::1].evil."""
 _OPEN = ("/healthz", "/readyz")
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
@@ -41,17 +45,22 @@ _HEADERS = {
 class Guard:
     """ASGI middleware: known hosts, own pages and the token alone; security headers on all."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str | None) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: frozenset[str], token: str | None, *, any_ip: bool = False
+    ) -> None:
         """Wrap an application.
 
         Args:
             app: the application.
             hosts: names that a request may ask for, beside those of this machine.
             token: what `Authorization: Bearer` must hold for /v1/; None for no such need.
+            any_ip: whether a request may ask for any number; a page that has its own name
+                rebound to this machine's address asks for a name.
         """
         self._app = app
         self._hosts = hosts | _LOCAL
         self._token = token.encode() if token else None
+        self._any_ip = any_ip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a refused request; hand on the others."""
@@ -74,7 +83,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
+        if len(hosts) != 1 or not self._goes_by(_name(hosts[0])):
             return _refuse(421, "this server does not go by that name (see: serve --allow-host)")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         if origin is not None and _authority(origin) != hosts[0].lower():
@@ -90,6 +99,17 @@ class Guard:
                 return refusal
         return None
 
+    def _goes_by(self, name: str) -> bool:
+        return name in self._hosts or (self._any_ip and _is_ip(name))
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
 
 def _authority(origin: str) -> str:
     try:
@@ -99,10 +119,8 @@ def _authority(origin: str) -> str:
 
 
 def _name(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]).lower() if found else ""
 
 
 def _refuse(status: int, detail: str) -> JSONResponse:

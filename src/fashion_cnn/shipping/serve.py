@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,18 +22,17 @@ from starlette.requests import ClientDisconnect
 
 from fashion_cnn import __version__
 from fashion_cnn.data.decoding import FILE_BYTES
-from fashion_cnn.errors import ImageError, ModelError, UsageError
+from fashion_cnn.errors import ImageError, ModelError
 from fashion_cnn.run.machine import usable_cores
+from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, LimitedProtocol
 from fashion_cnn.shipping.predict import Predictor
 
 QUEUE = 32
 PAGE = Path(__file__).with_name("page")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _GOLDEN = PAGE / "samples" / "1-trouser.png"
 _GOLDEN_CLASS = "Trouser"
 _STOP_SECONDS = 20  # what requests in flight have to finish in
-_LEAST_TOKEN = 16
 
 
 class ClassProbability(BaseModel):
@@ -61,38 +59,6 @@ class Status(BaseModel):
     """Whether the server lives, or is ready."""
 
     status: str
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where to listen and for whom.
-
-    Attributes:
-        host: an address; one that is not this machine's own needs a token.
-        port: 0 for any free one.
-        token: what clients must send; None for no such need.
-        allow_hosts: further names that requests may ask this server for.
-
-    Raises:
-        UsageError: the host is open to others and there is no token, or a short one.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    token: str | None = None
-    allow_hosts: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.host not in LOOPBACK and not self.token:
-            raise UsageError(
-                f"--host {self.host} opens the server to others; set a token of at least "
-                f"{_LEAST_TOKEN} characters with $FASHION_CNN_TOKEN or --token"
-            )
-        if self.token is not None and (
-            len(self.token) < _LEAST_TOKEN
-            or not (self.token.isascii() and self.token.isprintable())
-        ):
-            raise UsageError(f"the token must have at least {_LEAST_TOKEN} plain characters")
 
 
 class Desk:
@@ -194,9 +160,8 @@ def build_app(desk: Desk, address: Address) -> Guard:
     for path in [path for path in PAGE.rglob("*") if path.is_file()]:
         name = "" if path.name == "index.html" else path.relative_to(PAGE).as_posix()
         app.add_route(f"/{name}", _file(path), include_in_schema=False)
-    wildcard = address.host in ("0.0.0.0", "::")
-    names = {*address.allow_hosts, *(() if wildcard else (address.host,))}
-    return Guard(app, frozenset(name.lower() for name in names), address.token)
+    names = frozenset(name.lower() for name in (address.host, *address.allow_hosts))
+    return Guard(app, names, address.token, any_ip=address.is_wildcard)
 
 
 def build_server(
@@ -217,18 +182,7 @@ def build_server(
         timeout_keep_alive=5,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listening = socket.socket(family)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((address.host, address.port))
-        listening.listen()
-    except OSError as error:
-        listening.close()
-        raise UsageError(
-            f"{address.host}:{address.port} cannot be used: {error.strerror}"
-        ) from None
-    return _Server(config, desk, drain), listening
+    return _Server(config, desk, drain), address.listen()
 
 
 def serve(predictor: Predictor, address: Address, drain: float = 0.0, workers: int = 0) -> None:
@@ -245,12 +199,9 @@ def serve(predictor: Predictor, address: Address, drain: float = 0.0, workers: i
         UsageError: the address is taken or not this machine's.
     """
     server, listening = build_server(predictor, address, drain, workers)
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
+    url = address.url(listening.getsockname()[1])
     secret = "#TOKEN, with your token behind the #" if address.token else ""
-    print(
-        f"serving on http://{shown}:{port}/{secret}  (Ctrl+C ends it)", file=sys.stderr, flush=True
-    )
+    print(f"serving on {url}{secret}  (Ctrl+C ends it)", file=sys.stderr, flush=True)
     server.run(sockets=[listening])
 
 

@@ -1,0 +1,89 @@
+"""Where the server listens, for whom, and what to type to get there."""
+
+import socket
+from dataclasses import dataclass
+
+from fashion_cnn.errors import UsageError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_WILDCARDS = ("0.0.0.0", "::")
+_LEAST_TOKEN = 16
+_ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+"""Addresses of nobody, beyond the router. Source: RFC 5737, RFC 3849, for documentation."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen and for whom.
+
+    Attributes:
+        host: an address; one that is not this machine's own needs a token. 0.0.0.0 and :: are
+            all that the machine has.
+        port: 0 for any free one.
+        token: what clients must send; None for no such need.
+        allow_hosts: further names that requests may ask this server for.
+
+    Raises:
+        UsageError: the host is open to others and there is no token, or a short one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    allow_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK and not self.token:
+            raise UsageError(
+                f"--host {self.host} opens the server to others; set a token of at least "
+                f"{_LEAST_TOKEN} characters with $FASHION_CNN_TOKEN or --token"
+            )
+        if self.token is not None and (
+            len(self.token) < _LEAST_TOKEN
+            or not (self.token.isascii() and self.token.isprintable())
+        ):
+            raise UsageError(f"the token must have at least {_LEAST_TOKEN} plain characters")
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether it is every address that the machine has."""
+        return self.host in _WILDCARDS
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """Of the socket: IPv6 for an address with colons."""
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    def listen(self) -> socket.socket:
+        """Open the socket. Raises `UsageError`: it is taken, or not this machine's."""
+        listening = socket.socket(self.family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((self.host, self.port))
+            listening.listen()
+        except OSError as error:
+            listening.close()
+            raise UsageError(f"{self.host}:{self.port} cannot be used: {error.strerror}") from None
+        return listening
+
+    def url(self, port: int) -> str:
+        """What to type into a browser; for a wildcard, in one on another machine too.
+
+        Args: port: that the socket got.
+        """
+        host = _own_address(self.family) if self.is_wildcard else self.host
+        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _own_address(family: socket.AddressFamily) -> str:
+    """The address that this machine has for others; its loopback's if it has no other."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((_ELSEWHERE[family], 9))  # chooses a route; nothing is sent
+            return probe.getsockname()[0]
+        except OSError:  # no route leads out
+            pass
+    try:
+        return str(socket.getaddrinfo(socket.gethostname(), None, family)[0][4][0])
+    except OSError:
+        return "::1" if family == socket.AF_INET6 else "127.0.0.1"
