@@ -1,6 +1,5 @@
 """From a picture file to what a network sees."""
 
-import contextlib
 import subprocess
 import sys
 
@@ -88,19 +87,32 @@ def test_a_wide_thing_fills_the_width() -> None:
     assert (rows.min(), rows.max()) in {(12, 14), (13, 15), (12, 15)}
 
 
-@pytest.mark.parametrize("alpha", [0, 255])
-def test_an_empty_picture_is_an_image_error(alpha) -> None:
+@pytest.mark.parametrize(("alpha", "why"), [(0, "it is transparent"), (255, "it is of one colour")])
+def test_an_empty_picture_is_an_image_error(alpha: int, why: str) -> None:
     data = encoded(Image.new("RGBA", (50, 40), (90, 90, 90, alpha)))
-    with pytest.raises(ImageError, match="nothing in this picture"):
+    with pytest.raises(ImageError, match=f"nothing in this picture: {why}"):
         read_photo(data)
     assert issubclass(ImageError, FashionCNNError)
 
 
-def test_extreme_shapes_are_read() -> None:
-    for size in ((1, 1), (1, 200), (200, 1), (2, 3)):
-        pixels = np.random.default_rng(1).integers(0, 256, (*size, 4), dtype=np.uint8)
-        with contextlib.suppress(ImageError):
-            assert prepare(pixels).seen.shape == (28, 28)
+def test_all_of_a_pattern_is_taken_where_nothing_stands_out() -> None:
+    pixels = np.full((28, 28, 4), 255, np.uint8)
+    pixels[:, :, :3] = np.random.default_rng(1).integers(0, 256, (28, 28, 3))
+    garment, plain = find_garment(pixels[:, :, :3])
+    assert not plain
+    assert not garment.any()
+    photo = prepare(pixels)
+    assert photo.seen[:, 3:25].all()
+    assert photo.notes == ("no piece of clothing stands out from the background",)
+
+
+@pytest.mark.parametrize("size", [(1, 2), (2, 1), (1, 200), (200, 1), (2, 2), (2, 3), (2, 200)])
+def test_extreme_shapes_are_read(size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (*size, 4), dtype=np.uint8)
+    pixels[:, :, 3] = 255
+    seen = prepare(pixels).seen
+    assert seen.shape == (28, 28)
+    assert seen.any()
 
 
 def test_images_of_the_data_set_pass_untouched() -> None:

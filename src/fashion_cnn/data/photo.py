@@ -87,7 +87,10 @@ def prepare(pixels: NDArray[np.uint8]) -> Photo:
     else:
         garment, plain = find_garment(colours)
     if not garment.any():
-        raise ImageError("there is nothing in this picture: it is of one colour")
+        if plain:
+            fault = "transparent" if cut_out else "of one colour, or nearly"
+            raise ImageError(f"there is nothing in this picture: it is {fault}")
+        garment[:] = True  # the whole frame, with the note below
     notes: list[str] = []
     values = (colours @ _GREY).astype(np.float64)
     if not cut_out and _is_negative(colours):

@@ -73,6 +73,8 @@ def _grabcut(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     edge = max(1, round(_BORDER * max(height, width)))
     mask[:edge] = mask[-edge:] = mask[:, :edge] = mask[:, -edge:] = cv2.GC_BGD
     mask[row**2 + column**2 < _CORE**2] = cv2.GC_FGD
+    if not ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).any():
+        return np.zeros(pixels.shape[:2], bool)  # too narrow: all of it is border
     models = np.zeros((1, 65)), np.zeros((1, 65))
     whole = (0, 0, width, height)
     cv2.grabCut(small, mask, whole, *models, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
