@@ -8,6 +8,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from fashion_cnn.data import decoding
-from fashion_cnn.data.decoding import Decoder
+from fashion_cnn.data.decoding import Decoder, DecoderPool
 from fashion_cnn.errors import ImageError
 
 
@@ -231,6 +232,32 @@ def test_threads_take_turns(decoder) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+HELD_UP = """if True:
+    while size := sys.stdin.buffer.read(4):
+        if sys.stdin.buffer.read(int.from_bytes(size, "big")) == b"slow":
+            time.sleep(60)
+        answer = b'{"error": "quick"}'
+        sys.stdout.buffer.write(len(answer).to_bytes(4, "big") + answer + bytes(4))
+        sys.stdout.buffer.flush()
+"""
+
+
+def test_a_slow_picture_holds_up_no_other_thread(strange_child, monkeypatch) -> None:
+    monkeypatch.setattr(decoding, "_SECONDS", 3.0)
+    strange_child(HELD_UP)
+    pool = DecoderPool()
+    with ThreadPoolExecutor(1) as other:
+        slow = other.submit(pool.decode, b"slow")
+        for _ in range(3):
+            with pytest.raises(ImageError, match="quick"):
+                pool.decode(b"another")
+        assert not slow.done()
+        assert isinstance(slow.exception(), ImageError)
+    assert len(pool._idle) == 2, "no more than were busy at once"
+    pool.close()
+    assert [decoder._child for decoder in pool._idle] == [None, None]
 
 
 def test_a_fork_gets_a_child_of_its_own() -> None:

@@ -115,6 +115,29 @@ class Decoder:
             timer.cancel()
 
 
+class DecoderPool:
+    """As many decoders as are busy at once, so that a slow picture holds up no other thread."""
+
+    def __init__(self) -> None:
+        self._idle: list[Decoder] = []  # its pop and append are atomic
+
+    def decode(self, data: bytes) -> tuple[NDArray[np.uint8], list[str]]:
+        """As `Decoder.decode`, in a child that is idle or in another."""
+        try:
+            decoder = self._idle.pop()
+        except IndexError:
+            decoder = Decoder()
+        try:
+            return decoder.decode(data)
+        finally:
+            self._idle.append(decoder)
+
+    def close(self) -> None:
+        """End the children that are idle."""
+        for decoder in self._idle:
+            decoder.close()
+
+
 def _read(pipe: IO[bytes]) -> bytes:
     """Read one frame: 4 bytes of length, then as many. Raises `EOFError` if it is none."""
     header = pipe.read(4)
