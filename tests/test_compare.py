@@ -1,6 +1,7 @@
 """Comparing runs: McNemar and intervals against scipy and simulation, groups, refusals."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -11,6 +12,7 @@ from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.compare import compare, mcnemar, paired_interval
+from fashion_cnn.reporting.comparison import to_text
 from fashion_cnn.run.predictions import Predictions
 from finished import finished_run
 
@@ -69,6 +71,11 @@ def test_two_runs(tmp_path) -> None:
     assert difference.recalls[3] == pytest.approx(wanted)
     assert difference.recall_intervals
     assert difference.recall_intervals[3][0] < wanted < difference.recall_intervals[3][1]
+    none = dataclasses.replace(difference.mcnemar, mid_p=0.0, exact_p=2e-5)
+    certain = dataclasses.replace(difference, mcnemar=none)
+    assert "mid-p < 1e-300, exact p 2.0e-05" in to_text(
+        dataclasses.replace(found, differences=(certain,))
+    )
 
 
 def test_seeds_of_one_recipe_are_a_group(tmp_path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from fashion_cnn.evaluation.compare import Comparison, Difference, Group
 
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
+_LEAST_P = 1e-300  # near the smallest double; below, all are 0 in the end
 _RECALL = (
     "Recall by class, percentage points from the first (each 95 % interval for itself: of ten, one "
     "that leaves 0 out is no surprise):"
@@ -143,6 +144,8 @@ def _sides(difference: Difference) -> list[str]:
 
 
 def _p(value: float) -> str:
+    if value < _LEAST_P:
+        return f"< {_LEAST_P:.0e}"
     return f"{value:.4f}" if value >= 1e-4 else f"{value:.1e}"
 
 
