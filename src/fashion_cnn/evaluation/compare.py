@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.evaluation.metrics import wilson_interval
+from fashion_cnn.evaluation.metrics import Z95, wilson_interval
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 
 Interval = tuple[float, float]
-_Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ def paired_interval(gained: int, lost: int, n: int) -> Interval:
     """
     more, less, total = gained + 0.5, lost + 0.5, n + 2.0
     centre = (more - less) / total
-    reach = _Z95 * math.sqrt(more + less - (more - less) ** 2 / total) / total
+    reach = Z95 * math.sqrt(more + less - (more - less) ** 2 / total) / total
     return max(-1.0, centre - reach), min(1.0, centre + reach)
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
 
-_Z95 = 1.959963984540054  # the 97.5th percentile of the normal distribution
-_ECE_BINS = 15  # source: Guo et al. 2017, arXiv 1706.04599
+Z95 = 1.959963984540054  # the 97.5th percentile of the normal distribution
+BINS = 15  # of confidence. Source: Guo et al. 2017, arXiv 1706.04599
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
 
 
-def wilson_interval(successes: int, n: int, z: float = _Z95) -> tuple[float, float]:
+def wilson_interval(successes: int, n: int, z: float = Z95) -> tuple[float, float]:
     """The Wilson score interval of a proportion, 95 % unless `z` says otherwise.
 
     Raises:
@@ -146,7 +146,7 @@ def wilson_interval(successes: int, n: int, z: float = _Z95) -> tuple[float, flo
 
 
 def expected_calibration_error(
-    confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = _ECE_BINS
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = BINS
 ) -> float:
     """How far confidence and accuracy are apart, weighted over equal-width bins (low, high].
 

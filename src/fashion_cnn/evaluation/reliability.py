@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.evaluation.calibration import Calibration, rejection
-from fashion_cnn.evaluation.metrics import log_softmax, probability_scores, wilson_interval
+from fashion_cnn.evaluation.metrics import BINS, log_softmax, probability_scores, wilson_interval
 
-BINS = 15  # source: Guo et al. 2017, arXiv 1706.04599
 _CURVE_POINTS = 100
 
 
