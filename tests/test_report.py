@@ -3,17 +3,15 @@
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from conftest import make_split
 from fashion_cnn.cli import main
@@ -28,18 +26,6 @@ from finished import Guesser, finished_run
 HOSTILE = "<img src=x onerror=document.title=1>'\"&"
 SQUARE = {"x": 0, "y": 0, "width": 28, "height": 28}
 IN_SCRIPT = "</script><script>document.title='taken'</script>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    assert path, "the pages are tested in a browser: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +48,9 @@ def opened(browser: Browser, path: Path, **options) -> tuple[Page, list[str]]:
     return page, wrong
 
 
-def test_every_cell_shows_its_images(browser: Browser, page_file) -> None:
+def test_every_cell_shows_its_images(chromium: Browser, page_file) -> None:
     path, run = page_file
-    page, wrong = opened(browser, path)
+    page, wrong = opened(chromium, path)
     found = run.predictions
     cells = page.locator("button.cell")
     assert cells.count() == len(set(zip(found.labels, found.predicted, strict=True)))
@@ -81,9 +67,9 @@ def test_every_cell_shows_its_images(browser: Browser, page_file) -> None:
     assert wrong == []
 
 
-def test_the_pixels_are_those_of_the_image(browser: Browser, page_file) -> None:
+def test_the_pixels_are_those_of_the_image(chromium: Browser, page_file) -> None:
     path, _ = page_file
-    page, _ = opened(browser, path, viewport={"width": 1200, "height": 900})
+    page, _ = opened(chromium, path, viewport={"width": 1200, "height": 900})
     page.click("[data-cell='9-0']")
     style = "width: 28px; height: 28px; --px: 28px; border-radius: 0; margin: 0; z-index: 9"
     place = "position: fixed; left: 0; top: 0"  # on whole pixels
@@ -97,8 +83,8 @@ def test_the_pixels_are_those_of_the_image(browser: Browser, page_file) -> None:
     assert differences[index] < 1
 
 
-def test_the_keyboard_walks_the_matrix(browser: Browser, page_file) -> None:
-    page, wrong = opened(browser, page_file[0])
+def test_the_keyboard_walks_the_matrix(chromium: Browser, page_file) -> None:
+    page, wrong = opened(chromium, page_file[0])
     page.focus("[data-cell='0-0']")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.dataset.cell") == "0-1"
@@ -113,10 +99,10 @@ def test_the_keyboard_walks_the_matrix(browser: Browser, page_file) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_it_fits_and_can_be_read(browser: Browser, page_file, scheme, width: int) -> None:
+def test_it_fits_and_can_be_read(chromium: Browser, page_file, scheme, width: int) -> None:
     path, _ = page_file
     size = {"width": width, "height": 800}
-    page, wrong = opened(browser, path, color_scheme=scheme, viewport=size)
+    page, wrong = opened(chromium, path, color_scheme=scheme, viewport=size)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(CONTRAST) >= 4.5, "WCAG AA"
     unnamed = page.evaluate(
@@ -152,8 +138,8 @@ CONTRAST = """() => {
 }"""
 
 
-def test_print_hides_what_only_a_screen_can_do(browser: Browser, page_file) -> None:
-    page, _ = opened(browser, page_file[0])
+def test_print_hides_what_only_a_screen_can_do(chromium: Browser, page_file) -> None:
+    page, _ = opened(chromium, page_file[0])
     page.emulate_media(media="print", color_scheme="dark")
     assert not page.locator("nav").is_visible()
     assert not page.locator("#shown").is_visible()
@@ -161,12 +147,12 @@ def test_print_hides_what_only_a_screen_can_do(browser: Browser, page_file) -> N
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
-def test_names_are_escaped(browser: Browser, tmp_path) -> None:
+def test_names_are_escaped(chromium: Browser, tmp_path) -> None:
     run, metrics, images = finished_run(tmp_path / HOSTILE)
     metrics["class_names"] = [HOSTILE, IN_SCRIPT, *metrics["class_names"][2:]]
     environment = {**run.environment, "device": IN_SCRIPT, HOSTILE: "x"}
     run.describe(environment, run.split)
-    page, wrong = opened(browser, run.record_page(make_report(run, metrics, images)))
+    page, wrong = opened(chromium, run.record_page(make_report(run, metrics, images)))
     page.click("[data-cell='0-1']")
     assert HOSTILE in (page.locator("#shown h3").text_content() or "")
     assert page.title().startswith(HOSTILE)
@@ -225,11 +211,11 @@ def test_the_command_is_that_of_the_run(tmp_path, environment: dict, wanted: str
     assert wanted in make_report(run, metrics, images)
 
 
-def test_heat_maps_stand_beside_the_images(tmp_path, browser: Browser) -> None:
+def test_heat_maps_stand_beside_the_images(tmp_path, chromium: Browser) -> None:
     run, metrics, images = finished_run(tmp_path / "run")
     maps = {index: np.full((28, 28, 3), 200, np.uint8) for index in range(1200)}
     path = run.record_page(make_report(run, metrics, images, maps))
-    page, wrong = opened(browser, path)
+    page, wrong = opened(chromium, path)
     assert page.locator(".heat").count() == page.locator("#galleries .px:not(.heat)").count() > 40
     assert wrong == []
 
