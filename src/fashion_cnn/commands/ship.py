@@ -25,10 +25,9 @@ reject_option = click.option(
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
 @data_dir_option
-@click.option("--format", type=click.Choice(["onnx"]), default="onnx", help="of the file  [onnx]")
 @click.option("--int8", is_flag=True, help="also a quantised variant, with its own accuracy")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="[RUN/model.onnx]")
-def export(run: Path, data_dir: Path | None, format: str, int8: bool, output: Path | None) -> None:
+def export(run: Path, data_dir: Path | None, int8: bool, output: Path | None) -> None:
     """Write the model of RUN as one ONNX file, proven to answer all test images as RUN does."""
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.run.exports import place
