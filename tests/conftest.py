@@ -50,7 +50,7 @@ def real_data() -> Path:
     return directory.resolve() if directory.is_absolute() else REPOSITORY / directory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while playwright lives, asyncio.run is refused
 def chromium() -> "Iterator[Browser]":
     """A headless browser: Debian's or whichever is installed, driven by playwright."""
     from playwright.sync_api import sync_playwright
