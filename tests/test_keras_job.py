@@ -43,7 +43,8 @@ def start(
 ) -> subprocess.Popen:
     """Run the command, or a script, where some libraries cannot be imported."""
     command = [sys.executable, "-W", "error", "-c", WITHOUT, absent, str(script), *map(str, words)]
-    environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
+    ours = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL")  # what importing Keras in this process set
+    environment = {k: v for k, v in os.environ.items() if k not in ours}
     environment |= {"FASHION_CNN_DATA": str(data), **more}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd, env=environment)
