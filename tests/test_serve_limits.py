@@ -94,7 +94,11 @@ def test_wild_bytes_end_nothing(port: int) -> None:
 def process() -> Iterator[tuple[subprocess.Popen[str], int]]:
     words = ["serve", "--port", "0", "--drain", "1"]
     with subprocess.Popen(
-        [sys.executable, "-m", "fashion_cnn", *words], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "fashion_cnn", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job, which tests may be, ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as server:
         assert server.stderr
         line = server.stderr.readline()

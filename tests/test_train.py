@@ -74,6 +74,10 @@ class StopAt(Interruption):
         self.looks -= 1
         return 2 if self.looks < 0 else None
 
+    @signal.setter
+    def signal(self, number: int | None) -> None:
+        """What the ranks agree on is what this one said."""
+
 
 def go(
     recipe: Recipe, data: TrainingData, path: Path, *, stop: int | None = None, resume: bool = False
@@ -221,12 +225,12 @@ def test_resuming_nothing_is_an_error(small_data, tmp_path) -> None:
 def test_one_bad_step_rolls_back_to_half_the_rate(small_data, tmp_path, monkeypatch) -> None:
     rates, fail_at = [], [7]
 
-    def failing(model, optimizer, images, labels, rate, recipe, step):
+    def failing(model, optimizer, images, labels, rate, recipe, step, ranks):
         rates.append((step, rate))
         if fail_at and step == fail_at[0]:
             fail_at.pop()
             raise NotFiniteError("loss nan")
-        return train_step(model, optimizer, images, labels, rate, recipe, step)
+        return train_step(model, optimizer, images, labels, rate, recipe, step, ranks)
 
     monkeypatch.setattr(train_module, "train_step", failing)
     run = go(SHORT, small_data, tmp_path)
