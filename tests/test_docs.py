@@ -61,6 +61,19 @@ def test_the_keras_figures_are_those_of_the_record() -> None:
         assert f"{100 * low:.2f} - {100 * high:.2f} %" in text
 
 
+def test_the_speed_beside_keras_is_that_of_the_record() -> None:
+    record = json.loads((REPOSITORY / "docs/results/benchmark-train-keras.json").read_text())
+    text = " ".join(README.split())
+    medians = record["median_seconds"]
+    for words, loop in (
+        ("loop", "hand_written"),
+        ("arrays", "keras_fit"),
+        ("ours in Keras", "keras_ours"),
+        ("ours in PyTorch", "ours"),
+    ):
+        assert f"{words} {medians[loop]:.1f} s" in text
+
+
 def test_the_photo_figures_are_those_of_the_record() -> None:
     record = json.loads((REPOSITORY / "docs/results/photos.json").read_text())
     held_out = record["real_photos"]["held_out"]
