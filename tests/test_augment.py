@@ -4,7 +4,7 @@ import torch
 
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN
 from fashion_cnn.on_torch import augment as augmentation
-from fashion_cnn.on_torch.augment import blend, flip, paste, rotate, translate, warp
+from fashion_cnn.on_torch.augment import blend, flip, paste, resize, rotate, translate, warp
 from fashion_cnn.recipes.augmentation import draw_warps, mirrored_in
 from fashion_cnn.recipes.recipe import Recipe
 
@@ -194,3 +194,15 @@ def test_named_classes_alone_are_augmented(images) -> None:
 def test_mixing_is_not_confined(images) -> None:
     recipe = Recipe(translate=1, mixup=1.0, augment_classes=(6,))
     assert (augment(images, recipe, 0) != images).flatten(1).any(1).sum() > 150
+
+
+def test_a_resized_image_keeps_its_greys() -> None:
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8))
+    assert resize(images, 28) is images
+    small = resize(images, 14)
+    assert small.dtype == torch.uint8
+    assert small.shape == (3, 14, 14)
+    assert (resize(torch.full_like(images, 77), 20) == 77).all()
+    means = images.float().mean((1, 2))
+    torch.testing.assert_close(small.float().mean((1, 2)), means, atol=3, rtol=0)
+    assert small.float().std() < images.float().std()

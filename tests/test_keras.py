@@ -177,9 +177,10 @@ def test_a_new_field_of_a_recipe_is_thought_of_here() -> None:
     """What the Keras side does not read, and does not refuse, it would pass over in silence."""
     read_or_refused = """
         name model width blocks seed epochs batch_size validation answer train_images optimizer
-        learning_rate momentum beta2 weight_decay schedule schedule_epochs schedule_factor warmup
-        dropout label_smoothing class_weights ema_decay flip translate rotate randaugment magnitude
-        erase cutout cutmix mixup augment_classes outliers photo precision early_stopping
+        learning_rate momentum beta2 weight_decay schedule schedule_epochs schedule_factor
+        warmup dropout label_smoothing class_weights ema_decay lookahead start_side flip
+        translate rotate randaugment magnitude erase cutout cutmix mixup augment_classes
+        outliers photo precision early_stopping
     """
     assert {item.name for item in dataclasses.fields(Recipe)} == set(read_or_refused.split())
 

@@ -87,6 +87,14 @@ def test_classes_to_augment_are_classes(classes: tuple) -> None:
         Recipe(flip=True, augment_classes=classes)
 
 
+def test_lookahead_needs_an_average_and_small_images_a_network_that_takes_them() -> None:
+    with pytest.raises(UsageError, match="lookahead.*ema_decay above 0"):
+        Recipe(lookahead=5)
+    with pytest.raises(UsageError, match="start_side is 20.*28 pixels alone"):
+        Recipe(start_side=20)
+    assert Recipe(model="resnet", start_side=20).start_side == 20
+
+
 def test_classes_to_augment_need_an_augmentation() -> None:
     with pytest.raises(UsageError, match="nothing to apply to them.*flip, translate"):
         Recipe(mixup=0.5, augment_classes=(6,))

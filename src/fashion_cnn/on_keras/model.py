@@ -22,6 +22,7 @@ _TRAINED = {
     "optimizer": ("adam", "adamw", "sgd"),
     "precision": ("float32",),
     "ema_decay": (0.0,),
+    "start_side": (28,),
     "outliers": (0.0,),
     "photo": (0.0,),
 }

@@ -141,5 +141,13 @@ def blend(images: Tensor, others: Tensor, shares: Tensor) -> Tensor:
     return (share * images + (1 - share) * others).round().to(torch.uint8)
 
 
+def resize(images: Tensor, side: int) -> Tensor:
+    """Shrink (N, 28, 28) uint8 images to (N, side, side); a pixel is a mean of those near it."""
+    if side == images.shape[1]:
+        return images
+    shrunk = F.interpolate(images[:, None].float(), (side, side), mode="bilinear", antialias=True)
+    return shrunk[:, 0].round().to(torch.uint8)
+
+
 def _to(like: Tensor, array: np.ndarray) -> Tensor:
     return torch.from_numpy(array).to(like.device)

@@ -62,19 +62,27 @@ class Learner(Course):
         return self.average or self.model
 
     def count(self, loss: float, correct: int, images: int, seconds: float) -> None:
-        """Note that a step was done, and move the average towards the weights."""
-        if self.average:
-            # The first steps have little past to average over.
-            share = 1 - min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
-            with torch.no_grad():
-                torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
-                    _numbers(self.average), _numbers(self.model), share
-                )
+        """Note that a step was done; the average of the weights follows."""
+        if self.average and (self.step + 1) % max(self.recipe.lookahead, 1) == 0:
+            self._move_average(self.average)
         self.step += 1
         self.loss_sum += loss * images
         self.correct += correct
         self.seen += images
         self.seconds += seconds
+
+    @torch.no_grad()
+    def _move_average(self, average: nn.Module) -> None:
+        """Move the average towards the weights, and with lookahead the weights to the average.
+
+        Source: M. Zhang et al. 2019, arXiv 1907.08610, its slow and fast weights.
+        """
+        slow, fast = _numbers(average), _numbers(self.model)
+        # The first steps have little past to average over.
+        share = 1 - min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(slow, fast, share)  # pyright: ignore[reportPrivateImportUsage]
+        if self.recipe.lookahead:
+            torch._foreach_copy_(fast, slow)  # pyright: ignore[reportPrivateImportUsage]
 
     def arrays(self) -> tuple[Arrays, Arrays]:
         """The weights that answer; the optimiser's state, and with EMA the weights in training."""

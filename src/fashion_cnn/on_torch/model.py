@@ -24,20 +24,19 @@ def check_recipe(recipe: Recipe) -> None:
 
 def build_model(recipe: Recipe) -> nn.Module:
     """The network that a recipe names, started from PyTorch's global generator."""
-    width = recipe.width
+    width, blocks = recipe.width, recipe.blocks
     match recipe.model:
         case "simple_cnn":
             return SimpleCNN(recipe.dropout, width)
         case "strided_cnn":
             return StagedCNN((width, 2 * width, 2 * width), (2, 2, 2), (0, 0, 1), recipe.dropout)
         case "resnet":
-            strides = (2, 2, 2)
-        case "wide_resnet":
-            strides = (1, 2, 2)
+            strides, counts = (2, 2, 2), (blocks, blocks, blocks)
+        case "wide_resnet":  # its first maps are the largest by far
+            strides, counts = (1, 2, 2), (blocks - 1, blocks, blocks)
         case _:
             raise AssertionError(recipe.model)
-    blocks = (recipe.blocks, recipe.blocks, recipe.blocks)
-    return StagedCNN((width, 2 * width, 4 * width), strides, blocks, recipe.dropout)
+    return StagedCNN((width, 2 * width, 4 * width), strides, counts, recipe.dropout)
 
 
 def place(model: nn.Module, device: torch.device, precision: str = "float32") -> nn.Module:

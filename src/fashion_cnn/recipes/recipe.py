@@ -55,7 +55,9 @@ class Recipe:
     width: int = _field(
         32, "channels of the first stage; the later ones have 2 or 4 times as many", low=1
     )
-    blocks: int = _field(1, "resnet, wide_resnet: residual blocks a stage", low=1, high=20)
+    blocks: int = _field(
+        1, "residual blocks a stage; wide_resnet has one fewer in its first", low=1, high=20
+    )
     seed: int = _field(0, "of the split, the start, the order, dropout, augmentation")
 
     epochs: int = _field(50, "passes over the training part", low=1)
@@ -107,6 +109,13 @@ class Recipe:
         0.0, "decay a step of the averaged weights that answer; 0 = off", high=1, open_high=True
     )
 
+    lookahead: int = _field(
+        0, "steps after which the weights return to their average, again and again; 0 = never"
+    )
+
+    start_side: int = _field(
+        28, "pixels: progressive resizing begins with images of this side", low=8, high=28
+    )
     flip: bool = _field(False, "mirror images left to right, each in every other epoch")
     translate: int = _field(0, "shift by up to this many pixels", high=27)
     rotate: float = _field(0.0, "turn by up to this many degrees", high=180)
@@ -148,6 +157,15 @@ class Recipe:
         ):
             raise UsageError(
                 f"class_weights is {self.class_weights}; it must be ten positive numbers, or empty"
+            )
+        if self.lookahead and not self.ema_decay:
+            raise UsageError(
+                "lookahead returns to the average of the weights; it needs an ema_decay above 0"
+            )
+        if self.start_side < 28 and self.model == "simple_cnn":
+            raise UsageError(
+                f"start_side is {self.start_side}, but simple_cnn takes images of 28 pixels alone; "
+                "the other networks take any"
             )
         chosen = self.augment_classes
         if any(type(k) is not int or k not in range(10) for k in chosen) or (
