@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD, load_training
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.classifier import TorchClassifier
+from fashion_cnn.on_torch.device import convolution_dtype
 from fashion_cnn.on_torch.model import (
     SimpleCNN,
     StagedCNN,
@@ -140,6 +141,14 @@ def test_mixed_precision_is_near_float32_and_gives_float32(staged, images) -> No
     assert got.dtype == torch.float32
     assert not torch.equal(got, wanted)
     torch.testing.assert_close(got, wanted, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("unit", ["amx_bf16", "avx512_bf16", "avx512_vnni"])
+def test_bfloat16_is_for_cpus_that_multiply_it(monkeypatch, unit) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {unit: True, "avx2": True})
+    fast = torch.bfloat16 if unit.endswith("bf16") else torch.float32
+    assert convolution_dtype(torch.device("cpu"), "mixed") == fast
+    assert convolution_dtype(torch.device("cpu"), "float32") == torch.float32
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fashion_cnn import __version__
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
-from fashion_cnn.data.split import Split, TrainingData, epoch_order
+from fashion_cnn.data.split import Split, epoch_order
 from fashion_cnn.job import open_training
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.learner import Learner
@@ -34,6 +34,7 @@ from fashion_cnn.run.machine import machine, usable_cores
 from fashion_cnn.run.progress import Progress
 
 _MATMUL_SIZE = 2048
+_TURN = 40  # steps: about half a second, soon against the drift of a machine, long for its caches
 
 
 def benchmark_training(
@@ -43,8 +44,8 @@ def benchmark_training(
 
     hand_written: what the assignment's script does: a DataLoader over PIL images with per-sample
         transforms, NCHW, ReLU before pooling, PyTorch's default Adam, running loss and accuracy.
-    bare: the kernels of our training step in a plain loop: no sampling of our own, no checks, no
-        sums, no records, no checkpoints.
+    bare: the kernels of our training step and nothing else: no sampling of our own, no checks, no
+        sums, no records, no checkpoints. Its steps and ours take turns.
     ours: `train` from start to end, with start-up, sampling, checks, log and checkpoints, less
         its validation pass, which the other two have not.
     keras_fit, keras_ours: Keras's own `fit` on the same arrays, and ours in Keras; both compile
@@ -213,43 +214,56 @@ def hand_written_epoch(directory: Path, recipe: Recipe, threads: int | None) -> 
 def bare_and_our_epoch(
     directory: Path, recipe: Recipe, threads: int | None
 ) -> tuple[float, float, float]:
-    """Mean seconds of two of `bare_epoch` and of `our_epoch`, in the order bare, ours, ours, bare.
+    """Seconds of an epoch of the bare kernels, of ours without its validation, and of our steps.
 
-    A drift of the machine's speed so moves both alike.
+    The two take turns, some steps each: whatever slows the machine down slows both.
     """
     device = configure("cpu", threads, deterministic=False)
     data = open_training(directory, recipe)
-    bare = bare_epoch(data.training, recipe, device)
-    first, second = our_epoch(data, recipe, device), our_epoch(data, recipe, device)
-    bare += bare_epoch(data.training, recipe, device)
-    return bare / 2, (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
-
-
-def bare_epoch(training: Split, recipe: Recipe, device: torch.device) -> float:
-    """Seconds of an epoch of our kernels with no bookkeeping."""
-    images = torch.from_numpy(training.images).to(device)
-    labels = torch.from_numpy(training.labels).to(device)
-    learner = Learner.start(recipe, images, "")
-    began = time.perf_counter()
-    order = torch.from_numpy(epoch_order(len(labels), recipe.seed, 0))
-    for chosen in order.split(recipe.batch_size):
-        loss = F.cross_entropy(learner.model(images[chosen]), labels[chosen])
-        learner.optimizer.zero_grad()
-        loss.backward()
-        learner.optimizer.step()
-    return time.perf_counter() - began
-
-
-def our_epoch(data: TrainingData, recipe: Recipe, device: torch.device) -> tuple[float, float]:
-    """Seconds of a one-epoch `train` less its validation pass, and of its steps alone."""
+    beside = _BareBeside(data.training, recipe, device)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(folder)
         began = time.perf_counter()
-        train(recipe, data, run, device, Interruption(), Progress(quiet=True))
-        whole = time.perf_counter() - began
+        train(recipe, data, run, device, Interruption(), beside)
+        whole = time.perf_counter() - began - beside.bare
         (record,) = run.history
-    steps_alone = len(data.training) / record.images_per_second
-    return whole - (record.seconds - steps_alone), steps_alone
+    trained = len(data.training) / record.images_per_second  # what the epoch counts as training
+    return beside.bare, whole - (record.seconds - trained), beside.ours
+
+
+class _BareBeside(Progress):
+    """Does steps of the bare kernels, on a network of its own, after every few of ours."""
+
+    def __init__(self, training: Split, recipe: Recipe, device: torch.device) -> None:
+        super().__init__(quiet=True)
+        self._images = torch.from_numpy(training.images).to(device)
+        self._labels = torch.from_numpy(training.labels).to(device)
+        self._learner = Learner.start(recipe, self._images, "")
+        order = torch.from_numpy(epoch_order(len(training), recipe.seed, 0))
+        self._batches = order.split(recipe.batch_size)
+        self._done = 0
+        self.bare = self.ours = 0.0
+
+    def begin(self, epochs: int, steps_per_epoch: int, step: int) -> None:
+        self._mark = time.perf_counter()
+
+    def step(self, step: int, loss: float, accuracy: float) -> None:
+        if step % _TURN and step < len(self._batches):
+            return
+        ended = time.perf_counter()
+        self.ours += ended - self._mark
+        for chosen in self._batches[self._done : step]:
+            self._bare_step(chosen)
+        self._done = step
+        self._mark = time.perf_counter()
+        self.bare += self._mark - ended
+
+    def _bare_step(self, chosen: Tensor) -> None:
+        model, optimizer = self._learner.model, self._learner.optimizer
+        loss = F.cross_entropy(model(self._images[chosen]), self._labels[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
 
 
 def _median_ratio(above: list[float], below: list[float]) -> float:

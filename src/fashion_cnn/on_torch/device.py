@@ -58,13 +58,15 @@ def seed_generator(device: torch.device, seed: int) -> None:
 def convolution_dtype(device: torch.device, precision: str) -> torch.dtype:
     """What convolutions compute in: bfloat16 if `precision` is "mixed" and it is fast here.
 
-    It is where the hardware multiplies bfloat16 matrices: Intel's AMX, Nvidia from Ampere on.
-    Anywhere else "mixed" would be slower than float32, and is float32.
+    It is where the hardware multiplies bfloat16: CPUs with AMX (Intel from 2023 on) or AVX512_BF16
+    (AMD from 2022 on), Nvidia from Ampere on. Anywhere else "mixed" would be slower than float32,
+    and is float32.
     """
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+        found = torch.cpu.get_capabilities()
+        fast = device.type == "cpu" and any(map(found.get, ("amx_bf16", "avx512_bf16")))
     return torch.bfloat16 if precision == "mixed" and fast else torch.float32
 
 
