@@ -13,6 +13,7 @@ import pytest
 from fashion_cnn.cli import main
 from fashion_cnn.data import fashion_mnist, fetch
 from fashion_cnn.errors import UsageError
+from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 
@@ -309,7 +310,9 @@ def test_a_reader_of_messages_that_leaves_changes_no_exit_code() -> None:
 
 def test_recipes_lists_and_shows(capsys) -> None:
     assert main(["recipes"]) == 0
-    assert "baseline" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    for name in catalog.RECIPES:
+        assert f"Command   fashion-cnn train {name}\n" in out
     assert main(["recipes", "baseline"]) == 0
     out = capsys.readouterr().out
     assert "learning_rate    0.001" in out

@@ -14,7 +14,9 @@ def recipes(name: str | None) -> None:
     """List the recipes, or show all of NAME."""
     if name is None:
         for known in catalog.RECIPES:
-            print(f"{known:<12} {catalog.description(known).splitlines()[0]}")
+            print(f"{known:<10} {catalog.description(known).splitlines()[0]}")
+            for word, value in catalog.facts(known).items():
+                print(f"{'':<10} {word:<9} {value}")
         return
     recipe = catalog.named(name)
     print(catalog.description(name) + "\n")
