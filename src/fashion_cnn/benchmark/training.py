@@ -8,18 +8,15 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from fashion_cnn import __version__
-from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
+from fashion_cnn.benchmark.hand_written import Plain, hand_written_epoch
 from fashion_cnn.data.split import Split, epoch_order
 from fashion_cnn.job import open_training
 from fashion_cnn.on_torch.device import configure, describe
@@ -95,7 +92,7 @@ def benchmark_training(
     ]
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     flops = {
-        name: _flops(model) for name, model in (("assignment", _Plain()), ("ours", SimpleCNN()))
+        name: _flops(model) for name, model in (("assignment", Plain()), ("ours", SimpleCNN()))
     }
     count = recipe.train_images or 54_000
     rate = flops["assignment"] * count / medians["ours"]
@@ -191,26 +188,6 @@ def matmul_rate(threads: int | None) -> float:
     return 2 * _MATMUL_SIZE**3 / statistics.median(times)
 
 
-def hand_written_epoch(directory: Path, recipe: Recipe, threads: int | None) -> float:
-    """Seconds of an epoch the way the assignment's script does it."""
-    torch.set_num_threads(threads or usable_cores())
-    training = open_training(directory, recipe).training
-    model = _Plain()
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
-    loader = DataLoader(_PILDataset(training), batch_size=recipe.batch_size, shuffle=True)
-    began = time.perf_counter()
-    total, correct = 0.0, 0
-    for images, labels in loader:
-        optimizer.zero_grad()
-        logits = model(images)
-        loss = F.cross_entropy(logits, labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(labels)
-        correct += (logits.argmax(1) == labels).sum().item()
-    return time.perf_counter() - began
-
-
 def bare_and_our_epoch(
     directory: Path, recipe: Recipe, threads: int | None
 ) -> tuple[float, float, float]:
@@ -273,64 +250,8 @@ def _median_ratio(above: list[float], below: list[float]) -> float:
 def _flops(model: nn.Module) -> float:
     """Floating-point operations of a training step an image, counted by PyTorch."""
     images = torch.zeros(8, 28, 28, dtype=torch.uint8)
-    if isinstance(model, _Plain):
+    if isinstance(model, Plain):
         images = torch.zeros(8, 1, 28, 28)
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(model(images), torch.zeros(8, dtype=torch.int64)).backward()
     return counter.get_total_flops() / 8
-
-
-class _Plain(nn.Module):
-    """The assignment's network in its own words."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(1152, 128), nn.ReLU(), nn.Dropout(0.4), nn.Linear(128, 10),
-        )  # fmt: skip
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
-
-
-class _PILDataset(Dataset[tuple[Tensor, int]]):
-    """torchvision 0.28's FashionMNIST with Compose([ToTensor(), Normalize()]), step by step.
-
-    torchvision itself would be a dependency for this benchmark alone.
-    """
-
-    def __init__(self, split: Split) -> None:
-        self.data, self.targets = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-        self.transforms = (_ToTensor(), _Normalize())
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        picture, target = self.data[index], int(self.targets[index])
-        picture = Image.fromarray(picture.numpy())
-        for transform in self.transforms:
-            picture = transform(picture)
-        return cast(Tensor, picture), target
-
-
-class _ToTensor:
-    def __call__(self, picture: Any) -> Tensor:
-        tensor = torch.from_numpy(np.array(picture, np.uint8, copy=True))
-        tensor = tensor.view(picture.size[1], picture.size[0], len(picture.getbands()))
-        return tensor.permute((2, 0, 1)).contiguous().to(dtype=torch.get_default_dtype()).div(255)
-
-
-class _Normalize(nn.Module):
-    def forward(self, tensor: Tensor) -> Tensor:
-        if not tensor.is_floating_point() or tensor.ndim < 3:
-            raise TypeError("not a float image")
-        tensor = tensor.clone()
-        mean = torch.as_tensor((PIXEL_MEAN,), dtype=tensor.dtype, device=tensor.device)
-        std = torch.as_tensor((PIXEL_STD,), dtype=tensor.dtype, device=tensor.device)
-        if (std == 0).any():
-            raise ValueError("std is zero")
-        return tensor.sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
