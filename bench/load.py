@@ -1,10 +1,10 @@
-"""Load a server: what is lost, what is turned away, how long answers take.
+"""Load two servers: what is lost, what is turned away, how long answers take.
 
 python3 bench/load.py PICTURE [--seconds 20] [--json FILE]
 
-Starts `fashion-cnn serve`, measures what one client after another gets (its capacity), then sends
-that rate, twice and ten times as much, each picture on a connection of its own, at fixed instants
-whether or not earlier ones were answered.
+Starts `fashion-cnn serve` and measures what one client after another gets (its capacity), then
+sends that rate, twice and ten times as much, each picture on a connection of its own, at fixed
+instants whether or not earlier ones were answered. Then the same rates to bench/plain_server.py.
 """
 
 import argparse
@@ -20,34 +20,41 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.run.files import to_json
+from fashion_cnn.run.machine import cpu_name, machine
 
 _WARM_UP = 20
 _FACTORS = (1, 2, 10)
+_SERVERS = {
+    "fashion-cnn serve": ["-m", "fashion_cnn", "serve", "--port", "0"],
+    "plain handler": [str(Path(__file__).with_name("plain_server.py"))],
+}
 
 
 def main(picture: Path, seconds: float, output: Path | None) -> None:
     """Run the phases and print a line for each."""
     data = picture.read_bytes()
-    with subprocess.Popen(
-        [sys.executable, "-m", "fashion_cnn", "serve", "--port", "0"],
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        try:
-            assert server.stderr
-            port = int(server.stderr.readline().split("127.0.0.1:")[1].split("/")[0])
-            for _ in range(_WARM_UP):
-                _ask(port, data)
-            alone = [_ask(port, data)[1] for _ in range(100)]
-            rate = 1 / statistics.median(alone)
-            record: dict[str, Any] = {"picture_bytes": len(data), "capacity_per_second": rate}
-            print(f"capacity {rate:.0f} a second, one after another")
-            for factor in _FACTORS:
-                phase = _phase(port, data, factor * rate, seconds)
-                record[f"{factor}x"] = {**phase, "server_rss_mb": _rss(server.pid)}
-                print(f"{factor:>3}x {json.dumps(record[f'{factor}x'])}")
-        finally:
-            server.terminate()
+    record: dict[str, Any] = {"picture_bytes": len(data), "seconds": seconds}
+    record["machine"] = {"cpu": cpu_name(), **machine()}
+    rate = None
+    for name, command in _SERVERS.items():
+        with subprocess.Popen(
+            [sys.executable, *command], stderr=subprocess.PIPE, text=True
+        ) as server:
+            try:
+                assert server.stderr
+                port = int(server.stderr.readline().split("127.0.0.1:")[1].split("/")[0])
+                for _ in range(_WARM_UP):
+                    _ask(port, data)
+                alone = statistics.median(_ask(port, data)[1] for _ in range(100))
+                record[name] = {"alone_p50_ms": 1000 * alone}
+                print(f"{name}: {1000 * alone:.1f} ms, one after another")
+                rate = rate or 1 / alone
+                for factor in _FACTORS:
+                    phase = _phase(port, data, factor * rate, seconds)
+                    record[name][f"{factor}x"] = {**phase, "server_rss_mb": _rss(server.pid)}
+                    print(f"{factor:>3}x {json.dumps(record[name][f'{factor}x'])}")
+            finally:
+                server.terminate()
     if output:
         output.write_bytes(to_json(record))
 
