@@ -1,6 +1,7 @@
 """Keras trains what PyTorch trains: the same batches, steps and records, and it resumes exactly."""
 
 import dataclasses
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from fashion_cnn.data.split import TrainingData, epoch_order
 from fashion_cnn.errors import CheckpointError, DivergedError, UsageError
 from fashion_cnn.on_keras import augment as in_numpy
 from fashion_cnn.on_keras import train as train_module
+from fashion_cnn.on_keras.batches import Batches, read_ahead
 from fashion_cnn.on_keras.learner import Learner
 from fashion_cnn.on_keras.model import build_model
-from fashion_cnn.on_keras.train import Batches, train
+from fashion_cnn.on_keras.train import train
 from fashion_cnn.on_keras.weights import load_weights, shapes, to_keras, to_torch, weight_arrays
 from fashion_cnn.on_torch import augment as in_torch
 from fashion_cnn.on_torch import train as torch_train
@@ -199,6 +201,17 @@ def test_batches_are_those_of_the_epoch_order(small_data) -> None:
     np.testing.assert_array_equal(rest[0][0], parts[3][0])
 
 
+def test_fit_reads_a_dataset_that_does_not_tune_itself(small_data) -> None:
+    """Tuning ends late, and `fit` waits for it; without its length `fit` makes a step too many."""
+    batches = Batches(small_data.training, SHORT, 0, 1)
+    dataset = read_ahead(batches)
+    assert dataset.options().autotune.enabled is False
+    assert dataset.cardinality() == len(batches) == STEPS - 1
+    for (images, shares), (same, theirs) in zip(dataset, batches, strict=True):
+        np.testing.assert_array_equal(images, same)
+        np.testing.assert_array_equal(shares, theirs)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -273,6 +286,17 @@ def test_same_seed_same_bits_other_seed_other_bits(straight, small_data, tmp_pat
     assert [record.step for record in history] == [STEPS, 2 * STEPS]
     assert all(record.images_per_second > 0 and record.seconds > 0 for record in history)
     assert history[1].val_loss < history[0].val_loss
+
+
+def test_what_fit_sets_up_is_counted(small_data, tmp_path, monkeypatch) -> None:
+    def slowly(batches: Batches) -> object:
+        time.sleep(0.5)
+        return read_ahead(batches)
+
+    monkeypatch.setattr(train_module, "read_ahead", slowly)
+    run = go(SHORT, small_data, tmp_path)
+    assert all(record.seconds > 0.5 for record in run.history)
+    assert all(record.images_per_second < 240 / 0.5 for record in run.history)
 
 
 @pytest.mark.parametrize("stops", [[0], [5], [7], [3, 4]])

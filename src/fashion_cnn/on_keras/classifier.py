@@ -33,7 +33,9 @@ def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32
     """Score images without dropout: (N, 28, 28) uint8 to (N, 10) float32."""
     if not len(images):
         return np.empty((0, 10), np.float32)
-    return model.predict(np.ascontiguousarray(images), batch_size=_BATCH, verbose=0)
+    # Not `predict`: on TensorFlow it can end late, see `read_ahead` in batches.py.
+    batches = (images[first : first + _BATCH] for first in range(0, len(images), _BATCH))
+    return np.concatenate([model.predict_on_batch(np.ascontiguousarray(b)) for b in batches])
 
 
 def open_classifier(

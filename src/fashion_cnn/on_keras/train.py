@@ -12,55 +12,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from fashion_cnn.data.split import Split, TrainingData, epoch_order
+from fashion_cnn.data.split import Split, TrainingData
 from fashion_cnn.errors import NotFiniteError
-from fashion_cnn.on_keras.augment import augment
+from fashion_cnn.on_keras.batches import Batches, read_ahead
 from fashion_cnn.on_keras.classifier import predict
 from fashion_cnn.on_keras.learner import Learner
-from fashion_cnn.recipes.augmentation import mirrored_in
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.recipes.schedule import ending, learning_rate, steps_per_epoch
 from fashion_cnn.run.course import CHECKPOINT_SECONDS
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
 from fashion_cnn.run.progress import Progress
-
-
-class Batches(keras.utils.PyDataset):
-    """The batches of one epoch, or what is left of it: uint8 images and the shares of the classes.
-
-    What each holds is a pure function of (seed, epoch, position): those that PyTorch trains on.
-    """
-
-    def __init__(self, split: Split, recipe: Recipe, epoch: int, first: int) -> None:
-        """Shuffle.
-
-        Args:
-            split: the training part.
-            recipe: its `seed`, `batch_size` and augmentation.
-            epoch: counted from 0.
-            first: the batch to begin with, counted from 0.
-        """
-        super().__init__()
-        self._split, self._recipe, self._first = split, recipe, first
-        self._steps = steps_per_epoch(recipe, len(split))
-        self._step = epoch * self._steps
-        self._order = epoch_order(len(split), recipe.seed, epoch)
-        self._mirrored = mirrored_in(epoch, len(split), recipe.seed) if recipe.flip else None
-
-    def __len__(self) -> int:
-        return self._steps - self._first
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        batch, size = self._first + index, self._recipe.batch_size
-        chosen = self._order[batch * size : (batch + 1) * size]
-        return augment(
-            self._split.images[chosen],
-            self._split.labels[chosen],
-            self._recipe,
-            self._step + batch,
-            None if self._mirrored is None else self._mirrored[chosen],
-        )
 
 
 class Recorder(keras.callbacks.Callback):
@@ -85,7 +47,6 @@ class Recorder(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Go on with the sums of an epoch that was begun before."""
         self._learner.write_sums()
-        self._mark = time.perf_counter()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Set the learning rate."""
@@ -132,6 +93,7 @@ class Recorder(keras.callbacks.Callback):
         self._save()
         self._run.record_history(self._learner.history)
         self._progress.epoch(record)
+        self._mark = time.perf_counter()
 
     def _sync(self) -> None:
         """Bring the variables up to date: JAX trains on a copy of them until it is asked."""
@@ -188,7 +150,7 @@ def train(
         epoch, first = divmod(learner.step, steps)
         try:
             learner.model.fit(
-                Batches(data.training, recipe, epoch, first),
+                read_ahead(Batches(data.training, recipe, epoch, first)),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 callbacks=[recorder],
