@@ -1,6 +1,10 @@
-"""Keras trains what PyTorch trains: the same batches, steps and records, and it resumes exactly."""
+"""Keras trains what PyTorch trains: the same batches, steps and records, and it resumes exactly.
+
+On TensorFlow, unless KERAS_BACKEND names another backend; tests/test_keras_job.py tries torch.
+"""
 
 import dataclasses
+import os
 import time
 from pathlib import Path
 
@@ -108,8 +112,9 @@ def test_the_start_is_pytorchs_distribution() -> None:
     for name in theirs:
         if name in ("mean", "std"):
             continue
-        reach = np.abs(theirs[name].numpy()).max()
-        assert np.abs(ours[name]).max() == pytest.approx(reach, rel=0.2), name
+        reach = theirs[name.replace("bias", "weight")][0].numel() ** -0.5
+        for start in (ours[name], theirs[name].numpy()):
+            assert 0.5 * reach < np.abs(start).max() <= reach, name
         if ours[name].size > 1000:
             assert ours[name].std() == pytest.approx(theirs[name].std().item(), rel=0.05)
             assert abs(ours[name].mean()) < 0.1 * reach
@@ -201,6 +206,7 @@ def test_batches_are_those_of_the_epoch_order(small_data) -> None:
     np.testing.assert_array_equal(rest[0][0], parts[3][0])
 
 
+@pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="TensorFlow's alone")
 def test_fit_reads_a_dataset_that_does_not_tune_itself(small_data) -> None:
     """Tuning ends late, and `fit` waits for it; without its length `fit` makes a step too many."""
     batches = Batches(small_data.training, SHORT, 0, 1)

@@ -8,11 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = REPOSITORY / "fashion_mnist_cnn.py"
-SMALL = ["--epochs", "2", "--train-images", "1600", "--threads", "1"]
+SMALL = ["--epochs", "2", "--train-images", "1600", "--threads", "2", "--deterministic"]
 
 WITHOUT = """
 import runpy, sys
@@ -105,18 +107,25 @@ def test_the_script_leaves_every_deliverable_without_pytorch(results) -> None:
     ], "nothing of what TensorFlow says of itself"  # fmt: skip
     environment = json.loads((folder / "environment.json").read_text())
     assert (environment["framework"], environment["backend"]) == ("keras", "tensorflow")
-    assert environment["threads"] == 1
+    assert (environment["threads"], environment["deterministic"]) == (2, True)
     assert metrics(folder)["evaluated_in"] == "keras"
     assert metrics(folder)["best"]["test"]["accuracy"] > 0.4
 
 
-def test_pytorch_alone_evaluates_a_keras_run(results, real_data) -> None:
+@pytest.mark.parametrize(
+    ("framework", "absent", "backend"),
+    [("pytorch", "keras,tensorflow", ""), ("keras", "tensorflow", "torch")],
+)
+def test_pytorch_alone_evaluates_a_keras_run(
+    results, real_data, framework: str, absent: str, backend: str
+) -> None:
+    """And so does Keras on it."""
     folder, _ = results
     before = metrics(folder)
-    words = ["evaluate", folder, "--framework", "pytorch"]
-    finish(start(real_data, *words, absent="keras,tensorflow"))
+    more = {"absent": absent, **({"KERAS_BACKEND": backend} if backend else {})}
+    finish(start(real_data, "evaluate", folder, "--framework", framework, **more))
     after = metrics(folder)
-    assert (after["framework"], after["evaluated_in"]) == ("keras", "pytorch")
+    assert (after["framework"], after["evaluated_in"]) == ("keras", framework)
     for checkpoint in ("best", "final"):
         for part in ("validation", "test"):
             a, b = (m[checkpoint][part] for m in (before, after))
@@ -137,6 +146,23 @@ def test_keras_alone_evaluates_a_pytorch_run(real_data, tmp_path) -> None:
     words = ["train", "--resume", "--framework", "keras", "--epochs", "3", "--output", run]
     err = finish(start(real_data, *words, absent="torch"), code=2)
     assert "is a run in pytorch and goes on in that alone" in err
+
+
+@pytest.mark.parametrize(
+    ("framework", "absent"), [("pytorch", "keras,tensorflow"), ("keras", "torch")]
+)
+def test_either_framework_alone_reports_and_predicts(
+    results, real_data, tmp_path, framework: str, absent: str
+) -> None:
+    folder, page = results[0], tmp_path / "report.html"
+    words = ["report", folder, "--heat-maps", "--framework", framework, "--output", page]
+    finish(start(real_data, *words, absent=absent))
+    assert "px heat" in page.read_text()
+    picture = tmp_path / "shirt.png"
+    Image.fromarray(np.kron(np.eye(3, dtype=np.uint8) * 200, np.ones((20, 20), np.uint8))).save(
+        picture
+    )
+    finish(start(real_data, "predict", picture, absent=absent))
 
 
 def wait_for_line(process: subprocess.Popen, text: str) -> None:
@@ -186,11 +212,23 @@ def test_on_the_torch_backend_and_resumed_on_it(real_data, tmp_path) -> None:
     assert float(second) < float(first)
 
 
+def test_on_the_torch_backend_it_learns_and_resumes_as_on_tensorflow() -> None:
+    """Some of tests/test_keras.py; all of it: KERAS_BACKEND=torch pytest tests/test_keras.py."""
+    some = "nearly or rich_run or roll_back or is_counted"
+    tests = str(Path(__file__).with_name("test_keras.py"))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests, "-k", some]
+    environment = os.environ | {"KERAS_BACKEND": "torch"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+    assert done.returncode == 0, done.stdout
+    assert "4 passed" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("absent", "backend", "words"),
     [
         ("keras", "tensorflow", "keras is not installed, which Keras on tensorflow needs"),
         ("tensorflow", "tensorflow", "tensorflow is not installed"),
+        ("torch", "torch", "torch is not installed, which Keras on torch needs"),
         ("none", "theano", "KERAS_BACKEND is 'theano'; it must be one of tensorflow, torch, jax"),
     ],
 )

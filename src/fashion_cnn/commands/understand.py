@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.commands.options import FILE, data_dir_option
+from fashion_cnn.commands.options import FILE, data_dir_option, framework_option
 from fashion_cnn.commands.output import say, write
 
 
@@ -12,20 +12,27 @@ from fashion_cnn.commands.output import say, write
 @click.argument("run", type=click.Path(path_type=Path))
 @data_dir_option
 @click.option("--output", type=FILE, help="HTML file  [RUN/report.html]")
-@click.option("--heat-maps", is_flag=True, help="show where the network looked (needs PyTorch)")
-def report(run: Path, data_dir: Path | None, output: Path | None, heat_maps: bool) -> None:
+@click.option("--heat-maps", is_flag=True, help="show where the network looked")
+@framework_option("the run's own; for the heat maps alone")
+def report(
+    run: Path,
+    data_dir: Path | None,
+    output: Path | None,
+    heat_maps: bool,
+    framework: str | None,
+) -> None:
     """Make one offline HTML page of RUN, from its folder and the images alone.
 
     To show test images it opens the test set, which is counted; nothing is measured on it.
     """
+    from fashion_cnn.frameworks import Hardware, hardware_as_before
     from fashion_cnn.reporting import report
     from fashion_cnn.run.folder import Run
 
     opened, classifier = Run.open(run), None
     if heat_maps:
-        from fashion_cnn.on_torch.classifier import open_classifier
-
-        classifier = open_classifier(opened)
+        hardware = hardware_as_before(Hardware(framework=framework), opened)
+        classifier = hardware.room("classifier").open_classifier(opened)
     write(str(report.report(opened, data_dir=data_dir, output=output, classifier=classifier)))
 
 
