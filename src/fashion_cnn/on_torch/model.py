@@ -10,7 +10,9 @@ from torch.nn.grad import conv2d_input
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.on_torch.device import convolution_dtype
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
+from fashion_cnn.on_torch.timm_network import TimmCNN, check_name
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.start import timm_name
 
 _PATCH = 2
 _WHITENING_EPSILON = 5e-4  # Source: K. Jordan 2024, arXiv 2404.00498
@@ -19,11 +21,15 @@ _HEAD_SCALE = 0.1  # on the logits, so that they start small
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Raise `UsageError` for what PyTorch does not train: nothing that a recipe can ask for."""
+    """Raise `UsageError` for what PyTorch does not train: a network that timm does not have."""
+    if name := timm_name(recipe.model):
+        check_name(name)
 
 
 def build_model(recipe: Recipe) -> nn.Module:
     """The network that a recipe names, started from PyTorch's global generator."""
+    if name := timm_name(recipe.model):
+        return TimmCNN(name, recipe.dropout, recipe.input_side)
     width, blocks = recipe.width, recipe.blocks
     match recipe.model:
         case "simple_cnn":
