@@ -110,13 +110,6 @@ def test_two_ranks_fine_tune_as_one_does(alone, real_data, tmp_path) -> None:
         assert a.train_loss == pytest.approx(b.train_loss, abs=TOLERANCE)
 
 
-def test_ranks_refuse_batch_norms_that_see_a_share_alone() -> None:
-    model = torch.nn.Sequential(torch.nn.BatchNorm2d(3))
-    with pytest.raises(UsageError, match="timm's networks train in one process"):
-        Ranks(0, 2).together(model)
-    assert ALONE.together(model) is model
-
-
 def test_a_killed_rank_is_started_again_and_goes_on(alone, real_data, tmp_path) -> None:
     run = tmp_path / "killed"
     process = torchrun(run, real_data, *FLAGS, restarts=1)

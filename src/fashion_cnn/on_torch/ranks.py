@@ -76,18 +76,11 @@ class Ranks:
         """Wrap a model so that its gradients are the means over the ranks.
 
         Args: in_parts: there will be steps in which some parameters have no gradient.
-
-        Raises:
-            UsageError: it has batch norms that would see a rank's share alone.
         """
         if self.size == 1:
             return model
         for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d) and not isinstance(module, BatchNorm):
-                raise UsageError(
-                    f"timm's networks train in one process: their batch norm would see 1 of "
-                    f"{self.size} parts of a batch"
-                )
+            assert isinstance(module, BatchNorm) or not isinstance(module, nn.BatchNorm2d)
             if isinstance(module, BatchNorm | Dropout):
                 module.ranks = self
         return DistributedDataParallel(

@@ -112,8 +112,7 @@ def train(
         "finished", "stopped early" or "interrupted"; a checkpoint of that moment is published.
 
     Raises:
-        UsageError: a batch is larger than the training part, or smaller than the ranks are many;
-            or several ranks are to train a network of timm's.
+        UsageError: a batch is larger than the training part, or smaller than the ranks are many.
         ModelError: what training is to start from is missing, or not what it should be.
         CheckpointError: `resume`, and there is nothing to resume from.
         DivergedError: the loss stayed non-finite after `MOST_ROLLBACKS` roll-backs.
