@@ -331,6 +331,12 @@ def test_from_the_command_line(elsewhere, capsys) -> None:
     assert main(["train", "--resume", "--epochs", "2", "--threads", "1", "--name", "after"]) == 0
     assert main(["evaluate", "runs/after", "--framework", "keras"]) == 0
 
+    before = sorted(Path("runs/after").rglob("*"))
+    itself = ["--init-from", "runs/after/checkpoints/best/model.safetensors", "--overwrite"]
+    assert main(["train", *TINY, *itself, "--name", "after"]) == 2
+    assert "which the new run would replace" in capsys.readouterr().err
+    assert sorted(Path("runs/after").rglob("*")) == before
+
     for words in (start, ["--init-from", "runs/after", "--freeze", "1"]):
         assert main(["train", *TINY, *words, "--framework", "keras", "--name", "k"]) == 2
         assert "init_from is 'runs/" in capsys.readouterr().err

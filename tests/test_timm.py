@@ -140,6 +140,7 @@ def test_names_that_timm_does_not_know() -> None:
         ("timm:mobilenetv2_10", "no network 'mobilenetv2_10' .did you mean 'mobilenetv2_1"),
         ("timm:", "timm has no network ''"),
         ("timm:mobilenetv2_100.ra_in2k", "no weights 'mobilenetv2_100.ra_in2k' .did you mean"),
+        ("timm:vit_tiny_patch16_224", "input_side is 96; for vit_tiny_patch16_224 it must be 224"),
     ):
         with pytest.raises(UsageError, match=words):
             check_recipe(Recipe(model=model))
@@ -216,6 +217,7 @@ def test_the_life_of_a_run(elsewhere, small, capsys) -> None:
     assert main(["evaluate", "runs/mobile"]) == 0
     assert main(["report", "runs/mobile"]) == 0
     assert main(["compare", "runs/mobile", "runs/other"]) == 0
+    assert Run("runs/mobile").environment["timm"] == timm_network._timm().__version__
     assert "--model timm:mobilenetv2_035" in Path("runs/mobile/report.html").read_text()
     for words, code, said in (
         (

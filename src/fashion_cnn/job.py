@@ -25,7 +25,7 @@ from fashion_cnn.run import launch
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
 from fashion_cnn.run.progress import Progress
-from fashion_cnn.run.weights import has_seen_validation
+from fashion_cnn.run.weights import check_apart, has_seen_validation
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def train(
         joined = hardware.room("ranks").joined
         hardware.room("model").check_recipe(recipe)
         seen = not resume and has_seen_validation(recipe, SHA256)
-        if not resume and starts_from_weights(recipe):
+        if not resume and starts_from_weights(recipe):  # in PyTorch: Keras has refused it
+            check_apart(recipe, run)
             recipe, weights = hardware.room("start").starting_weights(recipe)
             progress.say(describe_start(recipe, weights, seen=seen))
         device = on.configure(hardware.device, hardware.threads, hardware.deterministic)

@@ -77,8 +77,8 @@ class TimmCNN(nn.Module):
         return found
 
 
-def check_name(name: str) -> None:
-    """Raise `UsageError` unless timm has a network of that name."""
+def check_network(name: str, side: int) -> None:
+    """Raise `UsageError` unless timm has a network of that name, which takes images of `side`."""
     timm = _timm()
     plain = name.partition(".")[0]
     if not timm.is_model(plain):
@@ -88,6 +88,11 @@ def check_name(name: str) -> None:
         raise UsageError(
             f"timm has no weights {name!r}{nearest(name, known)}; leave out what follows the dot "
             "for its default"
+        )
+    config = timm.get_pretrained_cfg(name)
+    if config and config.fixed_input_size and config.input_size[-1] != side:
+        raise UsageError(
+            f"input_side is {side}; for {name} it must be {config.input_size[-1]}, all it takes"
         )
 
 

@@ -290,9 +290,10 @@ def _check(item: dataclasses.Field[Any], value: Any) -> None:
         raise UsageError(f"{item.name} is {value!r}; it must be of type {wanted.__name__}")
     theirs = bool(rule["prefix"]) and value.startswith(rule["prefix"])
     if rule["choices"] and value not in rule["choices"] and not theirs:
+        more = f", or {rule['prefix']}NAME" if rule["prefix"] else ""
         raise UsageError(
             f"{item.name} is {value!r}{nearest(value, list(rule['choices']))}; "
-            f"it must be one of {', '.join(rule['choices'])}"
+            f"it must be one of {', '.join(rule['choices'])}{more}"
         )
     if wanted in (int, float):
         above = value > rule["low"] if rule["open_low"] else value >= rule["low"]

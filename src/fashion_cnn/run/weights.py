@@ -92,4 +92,13 @@ def has_seen_validation(recipe: Recipe, data: Any) -> bool:
     if not recipe.init_from or not before.exists() or before.environment.get("data_sha256") != data:
         return False
     parts = [(one.seed, one.validation) for one in (before.recipe, recipe)]
-    return parts[0] != parts[1]
+    return parts[0] != parts[1] or before.split.get("validation_seen_before") is True
+
+
+def check_apart(recipe: Recipe, run: Run) -> None:
+    """Raise `UsageError` if a new run would replace the weights that it is to start from."""
+    start = recipe.init_from
+    if start and Path(start).resolve().is_relative_to(run.path.resolve()):
+        raise UsageError(
+            f"init_from is {start!r}, which the new run would replace; give another --output"
+        )
