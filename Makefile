@@ -21,7 +21,7 @@ help:  ## list the targets
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-keras.txt
 	@touch $@
 
-.venv/dev: .venv/runtime requirements-keras.txt requirements-tune-track.txt requirements-dev.txt
+.venv/dev: .venv/runtime requirements-keras.txt requirements-tune-track.txt requirements-transfer.txt requirements-dev.txt
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt
 	@touch $@
 

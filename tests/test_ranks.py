@@ -95,6 +95,21 @@ def test_two_ranks_learn_what_one_does(alone, real_data, tmp_path) -> None:
     assert two.environment["ranks"] == 2
 
 
+def test_two_ranks_fine_tune_as_one_does(alone, real_data, tmp_path) -> None:
+    """In the first of two epochs the head alone has gradients to share."""
+    flags = [*FLAGS, "--init-from", str(alone), "--freeze", "1", "--no-test"]
+    one = [*flags, "--output", str(tmp_path / "one"), "--data-dir", str(real_data)]
+    assert main(["train", *one]) == 0
+    _, said = torchrun(tmp_path / "two", real_data, *flags).communicate(timeout=200)
+    assert said.count("epoch   2/2") == 1, said
+    assert said.count("starting from") == 1
+    for name, array in weights(tmp_path / "one").items():
+        found = weights(tmp_path / "two")[name]
+        np.testing.assert_allclose(found, array, atol=TOLERANCE, err_msg=name)
+    for a, b in zip(Run(tmp_path / "one").history, Run(tmp_path / "two").history, strict=True):
+        assert a.train_loss == pytest.approx(b.train_loss, abs=TOLERANCE)
+
+
 def test_a_killed_rank_is_started_again_and_goes_on(alone, real_data, tmp_path) -> None:
     run = tmp_path / "killed"
     process = torchrun(run, real_data, *FLAGS, restarts=1)

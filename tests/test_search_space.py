@@ -68,3 +68,11 @@ def test_a_space_is_what_was_typed() -> None:
         assert values["batch_size"] in (64, 128, 192, 256)
         study.tell(trial, state=TrialState.FAIL)
     assert parse_space([str(dimension) for dimension in space], catalog.named("fast"), {}) == space
+
+
+def test_names_with_a_colon_are_choices() -> None:
+    recipe = catalog.named("baseline")
+    (models,) = parse_space(["model=timm:resnet18,simple_cnn"], recipe, {})
+    assert models.choices == ("timm:resnet18", "simple_cnn")
+    (starts,) = parse_space(["init-from=a:b,c"], recipe, {})
+    assert starts.choices == ("a:b", "c")

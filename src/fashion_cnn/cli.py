@@ -25,6 +25,7 @@ _EXTRAS = {
     **dict.fromkeys(("fastapi", "uvicorn"), "serve"),
     **dict.fromkeys(("optuna", "sqlalchemy"), "tune"),
     **dict.fromkeys(("tensorboard", "mlflow"), "track"),
+    **dict.fromkeys(("timm", "torchvision", "huggingface_hub"), "transfer"),
 }
 """What installs a module that only some commands need: see pyproject.toml."""
 

@@ -28,7 +28,7 @@ class ImageError(FashionCNNError):
 
 
 class ModelError(FashionCNNError):
-    """An exported model is missing, or is not what it should be."""
+    """An exported model, or weights to start from, are missing or not what they should be."""
 
     exit_code = 3
 

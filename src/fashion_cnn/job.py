@@ -19,10 +19,13 @@ from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.frameworks import Hardware, check_framework, hardware_as_before, note_changes
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.recipes.schedule import ending, steps_per_epoch
+from fashion_cnn.recipes.start import starts_from_weights
+from fashion_cnn.reporting.summary import describe_start
 from fashion_cnn.run import launch
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
 from fashion_cnn.run.progress import Progress
+from fashion_cnn.run.weights import check_apart, has_seen_validation
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def train(
             framework is not installed, or not the resumed run's.
         DataError: the data set is missing or is not what it should be.
         CheckpointError: there is nothing to resume from.
+        ModelError: the weights to start from are missing or are not what they should be.
         DivergedError: the loss stayed non-finite.
         OSError: the disk is full or failing.
     """
@@ -101,11 +105,17 @@ def train(
         on, train_network = hardware.room("device"), hardware.room("train").train
         joined = hardware.room("ranks").joined
         hardware.room("model").check_recipe(recipe)
+        seen = not resume and has_seen_validation(recipe, SHA256)
+        if not resume and starts_from_weights(recipe):  # in PyTorch: Keras has refused it
+            check_apart(recipe, run)
+            recipe, weights = hardware.room("start").starting_weights(recipe)
+            progress.say(describe_start(recipe, weights, seen=seen))
         device = on.configure(hardware.device, hardware.threads, hardware.deterministic)
         with Interruption() as interruption, run.lock():
             if not resume:
                 run.prepare(overwrite=overwrite)
                 split = {**_describe_split(recipe, data, steps), "test_sealed": not test}
+                split |= {"validation_seen_before": True} if seen else {}
                 run.describe(_environment(on.describe(device)), split)
             else:
                 note_changes(run, on.describe(device), progress)

@@ -12,7 +12,7 @@ from keras import layers
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.data.randomness import seed_of
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.recipe import Recipe, format_value
 
 # What ~/.keras/keras.json says must not change a model.
 _FIXED: dict[str, Any] = {"dtype": "float32"}
@@ -23,6 +23,8 @@ _TRAINED = {
     "precision": ("float32",),
     "ema_decay": (0.0,),
     "start_side": (28,),
+    "init_from": ("",),
+    "freeze": (0,),
     "outliers": (0.0,),
     "photo": (0.0,),
 }
@@ -48,7 +50,7 @@ def build_model(recipe: Recipe) -> keras.Model:
 def _check(recipe: Recipe, name: str, allowed: tuple[object, ...]) -> None:
     value = getattr(recipe, name)
     if value not in allowed:
-        values = " or ".join(str(item) for item in allowed)
+        values = " or ".join(format_value(item) for item in allowed)
         raise UsageError(
             f"{name} is {value!r}, which Keras does not do here; with --framework keras it must "
             f"be {values}"

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 from typing import Any
 
 import torch
@@ -72,9 +73,11 @@ def convolution_dtype(device: torch.device, precision: str) -> torch.dtype:
 
 def describe(device: torch.device) -> dict[str, Any]:
     """The versions, hardware and settings that numbers depend on, for `environment.json`."""
+    timm = sys.modules.get("timm")  # imported where the network is one of its
     return {
         "framework": "pytorch",
         "torch": torch.__version__,
+        **({"timm": timm.__version__} if timm else {}),
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
         "threads": torch.get_num_threads(),

@@ -16,9 +16,13 @@ from fashion_cnn.on_torch.optim import (
     optimizer_arrays,
     trained_parameters,
 )
+from fashion_cnn.on_torch.ranks import Dropout
+from fashion_cnn.on_torch.start import HEAD, take_weights
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.schedule import steps_per_epoch
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint
 from fashion_cnn.run.course import Course, check_optimizer_arrays
+from fashion_cnn.run.weights import Weights
 
 _WHITENED = 5000  # images: 4 million patches for the 4 x 4 numbers of their covariance
 
@@ -30,31 +34,54 @@ class Learner(Course):
     Attributes:
         model: trained by `optimizer`.
         average: exponential moving average of `model`, which then answers; None without EMA.
+        frozen_steps: at first, in which the head alone learns.
     """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     average: nn.Module | None
+    frozen_steps: int = 0
 
     @classmethod
-    def start(cls, recipe: Recipe, images: Tensor, fingerprint: str) -> "Learner":
-        """Build the network at its seeded start, on the device of the training images.
+    def start(
+        cls, recipe: Recipe, images: Tensor, fingerprint: str, weights: Weights | None = None
+    ) -> "Learner":
+        """Build the network at its start, seeded or given, on the device of the training images.
 
-        Args: images: (N, 28, 28) uint8; a network with a whitening layer fits it to the first.
+        Args:
+            images: (N, 28, 28) uint8; a network with a whitening layer fits it to the first.
+            weights: what it starts from, if not from a seed alone; as `start.fit` gives them.
         """
         torch.manual_seed(seed_of(recipe.seed, "start"))
         model = build_model(recipe)
         if isinstance(model, StagedCNN):
             model.fit_whitening(images[:_WHITENED].cpu())
+        if weights:
+            take_weights(model, weights)
         model = place(model, images.device, recipe.precision).train()
         average = copy.deepcopy(model).requires_grad_(False) if recipe.ema_decay else None
         return cls(
             model=model,
             optimizer=build_optimizer(recipe, model),
             average=average,
+            frozen_steps=recipe.freeze and recipe.freeze * steps_per_epoch(recipe, len(images)),
             recipe=recipe,
             fingerprint=fingerprint,
         )
+
+    def freeze(self, frozen: bool) -> None:
+        """Let the head alone learn, or all that is there to be learned.
+
+        What does not learn acts as it does when it answers: batch norm goes by its statistics of
+        before, and leaves them as they are.
+        """
+        learned = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+        for name, parameter in self.model.named_parameters():
+            if id(parameter) in learned and not name.startswith(HEAD):
+                parameter.requires_grad_(not frozen)
+        for name, module in self.model.named_children():
+            if not isinstance(module, Dropout) and not f"{name}.".startswith(HEAD):
+                module.train(not frozen)
 
     @property
     def answering(self) -> nn.Module:
@@ -96,6 +123,8 @@ class Learner(Course):
 
     def take(self, found: Checkpoint) -> None:
         """Become what a checkpoint holds; raises `CheckpointError` if it does not fit."""
+        if self.frozen_steps:  # the optimiser has a state for what the step before changed
+            self.freeze(found.state["step"] <= self.frozen_steps)
         load_weights(self.answering, found.model, str(found.path))
         rest = dict(found.optimizer)
         if self.average:

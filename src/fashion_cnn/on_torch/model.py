@@ -8,9 +8,13 @@ from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
+from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.device import convolution_dtype
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
+from fashion_cnn.on_torch.timm_network import TimmCNN, check_network
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.start import timm_name
+from fashion_cnn.run import launch
 
 _PATCH = 2
 _WHITENING_EPSILON = 5e-4  # Source: K. Jordan 2024, arXiv 2404.00498
@@ -19,11 +23,22 @@ _HEAD_SCALE = 0.1  # on the logits, so that they start small
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Raise `UsageError` for what PyTorch does not train: nothing that a recipe can ask for."""
+    """Raise `UsageError` for what PyTorch does not train.
+
+    That is a network that timm does not have, or not for images of that side; and one that it has,
+    on several ranks, where its batch norm would see a rank's share of a batch alone.
+    """
+    if (name := timm_name(recipe.model)) is None:
+        return
+    check_network(name, recipe.input_side)
+    if launch.ranks() > 1:
+        raise UsageError(f"{recipe.model} trains in one process here; leave torchrun out")
 
 
 def build_model(recipe: Recipe) -> nn.Module:
     """The network that a recipe names, started from PyTorch's global generator."""
+    if (name := timm_name(recipe.model)) is not None:
+        return TimmCNN(name, recipe.dropout, recipe.input_side)
     width, blocks = recipe.width, recipe.blocks
     match recipe.model:
         case "simple_cnn":

@@ -71,6 +71,8 @@ class Muon(torch.optim.Optimizer):
         self._rest.step()
         group = self.param_groups[0]
         for filters in group["params"]:
+            if filters.grad is None:  # frozen
+                continue
             state = self.state[filters]
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(filters)
@@ -100,7 +102,8 @@ def orthogonalise(matrix: Tensor) -> Tensor:
 
 def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
     """The Euclidean norm of all gradients together; not finite where one of them is not."""
-    gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    gradients = [p.grad for p in parameters if p.grad is not None]  # what is frozen has none
     # What torch.nn.utils.get_total_norm calls after sorting by device, which costs 1 % of a step.
     norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
     return torch.linalg.vector_norm(torch.stack(norms)).item()

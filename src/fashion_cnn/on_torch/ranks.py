@@ -72,14 +72,20 @@ class Ranks:
                 f"and there are {self.size} ranks; choose another --batch-size"
             )
 
-    def together(self, model: nn.Module) -> nn.Module:
-        """Wrap a model so that its gradients are the means over the ranks."""
+    def together(self, model: nn.Module, *, in_parts: bool = False) -> nn.Module:
+        """Wrap a model so that its gradients are the means over the ranks.
+
+        Args: in_parts: there will be steps in which some parameters have no gradient.
+        """
         if self.size == 1:
             return model
         for module in model.modules():
+            assert isinstance(module, BatchNorm) or not isinstance(module, nn.BatchNorm2d)
             if isinstance(module, BatchNorm | Dropout):
                 module.ranks = self
-        return DistributedDataParallel(model, forward_sync_buffers=False)
+        return DistributedDataParallel(
+            model, forward_sync_buffers=False, find_unused_parameters=in_parts
+        )
 
 
 ALONE = Ranks()

@@ -17,6 +17,7 @@ from fashion_cnn.on_torch.device import seed_generator
 from fashion_cnn.on_torch.learner import Learner
 from fashion_cnn.on_torch.optim import gradient_norm
 from fashion_cnn.on_torch.ranks import ALONE, Ranks
+from fashion_cnn.on_torch.start import starting_weights
 from fashion_cnn.recipes.augmentation import mirrored_in
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.recipes.schedule import ending, image_side, learning_rate, steps_per_epoch
@@ -112,6 +113,7 @@ def train(
 
     Raises:
         UsageError: a batch is larger than the training part, or smaller than the ranks are many.
+        ModelError: what training is to start from is missing, or not what it should be.
         CheckpointError: `resume`, and there is nothing to resume from.
         DivergedError: the loss stayed non-finite after `MOST_ROLLBACKS` roll-backs.
         OSError: the disk is full or failing.
@@ -121,10 +123,13 @@ def train(
     images, labels = _to_device(data.training, device)
     held_out = _to_device(data.validation, device)
     began = time.perf_counter()
-    learner = Learner.start(recipe, images, recipe.fingerprint(data.fingerprint()))
-    network = ranks.together(learner.model)
+    recipe, weights = (recipe, None) if resume else starting_weights(recipe)
+    learner = Learner.start(recipe, images, recipe.fingerprint(data.fingerprint()), weights)
+    network = ranks.together(learner.model, in_parts=recipe.freeze > 0)
     learner.seconds = time.perf_counter() - began
     learner.begin(run, progress, resume=resume)
+    if weights:
+        run.log("took weights", file=str(weights.file), sha256=weights.sha256, anew=weights.anew)
 
     shuffled, order, mirrored = -1, labels, None
     saved = time.monotonic()
@@ -145,6 +150,8 @@ def train(
                     sides = mirrored_in(epoch, len(labels), recipe.seed)
                     mirrored = torch.from_numpy(sides).to(device)
             chosen = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
+            if recipe.freeze:
+                learner.freeze(learner.step < learner.frozen_steps)
             rate = learning_rate(recipe, learner.step, steps, learner.val_losses)
             rate *= 0.5**learner.rollbacks
             batch_images, batch_labels = augment(

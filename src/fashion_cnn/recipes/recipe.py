@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.recipes.start import TIMM, check_start
 
 
 def _field(
@@ -19,6 +20,7 @@ def _field(
     low: float = 0,
     high: float = math.inf,
     choices: tuple[str, ...] = (),
+    prefix: str = "",
     flag: str = "",
     open_low: bool = False,
     open_high: bool = False,
@@ -31,6 +33,7 @@ def _field(
             "low": low,
             "high": high,
             "choices": choices,
+            "prefix": prefix,
             "flag": flag,
             "open_low": open_low,
             "open_high": open_high,
@@ -50,7 +53,10 @@ class Recipe:
 
     name: str = _field("baseline", "the catalogue entry that this recipe began as")
     model: str = _field(
-        "simple_cnn", "the network", choices=("simple_cnn", "strided_cnn", "resnet", "wide_resnet")
+        "simple_cnn",
+        "the network; one of timm's is timm:NAME",
+        choices=("simple_cnn", "strided_cnn", "resnet", "wide_resnet"),
+        prefix=TIMM,
     )
     width: int = _field(
         32, "channels of the first stage; the later ones have 2 or 4 times as many", low=1
@@ -69,6 +75,14 @@ class Recipe:
         "best", "the checkpoint that the report speaks of", choices=("best", "final")
     )
     train_images: int = _field(0, "train on a stratified sample of this size; 0 = on all")
+
+    init_from: str = _field("", "start from these weights: a run folder or a safetensors file")
+    init_sha256: str = _field("", "of that file, which must have it; empty = as it is found")
+    freeze: int = _field(0, "epochs at first in which the last layer alone learns")
+    pretrained: bool = _field(True, "timm: without init_from, start from the weights on its hub")
+    input_side: int = _field(
+        96, "timm: pixels of the side to which the network enlarges images", low=32, high=512
+    )
 
     optimizer: str = _field(
         "adam", "how gradients become steps", choices=("adam", "adamw", "sgd", "muon")
@@ -167,6 +181,7 @@ class Recipe:
                 f"start_side is {self.start_side}, but simple_cnn takes images of 28 pixels alone; "
                 "the other networks take any"
             )
+        check_start(self)
         chosen = self.augment_classes
         if any(type(k) is not int or k not in range(10) for k in chosen) or (
             len(set(chosen)) < len(chosen)
@@ -266,17 +281,19 @@ def format_value(value: Any) -> str:
         return ",".join(f"{part:g}" for part in value) or "none"
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
 
 
 def _check(item: dataclasses.Field[Any], value: Any) -> None:
     rule, wanted = item.metadata, type(item.default)
     if type(value) is not wanted:
         raise UsageError(f"{item.name} is {value!r}; it must be of type {wanted.__name__}")
-    if rule["choices"] and value not in rule["choices"]:
+    theirs = bool(rule["prefix"]) and value.startswith(rule["prefix"])
+    if rule["choices"] and value not in rule["choices"] and not theirs:
+        more = f", or {rule['prefix']}NAME" if rule["prefix"] else ""
         raise UsageError(
             f"{item.name} is {value!r}{nearest(value, list(rule['choices']))}; "
-            f"it must be one of {', '.join(rule['choices'])}"
+            f"it must be one of {', '.join(rule['choices'])}{more}"
         )
     if wanted in (int, float):
         above = value > rule["low"] if rule["open_low"] else value >= rule["low"]

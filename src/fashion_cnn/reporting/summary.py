@@ -7,6 +7,7 @@ from typing import Any
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe, flag_words, format_value
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.weights import Weights
 
 
 def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str:
@@ -27,6 +28,22 @@ def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str
         groups[source].append(f"{item.name}={format_value(value)}")
     lines = [f"  {source}: {' '.join(values)}" for source, values in groups.items() if values]
     return "\n".join([f"training {recipe.name}", *lines])
+
+
+def describe_start(recipe: Recipe, weights: Weights, *, seen: bool) -> str:
+    """Say what a training starts from.
+
+    Args: seen: as `fashion_cnn.run.weights.has_seen_validation` gives it.
+    """
+    text = f"starting from {weights.file}"
+    if weights.anew:
+        text += f"; {' and '.join(weights.anew)} begin anew"
+    if seen:
+        text += (
+            "; that run had another seed or validation share, so it may have learned images that "
+            "now validate: validation figures will flatter"
+        )
+    return text
 
 
 def explain_recipe(recipe: Recipe) -> list[tuple[str, str, str, str]]:

@@ -30,7 +30,9 @@ from fashion_cnn.run.files import from_json, sync_directory, to_json, write_dura
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
+WEIGHTS = "model.safetensors"
+
+_FILES = (WEIGHTS, "optimizer.safetensors", "state.json")
 _MANIFEST = "MANIFEST.json"
 _FORMAT = 1
 _MOST_BYTES = 1 << 30  # of one file; the largest model here needs a hundredth

@@ -18,7 +18,7 @@ from fashion_cnn.evaluation.outliers import NOT_WARNED, outlier_score, outlier_t
 from fashion_cnn.frameworks import Hardware, hardware_as_before
 from fashion_cnn.run import exports
 from fashion_cnn.run.folder import Run
-from fashion_cnn.shipping.graph import OPSET, build_graph
+from fashion_cnn.shipping.graph import OPSET, build_graph, check_network
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 
 TOLERANCE = 1e-4
@@ -47,10 +47,11 @@ def export(
 
     Raises:
         ExportError: the two do not agree; the report says so and no model is left.
-        UsageError: the run was not evaluated.
+        UsageError: the run was not evaluated, or is of a network that there is no graph of.
         CheckpointError: the checkpoint is missing or damaged.
         DataError: the data set is not what it should be.
     """
+    check_network(run.recipe)
     target = exports.place(run, output)
     checkpoint = answering_checkpoint(run)
     hardware = hardware_as_before(Hardware(), run)

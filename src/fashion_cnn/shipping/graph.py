@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays
 
@@ -24,6 +25,13 @@ _NORM_EPSILON = 1e-5  # PyTorch's default, which no recipe changes
 _HEAD_SCALE = 0.1  # of the staged networks' logits; see on_torch/model.py
 _STRIDES = {"strided_cnn": (2, 2, 2), "resnet": (2, 2, 2), "wide_resnet": (1, 2, 2)}
 """Of each stage's first convolution; see on_torch/model.py."""
+
+
+def check_network(recipe: Recipe) -> None:
+    """Raise `UsageError` for a network that there is no graph of."""
+    known = ("simple_cnn", *_STRIDES)
+    if recipe.model not in known:
+        raise UsageError(f"model is {recipe.model!r}; export writes {', '.join(known)} only")
 
 
 def build_graph(

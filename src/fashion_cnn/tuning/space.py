@@ -124,7 +124,8 @@ def _parse(word: str, recipe: Recipe) -> Dimension:
         raise UsageError(f"{field} is not to be searched: {_FIXED[field]}")
     if isinstance(_FIELDS[field].default, tuple):
         raise UsageError(f"{field} is a list; a search varies single values")
-    if ":" not in text:
+    # A network of timm's, or a path, may hold a colon.
+    if ":" not in text or ("," in text and type(_FIELDS[field].default) is str):
         choices = tuple(_value(field, part) for part in text.split(","))
         if len(choices) < 2 or len(set(choices)) < len(choices):
             raise UsageError(

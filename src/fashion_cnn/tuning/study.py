@@ -195,7 +195,8 @@ def _train(
     words += [*arguments, "--output", str(path)]
     run = Run(path)
     if resumed := run.exists():
-        if run.recipe != study.recipe_of(variant, seed):
+        wanted = study.recipe_of(variant, seed)
+        if run.recipe.replace(init_sha256=wanted.init_sha256) != wanted:
             raise UsageError(f"{path} holds a run of another recipe; give another --output")
         words.append("--resume")
     began = time.monotonic()
@@ -216,6 +217,8 @@ def _train(
     metrics = run.metrics or {}
     checkpoint = metrics[metrics["reports_speak_of"]]
     shown = checkpoint[study.measure]
+    if run.recipe.init_sha256:
+        row["init_sha256"] = run.recipe.init_sha256
     row |= {
         "accuracy": shown["accuracy"],
         "loss": shown["loss"],

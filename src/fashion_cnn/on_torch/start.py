@@ -1,0 +1,70 @@
+"""Training that starts from weights of before: which file, and what of it fits."""
+
+import dataclasses
+from pathlib import Path
+
+from torch import nn
+
+from fashion_cnn.errors import CheckpointError, ModelError
+from fashion_cnn.on_torch.classifier import load_weights, weight_arrays
+from fashion_cnn.on_torch.model import build_model
+from fashion_cnn.on_torch.timm_network import TimmCNN, hub_file
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.start import starts_from_weights, timm_name
+from fashion_cnn.run.checkpoint import check_layout
+from fashion_cnn.run.weights import Weights, find_weights, read_weights
+
+HEAD = "output."
+"""What the names of every network's last layer begin with, the one that knows the classes."""
+
+
+def starting_weights(recipe: Recipe) -> tuple[Recipe, Weights | None]:
+    """Read what training starts from.
+
+    Returns:
+        The recipe, now with the SHA-256 of the file, so that it names these weights and no others;
+        and the weights as `fit` gives them, or None for a random start.
+
+    Raises:
+        ModelError: the file is missing or not what it should be, or of another network.
+    """
+    if not starts_from_weights(recipe):
+        return recipe, None
+    if recipe.init_from:
+        file = find_weights(Path(recipe.init_from))
+    else:
+        file = hub_file(timm_name(recipe.model) or "")
+    weights = read_weights(file, recipe.init_sha256)
+    try:
+        weights = fit(build_model(recipe), weights)
+    except CheckpointError as error:
+        raise ModelError(f"{recipe.model} cannot start from another network: {error}") from None
+    return recipe.replace(init_sha256=weights.sha256), weights
+
+
+def fit(model: nn.Module, weights: Weights) -> Weights:
+    """Check that weights are of this network, and leave out a head for other classes.
+
+    Args: weights: by our names; of one of timm's networks, by ours or timm's.
+
+    Returns:
+        Those for `take_weights`; `anew` names what is left out.
+
+    Raises:
+        CheckpointError: they are of another network.
+    """
+    own, found = weight_arrays(model), dict(weights.arrays)
+    if isinstance(model, TimmCNN):
+        found = model.our_names(found)
+    head = tuple(name for name in own if name.startswith(HEAD))
+    anew = ()
+    if any(name not in found or len(found[name]) != len(own[name]) for name in head):
+        anew, found = head, {name: found[name] for name in found if name not in head}
+    wanted = {name: array for name, array in own.items() if name not in anew}
+    check_layout(found, wanted, str(weights.file))
+    return dataclasses.replace(weights, arrays=found, anew=anew)
+
+
+def take_weights(model: nn.Module, weights: Weights) -> None:
+    """Set a network to what `fit` gave for it; what begins anew stays."""
+    load_weights(model, {**weight_arrays(model), **weights.arrays}, str(weights.file))

@@ -1,0 +1,53 @@
+"""What a training starts from: the fields of a recipe that say so, checked together."""
+
+import re
+from typing import TYPE_CHECKING
+
+from fashion_cnn.errors import UsageError
+
+if TYPE_CHECKING:
+    from fashion_cnn.recipes.recipe import Recipe
+
+TIMM = "timm:"
+"""What stands before the name of one of timm's networks, in `Recipe.model`."""
+
+
+def timm_name(model: str) -> str | None:
+    """What timm calls a recipe's network; None for one of ours."""
+    return model.removeprefix(TIMM) if model.startswith(TIMM) else None
+
+
+def starts_from_weights(recipe: "Recipe") -> bool:
+    """Whether training starts from weights of before, and not from random ones."""
+    return bool(recipe.init_from) or (timm_name(recipe.model) is not None and recipe.pretrained)
+
+
+def check_start(recipe: "Recipe") -> None:
+    """Raise `UsageError` for fields about the start, or about timm, that contradict each other."""
+    timm, given = timm_name(recipe.model) is not None, starts_from_weights(recipe)
+    if not recipe.pretrained and (recipe.init_from or not timm):
+        raise UsageError(
+            "pretrained is off, "
+            + (
+                f"but init_from is {recipe.init_from!r}; give one of them"
+                if recipe.init_from
+                else f"which {recipe.model} is anyway; it is there for timm's networks"
+            )
+        )
+    if recipe.init_sha256 and not re.fullmatch("[0-9a-f]{64}", recipe.init_sha256):
+        raise UsageError(
+            f"init_sha256 is {recipe.init_sha256!r}; it must be 64 hexadecimal digits, or empty"
+        )
+    for name in ("init_sha256", "freeze"):
+        if getattr(recipe, name) and not given:
+            raise UsageError(
+                f"{name} is {getattr(recipe, name)}, but training starts from random weights; it "
+                "needs an init_from, or a pretrained network of timm's"
+            )
+    if timm and recipe.precision == "mixed":
+        raise UsageError("precision is 'mixed'; for timm's networks it must be 'float32'")
+    if timm and recipe.start_side < 28:
+        raise UsageError(
+            f"start_side is {recipe.start_side}; for timm's networks it must be 28: what they see "
+            "is input_side"
+        )

@@ -1,0 +1,104 @@
+"""Weights of before, from which a training starts: read whole, hashed, and only then parsed."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from fashion_cnn.errors import CheckpointError, ModelError, UsageError
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.checkpoint import WEIGHTS, Arrays
+from fashion_cnn.run.folder import Run
+
+_MOST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a file holds.
+
+    Attributes:
+        file: where it is.
+        sha256: of its bytes.
+        arrays: by tensor name, all finite.
+        anew: the network's tensors that begin anew, because these weights are not for them.
+    """
+
+    file: Path
+    sha256: str
+    arrays: Arrays
+    anew: tuple[str, ...] = ()
+
+
+def find_weights(path: Path) -> Path:
+    """The file that a path stands for: itself, or the weights that answer of a run folder.
+
+    Raises:
+        ModelError: there is no such file or run, or the run's checkpoint is missing or damaged.
+    """
+    if not path.is_dir():
+        return path
+    run = Run(path)
+    try:
+        if not run.exists():
+            raise UsageError(f"{path} holds no run")
+        found = run.load_checkpoint(run.recipe.answer if run.history else "final")
+    except (CheckpointError, UsageError) as error:
+        raise ModelError(f"there is nothing to start from: {error}") from None
+    return found.path / WEIGHTS
+
+
+def read_weights(file: Path, sha256: str = "") -> Weights:
+    """Read a safetensors file; pickle is never read.
+
+    Args: sha256: what it must have; empty for any.
+
+    Raises:
+        ModelError: it is missing, not what `sha256` says, no safetensors file, or not finite.
+    """
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"{file} cannot be read: {error.strerror}") from None
+    if len(data) > _MOST_BYTES:
+        raise ModelError(f"{file} has more than {_MOST_BYTES} bytes")
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 not in ("", found):
+        raise ModelError(
+            f"{file} is not the file that init_sha256 names: its SHA-256 is {found}, not {sha256}; "
+            "bring that file back, or leave init_sha256 out to start from this one"
+        )
+    try:
+        arrays = safetensors.numpy.load(data)
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{file} is no safetensors file that can be used ({error})") from None
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ModelError(f"{file}: {name} is not finite")
+    return Weights(file, found, arrays)
+
+
+def has_seen_validation(recipe: Recipe, data: Any) -> bool:
+    """Whether the run that a recipe starts from may have trained on what the recipe validates on.
+
+    Args: data: the hashes of the data set's files, as `Run.environment` has them.
+    """
+    before = Run(recipe.init_from)
+    if not recipe.init_from or not before.exists() or before.environment.get("data_sha256") != data:
+        return False
+    parts = [(one.seed, one.validation) for one in (before.recipe, recipe)]
+    return parts[0] != parts[1] or before.split.get("validation_seen_before") is True
+
+
+def check_apart(recipe: Recipe, run: Run) -> None:
+    """Raise `UsageError` if a new run would replace the weights that it is to start from."""
+    start = recipe.init_from
+    if start and Path(start).resolve().is_relative_to(run.path.resolve()):
+        raise UsageError(
+            f"init_from is {start!r}, which the new run would replace; give another --output"
+        )

@@ -1,0 +1,254 @@
+"""timm's networks, with weights that the tests make: nothing here reaches a network."""
+
+import re
+import shutil
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import pytest
+import safetensors.numpy
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from huggingface_hub.errors import LocalEntryNotFoundError
+
+from fashion_cnn.cli import main
+from fashion_cnn.errors import ModelError, UsageError
+from fashion_cnn.on_torch import timm_network
+from fashion_cnn.on_torch.classifier import predict, weight_arrays
+from fashion_cnn.on_torch.model import build_model, check_recipe, place
+from fashion_cnn.on_torch.start import fit, starting_weights, take_weights
+from fashion_cnn.on_torch.timm_network import hub_file
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.weights import read_weights
+from test_keras_job import finish, start
+from test_train import SHORT, content, go
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+SMALL = Recipe(model="timm:mobilenetv2_035", input_side=32, pretrained=False)
+
+
+def as_timm_saves(name: str, path: Path, seed: int, **changes) -> torch.nn.Module:
+    """A network of timm's, its batch norm's statistics random too, in a file with timm's names."""
+    timm = timm_network._timm()
+    torch.manual_seed(seed)
+    network = timm.create_model(name, pretrained=False, **changes).eval()
+    for key, tensor in network.state_dict().items():
+        if key.endswith("running_var"):
+            tensor.uniform_(0.5, 2)
+        elif key.endswith(("running_mean", "bias")):
+            tensor.normal_(std=0.1)
+    safetensors.torch.save_file(network.state_dict(), path)
+    return network
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("timm") / "model.safetensors"
+    as_timm_saves("mobilenetv2_035", path, seed=3)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch) -> None:
+    def unreachable(*_, **__) -> str:
+        raise LocalEntryNotFoundError("Name or service not known. Check the connection.")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
+
+
+@pytest.mark.parametrize("side", [32, 96])
+def test_it_sees_what_the_network_saw_of_a_grey_picture(tmp_path, side: int) -> None:
+    theirs = as_timm_saves("mobilenetv2_100", tmp_path / "w", seed=1, num_classes=10)
+    recipe = Recipe(model="timm:mobilenetv2_100", init_from=str(tmp_path / "w"), input_side=side)
+    recipe, weights = starting_weights(recipe)
+    assert weights
+    assert weights.anew == ()
+    ours = place(build_model(recipe), torch.device("cpu")).eval()
+    take_weights(ours, weights)
+    images = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8)
+    grey = F.interpolate(images[:, None].double(), (side, side), mode="bilinear") / 255
+    mean, std = (
+        torch.tensor(v).view(3, 1, 1) for v in (theirs.pretrained_cfg[k] for k in ("mean", "std"))
+    )
+    with torch.inference_mode():
+        wanted = theirs(((grey.expand(3, 3, side, side) - mean) / std).float())
+    torch.testing.assert_close(predict(ours, images), wanted, atol=1e-4, rtol=1e-4)
+    assert wanted.std() > 0.01
+
+
+def test_its_1000_classes_begin_anew_and_all_else_is_taken(small) -> None:
+    recipe, weights = starting_weights(SMALL.replace(pretrained=True, init_from=str(small)))
+    assert weights
+    assert weights.anew == ("output.weight", "output.bias")
+    model = build_model(recipe)
+    take_weights(model, weights)
+    theirs, found = read_weights(small).arrays, weight_arrays(model)
+    assert len(found) > 200
+    for name, array in found.items():
+        if name.startswith("network."):
+            np.testing.assert_array_equal(array, theirs[name.removeprefix("network.")])
+
+
+def test_a_file_of_another_of_timms_is_refused(small) -> None:
+    other = Recipe(model="timm:mobilenetv2_050", init_from=str(small))
+    with pytest.raises(ModelError, match="timm:mobilenetv2_050 cannot start.*network.blocks"):
+        starting_weights(other)
+
+
+def test_what_the_hubs_cache_holds_is_used_without_asking_the_hub(small, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(
+        huggingface_hub,
+        "try_to_load_from_cache",
+        lambda place, name: asked.append((place, name)) or str(small),
+    )
+    recipe = Recipe(model="timm:mobilenetv2_050")
+    assert hub_file("mobilenetv2_050") == small
+    assert asked == [("timm/mobilenetv2_050.lamb_in1k", "model.safetensors")]
+    with pytest.raises(ModelError, match="timm:mobilenetv2_050 cannot start"):
+        starting_weights(recipe)
+
+
+def test_a_run_of_it_can_start_another(small) -> None:
+    model = build_model(SMALL)
+    ours = {name: array + 0 for name, array in weight_arrays(model).items()}
+    assert fit(model, read_weights(small)).anew
+    safetensors.numpy.save_file(ours, small.with_name("ours"))
+    assert fit(model, read_weights(small.with_name("ours"))).anew == ()
+
+
+def test_where_no_weights_can_be_had_it_says_what_to_do() -> None:
+    with pytest.raises(ModelError) as raised:
+        hub_file("mobilenetv2_100")
+    for words in (
+        "mobilenetv2_100 cannot be had (Name or service not known)",
+        "model.safetensors of timm/mobilenetv2_100.ra_in1k from huggingface.co",
+        "--init-from FILE",
+        "--no-pretrained",
+    ):
+        assert words in str(raised.value)
+    with pytest.raises(ModelError, match="timm has no pretrained weights for mobilenetv2_035"):
+        hub_file("mobilenetv2_035")
+
+
+def test_names_that_timm_does_not_know() -> None:
+    for model, words in (
+        ("timm:mobilenetv2_10", "no network 'mobilenetv2_10' .did you mean 'mobilenetv2_1"),
+        ("timm:", "timm has no network ''"),
+        ("timm:mobilenetv2_100.ra_in2k", "no weights 'mobilenetv2_100.ra_in2k' .did you mean"),
+        ("timm:vit_tiny_patch16_224", "input_side is 96; for vit_tiny_patch16_224 it must be 224"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            check_recipe(Recipe(model=model))
+    check_recipe(Recipe(model="timm:mobilenetv2_100.ra_in1k"))
+
+
+def test_several_ranks_are_refused(monkeypatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="trains in one process here; leave torchrun out"):
+        check_recipe(SMALL)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_lite0", "mobilenetv3_small_050"])
+def test_other_networks_of_timms_have_the_same_head(name: str) -> None:
+    model = build_model(Recipe(model=f"timm:{name}", input_side=32)).eval()
+    images = torch.randint(0, 256, (2, 28, 28), dtype=torch.uint8)
+    assert predict(model, images).shape == (2, 10)
+
+
+def test_it_stops_and_resumes_to_the_same_bits(small, small_data, tmp_path) -> None:
+    copy = tmp_path / "w.safetensors"
+    shutil.copy(small, copy)
+    recipe = SHORT.replace(
+        model=SMALL.model, input_side=32, init_from=str(copy), freeze=1, epochs=2, ema_decay=0.8
+    )
+    straight = go(recipe, small_data, tmp_path / "straight")
+    recipe = go(recipe, small_data, tmp_path / "stopped", stop=3).recipe
+    copy.unlink()
+    go(recipe, small_data, tmp_path / "stopped", stop=4, resume=True)
+    run = go(recipe, small_data, tmp_path / "stopped", resume=True)
+    assert content(run) == content(straight)
+    frozen = [run.load_checkpoint(name).model for name in ("step-00000005", "final")]
+    theirs = read_weights(small).arrays
+    for name in ("conv_stem.weight", "bn1.running_mean", "blocks.0.0.bn1.running_var"):
+        np.testing.assert_allclose(frozen[0][f"network.{name}"], theirs[name], rtol=1e-6)
+        assert (frozen[1][f"network.{name}"] != frozen[0][f"network.{name}"]).any()
+
+
+TINY = ["--train-images", "200", "--validation", "0.01", "--epochs", "1", "--threads", "1"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch, real_data, small) -> Path:
+    """A working folder with the file of which the README speaks; a hub that has it in its cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    as_timm_saves("mobilenetv2_100", tmp_path / "model.safetensors", seed=3)
+    return tmp_path
+
+
+def test_the_commands_of_the_readme(elsewhere, monkeypatch) -> None:
+    section = README.split("## Fine-tune")[1].split("\n## ")[0]
+    commands = [
+        line.split("#")[0].split() for line in re.findall(r"^fashion-cnn (.*)$", section, re.M)
+    ]
+    assert len(commands) == 5
+    monkeypatch.setattr(
+        huggingface_hub, "try_to_load_from_cache", lambda *_: str(elsewhere / "model.safetensors")
+    )
+    for words in commands:
+        small = ["--batch-size", "100"] if "fast" in words else ["--input-side", "32"]
+        assert main([*words, *TINY, *small, "--no-test"]) == 0, words
+    tuned, hub, local, anew = (Run(f"runs/{words[-1]}").recipe for words in commands[1:])
+    assert tuned.init_from == "runs/first"
+    assert (hub.init_from, local.init_from) == ("", "model.safetensors")
+    assert hub.init_sha256 == local.init_sha256 == read_weights(Path("model.safetensors")).sha256
+    assert anew.init_sha256 == ""
+
+
+def test_the_life_of_a_run(elsewhere, small, capsys) -> None:
+    network = ["--model", SMALL.model, "--input-side", "32", "--init-from", str(small)]
+    assert main(["train", *network, *TINY, "--freeze", "1", "--name", "mobile"]) == 0
+    assert main(["train", *network, *TINY, "--seed", "1", "--name", "other"]) == 0
+    assert main(["evaluate", "runs/mobile"]) == 0
+    assert main(["report", "runs/mobile"]) == 0
+    assert main(["compare", "runs/mobile", "runs/other"]) == 0
+    assert Run("runs/mobile").environment["timm"] == timm_network._timm().__version__
+    assert "--model timm:mobilenetv2_035" in Path("runs/mobile/report.html").read_text()
+    for words, code, said in (
+        (
+            ["export", "runs/mobile"],
+            2,
+            "export writes simple_cnn, strided_cnn, resnet, wide_resnet",
+        ),
+        (["evaluate", "runs/mobile", "--framework", "keras"], 2, "which Keras does not do here"),
+        (["train", *network, "--framework", "keras"], 2, "model is 'timm:mobilenetv2_035'"),
+        (["train", "--model", "timm:mobilenetv2_100"], 3, "cannot be had"),
+        (["train", "--model", "timm:mobilenet"], 2, "timm has no network 'mobilenet'"),
+        (["train", "--model", "resnet", "--init-from", "runs/mobile"], 3, "resnet cannot start"),
+    ):
+        capsys.readouterr()
+        assert main(words) == code
+        assert said in capsys.readouterr().err.splitlines()[-1]
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["mobile", "other"]
+
+
+def test_without_timm_it_says_what_to_install(elsewhere, real_data) -> None:
+    words = ["train", "--model", "timm:mobilenetv2_100", *TINY]
+    for absent in ("timm", "torchvision"):
+        said = finish(start(real_data, *words, absent=absent), 2)
+        assert "is not installed: pip install '.[transfer]'" in said.splitlines()[-1]
+    assert not Path("runs").exists()
+
+
+def test_all_else_needs_neither_timm_nor_torchvision(tmp_path, real_data) -> None:
+    process = start(
+        real_data,
+        *("train", "--width", "4", *TINY, "--no-test", "--output", tmp_path / "run"),
+        absent="timm,torchvision,huggingface_hub",
+    )
+    finish(process)
