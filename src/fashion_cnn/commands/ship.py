@@ -42,7 +42,7 @@ def export(run: Path, data_dir: Path | None, int8: bool, output: Path | None) ->
 
 @click.command("predict")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@click.option("--top-k", type=click.IntRange(1, 10), default=3, help="classes a picture  [3]")
+@click.option("--top-k", type=click.IntRange(min=1), default=3, help="classes a picture  [3]")
 @click.option(
     "--format", type=click.Choice(["table", "json", "csv"]), default="table", help="[table]"
 )

@@ -60,6 +60,7 @@ class Batches(keras.utils.PyDataset):
             self._recipe,
             self._step + batch,
             None if self._mirrored is None else self._mirrored[chosen],
+            len(self._split.class_names),
         )
 
 
@@ -175,7 +176,8 @@ def train(
     """
     steps = steps_per_epoch(recipe, len(data.training))
     began = time.perf_counter()
-    learner = Learner.start(recipe, recipe.fingerprint(data.fingerprint()))
+    fingerprint = recipe.fingerprint(data.fingerprint())
+    learner = Learner.start(recipe, fingerprint, len(data.training.class_names))
     learner.seconds = time.perf_counter() - began
     learner.begin(run, progress, resume=resume)
     recorder = Recorder(learner, run, data, interruption, progress)

@@ -37,13 +37,15 @@ class Learner(Course):
     average: nn.Module | None
 
     @classmethod
-    def start(cls, recipe: Recipe, images: Tensor, fingerprint: str) -> "Learner":
+    def start(
+        cls, recipe: Recipe, images: Tensor, fingerprint: str, classes: int = 10
+    ) -> "Learner":
         """Build the network at its seeded start, on the device of the training images.
 
         Args: images: (N, 28, 28) uint8; a network with a whitening layer fits it to the first.
         """
         torch.manual_seed(seed_of(recipe.seed, "start"))
-        model = build_model(recipe)
+        model = build_model(recipe, classes)
         if isinstance(model, StagedCNN):
             model.fit_whitening(images[:_WHITENED].cpu())
         model = place(model, images.device, recipe.precision).train()

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split, stratified_sample
 from fashion_cnn.reporting.study import differences, student_interval
 from fashion_cnn.run.folder import Run
@@ -52,8 +51,9 @@ def sample_grid(split: Split, columns: int, seed: int) -> bytes:
         columns: images a class, >= 1.
         seed: of the choice.
     """
-    figure = Figure(figsize=(0.75 * columns + 1.7, 7.8))
-    grid = figure.subplots(len(CLASS_NAMES), columns, squeeze=False)
+    names = split.class_names
+    figure = Figure(figsize=(0.75 * columns + 1.7, 0.78 * len(names)))
+    grid = figure.subplots(len(names), columns, squeeze=False)
     figure.subplots_adjust(left=1.5 / (0.75 * columns + 1.7), right=0.99, top=0.99, bottom=0.01)
     for label, row in enumerate(grid):
         places = np.flatnonzero(split.labels == label)
@@ -62,9 +62,7 @@ def sample_grid(split: Split, columns: int, seed: int) -> bytes:
             axes.axis("off")
         for axes, place in zip(row, places[chosen], strict=False):
             axes.imshow(split.images[place], cmap="gray", vmin=0, vmax=255)
-        row[0].text(
-            -0.15, 0.5, CLASS_NAMES[label], ha="right", va="center", transform=row[0].transAxes
-        )
+        row[0].text(-0.15, 0.5, names[label], ha="right", va="center", transform=row[0].transAxes)
     return png(figure)
 
 

@@ -26,6 +26,7 @@ from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
 from fashion_cnn.reporting.curves import calibration_charts, learning_charts
 from fashion_cnn.reporting.summary import explain_recipe, reproduce
+from fashion_cnn.run.dataset import check_same_data
 from fashion_cnn.run.files import write_atomically
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
@@ -90,6 +91,7 @@ def report(
     directory = find_data(Path(data_dir) if data_dir else None)
     if directory is None:
         raise nowhere()
+    check_same_data(run, directory)
     with run.lock():
         predictions = run.predictions
         if metrics["reports_speak_on"] == "test":

@@ -30,7 +30,7 @@ class Prediction:
     """What a model says of one picture.
 
     Attributes:
-        classes: all ten names with their calibrated probabilities, 0 to 1, most probable first.
+        classes: all names with their calibrated probabilities, 0 to 1, most probable first.
         may_be: the prediction set: it holds the true class at the coverage that was asked for
             when it was fitted (95 %), for pictures like those of the data set.
         accepted: whether the confidence reaches the reject threshold; True without one.
@@ -46,7 +46,7 @@ class Prediction:
     warnings: tuple[str, ...]
     seen: NDArray[np.uint8]
 
-    def to_dict(self, top_k: int = 10) -> dict[str, Any]:
+    def to_dict(self, top_k: int | None = None) -> dict[str, Any]:
         """As JSON holds it, without the picture."""
         return {
             "class": self.classes[0][0],
