@@ -6,21 +6,22 @@ The test set is sealed: `load_training` never reads it, and whoever calls `load_
 down first (`Run.record_test_reading`).
 """
 
-import gzip
 import hashlib
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_cnn.data.files import locate, read_file
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.data.manifest import MANIFEST, Contents, again, is_own, read_manifest
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError
 
 TEST_PART = "t10k"
+
+FASHION_MNIST = "Fashion-MNIST"
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -88,7 +89,7 @@ def find_data(data_dir: Path | None = None) -> Path | None:
                 f"{directory} is where Fashion-MNIST is looked for, and its {MANIFEST} says that "
                 f"it holds another data set; to use that: --data-dir {directory}"
             )
-        if any(_path(directory, name) for name in SHA256):
+        if any(locate(directory, name) for name in SHA256):
             return _complete(directory, "the usual place")
     return None
 
@@ -112,7 +113,7 @@ def contents(directory: Path) -> Contents:
     """
     if is_own(directory):
         return read_manifest(directory)
-    return Contents("Fashion-MNIST", CLASS_NAMES, SHA256, _BYTES)
+    return Contents(FASHION_MNIST, CLASS_NAMES, SHA256, _BYTES)
 
 
 def verify(directory: Path, part: str = "") -> None:
@@ -160,36 +161,29 @@ def read_verified(directory: Path, name: str) -> bytes:
     Raises:
         DataError: a file is missing, unreadable, damaged, or not what it should be.
     """
-    path, known = _path(directory, name), contents(directory)
+    path, known = locate(directory, name), contents(directory)
     if path is None:
         raise DataError(f"{directory} has no {name}.gz; {_again(directory)}")
     wanted, limit = known.sha256[name], known.sizes[name] + 1
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            data = file.read(limit)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        with path.open("rb") as file:
-            start = file.read(64).lstrip().lower()
-        if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-            raise DataError(f"{path} is a web page, not a data file; {_again(directory)}") from None
-        raise DataError(f"{path} is damaged ({error}); {_again(directory)}") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+        data = read_file(path, limit)
+    except DataError as error:
+        raise DataError(f"{error}; {_again(directory)}") from None
     digest = hashlib.sha256(data).hexdigest()
     if digest == wanted:
         return data
     if other := next((one for one, sha in known.sha256.items() if sha == digest), None):
         raise DataError(f"{path} holds {other}, under the wrong name; {_again(directory)}")
-    own = "" if is_own(directory) else f"; or, if it is a data set of your own, {again(directory)}"
+    own = "" if is_own(directory) else f"; if it is a data set of your own, {again(directory)}"
     if len(data) != known.sizes[name]:
         size = f"over {known.sizes[name]}" if len(data) == limit else str(len(data))
         raise DataError(
-            f"{path} holds {size} bytes, {known.name}'s has {known.sizes[name]}; "
-            f"{_again(directory)}{own}"
+            f"{path} holds {size} bytes, {known.name}'s has {known.sizes[name]}{own}; "
+            f"{_again(directory)}"
         )
     raise DataError(
         f"{path} is not {known.name}'s, though as long (MNIST's files have the same names): "
-        f"SHA-256 {digest[:12]}…, expected {wanted[:12]}…; {_again(directory)}{own}"
+        f"SHA-256 {digest[:12]}…, expected {wanted[:12]}…{own}; {_again(directory)}"
     )
 
 
@@ -205,13 +199,8 @@ def _load(directory: Path, part: str) -> Split:
     return Split(images, labels.astype(np.int64), contents(directory).class_names)
 
 
-def _path(directory: Path, name: str) -> Path | None:
-    candidates = (directory / f"{name}.gz", directory / name)
-    return next((path for path in candidates if os.path.isfile(path)), None)
-
-
 def _complete(directory: Path, origin: str) -> Path:
-    missing = [name for name in SHA256 if _path(directory, name) is None]
+    missing = [name for name in SHA256 if locate(directory, name) is None]
     if missing:
         raise DataError(f"{directory} ({origin}) has no {missing[0]}.gz; {_again(directory)}")
     return directory

@@ -11,19 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fashion_cnn.data.files import FILES
 from fashion_cnn.errors import DataError
-
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-"""Of every data set of the MNIST family, plain or with .gz behind."""
 
 MANIFEST, CLASSES = "dataset.json", "classes.txt"
 MOST_CLASSES = 1000
 MOST_IMAGES = 1_000_000  # of one file; EMNIST, the largest of the family, has 814,255 in all
+MOST_FILE = 16 + MOST_IMAGES * 784
+"""Bytes of one file, decompressed."""
 
 _FORMAT = 1
 _MOST_BYTES = 1 << 20  # of each of the two small files
@@ -48,6 +43,16 @@ class Contents:
     sizes: Mapping[str, int]
 
 
+def contents_of(name: str, class_names: tuple[str, ...], files: Mapping[str, bytes]) -> Contents:
+    """Describe the four files, decompressed, by their names."""
+    return Contents(
+        name,
+        class_names,
+        {file: hashlib.sha256(data).hexdigest() for file, data in files.items()},
+        {file: len(data) for file, data in files.items()},
+    )
+
+
 def is_own(directory: Path) -> bool:
     """Whether a folder says that it holds a data set of one's own."""
     return (directory / MANIFEST).is_file()
@@ -61,11 +66,11 @@ def read_manifest(directory: Path) -> Contents:
     """
     path = directory / MANIFEST
     try:
-        found = json.loads(_read_small(path))
+        found = json.loads(read_small(path))
         files = {name: found["files"][name] for name in FILES}
         contents = Contents(
             found["name"],
-            class_names(_read_small(directory / CLASSES), str(directory / CLASSES)),
+            class_names(read_small(directory / CLASSES), str(directory / CLASSES)),
             {name: one["sha256"] for name, one in files.items()},
             {name: one["bytes"] for name, one in files.items()},
         )
@@ -74,14 +79,13 @@ def read_manifest(directory: Path) -> Contents:
             found["format"] == _FORMAT
             and isinstance(contents.name, str)
             and all(_SHA256.fullmatch(sha) for sha in (*contents.sha256.values(), classes_sha256))
-            and all(type(size) is int and 0 < size for size in contents.sizes.values())
-            and all(size <= 16 + MOST_IMAGES * 784 for size in contents.sizes.values())
+            and all(type(size) is int and 0 < size <= MOST_FILE for size in contents.sizes.values())
         )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged ({error!r}); {again(directory)}") from None
     if not sound:
         raise DataError(f"{path} is damaged; {again(directory)}")
-    if hashlib.sha256(_read_small(directory / CLASSES)).hexdigest() != classes_sha256:
+    if hashlib.sha256(read_small(directory / CLASSES)).hexdigest() != classes_sha256:
         raise DataError(
             f"{directory / CLASSES} is not as it was recorded; if the change is meant, "
             f"{again(directory)}"
@@ -138,7 +142,8 @@ def again(directory: Path) -> str:
     return f"take the files as they are with: fashion-cnn data adopt {directory}"
 
 
-def _read_small(path: Path) -> bytes:
+def read_small(path: Path) -> bytes:
+    """Read `classes.txt` or `dataset.json`. Raises `DataError`: unreadable, or larger than 1 MB."""
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)

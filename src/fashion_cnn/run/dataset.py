@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.data import fashion_mnist
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, SHA256
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, FASHION_MNIST, SHA256
 from fashion_cnn.data.manifest import Contents, check_class_names
 from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.run.folder import Run
@@ -25,6 +25,8 @@ def class_names_of(run: Run) -> tuple[str, ...]:
     """
     names = run.split.get("class_names", CLASS_NAMES)
     try:
+        if not isinstance(names, list | tuple):
+            raise TypeError(f"{names!r:.40} is no list")
         check_class_names(names, "class_names")
     except (DataError, TypeError, AttributeError) as error:
         raise UsageError(f"{run.path} does not say what its classes are: {error}") from None
@@ -36,7 +38,7 @@ def check_same_data(run: Run, directory: Path) -> None:
     contents = fashion_mnist.contents(directory)
     trained_on = run.environment.get("data_sha256", SHA256)
     if trained_on != dict(contents.sha256) or class_names_of(run) != contents.class_names:
-        name = run.split.get("data", "Fashion-MNIST")
+        name = run.split.get("data", FASHION_MNIST)
         raise DataError(
             f"{run.path} is a run on {name} and {directory} holds {contents.name}, or another "
             "state of it; name the right folder with --data-dir FOLDER"

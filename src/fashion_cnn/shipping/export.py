@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn import __version__
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import load_test, load_test_images, load_training
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST, load_test, load_test_images, load_training
 from fashion_cnn.data.split import divide, stratified_sample
 from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
@@ -163,6 +163,7 @@ def _facts(run: Run, step: int) -> dict[str, Any]:
         for row in found["reject"]["choices"]
     ]
     return {
+        "data": run.split.get("data", FASHION_MNIST),
         "class_names": list(class_names_of(run)),
         "calibration": {
             "temperature": found["temperature"],

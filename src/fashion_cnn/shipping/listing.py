@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from fashion_cnn.data.pictures import shown
 from fashion_cnn.shipping.predict import Prediction
 
 Row = tuple[str, Prediction | str]
@@ -79,11 +80,3 @@ def save_seen(rows: Sequence[Row], folder: Path) -> int:
             taken.add(chosen)
             Image.fromarray(answer.seen).save(folder / f"{chosen}.png")
     return len(taken)
-
-
-def shown(name: str) -> str:
-    """A file's name without what could move a terminal's cursor or break a line."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
-        for c in name.encode(errors="replace").decode()
-    )

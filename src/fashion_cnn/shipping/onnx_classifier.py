@@ -12,6 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.data.manifest import check_class_names
 from fashion_cnn.errors import DataError, ModelError
 from fashion_cnn.run.machine import usable_cores
@@ -27,8 +28,8 @@ class OnnxClassifier:
     """A `fashion_cnn.classifier.Classifier` on an exported file.
 
     Attributes:
-        facts: what the file says of itself: class_names, calibration, outlier, recipe,
-            measured, data_sha256, made_by.
+        facts: what the file says of itself: data (a name), class_names, calibration, outlier,
+            recipe, measured, data_sha256, made_by.
         sha256: of the file.
         size: of the file in bytes.
     """
@@ -117,8 +118,10 @@ def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
         threshold = float(facts["outlier"]["threshold"])
         numbers = 0 < temperature < math.inf and math.isfinite(threshold)
         check_class_names(names, what)
-        if numbers:
-            return facts
+        # Files from before there were other data sets do not name theirs.
+        data = json.loads(properties.get("data", json.dumps(FASHION_MNIST)))
+        if numbers and isinstance(data, str):
+            return {"data": data, **facts}
     except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         pass
     raise ModelError(
