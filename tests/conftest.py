@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from fashion_cnn.data.fashion_mnist import find_data
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, find_data
 from fashion_cnn.data.split import Split, TrainingData, divide
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def make_split(count: int, seed: int = 0) -> Split:
     images = random.integers(0, 120, (count, 28, 28))
     for k in range(10):
         images[labels == k, 2 * k + 3 : 2 * k + 6, 4:24] += 120
-    return Split(images.astype(np.uint8), labels.astype(np.int64))
+    return Split(images.astype(np.uint8), labels.astype(np.int64), CLASS_NAMES)
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,12 @@ class Guesser:
     def __init__(self, *splits: Split, skill: float = 2.5, seed: int = 0) -> None:
         self._known = {len(split): split.labels for split in splits}
         self._skill, self._seed = skill, seed
+        self._classes = len(splits[0].class_names)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         labels = self._known[len(images)]
-        noise = np.random.default_rng(self._seed).gumbel(size=(len(labels), 10))
-        return (2 * (noise + self._skill * np.eye(10)[labels])).astype(np.float32)
+        noise = np.random.default_rng(self._seed).gumbel(size=(len(labels), self._classes))
+        return (2 * (noise + self._skill * np.eye(self._classes)[labels])).astype(np.float32)
 
 
 def finished_run(

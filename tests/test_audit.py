@@ -12,6 +12,7 @@ import pytest
 from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.data import fashion_mnist
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation import audit as auditing
@@ -138,7 +139,7 @@ def planted() -> tuple[Split, np.ndarray]:
     images[20] = images[11, :, ::-1] + 1
     test[4] = images[50]
     test[9] = test[8] // 2 * 2
-    return Split(images, training.labels), test
+    return Split(images, training.labels, CLASS_NAMES), test
 
 
 def test_planted_copies_are_counted_where_they_are(planted) -> None:
@@ -214,7 +215,8 @@ def test_planted_label_errors_are_suspects(planted) -> None:
     probabilities /= probabilities.sum(1, keepdims=True)
     labels = truth.copy()
     labels[:5] = 6
-    split = Split(np.arange(500 * 784).reshape(500, 28, 28).astype(np.uint8), labels)
+    images = np.arange(500 * 784).reshape(500, 28, 28).astype(np.uint8)
+    split = Split(images, labels, CLASS_NAMES)
     found = audit(split, planted[1], threshold=0.001, probabilities=probabilities)
     assert set(found.suspects.tolist()) == set(range(5))
     summary = found.summary["suspects"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fashion_cnn.data.fashion_mnist import PIXEL_MEAN
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, PIXEL_MEAN
 from fashion_cnn.on_torch import augment as augmentation
 from fashion_cnn.on_torch.augment import blend, flip, paste, resize, rotate, translate, warp
 from fashion_cnn.recipes.augmentation import draw_warps, mirrored_in
@@ -24,7 +24,7 @@ def augment(images: torch.Tensor, recipe: Recipe, step: int, epoch: int = 0) -> 
     sides = torch.from_numpy(mirrored_in(epoch, len(images), recipe.seed))
     mirrored = sides if recipe.flip else None
     labels = torch.arange(len(images)) % 10
-    return augmentation.augment(images, labels, recipe, step, mirrored)[0]
+    return augmentation.augment(images, labels, recipe, step, mirrored, CLASS_NAMES)[0]
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_mixed_labels_are_the_shares_of_the_pixels(kind: str) -> None:
     labels = torch.arange(200) % 10
     images = (labels * 20).to(torch.uint8)[:, None, None].expand(200, 28, 28)
     recipe = Recipe(**{kind: 1.0})
-    mixed, shares = augmentation.augment(images, labels, recipe, 0, None)
+    mixed, shares = augmentation.augment(images, labels, recipe, 0, None, CLASS_NAMES)
     assert shares.dtype == torch.float32
     torch.testing.assert_close(shares.sum(1), torch.ones(200))
     assert (shares > 0).sum(1).max() == 2

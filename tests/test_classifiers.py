@@ -123,8 +123,8 @@ def test_each_checkpoint_opens(run, name: str, checkpoint: str) -> None:
 
 @pytest.mark.parametrize("name", TRAINED_IN)
 def test_weights_of_another_network_are_refused(run, tmp_path, name: str) -> None:
-    other = Run(tmp_path)
-    found = run.load_checkpoint("best")
+    other, found = Run(tmp_path), run.load_checkpoint("best")
+    other.describe(run.environment, run.split)
     for arrays in (
         {**found.model, "conv9.bias": np.zeros(1, np.float32)},
         {"mean": found.model["mean"]},
@@ -138,6 +138,7 @@ def test_weights_of_another_network_are_refused(run, tmp_path, name: str) -> Non
 
 def test_keras_refuses_another_normalisation(run, tmp_path) -> None:
     other, found = Run(tmp_path), run.load_checkpoint("best")
+    other.describe(run.environment, run.split)
     other.save_checkpoint({**found.model, "mean": np.array(0.5, np.float32)}, {}, {"step": 1}, [])
     other.record_recipe(run.recipe)
     with pytest.raises(CheckpointError, match="mean is 0.5"):

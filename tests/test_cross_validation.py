@@ -5,6 +5,7 @@ import pytest
 
 from conftest import make_split
 from fashion_cnn.cross_validation import folds, out_of_fold
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.job import Hardware
@@ -34,7 +35,9 @@ def test_no_network_saw_what_it_scores() -> None:
     images[10], labels[10] = 255 - images[10], 9
     recipe = Recipe(epochs=5, batch_size=20, learning_rate=0.003, dropout=0.0)
     said = []
-    found = out_of_fold(Split(images, labels), recipe, 2, Hardware("cpu", 1), said.append)
+    found = out_of_fold(
+        Split(images, labels, CLASS_NAMES), recipe, 2, Hardware("cpu", 1), said.append
+    )
     np.testing.assert_allclose(found.sum(1), 1)
     right = found.argmax(1) == labels
     assert right.mean() > 0.9

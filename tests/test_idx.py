@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashion_cnn.data.idx import parse_idx
+from fashion_cnn.data.idx import parse_idx, to_idx
 from fashion_cnn.errors import DataError
 
 
 def idx(array: np.ndarray) -> bytes:
-    header = bytes([0, 0, 8, array.ndim])
+    header = bytes([0, 0, {"|u1": 8, ">i2": 11, ">i4": 12}[array.dtype.str], array.ndim])
     return header + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
 
 
@@ -49,6 +49,7 @@ def test_mutated_files_never_crash_or_misread(data) -> None:
         (b"", "0 bytes"),
         (b"<html>", "begins with"),
         (b"\0\0\x0d\1\0\0\0\1x", "begins with"),
+        (b"\0\0\x0b\1\0\0\0\1x", "promises 2 bytes"),
         (b"\0\0\x08\x03\0\0", "truncated IDX header"),
         (b"\0\0\x08\x00", "0 dimensions"),
         (b"\0\0\x08\x01\xff\xff\xff\xffx", "promises 4294967295 bytes"),
@@ -58,3 +59,12 @@ def test_mutated_files_never_crash_or_misread(data) -> None:
 def test_malformed_files_are_named(data: bytes, words: str) -> None:
     with pytest.raises(DataError, match=words):
         parse_idx(data)
+
+
+@pytest.mark.parametrize(
+    "array", [np.arange(256, dtype=np.uint8).reshape(2, 8, 16), np.array([0, 999, -1], np.int16)]
+)
+def test_what_is_written_is_read_again(array: np.ndarray) -> None:
+    found = parse_idx(to_idx(array))
+    assert found.dtype.itemsize == array.itemsize
+    np.testing.assert_array_equal(found, array)

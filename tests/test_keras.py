@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from fashion_cnn import on_keras  # noqa: F401  # first of all that imports Keras: it keeps it quiet
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import TrainingData, epoch_order
 from fashion_cnn.errors import CheckpointError, DivergedError, UsageError
 from fashion_cnn.on_keras import augment as in_numpy
@@ -242,13 +243,14 @@ def test_augmentation_is_pytorchs(fields: dict) -> None:
     labels, before = np.arange(200) % 10, images.copy()
     mirrored = mirrored_in(0, 200, 3) if recipe.flip else None
     for step in (0, 7):
-        got, shares = in_numpy.augment(images, labels, recipe, step, mirrored)
+        got, shares = in_numpy.augment(images, labels, recipe, step, mirrored, 10)
         wanted, theirs = in_torch.augment(
             torch.from_numpy(images),
             torch.from_numpy(labels),
             recipe,
             step,
             None if mirrored is None else torch.from_numpy(mirrored),
+            CLASS_NAMES,
         )
         assert (got.dtype, shares.dtype) == (np.uint8, np.float32)
         if theirs.ndim == 1:

@@ -185,6 +185,13 @@ def test_width_scales_every_network(images) -> None:
         assert sum(p.numel() for p in model.parameters()) < 40_000
 
 
+@pytest.mark.parametrize("name", ["simple_cnn", "strided_cnn", "resnet", "wide_resnet"])
+@pytest.mark.parametrize("classes", [2, 1000])
+def test_a_network_has_a_logit_for_each_class(name: str, classes: int) -> None:
+    model = build_model(Recipe(model=name, width=4), classes).eval()
+    assert model(torch.zeros(3, 28, 28, dtype=torch.uint8)).shape == (3, classes)
+
+
 @pytest.mark.parametrize(("size", "stride"), [(4, 1), (3, 1), (7, 2), (8, 2)])
 def test_the_gradients_on_small_maps_are_the_convolutions(size: int, stride: int) -> None:
     torch.manual_seed(0)

@@ -15,13 +15,13 @@ from PIL import Image
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
+from fashion_cnn.data.pictures import find_pictures
 from fashion_cnn.errors import ModelError
 from fashion_cnn.evaluation.outliers import outlier_score
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import (
     PRETRAINED,
     Predictor,
-    find_pictures,
     open_model,
     pretrained_model,
 )

@@ -69,7 +69,7 @@ def test_unknown_and_missing_keys_are_named() -> None:
         ("flip", 1),
         ("translate", 28),
         ("erase", 1.5),
-        ("class_weights", (1.0, 2.0)),
+        ("class_weights", (1.0, 2)),
         ("class_weights", (0.0,) * 10),
         ("model", 3),
         ("augment_classes", (0, 6)),
@@ -80,12 +80,18 @@ def test_bad_values_are_named_with_what_is_allowed(field: str, value) -> None:
         Recipe().replace(**{field: value})
 
 
-@pytest.mark.parametrize("classes", [(10,), (-1,), (1.0,), (True,), (3, 3)])
+@pytest.mark.parametrize("classes", [(-1,), (1.0,), (True,), (3, 3)])
 def test_classes_to_augment_are_classes(classes: tuple) -> None:
-    with pytest.raises(
-        UsageError, match="augment_classes is .*different whole numbers from 0 to 9"
-    ):
+    with pytest.raises(UsageError, match="augment_classes is .*different whole numbers from 0 on"):
         Recipe(flip=True, augment_classes=classes)
+
+
+def test_fields_that_name_classes_fit_those_of_the_data_set() -> None:
+    Recipe(class_weights=(1.0, 2.0, 3.0), flip=True, augment_classes=(0, 2)).check_classes(3)
+    with pytest.raises(UsageError, match="class_weights has 2 numbers; the data set has 3 classes"):
+        Recipe(class_weights=(1.0, 2.0)).check_classes(3)
+    with pytest.raises(UsageError, match=r"augment_classes is \(3,\).*3 classes, 0 to 2"):
+        Recipe(flip=True, augment_classes=(3,)).check_classes(3)
 
 
 def test_lookahead_needs_an_average_and_small_images_a_network_that_takes_them() -> None:

@@ -16,7 +16,6 @@ from playwright.sync_api import Browser, Page
 from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test
-from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.report import make_report, report
@@ -230,7 +229,7 @@ def test_other_images_are_refused(tmp_path) -> None:
 def test_the_command_on_ten_thousand_images(tmp_path, real_data, framework: str) -> None:
     """Half wrong, which is the largest page; no framework imported; each opening counted."""
     test = load_test(real_data)
-    held = Split(test.images[:1000], test.labels[:1000])
+    held = test.select(np.arange(1000))
     run, _, _ = finished_run(tmp_path / "run", test=test, validation=held, skill=1.5)
     run.describe({**run.environment, "framework": framework}, run.split)
     before = run.test_readings()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fashion_cnn.data.fashion_mnist import load_training
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
 from fashion_cnn.data.split import Split, divide, epoch_order
 from fashion_cnn.errors import DataError, UsageError
 
@@ -70,4 +70,12 @@ def test_epochs_are_permutations_that_differ() -> None:
 )
 def test_a_split_of_anything_else_is_refused(images, labels) -> None:
     with pytest.raises(DataError):
-        Split(images, labels)
+        Split(images, labels, CLASS_NAMES)
+
+
+def test_labels_are_places_among_the_class_names() -> None:
+    images = np.zeros((3, 28, 28), np.uint8)
+    split = Split(images, np.array([0, 2, 2]), ("a", "b", "c"))
+    assert split.select(np.array([1])).class_names == ("a", "b", "c")
+    with pytest.raises(DataError, match="labels run from 0 to 2, not 0-1"):
+        Split(images, split.labels, ("a", "b"))

@@ -18,7 +18,7 @@ class Classifier(Protocol):
             images: (N, 28, 28) uint8, 0 = black background as in the data set, any N >= 0.
 
         Returns:
-            (N, 10) float32 unnormalised log-probabilities.
+            (N, C) float32, a column a class: unnormalised log-probabilities.
 
         Raises:
             UsageError: another dtype or shape.

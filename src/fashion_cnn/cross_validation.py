@@ -53,7 +53,7 @@ def out_of_fold(
         say: gets a line a fold.
 
     Returns:
-        (N, 10) float64 probabilities.
+        (N, C) float64 probabilities.
 
     Raises: as `fashion_cnn.job.train`.
     """
@@ -64,12 +64,13 @@ def out_of_fold(
 
     fold = folds(split.labels, count, recipe.seed)
     device = configure(hardware.device, hardware.threads, hardware.deterministic)
-    probabilities = np.empty((len(split), 10))
+    probabilities = np.empty((len(split), len(split.class_names)))
     for number in range(count):
         rest, held_out = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         data = TrainingData(split.select(rest), split.select(held_out), rest, held_out)
         with tempfile.TemporaryDirectory() as folder, Progress(quiet=True) as progress:
             run = Run(Path(folder))
+            run.describe({}, {"class_names": list(split.class_names), "test_sealed": True})
             # Never entered, so signals act as usual: there is nothing to save.
             train(recipe, data, run, device, Interruption(), progress)
             logits = open_classifier(run, "final", device).logits(data.validation.images)

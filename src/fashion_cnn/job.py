@@ -12,7 +12,7 @@ import numpy as np
 
 from fashion_cnn import __version__
 from fashion_cnn.data import fashion_mnist
-from fashion_cnn.data.fashion_mnist import SHA256, TEST_PART
+from fashion_cnn.data.fashion_mnist import TEST_PART
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, divide
 from fashion_cnn.errors import CheckpointError, UsageError
@@ -22,6 +22,7 @@ from fashion_cnn.recipes.schedule import ending, steps_per_epoch
 from fashion_cnn.recipes.start import starts_from_weights
 from fashion_cnn.reporting.summary import describe_start
 from fashion_cnn.run import launch
+from fashion_cnn.run.dataset import check_same_data, describe_data
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
 from fashion_cnn.run.progress import Progress
@@ -98,6 +99,8 @@ def train(
         run.check_room(overwrite=overwrite)
     with Progress(quiet=quiet or not first) as progress:
         directory = data_directory(data_dir, progress.say)
+        if resume:
+            check_same_data(run, directory)
         data = open_training(directory, recipe)
         steps = steps_per_epoch(recipe, len(data.training))
 
@@ -105,10 +108,13 @@ def train(
         on, train_network = hardware.room("device"), hardware.room("train").train
         joined = hardware.room("ranks").joined
         hardware.room("model").check_recipe(recipe)
-        seen = not resume and has_seen_validation(recipe, SHA256)
+        contents = fashion_mnist.contents(directory)
+        seen = not resume and has_seen_validation(recipe, dict(contents.sha256))
         if not resume and starts_from_weights(recipe):  # in PyTorch: Keras has refused it
             check_apart(recipe, run)
-            recipe, weights = hardware.room("start").starting_weights(recipe)
+            recipe, weights = hardware.room("start").starting_weights(
+                recipe, len(data.training.class_names)
+            )
             progress.say(describe_start(recipe, weights, seen=seen))
         device = on.configure(hardware.device, hardware.threads, hardware.deterministic)
         with Interruption() as interruption, run.lock():
@@ -116,7 +122,8 @@ def train(
                 run.prepare(overwrite=overwrite)
                 split = {**_describe_split(recipe, data, steps), "test_sealed": not test}
                 split |= {"validation_seen_before": True} if seen else {}
-                run.describe(_environment(on.describe(device)), split)
+                environment = {**_environment(on.describe(device)), "data_sha256": contents.sha256}
+                run.describe(environment, {**split, **describe_data(contents)})
             else:
                 note_changes(run, on.describe(device), progress)
             with joined(device) as ranks:
@@ -152,6 +159,7 @@ def evaluate(
     began = time.monotonic()
     recipe, _ = run.recipe, run.split  # read now: what is damaged is told before the test set opens
     directory = data_directory(data_dir, lambda line: print(line, file=sys.stderr))
+    check_same_data(run, directory)
     data = open_training(directory, recipe)
     steps = steps_per_epoch(recipe, len(data.training))
     hardware = hardware_as_before(hardware, run)
@@ -211,9 +219,16 @@ def schedule_after_extension(before: Recipe, after: Recipe) -> str | None:
 
 
 def open_training(directory: Path, recipe: Recipe) -> TrainingData:
-    """Read what a recipe trains and validates on; the test files are hashed, not looked at."""
+    """Read what a recipe trains and validates on; the test files are hashed, not looked at.
+
+    Raises:
+        DataError: the data set is not what it should be.
+        UsageError: the recipe does not fit its classes or its size.
+    """
+    everything = fashion_mnist.load_training(directory)
+    recipe.check_classes(len(everything.class_names))
     data = divide(
-        fashion_mnist.load_training(directory),
+        everything,
         validation=recipe.validation,
         train_images=recipe.train_images,
         seed=recipe.seed,
@@ -292,7 +307,6 @@ def _environment(framework: dict[str, Any]) -> dict[str, Any]:
         "numpy": np.__version__,
         "platform": platform.platform(),
         "command": sys.argv,
-        "data_sha256": SHA256,
     }
 
 

@@ -1,4 +1,4 @@
-"""`data …`: get, verify, look at and audit the data set."""
+"""`data …`: get, verify, look at and audit the data set; make one of photos, or adopt one."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from fashion_cnn.commands.output import Group, say
 
 @click.group("data", cls=Group)
 def data() -> None:
-    """Get, verify, look at and audit the data set."""
+    """Get, verify, look at and audit the data set; import or adopt one of your own."""
 
 
 @data.command("get")
@@ -33,7 +33,7 @@ def _verify(data_dir: Path | None) -> None:
     if directory is None:
         raise fashion_mnist.nowhere()
     fashion_mnist.verify(directory)
-    print(f"{directory}: all four files are Fashion-MNIST's")
+    print(f"{directory}: all four files are those of {fashion_mnist.contents(directory).name}")
 
 
 @data.command("show")
@@ -51,6 +51,51 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
     directory = data_directory(data_dir, say)
     write_atomically(output, sample_grid(fashion_mnist.load_training(directory), columns, seed))
     print(f"wrote {output}")
+
+
+@data.command("import")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="new folder")
+@click.option("--test-share", type=float, default=0.2, help="kept for the test files  [0.2]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="of that draw  [0]")
+def _import(folder: Path, output: Path, test_share: float, seed: int) -> int:
+    """Make a data set of the photos in FOLDER, which has a folder a class.
+
+    A picture that cannot be used is named and the rest done: exit code 4.
+    """
+    from fashion_cnn.data.importing import REPORT, import_folder
+
+    pictures = import_folder(folder, output, test_share=test_share, seed=seed, say=say)
+    for one in pictures:
+        if one.bad:
+            say(f"fashion-cnn: {one.file}: {one.note}")
+    bad = sum(one.bad for one in pictures)
+    taken = [one.part for one in pictures if one.part]
+    classes = len({one.class_name for one in pictures if one.part})
+    print(
+        f"{output}: {classes} classes, {taken.count('train')} pictures to train on and "
+        f"{taken.count('test')} to test on; each file's fate is in {output / REPORT}"
+    )
+    say(f"train on it with: fashion-cnn train --data-dir {output}")
+    if bad:
+        say(f"fashion-cnn: {bad} pictures were left out")
+    return 4 if bad else 0
+
+
+@data.command("adopt")
+@click.argument("folder", type=click.Path(path_type=Path))
+def _adopt(folder: Path) -> None:
+    """Take the four IDX files in FOLDER, of any 28x28 data set, as they are: record their hashes.
+
+    Class names are the lines of its classes.txt; without one, the numbers are the names.
+    """
+    from fashion_cnn.data.adoption import adopt
+
+    contents, counts = adopt(folder)
+    print(
+        f"{folder}: {len(contents.class_names)} classes, {counts['train']:,} images to train on "
+        f"and {counts['t10k']:,} to test on; recorded in {folder}/dataset.json"
+    )
 
 
 data.add_command(audit)

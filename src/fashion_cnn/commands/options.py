@@ -43,7 +43,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
             declaration += f"/--no-{item.name.replace('_', '-')}"
         elif isinstance(default, tuple):
             kind = get_args(item.type)[0]
-            metavar = "K,…" if kind is int else "W0,…,W9"
+            metavar = "K,…" if kind is int else "W0,W1,…"
             words |= {"callback": functools.partial(_numbers, kind), "metavar": metavar}
         else:
             words |= {"type": type(default)}

@@ -42,7 +42,7 @@ def export(run: Path, data_dir: Path | None, int8: bool, output: Path | None) ->
 
 @click.command("predict")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@click.option("--top-k", type=click.IntRange(1, 10), default=3, help="classes a picture  [3]")
+@click.option("--top-k", type=click.IntRange(min=1), default=3, help="classes a picture  [3]")
 @click.option(
     "--format", type=click.Choice(["table", "json", "csv"]), default="table", help="[table]"
 )
@@ -66,9 +66,10 @@ def predict(
 
     PNG, JPEG or WEBP. A file that cannot be used is named and the rest done: exit code 4.
     """
+    from fashion_cnn.data.pictures import find_pictures, read_bytes, shown
     from fashion_cnn.errors import ImageError
     from fashion_cnn.shipping import listing
-    from fashion_cnn.shipping.predict import Predictor, find_pictures, open_model, read_bytes
+    from fashion_cnn.shipping.predict import Predictor, open_model
 
     predictor = Predictor(open_model(model), reject)
     rows: list[listing.Row] = []
@@ -76,7 +77,7 @@ def predict(
         try:
             rows.append((name, predictor.predict(read_bytes(name))))
         except ImageError as error:
-            say(f"fashion-cnn: {listing.shown(name)}: {error}")
+            say(f"fashion-cnn: {shown(name)}: {error}")
             rows.append((name, str(error)))
     bad = sum(isinstance(answer, str) for _, answer in rows)
     if format == "json":

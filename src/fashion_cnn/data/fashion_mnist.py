@@ -1,23 +1,27 @@
 """Fashion-MNIST on disk: find the four files, prove that they are the data set, open them.
 
+A folder with a `dataset.json` holds another data set, whose files are what that says.
+
 The test set is sealed: `load_training` never reads it, and whoever calls `load_test` writes that
 down first (`Run.record_test_reading`).
 """
 
-import gzip
 import hashlib
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_cnn.data.files import locate, read_file
 from fashion_cnn.data.idx import parse_idx
+from fashion_cnn.data.manifest import MANIFEST, Contents, again, is_own, read_manifest
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError
 
 TEST_PART = "t10k"
+
+FASHION_MNIST = "Fashion-MNIST"
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -72,14 +76,20 @@ def find_data(data_dir: Path | None = None) -> Path | None:
         The folder, or None if nobody named one and no usual place has any of the files.
 
     Raises:
-        DataError: a folder that was named lacks a file, or ./data has some of them only.
+        DataError: a folder that was named lacks a file, or a usual place has some of them only,
+            or another data set.
     """
     if data_dir is not None:
         return _complete(data_dir, "--data-dir")
     if named := named_directory():
         return _complete(named, "$FASHION_CNN_DATA")
     for directory in (LOCAL_DIRECTORY, SYSTEM_DIRECTORY):
-        if any(_path(directory, name) for name in SHA256):
+        if is_own(directory):
+            raise DataError(
+                f"{directory} is where Fashion-MNIST is looked for, and its {MANIFEST} says that "
+                f"it holds another data set; to use that: --data-dir {directory}"
+            )
+        if any(locate(directory, name) for name in SHA256):
             return _complete(directory, "the usual place")
     return None
 
@@ -95,11 +105,22 @@ def nowhere() -> DataError:
     return DataError("Fashion-MNIST is in none of the usual places; run: fashion-cnn data get")
 
 
+def contents(directory: Path) -> Contents:
+    """What a folder's files must hold: Fashion-MNIST, unless its manifest says otherwise.
+
+    Raises:
+        DataError: the manifest is damaged.
+    """
+    if is_own(directory):
+        return read_manifest(directory)
+    return Contents(FASHION_MNIST, CLASS_NAMES, SHA256, _BYTES)
+
+
 def verify(directory: Path, part: str = "") -> None:
     """Hash the files whose names begin with `part`, without parsing them: all four by default.
 
     Raises:
-        DataError: a file is missing, unreadable, damaged, or not Fashion-MNIST.
+        DataError: a file is missing, unreadable, damaged, or not what it should be.
     """
     for name in SHA256:
         if name.startswith(part):
@@ -107,17 +128,17 @@ def verify(directory: Path, part: str = "") -> None:
 
 
 def load_training(directory: Path) -> Split:
-    """Open the 60,000 training images. Raises `DataError` as `verify` does."""
+    """Open the training images. Raises `DataError` as `verify` does."""
     return _load(directory, "train")
 
 
 def load_test(directory: Path) -> Split:
-    """Open the 10,000 test images. Raises `DataError` as `verify` does."""
+    """Open the test images. Raises `DataError` as `verify` does."""
     return _load(directory, TEST_PART)
 
 
 def load_test_images(directory: Path) -> NDArray[np.uint8]:
-    """Open the 10,000 test images without their labels: uint8 (10000, 28, 28), read-only.
+    """Open the test images without their labels: uint8 (N, 28, 28), read-only.
 
     To compare two forms of one model; nothing can be measured on them, so it is no reading of the
     test set. Raises `DataError` as `verify` does.
@@ -138,56 +159,48 @@ def read_verified(directory: Path, name: str) -> bytes:
         The decompressed bytes, whose hash is right.
 
     Raises:
-        DataError: a file is missing, unreadable, damaged, or not Fashion-MNIST.
+        DataError: a file is missing, unreadable, damaged, or not what it should be.
     """
-    path = _path(directory, name)
+    path, known = locate(directory, name), contents(directory)
     if path is None:
         raise DataError(f"{directory} has no {name}.gz; {_again(directory)}")
-    limit = _BYTES[name] + 1
+    wanted, limit = known.sha256[name], known.sizes[name] + 1
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            data = file.read(limit)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        with path.open("rb") as file:
-            start = file.read(64).lstrip().lower()
-        if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-            raise DataError(f"{path} is a web page, not a data file; {_again(directory)}") from None
-        raise DataError(f"{path} is damaged ({error}); {_again(directory)}") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+        data = read_file(path, limit)
+    except DataError as error:
+        raise DataError(f"{error}; {_again(directory)}") from None
     digest = hashlib.sha256(data).hexdigest()
-    if digest == SHA256[name]:
+    if digest == wanted:
         return data
-    if other := next((known for known, sha in SHA256.items() if sha == digest), None):
+    if other := next((one for one, sha in known.sha256.items() if sha == digest), None):
         raise DataError(f"{path} holds {other}, under the wrong name; {_again(directory)}")
-    if len(data) != _BYTES[name]:
-        size = f"over {_BYTES[name]}" if len(data) == limit else str(len(data))
+    own = "" if is_own(directory) else f"; if it is a data set of your own, {again(directory)}"
+    if len(data) != known.sizes[name]:
+        size = f"over {known.sizes[name]}" if len(data) == limit else str(len(data))
         raise DataError(
-            f"{path} holds {size} bytes, Fashion-MNIST's has {_BYTES[name]}; {_again(directory)}"
+            f"{path} holds {size} bytes, {known.name}'s has {known.sizes[name]}{own}; "
+            f"{_again(directory)}"
         )
     raise DataError(
-        f"{path} is not Fashion-MNIST's, though as long (MNIST's files have the same names): "
-        f"SHA-256 {digest[:12]}…, expected {SHA256[name][:12]}…; {_again(directory)}"
+        f"{path} is not {known.name}'s, though as long (MNIST's files have the same names): "
+        f"SHA-256 {digest[:12]}…, expected {wanted[:12]}…{own}; {_again(directory)}"
     )
 
 
 def _again(directory: Path) -> str:
+    if is_own(directory):
+        return f"bring back the file that was recorded, or {again(directory)}"
     return f"get it again with: fashion-cnn data get --data-dir {directory}"
 
 
 def _load(directory: Path, part: str) -> Split:
     images = parse_idx(read_verified(directory, f"{part}-images-idx3-ubyte"))
     labels = parse_idx(read_verified(directory, f"{part}-labels-idx1-ubyte"))
-    return Split(images, labels.astype(np.int64))
-
-
-def _path(directory: Path, name: str) -> Path | None:
-    candidates = (directory / f"{name}.gz", directory / name)
-    return next((path for path in candidates if os.path.isfile(path)), None)
+    return Split(images, labels.astype(np.int64), contents(directory).class_names)
 
 
 def _complete(directory: Path, origin: str) -> Path:
-    missing = [name for name in SHA256 if _path(directory, name) is None]
+    missing = [name for name in SHA256 if locate(directory, name) is None]
     if missing:
         raise DataError(f"{directory} ({origin}) has no {missing[0]}.gz; {_again(directory)}")
     return directory

@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.fashion_mnist import SHA256, read_verified
-from fashion_cnn.errors import OUT_OF_ROOM, DataError
+from fashion_cnn.data.manifest import is_own
+from fashion_cnn.errors import OUT_OF_ROOM, DataError, UsageError
 
 MIRRORS = (
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
@@ -58,7 +59,11 @@ def get_data(data_dir: str | Path | None, say: Callable[[str], None]) -> Path:
 
     Raises:
         DataError: it cannot be had.
+        UsageError: another data set is there.
     """
+    place = Path(data_dir or fashion_mnist.named_directory() or fashion_mnist.LOCAL_DIRECTORY)
+    if is_own(place):
+        raise UsageError(f"{place} holds another data set, which get would overwrite")
     try:
         directory = fashion_mnist.find_data(Path(data_dir) if data_dir is not None else None)
         if directory is not None:
@@ -66,9 +71,8 @@ def get_data(data_dir: str | Path | None, say: Callable[[str], None]) -> Path:
             return directory
     except DataError as error:
         say(str(error))
-    directory = Path(data_dir or fashion_mnist.named_directory() or fashion_mnist.LOCAL_DIRECTORY)
-    fetch(directory, say=say)
-    return directory
+    fetch(place, say=say)
+    return place
 
 
 def fetch(

@@ -16,7 +16,8 @@ class Split:
 
     Attributes:
         images: uint8 (N, 28, 28), 0 is the black background.
-        labels: int64 (N,), 0 to 9.
+        labels: int64 (N,), positions in `class_names`.
+        class_names: of all classes, also those that no image here is of.
 
     Raises:
         DataError: a wrong dtype, shape or label, or lengths that differ.
@@ -24,6 +25,7 @@ class Split:
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.shape[1:] != (28, 28):
@@ -35,15 +37,18 @@ class Split:
                 f"labels are {self.labels.dtype} {self.labels.shape} "
                 f"for {len(self.images)} images, not int64 ({len(self.images)},)"
             )
-        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() <= 9:
-            raise DataError(f"labels run from {self.labels.min()} to {self.labels.max()}, not 0-9")
+        last = len(self.class_names) - 1
+        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() <= last:
+            raise DataError(
+                f"labels run from {self.labels.min()} to {self.labels.max()}, not 0-{last}"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def select(self, indices: NDArray[np.int64]) -> "Split":
         """Copy the images and labels at `indices`, int64 (M,)."""
-        return Split(self.images[indices], self.labels[indices])
+        return Split(self.images[indices], self.labels[indices], self.class_names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation import label_noise
@@ -37,7 +36,7 @@ class Audit:
         pairs: up to `REACH` times the threshold, the nearest first.
         suspects: int64 (K,) training images, the least credible label first; empty without
             out-of-fold predictions.
-        probabilities: (N, 10) float64 out of fold, or None.
+        probabilities: (N, C) float64 out of fold, or None.
     """
 
     summary: dict[str, Any]
@@ -67,7 +66,7 @@ def audit(
         test_images: (M, 28, 28) uint8.
         threshold: up to which distance two images are near-duplicates, above 0 and at most 1/3.
         predictions: of a run on the test images: adds what the run's accuracy is without copies.
-        probabilities: (N, 10) out-of-fold probabilities: adds suspect labels and the ceiling.
+        probabilities: (N, C) out-of-fold probabilities: adds suspect labels and the ceiling.
 
     Raises:
         UsageError: a threshold out of range, or predictions of other test images.
@@ -77,15 +76,15 @@ def audit(
         raise UsageError(
             f"the run has {len(predictions.labels)} predictions for {len(test_images)} test images"
         )
-    n = len(training)
+    n, classes = len(training), len(training.class_names)
     pairs = near_pairs(np.concatenate([training.images, test_images]), threshold * REACH)
     near = pairs.where(pairs.distance <= threshold)
     copies = copies_of(near, n)
-    balance = {"train": np.bincount(training.labels, minlength=10).tolist()}
+    balance = {"train": np.bincount(training.labels, minlength=classes).tolist()}
     noise: dict[str, Any] = {"near_duplicates": disagreement(_within(near, n), training.labels)}
     summary: dict[str, Any] = {
         "images": {"train": n, "test": len(test_images)},
-        "class_names": list(CLASS_NAMES),
+        "class_names": list(training.class_names),
         "class_balance": balance,
         "threshold": threshold,
         "pairs": _count(near, n),
@@ -98,7 +97,7 @@ def audit(
         "label_noise": noise,
     }
     if predictions:
-        balance["test"] = np.bincount(predictions.labels, minlength=10).tolist()
+        balance["test"] = np.bincount(predictions.labels, minlength=classes).tolist()
         summary["accuracy"] = accuracy_without(predictions.correct, copies)
         summary["accuracy_at"] = [
             {"threshold": band["high"], **accuracy_without(predictions.correct, left_out)}
@@ -158,10 +157,11 @@ def pairs_csv(found: Audit, labels: NDArray[np.int64]) -> str:
 
     Args: labels: of the training images.
     """
+    names = found.summary["class_names"]
 
     def describe(position: int) -> list[object]:
         if position < found.training:
-            return ["train", position, CLASS_NAMES[labels[position]]]
+            return ["train", position, names[labels[position]]]
         return ["test", position - found.training, ""]
 
     near = found.near
@@ -177,13 +177,13 @@ def pairs_csv(found: Audit, labels: NDArray[np.int64]) -> str:
 
 def suspects_csv(found: Audit, labels: NDArray[np.int64]) -> str:
     """A row a suspect label, the least credible first."""
-    probabilities = found.probabilities
+    probabilities, names = found.probabilities, found.summary["class_names"]
     assert probabilities is not None
     rows = [
         [
             place,
-            CLASS_NAMES[labels[place]],
-            CLASS_NAMES[probabilities[place].argmax()],
+            names[labels[place]],
+            names[probabilities[place].argmax()],
             f"{probabilities[place, labels[place]]:.6f}",
             f"{probabilities[place].max():.6f}",
         ]
@@ -217,14 +217,15 @@ def _describe_suspects(
 ) -> dict[str, Any]:
     guesses = probabilities.argmax(1)
     given, suggested = labels[suspects], guesses[suspects]
-    table = np.zeros((10, 10), int)
+    classes = probabilities.shape[1]
+    table = np.zeros((classes, classes), int)
     np.add.at(table, (given, suggested), 1)
     order = np.argsort(-table, axis=None, kind="stable")[:10]
-    pairs = [divmod(int(place), 10) for place in order]
+    pairs = [divmod(int(place), classes) for place in order]
     return {
         "count": len(suspects),
         "out_of_fold_accuracy": float((guesses == labels).mean()),
-        "per_class": np.bincount(given, minlength=10).tolist(),
+        "per_class": np.bincount(given, minlength=classes).tolist(),
         "most_frequent": [
             {"label": a, "predicted": b, "count": int(table[a, b])} for a, b in pairs if table[a, b]
         ],

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sklearn.metrics import classification_report
 
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.errors import error_rows
@@ -94,7 +93,7 @@ def evaluate_run(
     metrics = {
         "status": standing.status,
         "framework": run.environment["framework"],
-        "class_names": list(CLASS_NAMES),
+        "class_names": list(validation.class_names),
         "test_readings": run.test_readings(),
         "best_is": "the epoch of lowest validation loss",
         "reports_speak_of": shown,
@@ -110,7 +109,7 @@ def evaluate_run(
     answer = Calibration.from_dict(calibration).answer(logits)
     predictions = Predictions(labels, answer.predicted, answer.probabilities)
     run.record_predictions(predictions)
-    run.record_table("errors", _csv(error_rows(predictions, CLASS_NAMES)))
+    run.record_table("errors", _csv(error_rows(predictions, validation.class_names)))
     return metrics
 
 
@@ -118,7 +117,7 @@ def _measure(
     scores: Mapping[str, NDArray[np.float32]], parts: Mapping[str, Split]
 ) -> dict[str, Any]:
     return {
-        part: measure(scores[part], split.labels, CLASS_NAMES, part).to_dict()
+        part: measure(scores[part], split.labels, split.class_names, part).to_dict()
         for part, split in parts.items()
     }
 
@@ -127,10 +126,11 @@ def _write_report(
     run: Run, metrics: dict[str, Any], logits: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> None:
     shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
+    names = metrics["class_names"]
     predicted = logits.argmax(1)
     arguments: dict[str, Any] = {
-        "labels": range(len(CLASS_NAMES)),
-        "target_names": CLASS_NAMES,
+        "labels": range(len(names)),
+        "target_names": names,
         "zero_division": 0.0,
     }
     title = (
@@ -141,16 +141,16 @@ def _write_report(
     values = classification_report(labels, predicted, output_dict=True, **arguments)
     confusion = metrics[shown][part]["confusion"]
     pairs = "".join(
-        f"  {count:>4}  {CLASS_NAMES[a]} and {CLASS_NAMES[b]} ({confusion[a][b]} one way, "
+        f"  {count:>4}  {names[a]} and {names[b]} ({confusion[a][b]} one way, "
         f"{confusion[b][a]} the other)\n"
         for count, a, b in most_confused(confusion, 5)
     )
     text = f"{title}{text}\nMost often taken for each other:\n{pairs}"
     run.record_report(text, {"checkpoint": shown, "split": part, **dict(values)})  # type: ignore[arg-type]
-    header = ["true \\ predicted", *CLASS_NAMES]
+    header = ["true \\ predicted", *names]
     run.record_table(
         "confusion_matrix",
-        _csv([header, *([name, *row] for name, row in zip(CLASS_NAMES, confusion, strict=True))]),
+        _csv([header, *([name, *row] for name, row in zip(names, confusion, strict=True))]),
     )
 
 

@@ -32,7 +32,7 @@ def suspects(
 
     Args:
         labels: (N,) int64 from 0 to 9, of every class at least one.
-        probabilities: (N, 10), from classifiers that did not train on the image in question.
+        probabilities: (N, C), from classifiers that did not train on the image in question.
 
     Returns:
         (K,) int64 positions, and the probability of the given label, (K,) from 0 to 1.

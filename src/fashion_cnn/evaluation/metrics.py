@@ -36,7 +36,7 @@ class Evaluation:
         accuracy: from 0 to 1.
         interval: 95 % Wilson score interval of the accuracy.
         per_class: one a class.
-        confusion: 10 rows (true class) of 10 counts (predicted class).
+        confusion: a row a true class, in it a count a predicted class.
         ece: expected calibration error, 15 equal-width bins, from 0 to 1.
         brier: mean squared error of the probabilities, summed over the classes, from 0 to 2.
         mean_confidence: mean probability of the predicted class.

@@ -15,7 +15,7 @@ def outlier_score(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     Minus the largest logit: what no class claims scores high. Source: Hendrycks et al. 2019, arXiv
     1911.11132. Chosen over the free energy and the largest probability in docs/log.md, 2026-11-24.
 
-    Args: logits: (N, 10), not divided by a temperature.
+    Args: logits: (N, C), not divided by a temperature.
 
     Returns:
         float64 (N,), higher is stranger; no fixed range.

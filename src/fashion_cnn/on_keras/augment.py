@@ -25,6 +25,7 @@ def augment(
     recipe: Recipe,
     step: int,
     mirrored: NDArray[np.bool_] | None,
+    classes: int,
 ) -> tuple[Images, NDArray[np.float32]]:
     """Apply what the recipe asks for: warp, flip, translate, erase, cut out, then mix.
 
@@ -38,11 +39,13 @@ def augment(
             `augment_classes`, if any are named.
         step: counted from 0 over the run; with the seed it decides every draw.
         mirrored: (N,) bool, what to flip, see `mirrored_in`; None for nothing.
+        classes: how many there are.
 
     Returns:
-        (N, 28, 28) uint8 and the shares of the classes, (N, 10) float32.
+        (N, 28, 28) uint8 and the shares of the classes, (N, classes) float32.
     """
-    count, plain, shares = len(images), images, np.eye(10, dtype=np.float32)[labels]
+    count, plain = len(images), images
+    shares = np.eye(classes, dtype=np.float32)[labels]
     if recipe.rotate:
         images = rotate(images, draw_degrees(recipe, step, count))
     if recipe.randaugment:

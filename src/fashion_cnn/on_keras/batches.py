@@ -35,6 +35,7 @@ class Batches(keras.utils.PyDataset):
         """
         super().__init__()
         self._split, self._recipe, self._first = split, recipe, first
+        self.classes = len(split.class_names)
         self._steps = steps_per_epoch(recipe, len(split))
         self._step = epoch * self._steps
         self._order = epoch_order(len(split), recipe.seed, epoch)
@@ -52,6 +53,7 @@ class Batches(keras.utils.PyDataset):
             self._recipe,
             self._step + batch,
             None if self._mirrored is None else self._mirrored[chosen],
+            self.classes,
         )
 
 
@@ -68,7 +70,7 @@ def read_ahead(batches: Batches) -> Any:
     import tensorflow as tf
 
     images = tf.TensorSpec((None, 28, 28), tf.uint8)
-    shares = tf.TensorSpec((None, 10), tf.float32)
+    shares = tf.TensorSpec((None, batches.classes), tf.float32)
     still = tf.data.Options()
     still.autotune.enabled = False
     dataset = tf.data.Dataset.from_generator(lambda: batches, output_signature=(images, shares))

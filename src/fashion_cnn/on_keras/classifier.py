@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fashion_cnn.classifier import check_images
 from fashion_cnn.on_keras.model import build_model
 from fashion_cnn.on_keras.weights import load_weights
+from fashion_cnn.run.dataset import class_names_of
 from fashion_cnn.run.folder import Run
 
 _BATCH = 250  # divides the validation and the test set: every batch has one shape to compile for
@@ -30,9 +31,9 @@ class KerasClassifier:
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Score images without dropout: (N, 28, 28) uint8 to (N, 10) float32."""
+    """Score images without dropout: (N, 28, 28) uint8 to (N, C) float32."""
     if not len(images):
-        return np.empty((0, 10), np.float32)
+        return np.empty((0, model.output_shape[1]), np.float32)
     # Not `predict`: on TensorFlow it can end late, see `read_ahead` in batches.py.
     batches = (images[first : first + _BATCH] for first in range(0, len(images), _BATCH))
     return np.concatenate([model.predict_on_batch(np.ascontiguousarray(b)) for b in batches])
@@ -53,6 +54,6 @@ def open_classifier(
         UsageError: the recipe's model is not there in Keras.
     """
     checkpoint = checkpoint or run.recipe.answer
-    model = build_model(run.recipe)
+    model = build_model(run.recipe, len(class_names_of(run)))
     load_weights(model, run.load_checkpoint(checkpoint).model, checkpoint)
     return KerasClassifier(model)

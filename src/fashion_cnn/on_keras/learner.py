@@ -32,14 +32,15 @@ class Learner(Course):
     accuracy: Any
 
     @classmethod
-    def start(cls, recipe: Recipe, fingerprint: str) -> "Learner":
+    def start(cls, recipe: Recipe, fingerprint: str, classes: int = 10) -> "Learner":
         """Build and compile the network at its seeded start.
 
         Raises:
             UsageError: the recipe has something that the Keras side does not do exactly.
         """
         check_recipe(recipe)
-        model, accuracy = build_model(recipe), keras.metrics.CategoricalAccuracy("accuracy")
+        model = build_model(recipe, classes)
+        accuracy = keras.metrics.CategoricalAccuracy("accuracy")
         model.compile(
             optimizer=build_optimizer(recipe, model),
             loss=cross_entropy(recipe),
@@ -84,13 +85,13 @@ def cross_entropy(recipe: Recipe) -> Callable[[Any, Any], Any]:
     """The loss of a recipe, with its label smoothing and class weights, as PyTorch defines them.
 
     Returns:
-        A function of the shares of the classes and the logits, (N, 10) each, that gives (N,)
+        A function of the shares of the classes and the logits, (N, C) each, that gives (N,)
         losses whose mean is the loss of the batch.
     """
 
     def loss(shares: Any, logits: Any) -> Any:
         spread = recipe.label_smoothing
-        parts = ((1 - spread) * shares + spread / 10) * ops.log_softmax(logits)
+        parts = ((1 - spread) * shares + spread / logits.shape[1]) * ops.log_softmax(logits)
         if not recipe.class_weights:
             return -ops.sum(parts, axis=1)
         weights = ops.convert_to_tensor(recipe.class_weights, "float32")

@@ -37,14 +37,14 @@ def check_recipe(recipe: Recipe) -> None:
         _check(recipe, name, allowed)
 
 
-def build_model(recipe: Recipe) -> keras.Model:
+def build_model(recipe: Recipe, classes: int = 10) -> keras.Model:
     """The network that a recipe names, at its seeded start.
 
     Raises:
         UsageError: that network is not there in Keras.
     """
     _check(recipe, "model", ("simple_cnn",))
-    return _simple_cnn(recipe)
+    return _simple_cnn(recipe, classes)
 
 
 def _check(recipe: Recipe, name: str, allowed: tuple[object, ...]) -> None:
@@ -57,7 +57,7 @@ def _check(recipe: Recipe, name: str, allowed: tuple[object, ...]) -> None:
         )
 
 
-def _simple_cnn(recipe: Recipe) -> keras.Model:
+def _simple_cnn(recipe: Recipe, classes: int) -> keras.Model:
     """The assignment's network, with PyTorch's layers, names and start.
 
     Pooling comes before ReLU, which changes no value and leaves a quarter of the ReLUs. The last
@@ -87,7 +87,8 @@ def _simple_cnn(recipe: Recipe) -> keras.Model:
     x = layers.Flatten(**_MAPS)(x)
     x = layers.Dense(128, "relu", name="hidden", **_start(recipe, "hidden", fan_in), **_FIXED)(x)
     x = layers.Dropout(recipe.dropout, seed=_seed(recipe, "dropout"), name="dropout", **_FIXED)(x)
-    logits = layers.Dense(10, name="output", **_start(recipe, "output", 128), **_FIXED)(x)
+    start = _start(recipe, "output", 128)
+    logits = layers.Dense(classes, name="output", **start, **_FIXED)(x)
     return keras.Model(images, logits, name=recipe.model)
 
 

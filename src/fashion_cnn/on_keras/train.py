@@ -137,7 +137,8 @@ def train(
     """
     steps = steps_per_epoch(recipe, len(data.training))
     began = time.perf_counter()
-    learner = Learner.start(recipe, recipe.fingerprint(data.fingerprint()))
+    fingerprint = recipe.fingerprint(data.fingerprint())
+    learner = Learner.start(recipe, fingerprint, len(data.training.class_names))
     learner.seconds = time.perf_counter() - began
     learner.begin(run, progress, resume=resume)
     recorder = Recorder(learner, run, data, interruption, progress)

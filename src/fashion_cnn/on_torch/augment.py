@@ -1,6 +1,7 @@
 """Augmentation of whole batches on the device; what it draws is in `recipes/augmentation.py`."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,11 +20,14 @@ from fashion_cnn.recipes.augmentation import (
 )
 from fashion_cnn.recipes.recipe import Recipe
 
-_CLASSES = 10
-
 
 def augment(
-    images: Tensor, labels: Tensor, recipe: Recipe, step: int, mirrored: Tensor | None
+    images: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    step: int,
+    mirrored: Tensor | None,
+    class_names: Sequence[str],
 ) -> tuple[Tensor, Tensor]:
     """Apply what the recipe asks for: warp, flip, translate, erase, cut out, mix, imitate photos.
 
@@ -35,10 +39,11 @@ def augment(
             its `augment_classes`, if any are named.
         step: counted from 0 over the run; with the seed it decides every draw.
         mirrored: (N,) bool, what to flip, see `mirrored_in`; None for nothing.
+        class_names: of the C classes.
 
     Returns:
         (N, 28, 28) uint8 and labels, on the same device; what came in if nothing is asked for.
-        Mixed labels, and all of a batch with outliers, are (N, 10) float32, each row the shares of
+        Mixed labels, and all of a batch with outliers, are (N, C) float32, each row the shares of
         the classes.
     """
     count, plain = len(images), images
@@ -65,12 +70,12 @@ def augment(
             images = blend(images, images[partner], share)
         else:
             images = paste(images, images[partner], _to(images, mix.boxes))
-        ours = F.one_hot(labels, _CLASSES).float()
+        ours = F.one_hot(labels, len(class_names)).float()
         labels = share[:, None] * ours + (1 - share[:, None]) * ours[partner]
     if recipe.outliers:
-        images, labels = outliers(images, labels, recipe.outliers, recipe.seed, step)
+        images, labels = outliers(images, labels, recipe.outliers, recipe.seed, step, class_names)
     if recipe.photo:
-        images = photo_like(images, labels, recipe.photo, recipe.seed, step)
+        images = photo_like(images, labels, recipe.photo, recipe.seed, step, class_names)
     return images, labels
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from fashion_cnn.classifier import check_images
 from fashion_cnn.on_torch.model import build_model, place
 from fashion_cnn.run.checkpoint import Arrays, check_layout
+from fashion_cnn.run.dataset import class_names_of
 from fashion_cnn.run.folder import Run
 
 BATCH = 256  # a few MB of activations, which a core's cache holds
@@ -29,13 +30,12 @@ class TorchClassifier:
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:
-    """Score images without dropout or gradients: (N, 28, 28) uint8 to (N, 10) float32."""
+    """Score images without dropout or gradients: (N, 28, 28) uint8 to (N, C) float32."""
     training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            parts = [model(part) for part in images.split(BATCH)] if len(images) else []
-            return torch.cat([images.new_empty((0, 10), dtype=torch.float32), *parts])
+            return torch.cat([model(part) for part in images.split(BATCH)])
     finally:
         model.train(training)
 
@@ -55,7 +55,7 @@ def open_classifier(
     """
     device = device or torch.device("cpu")
     checkpoint = checkpoint or run.recipe.answer
-    model = build_model(run.recipe)
+    model = build_model(run.recipe, len(class_names_of(run)))
     load_weights(model, run.load_checkpoint(checkpoint).model, checkpoint)
     return TorchClassifier(place(model, device), device)
 

@@ -1,4 +1,4 @@
-"""Training images made to look cut out of photos, and pictures of nothing among the ten classes.
+"""Training images made to look cut out of photos, and pictures of nothing among the classes.
 
 Whole batches, a pure function of (seed, step, index), as in `augment`. The operations imitate what
 photos show (docs/log.md, 2026-11-24): clothes lie askew and spread out, in folds, in any light,
@@ -6,6 +6,7 @@ shoes in pairs, and cutting out leaves some background in and some of the garmen
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,8 +16,8 @@ from torch import Tensor
 
 from fashion_cnn.data.randomness import stream
 
-_TROUSER, _DRESS, _CLASSES = 1, 3, 10
-_SHOES = (5, 7, 9)
+_TROUSER, _DRESS = "Trouser", "Dress"
+_SHOES = ("Sandal", "Sneaker", "Ankle boot")
 _TILT = 15.0  # degrees, of anything
 _SHOE_TILT = 75.0  # degrees: shoes lie about in pairs
 _SHEAR = 0.15
@@ -27,14 +28,17 @@ _BEND = 0.05  # standard deviation, of half the picture
 _FAULTS = 0.35  # probability of background left in, and of garment left out
 
 
-def photo_like(images: Tensor, labels: Tensor, share: float, seed: int, step: int) -> Tensor:
+def photo_like(
+    images: Tensor, labels: Tensor, share: float, seed: int, step: int, class_names: Sequence[str]
+) -> Tensor:
     """Bend, widen, relight, crumple and imperfectly cut out some images of a batch; pair shoes.
 
     Args:
         images: (N, 28, 28) uint8.
-        labels: (N,) int64, or (N, 10) float32 shares; says which are shoes.
+        labels: (N,) int64, or (N, C) float32 shares; says which are shoes.
         share: probability of each image, 0 to 1.
         seed, step: decide every draw.
+        class_names: of the C classes; shoes are those that Fashion-MNIST calls so.
 
     Returns:
         (N, 28, 28) uint8; those not chosen as they were.
@@ -42,7 +46,7 @@ def photo_like(images: Tensor, labels: Tensor, share: float, seed: int, step: in
     count, random = len(images), stream(seed, "photo", step)
     chosen = random.random(count) < share
     label = labels if labels.ndim == 1 else labels.argmax(1)
-    shoes = np.isin(label.cpu().numpy(), _SHOES)
+    shoes = np.isin(label.cpu().numpy(), _places(class_names, _SHOES))
     bright = _paired(images[:, None].float(), shoes & (random.random(count) < 0.5), random)
     mask = _closed((bright > 0).float())
     grid = _bent_grid(mask, random)
@@ -67,9 +71,9 @@ def photo_like(images: Tensor, labels: Tensor, share: float, seed: int, step: in
 
 
 def outliers(
-    images: Tensor, labels: Tensor, share: float, seed: int, step: int
+    images: Tensor, labels: Tensor, share: float, seed: int, step: int, class_names: Sequence[str]
 ) -> tuple[Tensor, Tensor]:
-    """Turn some images into what is none of the ten classes, each of which then is as likely.
+    """Turn some images into what is none of the classes, each of which then is as likely.
 
     The upper part of trousers looks like shorts, the lower part of a dress like a skirt; others
     become a detail of themselves, or a smooth blob. Source of training on outliers: Hendrycks,
@@ -77,24 +81,25 @@ def outliers(
 
     Args:
         images: (N, 28, 28) uint8.
-        labels: (N,) int64, or (N, 10) float32 shares.
+        labels: (N,) int64, or (N, C) float32 shares.
         share: probability of each image, 0 to 1.
         seed, step: decide every draw.
+        class_names: of the C classes; trousers and dresses are those that are called so.
 
     Returns:
-        (N, 28, 28) uint8 and (N, 10) float32.
+        (N, 28, 28) uint8 and (N, C) float32.
     """
     count, random = len(images), stream(seed, "outliers", step)
     chosen = random.random(count) < share
     kind = random.random(count)
     if labels.ndim == 1:
-        labels = F.one_hot(labels, _CLASSES).float()
+        labels = F.one_hot(labels, len(class_names)).float()
     of_class = labels.argmax(1).cpu().numpy()
     source = np.arange(count)
     size = random.uniform(0.3, 0.6, count)
     x, y = random.uniform(-1, 1, (2, count)) * (1 - size)
-    for label, most, side in ((_TROUSER, 0.35, -1), (_DRESS, 0.7, 1)):
-        candidates = np.flatnonzero(of_class == label)
+    for name, most, side in ((_TROUSER, 0.35, -1), (_DRESS, 0.7, 1)):
+        candidates = np.flatnonzero(np.isin(of_class, _places(class_names, (name,))))
         if not len(candidates):
             continue
         these = (kind < most) & (kind >= most - 0.35)
@@ -110,7 +115,13 @@ def outliers(
     parts = torch.where(_to(images, kind > 0.85, torch.bool)[:, None, None, None], blobs, parts)
     picked = _to(images, chosen, torch.bool)
     mixed = torch.where(picked[:, None, None], parts[:, 0].round().to(torch.uint8), images)
-    return mixed, torch.where(picked[:, None], torch.full_like(labels, 1 / _CLASSES), labels)
+    return mixed, torch.where(
+        picked[:, None], torch.full_like(labels, 1 / len(class_names)), labels
+    )
+
+
+def _places(class_names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    return [place for place, name in enumerate(class_names) if name in wanted]
 
 
 def _paired(images: Tensor, chosen: NDArray[np.bool_], random: np.random.Generator) -> Tensor:

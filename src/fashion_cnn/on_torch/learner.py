@@ -44,7 +44,12 @@ class Learner(Course):
 
     @classmethod
     def start(
-        cls, recipe: Recipe, images: Tensor, fingerprint: str, weights: Weights | None = None
+        cls,
+        recipe: Recipe,
+        images: Tensor,
+        fingerprint: str,
+        classes: int = 10,
+        weights: Weights | None = None,
     ) -> "Learner":
         """Build the network at its start, seeded or given, on the device of the training images.
 
@@ -53,7 +58,7 @@ class Learner(Course):
             weights: what it starts from, if not from a seed alone; as `start.fit` gives them.
         """
         torch.manual_seed(seed_of(recipe.seed, "start"))
-        model = build_model(recipe)
+        model = build_model(recipe, classes)
         if isinstance(model, StagedCNN):
             model.fit_whitening(images[:_WHITENED].cpu())
         if weights:

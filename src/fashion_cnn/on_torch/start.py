@@ -18,8 +18,8 @@ HEAD = "output."
 """What the names of every network's last layer begin with, the one that knows the classes."""
 
 
-def starting_weights(recipe: Recipe) -> tuple[Recipe, Weights | None]:
-    """Read what training starts from.
+def starting_weights(recipe: Recipe, classes: int = 10) -> tuple[Recipe, Weights | None]:
+    """Read what the training of a network for so many classes starts from.
 
     Returns:
         The recipe, now with the SHA-256 of the file, so that it names these weights and no others;
@@ -36,7 +36,7 @@ def starting_weights(recipe: Recipe) -> tuple[Recipe, Weights | None]:
         file = hub_file(timm_name(recipe.model) or "")
     weights = read_weights(file, recipe.init_sha256)
     try:
-        weights = fit(build_model(recipe), weights)
+        weights = fit(build_model(recipe, classes), weights)
     except CheckpointError as error:
         raise ModelError(f"{recipe.model} cannot start from another network: {error}") from None
     return recipe.replace(init_sha256=weights.sha256), weights

@@ -30,13 +30,14 @@ class TimmCNN(nn.Module):
     std: Tensor
     convolve_in = torch.float32
 
-    def __init__(self, name: str, dropout: float, side: int) -> None:
+    def __init__(self, name: str, dropout: float, side: int, classes: int) -> None:
         """Make the layers, at timm's random start.
 
         Args:
             name: what timm calls it, for instance "mobilenetv2_100".
             dropout: share of the pooled features dropped while training.
             side: pixels; images are enlarged to this by bilinear interpolation.
+            classes: logits.
         """
         super().__init__()
         timm = _timm()
@@ -51,10 +52,10 @@ class TimmCNN(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 module.num_batches_tracked = None  # only an average over all steps would need it
         self.dropout = Dropout(dropout)
-        self.output = nn.Linear(self.network.head_hidden_size, 10)
+        self.output = nn.Linear(self.network.head_hidden_size, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Score images: (N, 28, 28) uint8 to (N, 10) float32 logits."""
+        """Score images: (N, 28, 28) uint8 to (N, C) float32 logits."""
         x = F.interpolate(images.unsqueeze(1) / 255, (self._side, self._side), mode="bilinear")
         x = ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         return self.output(self.dropout(self.network(x)))

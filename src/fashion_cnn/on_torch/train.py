@@ -41,7 +41,7 @@ def train_step(
 
     Args:
         images: (N, 28, 28) uint8, augmented: the whole batch, of which each rank takes its share.
-        labels: (N,) int64, or the shares of the classes, (N, 10) float32.
+        labels: (N,) int64, or the shares of the C classes, (N, C) float32.
         rate: the learning rate.
         recipe: its `label_smoothing`, `class_weights` and `seed`.
         step: decides what dropout drops.
@@ -75,7 +75,7 @@ def train_step(
 def cross_entropy(logits: Tensor, labels: Tensor, recipe: Recipe, ranks: Ranks) -> Tensor:
     """The loss of a rank's share, scaled so that the mean over the ranks is that of the batch.
 
-    Args: logits: (N, 10) float32; the others as in `train_step`.
+    Args: logits: (N, C) float32; the others as in `train_step`.
     """
     weights = logits.new_tensor(recipe.class_weights) if recipe.class_weights else None
     loss = F.cross_entropy(logits, labels, weights, label_smoothing=recipe.label_smoothing)
@@ -118,13 +118,14 @@ def train(
         DivergedError: the loss stayed non-finite after `MOST_ROLLBACKS` roll-backs.
         OSError: the disk is full or failing.
     """
-    steps = steps_per_epoch(recipe, len(data.training))
+    steps, class_names = steps_per_epoch(recipe, len(data.training)), data.training.class_names
     ranks.check_batches(len(data.training), recipe.batch_size)
     images, labels = _to_device(data.training, device)
     held_out = _to_device(data.validation, device)
     began = time.perf_counter()
-    recipe, weights = (recipe, None) if resume else starting_weights(recipe)
-    learner = Learner.start(recipe, images, recipe.fingerprint(data.fingerprint()), weights)
+    recipe, weights = (recipe, None) if resume else starting_weights(recipe, len(class_names))
+    fingerprint = recipe.fingerprint(data.fingerprint())
+    learner = Learner.start(recipe, images, fingerprint, len(class_names), weights)
     network = ranks.together(learner.model, in_parts=recipe.freeze > 0)
     learner.seconds = time.perf_counter() - began
     learner.begin(run, progress, resume=resume)
@@ -160,6 +161,7 @@ def train(
                 recipe,
                 learner.step,
                 None if mirrored is None else mirrored[chosen],
+                class_names,
             )
             loss, correct = train_step(
                 network,

@@ -117,7 +117,7 @@ class Recipe:
         0.0, "share of each label spread over all classes", high=1, open_high=True
     )
     class_weights: tuple[float, ...] = _field(
-        (), "ten factors on the loss, class 0 to 9; empty = none"
+        (), "a factor on the loss for each class, from class 0 on; empty = none"
     )
     ema_decay: float = _field(
         0.0, "decay a step of the averaged weights that answer; 0 = off", high=1, open_high=True
@@ -142,11 +142,11 @@ class Recipe:
     cutmix: float = _field(0.0, "probability a step of pasting a part of another image", high=1)
     mixup: float = _field(0.0, "probability a step of blending in another image", high=1)
     augment_classes: tuple[int, ...] = _field(
-        (), "classes, 0 to 9, to augment (mixing, outliers and photo apart); empty = all"
+        (), "classes, from 0 on, to augment (mixing, outliers and photo apart); empty = all"
     )
 
     outliers: float = _field(
-        0.0, "share of images made into none of the ten classes, so that it learns doubt", high=1
+        0.0, "share of images made into none of the classes, so that it learns doubt", high=1
     )
     photo: float = _field(0.0, "probability of making an image look cut out of a photo", high=1)
 
@@ -165,12 +165,9 @@ class Recipe:
                 value = float(value)
                 object.__setattr__(self, item.name, value)
             _check(item, value)
-        if self.class_weights and (
-            len(self.class_weights) != 10
-            or not all(type(w) is float and 0 < w < math.inf for w in self.class_weights)
-        ):
+        if not all(type(w) is float and 0 < w < math.inf for w in self.class_weights):
             raise UsageError(
-                f"class_weights is {self.class_weights}; it must be ten positive numbers, or empty"
+                f"class_weights is {self.class_weights}; it must be positive numbers, or empty"
             )
         if self.lookahead and not self.ema_decay:
             raise UsageError(
@@ -183,16 +180,27 @@ class Recipe:
             )
         check_start(self)
         chosen = self.augment_classes
-        if any(type(k) is not int or k not in range(10) for k in chosen) or (
-            len(set(chosen)) < len(chosen)
-        ):
+        if any(type(k) is not int or k < 0 for k in chosen) or len(set(chosen)) < len(chosen):
             raise UsageError(
-                f"augment_classes is {chosen}; it must be different whole numbers from 0 to 9"
+                f"augment_classes is {chosen}; it must be different whole numbers from 0 on"
             )
         if chosen and not any(getattr(self, name) for name in _OF_ONE_IMAGE):
             raise UsageError(
                 f"augment_classes is {chosen}, but there is nothing to apply to them; it must be "
                 f"empty, or come with one of {', '.join(_OF_ONE_IMAGE)}"
+            )
+
+    def check_classes(self, classes: int) -> None:
+        """Raise `UsageError` for a field that names classes and does not fit `classes` of them."""
+        if self.class_weights and len(self.class_weights) != classes:
+            raise UsageError(
+                f"class_weights has {len(self.class_weights)} numbers; the data set has {classes} "
+                "classes, and each needs one"
+            )
+        if self.augment_classes and max(self.augment_classes) >= classes:
+            raise UsageError(
+                f"augment_classes is {self.augment_classes}; the data set has {classes} classes, "
+                f"0 to {classes - 1}"
             )
 
     def replace(self, **changes: Any) -> "Recipe":

@@ -9,7 +9,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
 from fashion_cnn.evaluation.audit import Audit
 from fashion_cnn.evaluation.near_duplicates import Pairs
@@ -44,7 +43,7 @@ def audit_page(
     environment.filters["thousands"] = lambda number: f"{number:,}"
     return environment.get_template("audit.html.j2").render(
         found=found.summary,
-        names=CLASS_NAMES,
+        names=training.class_names,
         origin=origin,
         most=max(band["pairs"] for band in found.summary["bands"]["as_it_is"]) or 1,
         near=[show.pair(near, i) for i in range(min(len(near), _MOST_PAIRS))],
@@ -78,14 +77,14 @@ class _Shower:
         return {
             **self._image(int(place)),
             "credible": float(row[label]),
-            "predicted": CLASS_NAMES[row.argmax()],
+            "predicted": self._training.class_names[row.argmax()],
             "confidence": float(row.max()),
         }
 
     def _image(self, position: int) -> dict[str, Any]:
         index = position - len(self._training)
         if index < 0:
-            label = CLASS_NAMES[self._training.labels[position]]
+            label = self._training.class_names[self._training.labels[position]]
             image, where = self._training.images[position], f"train {position}"
         else:
             label, image, where = "", self._test_images[index], f"test {index}"

@@ -11,13 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split, stratified_sample
-from fashion_cnn.reporting.study import differences, student_interval
+from fashion_cnn.reporting.study import differences, quantities, student_interval
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
 
 _TRAINING, _VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
+_INCHES, _LARGEST = 0.5, 20.0  # of a confusion matrix: a class, and in all
+_MOST_WRITTEN, _MOST_NAMED = 40, 60  # classes whose cells hold their numbers, that are named
+_MOST_ROWS = 50  # of a grid of samples
 
 
 def draw_run(run: Run, metrics: dict[str, Any]) -> None:
@@ -45,15 +47,16 @@ def draw_run(run: Run, metrics: dict[str, Any]) -> None:
 
 
 def sample_grid(split: Split, columns: int, seed: int) -> bytes:
-    """Draw a random sample of images, a row a class: PNG.
+    """Draw a random sample of images, a row a class, the first 50 classes: PNG.
 
     Args:
         split: with at least `columns` images of each class.
         columns: images a class, >= 1.
         seed: of the choice.
     """
-    figure = Figure(figsize=(0.75 * columns + 1.7, 7.8))
-    grid = figure.subplots(len(CLASS_NAMES), columns, squeeze=False)
+    names = split.class_names[:_MOST_ROWS]
+    figure = Figure(figsize=(0.75 * columns + 1.7, 0.78 * len(names)))
+    grid = figure.subplots(len(names), columns, squeeze=False)
     figure.subplots_adjust(left=1.5 / (0.75 * columns + 1.7), right=0.99, top=0.99, bottom=0.01)
     for label, row in enumerate(grid):
         places = np.flatnonzero(split.labels == label)
@@ -62,9 +65,7 @@ def sample_grid(split: Split, columns: int, seed: int) -> bytes:
             axes.axis("off")
         for axes, place in zip(row, places[chosen], strict=False):
             axes.imshow(split.images[place], cmap="gray", vmin=0, vmax=255)
-        row[0].text(
-            -0.15, 0.5, CLASS_NAMES[label], ha="right", va="center", transform=row[0].transAxes
-        )
+        row[0].text(-0.15, 0.5, names[label], ha="right", va="center", transform=row[0].transAxes)
     return png(figure)
 
 
@@ -72,18 +73,19 @@ def differences_plot(result: Mapping[str, Any]) -> bytes:
     """Draw each variant's paired differences from the first: PNG.
 
     A dot a seed, their mean, and Student's 95 % interval where there are two seeds or more; for
-    accuracy, for Shirt (the class most often wrong) and for calibration error.
+    accuracy, for Shirt (the class most often wrong) where there is one, and for calibration error.
 
     Args: result: what `study.json` holds, of two variants or more.
     """
     first, *variants = result["variants"]
-    titles = {
+    known = {
         "accuracy": f"{result['measure']} accuracy\n(right is better)",
         "Shirt": "accuracy on Shirt\n(right is better)",
         "ECE": "calibration error\n(left is better)",
     }
+    titles = {name: title for name, title in known.items() if name in quantities(result)}
     figure = Figure(figsize=(12, 1.6 + 0.42 * len(variants)), layout="constrained")
-    panels = figure.subplots(1, len(titles), sharey=True, width_ratios=(3, 2, 2))
+    panels = figure.subplots(1, len(titles), sharey=True, width_ratios=(3, 2, 2)[: len(titles)])
     for axes, (quantity, title) in zip(panels, titles.items(), strict=True):
         axes.axvline(0, color="black", linewidth=1)
         for height, variant in enumerate(variants):
@@ -152,15 +154,17 @@ def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> byt
 
 
 def _matrix(values: NDArray[Any], names: list[str], title: str, style: str) -> bytes:
-    figure, axes = _figure(9, 8)
+    side = min(max(8.0, _INCHES * len(names)), _LARGEST)
+    figure, axes = _figure(side + 1, side)
     image = axes.imshow(values, cmap="Blues", vmin=0)
     figure.colorbar(image, ax=axes, shrink=0.8)
     places = range(len(names))
-    axes.set_xticks(places, names, rotation=45, ha="right")
-    axes.set_yticks(places, names)
+    named = places[:: -(-len(names) // _MOST_NAMED)]
+    axes.set_xticks(named, [names[place] for place in named], rotation=45, ha="right")
+    axes.set_yticks(named, [names[place] for place in named])
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
     dark = values.max() / 2
-    for row in places:
+    for row in places if len(names) <= _MOST_WRITTEN else ():
         for column in places:
             value = values[row, column]
             colour = "white" if value > dark else "black" if value else "#999999"

@@ -26,6 +26,7 @@ from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
 from fashion_cnn.reporting.curves import calibration_charts, learning_charts
 from fashion_cnn.reporting.summary import explain_recipe, reproduce
+from fashion_cnn.run.dataset import check_same_data
 from fashion_cnn.run.files import write_atomically
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
@@ -38,6 +39,7 @@ PAIRS, PAIR_IMAGES = 5, 12
 
 _COLUMNS = 40  # of the sheet that holds every image
 _MOST_IMAGES = 2500  # even noise, which no PNG compresses, then leaves a page below 3 MB
+_MOST_CLASSES = 40  # of the matrix
 _HITS = 48  # a class; the least sure of them
 
 
@@ -90,6 +92,7 @@ def report(
     directory = find_data(Path(data_dir) if data_dir else None)
     if directory is None:
         raise nowhere()
+    check_same_data(run, directory)
     with run.lock():
         predictions = run.predictions
         if metrics["reports_speak_on"] == "test":
@@ -143,7 +146,8 @@ def make_report(
     shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
     result, names = metrics[shown][part], metrics["class_names"]
     galleries = _galleries(predictions, result["confusion"])
-    sheet, cells = _sheet(predictions, images, galleries, len(names))
+    rows = _matrix(result["confusion"])
+    sheet, cells = _sheet(predictions, images, galleries, list(rows))
     heat = _heat_sheet(heat_maps or {})
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"percent": _percent, "number": _number}
@@ -163,7 +167,7 @@ def make_report(
         calibration=run.calibration,
         calibration_charts=calibration_charts(run.calibration),
         scores=class_scores(result["confusion"]),
-        rows=_matrix(result["confusion"]),
+        rows=rows,
         pairs=[
             {"count": count, "one": a, "other": b}
             for count, a, b in most_confused(result["confusion"], PAIRS)
@@ -207,14 +211,14 @@ def _galleries(
 
 
 def _sheet(
-    predictions: Predictions, images: Split, galleries: dict[str, list[int]], classes: int
+    predictions: Predictions, images: Split, galleries: dict[str, list[int]], classes: list[int]
 ) -> tuple[Sheet, dict[str, list[list[float]]]]:
     """All images of the page, and for each cell "A-B" of the matrix its [index, confidence, place].
 
     As many of each cell as the page has room for, the surest mistakes and the least sure hits.
     """
     confidence = predictions.confidence
-    pairs = [(a, b) for a in range(classes) for b in range(classes)]
+    pairs = [(a, b) for a in classes for b in classes]
     of_cell = {pair: mistakes_between(predictions, *pair).tolist() for pair in pairs}
     limit = max(1, max(len(chosen) for chosen in of_cell.values()))
     while True:
@@ -260,24 +264,32 @@ def _url(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def _matrix(confusion: Sequence[Sequence[int]]) -> list[list[dict[str, Any]]]:
-    """The cells: a count, and how strongly to tint it, from 0 to 1, hits and mistakes apart."""
-    most = max(
-        (n for a, row in enumerate(confusion) for b, n in enumerate(row) if a != b), default=0
-    )
-    return [
-        [
-            {
-                "count": count,
-                "share": count / max(sum(row), 1),
+def _matrix(confusion: Sequence[Sequence[int]]) -> dict[int, dict[int, dict[str, Any]]]:
+    """The cells: a count, and how strongly to tint it, from 0 to 1, hits and mistakes apart.
+
+    Of the classes with most mistakes, where there are too many for a page.
+    """
+    counts = np.array(confusion)
+    mistakes = counts - np.diag(counts.diagonal())
+    most = int(mistakes.max(initial=0))
+    worst = np.argsort(-(mistakes.sum(0) + mistakes.sum(1)), kind="stable")
+    shown = sorted(worst[:_MOST_CLASSES].tolist())
+    return {
+        a: {
+            b: {
+                "count": confusion[a][b],
+                "share": confusion[a][b] / max(sum(confusion[a]), 1),
                 "tint": round(
-                    (count / max(sum(row), 1)) ** 2 if a == b else count / (most or 1), 3
+                    (confusion[a][b] / max(sum(confusion[a]), 1)) ** 2
+                    if a == b
+                    else confusion[a][b] / (most or 1),
+                    3,
                 ),
             }
-            for b, count in enumerate(row)
-        ]
-        for a, row in enumerate(confusion)
-    ]
+            for b in shown
+        }
+        for a in shown
+    }
 
 
 def _percent(value: float | None, digits: int = 1) -> str:

@@ -50,7 +50,7 @@ def to_class_table(result: Mapping[str, Any]) -> str:
     Args: result: as in `to_table`.
     """
     first, *others = result["variants"]
-    columns = [name for name in _QUANTITIES if name != "accuracy"]
+    columns = [name for name in quantities(result) if name != "accuracy"]
     means = [_mean_sd(list(_by_seed(result, first, name).values())) for name in columns]
     lines = [
         f"| {result['recipe']}, {result['measure']} | n | {' | '.join(columns)} |",
@@ -62,6 +62,16 @@ def to_class_table(result: Mapping[str, Any]) -> str:
         cells = " | ".join(map(_interval, pairs))
         lines.append(f"| {variant} | {len(pairs[0])} | {cells} |")
     return "\n".join(lines)
+
+
+def quantities(result: Mapping[str, Any]) -> list[str]:
+    """What a study measures: of the confused classes those that its data set has."""
+    return [
+        name
+        for name in _QUANTITIES
+        if name not in CONFUSED
+        or any(name in row.get("class_accuracy", CONFUSED) for row in result["runs"])
+    ]
 
 
 def differences(result: Mapping[str, Any], variant: str, quantity: str = "accuracy") -> list[float]:

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from fashion_cnn import __version__
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_test, load_test_images, load_training
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST, load_test, load_test_images, load_training
 from fashion_cnn.data.split import divide, stratified_sample
 from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import NOT_WARNED, outlier_score, outlier_threshold
 from fashion_cnn.frameworks import Hardware, hardware_as_before
 from fashion_cnn.run import exports
+from fashion_cnn.run.dataset import check_same_data, class_names_of
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, build_graph, check_network
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -32,7 +33,7 @@ def export(
 ) -> dict[str, Any]:
     """Export a run's answering checkpoint as ONNX, with a report beside the file.
 
-    The trained model must answer all 10,000 test images alike. Their labels are not opened, so
+    The trained model must answer all test images alike. Their labels are not opened, so
     that is no reading of the test set; measuring the int8 variant is one, and is counted. Where the
     test set stays sealed, that is measured on the validation part.
 
@@ -54,6 +55,7 @@ def export(
     check_network(run.recipe)
     target = exports.place(run, output)
     checkpoint = answering_checkpoint(run)
+    check_same_data(run, directory)
     hardware = hardware_as_before(Hardware(), run)
     device = hardware.room("device").configure(
         hardware.device, hardware.threads, hardware.deterministic
@@ -162,7 +164,8 @@ def _facts(run: Run, step: int) -> dict[str, Any]:
         for row in found["reject"]["choices"]
     ]
     return {
-        "class_names": list(CLASS_NAMES),
+        "data": run.split.get("data", FASHION_MNIST),
+        "class_names": list(class_names_of(run)),
         "calibration": {
             "temperature": found["temperature"],
             "conformal": {name: found["conformal"][name] for name in ("coverage", "threshold")},

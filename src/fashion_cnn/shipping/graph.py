@@ -47,7 +47,7 @@ def build_graph(
 
     Returns:
         A graph from `images`, uint8 (N, 28, 28) with any N, to `logits` and `probabilities`,
-        float32 (N, 10). The probabilities are calibrated; the logits are the network's own.
+        float32 (N, C). The probabilities are calibrated; the logits are the network's own.
     """
     graph = _Graph()
     image = graph.add("Cast", "images", to=TensorProto.FLOAT)
@@ -57,6 +57,7 @@ def build_graph(
         _simple(graph, image, weights)
     else:
         _staged(graph, image, weights, iter(_STRIDES[recipe.model]))
+    classes = len(arrays["output.weight"])
     softened = graph.add("Div", "logits", graph.constant("temperature", np.float32(temperature)))
     graph.add("Softmax", softened, output="probabilities", axis=1)
     model = helper.make_model(
@@ -65,7 +66,7 @@ def build_graph(
             recipe.name,
             [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 28, 28])],
             [
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 10])
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", classes])
                 for name in ("logits", "probabilities")
             ],
             graph.constants,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from fashion_cnn.data.pictures import shown
 from fashion_cnn.shipping.predict import Prediction
 
 Row = tuple[str, Prediction | str]
@@ -40,7 +41,7 @@ def to_json(rows: Sequence[Row], top_k: int) -> str:
 
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """A row a file: class, probability, accepted, may_be, warnings, error, ten probabilities."""
+    """A row a file: class, probability, accepted, may_be, warnings, error, all probabilities."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     fixed = ["file", "class", "probability", "accepted", "may_be", "warnings", "error"]
@@ -79,11 +80,3 @@ def save_seen(rows: Sequence[Row], folder: Path) -> int:
             taken.add(chosen)
             Image.fromarray(answer.seen).save(folder / f"{chosen}.png")
     return len(taken)
-
-
-def shown(name: str) -> str:
-    """A file's name without what could move a terminal's cursor or break a line."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
-        for c in name.encode(errors="replace").decode()
-    )

@@ -12,7 +12,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
-from fashion_cnn.errors import ModelError
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST
+from fashion_cnn.data.manifest import check_class_names
+from fashion_cnn.errors import DataError, ModelError
 from fashion_cnn.run.machine import usable_cores
 from fashion_cnn.shipping.onnx_file import check_model, read_model
 
@@ -26,8 +28,8 @@ class OnnxClassifier:
     """A `fashion_cnn.classifier.Classifier` on an exported file.
 
     Attributes:
-        facts: what the file says of itself: class_names, calibration, outlier, recipe,
-            measured, data_sha256, made_by.
+        facts: what the file says of itself: data (a name), class_names, calibration, outlier,
+            recipe, measured, data_sha256, made_by.
         sha256: of the file.
         size: of the file in bytes.
     """
@@ -58,11 +60,12 @@ class OnnxClassifier:
             )
             self._check_signature(what)
             properties = self._session.get_modelmeta().custom_metadata_map
+            self.facts = _facts(properties, what)
+            self._check_answers(what)
         except ModelError:
             raise
         except Exception as error:  # the runtime has an exception class a fault
             raise ModelError(f"{what} cannot be run ({_first_line(error)})") from None
-        self.facts = _facts(properties, what)
 
     @classmethod
     def open(cls, path: Path, threads: int | None = None) -> "OnnxClassifier":
@@ -74,17 +77,17 @@ class OnnxClassifier:
         return self._run(images, "logits")
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Score images: uint8 (N, 28, 28) to calibrated probabilities, float32 (N, 10)."""
+        """Score images: uint8 (N, 28, 28) to calibrated probabilities, float32 (N, C)."""
         return self._run(images, "probabilities")
 
     @functools.cached_property
     def class_names(self) -> tuple[str, ...]:
-        """The ten classes, in the order of the outputs."""
+        """The classes, in the order of the outputs."""
         return tuple(self.facts["class_names"])
 
     def _run(self, images: NDArray[np.uint8], output: str) -> NDArray[np.float32]:
         check_images(images)
-        parts = [np.empty((0, 10), np.float32)]
+        parts = [np.empty((0, len(self.class_names)), np.float32)]
         for first in range(0, len(images), _BATCH):
             part = np.ascontiguousarray(images[first : first + _BATCH])
             parts.append(np.asarray(self._session.run([output], {"images": part})[0]))
@@ -98,10 +101,13 @@ class OnnxClassifier:
                 f"{what} maps {inputs} to {list(outputs)}, not images, uint8 (N, 28, 28), to "
                 "logits and probabilities; export it with: fashion-cnn export RUN"
             )
+
+    def _check_answers(self, what: str) -> None:
         golden = self._session.run(None, {"images": np.zeros((2, 28, 28), np.uint8)})
+        shape = (2, len(self.class_names))
         for name, found in zip(_OUTPUTS, golden, strict=True):
             array = np.asarray(found)
-            if array.shape != (2, 10) or array.dtype != np.float32 or not np.isfinite(array).all():
+            if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
                 raise ModelError(f"{what} answers a black image with unusable {name}")
 
 
@@ -111,9 +117,12 @@ def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
         names, temperature = facts["class_names"], float(facts["calibration"]["temperature"])
         threshold = float(facts["outlier"]["threshold"])
         numbers = 0 < temperature < math.inf and math.isfinite(threshold)
-        if [type(name) for name in names] == [str] * 10 and numbers:
-            return facts
-    except (KeyError, TypeError, ValueError, RecursionError):
+        check_class_names(names, what)
+        # Files from before there were other data sets do not name theirs.
+        data = json.loads(properties.get("data", json.dumps(FASHION_MNIST)))
+        if numbers and isinstance(data, str):
+            return {"data": data, **facts}
+    except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         pass
     raise ModelError(
         f"{what} lacks the facts that fashion-cnn writes into a model ({', '.join(_FACTS)}); "

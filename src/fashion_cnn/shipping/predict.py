@@ -1,10 +1,5 @@
 """Pictures into answers, with the model that comes in the package or any exported one."""
 
-import glob
-import os
-import stat
-import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.data.decoding import FILE_BYTES
 from fashion_cnn.data.photo import read_photo
-from fashion_cnn.errors import ImageError, ModelError
+from fashion_cnn.errors import ModelError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.run.exports import place
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 PRETRAINED = Path(__file__).with_name("pretrained")
 
 
@@ -30,7 +23,7 @@ class Prediction:
     """What a model says of one picture.
 
     Attributes:
-        classes: all ten names with their calibrated probabilities, 0 to 1, most probable first.
+        classes: all names with their calibrated probabilities, 0 to 1, most probable first.
         may_be: the prediction set: it holds the true class at the coverage that was asked for
             when it was fitted (95 %), for pictures like those of the data set.
         accepted: whether the confidence reaches the reject threshold; True without one.
@@ -46,7 +39,7 @@ class Prediction:
     warnings: tuple[str, ...]
     seen: NDArray[np.uint8]
 
-    def to_dict(self, top_k: int = 10) -> dict[str, Any]:
+    def to_dict(self, top_k: int | None = None) -> dict[str, Any]:
         """As JSON holds it, without the picture."""
         return {
             "class": self.classes[0][0],
@@ -125,48 +118,3 @@ def pretrained_model() -> Path:
     if not found:
         raise ModelError(f"{PRETRAINED} holds no model; install the package again, or give --model")
     return found[0]
-
-
-def find_pictures(words: Sequence[str]) -> Iterator[str]:
-    """The files that words on a command line mean, in order, each once.
-
-    A folder means the pictures in and below it, a pattern with * ? [ what it matches, "-" standard
-    input. A word that names nothing comes back as it is: reading it says what is wrong.
-    """
-    known = set()
-    for word in words:
-        if os.path.isdir(word):
-            files = [str(path) for path in sorted(Path(word).rglob("*")) if _is_picture(path)]
-            found = files or [word]
-        elif word != "-" and not os.path.lexists(word) and glob.has_magic(word):
-            found = sorted(glob.glob(word, recursive=True)) or [word]
-        else:
-            found = [word]
-        for name in found:
-            if name not in known:
-                known.add(name)
-                yield name
-
-
-def read_bytes(name: str) -> bytes:
-    """Read a file that `find_pictures` named, or standard input, up to a byte over the limit.
-
-    Raises:
-        ImageError: there is no such file, or it is none.
-    """
-    if name == "-":
-        return sys.stdin.buffer.read(FILE_BYTES + 1)
-    if os.path.isdir(name):
-        raise ImageError(f"a folder without {', '.join(s[1:].upper() for s in SUFFIXES)} files")
-    try:
-        # Not blocking: a named pipe without a writer would be waited for.
-        with open(name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as f:
-            if not stat.S_ISREG(os.fstat(f.fileno()).st_mode):
-                raise ImageError("not a plain file")
-            return f.read(FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise ImageError(getattr(error, "strerror", None) or str(error)) from None
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()

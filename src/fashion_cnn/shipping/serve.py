@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from fashion_cnn import __version__
 from fashion_cnn.data.decoding import FILE_BYTES
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import ImageError, ModelError
 from fashion_cnn.run.machine import usable_cores
 from fashion_cnn.shipping.address import Address
@@ -72,13 +73,20 @@ class Desk:
         self._pool = ThreadPoolExecutor(workers, "predict")
         with Image.open(_GOLDEN) as golden:
             self._golden = np.asarray(golden.convert("L"))[np.newaxis]
+        knows_it = predictor.classifier.class_names == CLASS_NAMES
+        self._wanted = _GOLDEN_CLASS if knows_it else self._say()
 
     def check(self) -> None:
-        """Raise `ModelError` unless the golden image, a pair of trousers, is called that."""
+        """Raise `ModelError` unless the golden image, a pair of trousers, is called that.
+
+        By a model with other classes, whatever it was called when the server started.
+        """
+        if (found := self._say()) != self._wanted:
+            raise ModelError(f"the model calls a {self._wanted!r} {found!r}: it is of no use here")
+
+    def _say(self) -> str:
         classifier = self.predictor.classifier
-        found = classifier.class_names[int(classifier.logits(self._golden).argmax())]
-        if found != _GOLDEN_CLASS:
-            raise ModelError(f"the model calls a pair of trousers {found!r}: it is of no use here")
+        return classifier.class_names[int(classifier.logits(self._golden).argmax())]
 
     async def predict(self, data: bytes) -> Any:
         """Predict in a worker; raises `HTTPException` 503 when too many are waiting."""
@@ -97,10 +105,12 @@ def build_app(desk: Desk, address: Address) -> Guard:
     app = FastAPI(
         title="fashion-cnn",
         version=__version__,
-        summary="Which of Fashion-MNIST's ten classes is it?",
+        summary="Which of the model's classes is it?",
         docs_url=None,  # FastAPI's own come from other servers; /docs.html is ours
         redoc_url=None,
     )
+    classes = len(desk.predictor.classifier.class_names)
+    most = Query(min(10, classes), ge=1, le=classes)
     kinds = {f"image/{kind}": {"schema": {"format": "binary"}} for kind in ("png", "jpeg", "webp")}
     errors: dict[int | str, dict[str, Any]] = {
         401: {"description": "The token is missing or wrong."},
@@ -115,7 +125,7 @@ def build_app(desk: Desk, address: Address) -> Guard:
         responses=errors,
         openapi_extra={"requestBody": {"content": kinds, "required": True}},
     )
-    async def predict(request: Request, top_k: int = Query(10, ge=1, le=10)) -> Answer:
+    async def predict(request: Request, top_k: int = most) -> Answer:
         """Classify a picture: the body is the PNG, JPEG or WEBP file itself."""
         data = await _body(request)
         try:

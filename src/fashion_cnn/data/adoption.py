@@ -1,0 +1,87 @@
+"""Taking four IDX files for a data set of one's own: look at them once, and record their hashes."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fashion_cnn.data.fashion_mnist import SHA256
+from fashion_cnn.data.files import FILES, locate, read_file
+from fashion_cnn.data.idx import MOST_HEADER, parse_idx, promised_bytes
+from fashion_cnn.data.manifest import (
+    CLASSES,
+    MOST_CLASSES,
+    MOST_FILE,
+    Contents,
+    class_names,
+    contents_of,
+    read_small,
+    write_manifest,
+)
+from fashion_cnn.data.split import Split
+from fashion_cnn.errors import DataError, UsageError
+
+
+def adopt(directory: Path) -> tuple[Contents, dict[str, int]]:
+    """Record what a folder's four files hold, so that it can be trained on by its name.
+
+    The classes are the lines of `classes.txt`; where there is none it is written, with the numbers
+    from 0 to the largest label as names.
+
+    Returns:
+        What was recorded, and the images of each part by "train" and "t10k".
+
+    Raises:
+        DataError: a file is missing, damaged, or of other things than 28x28 images and labels.
+        UsageError: it is Fashion-MNIST, which is known.
+        OSError: the folder cannot be written to.
+    """
+    data = {name: _read(directory, name) for name in FILES}
+    arrays = {name: parse_idx(found) for name, found in data.items()}
+    labels = {name: arrays[name].astype(np.int64) for name in FILES if "labels" in name}
+    if (directory / CLASSES).exists():
+        names = class_names(read_small(directory / CLASSES), str(directory / CLASSES))
+    else:
+        largest = max(int(found.max(initial=0)) for found in labels.values())
+        if not 1 <= largest < MOST_CLASSES:
+            raise DataError(
+                f"the labels in {directory} run up to {largest}; there must be 2 to "
+                f"{MOST_CLASSES:,} classes, counted from 0"
+            )
+        names = tuple(str(label) for label in range(largest + 1))
+    counts = {}
+    for part in ("train", "t10k"):
+        try:
+            split = Split(
+                arrays[f"{part}-images-idx3-ubyte"], labels[f"{part}-labels-idx1-ubyte"], names
+            )
+        except DataError as error:
+            raise DataError(f"{directory}, {part}: {error}") from None
+        if not len(split):
+            raise DataError(f"{directory}, {part}: no images")
+        counts[part] = len(split)
+    contents = contents_of(directory.resolve().name, names, data)
+    if contents.sha256 == SHA256:
+        raise UsageError(f"{directory} holds Fashion-MNIST, which is known; nothing to adopt")
+    write_manifest(directory, contents)
+    return contents, counts
+
+
+def _read(directory: Path, name: str) -> bytes:
+    """Read a file whole, if its header promises no more than can be a data set."""
+    path = locate(directory, name)
+    if path is None:
+        raise DataError(
+            f"{directory} has no {name}, plain or with .gz behind; the four files must be named "
+            "as MNIST's are"
+        )
+    try:
+        size = promised_bytes(read_file(path, MOST_HEADER))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    if size > MOST_FILE:
+        raise DataError(f"{path} says that it has {size} bytes; at most {MOST_FILE} are read")
+    data = read_file(path, size + 1)
+    if len(data) != size:
+        more = "more" if len(data) > size else f"only {len(data)}"
+        raise DataError(f"{path} says that it has {size} bytes, and has {more}")
+    return data

@@ -1,0 +1,208 @@
+"""From a folder of photos, a folder a class, to IDX files: a data set of one's own."""
+
+import csv
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.data.idx import to_idx
+from fashion_cnn.data.manifest import MOST_IMAGES, check_class_names, contents_of, write_manifest
+from fashion_cnn.data.photo import read_photo
+from fashion_cnn.data.pictures import SUFFIXES, read_bytes, shown
+from fashion_cnn.data.randomness import stream
+from fashion_cnn.errors import DataError, ImageError, UsageError
+
+REPORT = "pictures.csv"
+_NO_PICTURE = "not named as a PNG, JPEG or WEBP file"
+_LEAST_TRAINING = 2  # a class: one to train on, one to validate on
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What became of one file.
+
+    Attributes:
+        file: its path in the folder, printable.
+        class_name: the folder that it is in; "" for none.
+        part: "train" or "test"; "" for a file that was not taken.
+        index: its position in that part, or None.
+        note: why it was not taken, or what the preparation of the photo found worth a word.
+        bad: whether it should have been a picture and could not be used.
+    """
+
+    file: str
+    class_name: str
+    part: str
+    index: int | None
+    note: str
+    bad: bool
+
+
+def import_folder(
+    folder: Path, output: Path, *, test_share: float, seed: int, say: Callable[[str], None]
+) -> list[Picture]:
+    """Make a data set out of photos: the four IDX files, `classes.txt`, `dataset.json`, a report.
+
+    Each folder in `folder` is a class, with the pictures in and below it; hidden files are passed
+    over. A picture that is byte for byte another one is taken once, so that none is in both parts.
+
+    Args:
+        folder: of the class folders.
+        output: made; it must not exist, or be empty. It appears whole or not at all.
+        test_share: of each class, at least one picture, drawn at random, becomes the test files.
+        seed: of that draw and of the order.
+        say: gets a line a class.
+
+    Returns:
+        A line a file, those taken and those not, as `pictures.csv` has them.
+
+    Raises:
+        UsageError: a folder that cannot be used as asked, or a share not between 0 and 1.
+        DataError: fewer than 2 classes, a name that cannot be one, or a class with too few
+            pictures.
+        OSError: `output` cannot be written.
+    """
+    _check(folder, output, test_share)
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    classes = [path for path in entries if path.is_dir()]
+    names = tuple(path.name for path in classes)
+    check_class_names(names, str(folder))
+    pictures = [_outside(path) for path in entries if not path.is_dir()]
+    images: list[NDArray[np.uint8]] = []
+    labels: list[int] = []
+    seen: dict[str, str] = {}
+    for label, path in enumerate(classes):
+        found = [_take(file, folder, names[label], seen, images) for file in _files_below(path)]
+        pictures += found
+        labels += [label] * (len(images) - len(labels))
+        say(f"{names[label]}: {labels.count(label)} of {len(found)} files")
+    if len(images) > MOST_IMAGES:
+        raise DataError(f"{folder} has {len(images)} pictures; at most {MOST_IMAGES:,} are taken")
+    truth = np.array(labels, np.int64)
+    held_out = _hold_out(truth, names, test_share, seed)
+    order = stream(seed, "import order").permutation(len(truth))
+    tested = np.isin(order, held_out)
+    parts = {"train": order[~tested], "test": order[tested]}
+    pictures = _numbered(pictures, parts)
+    _write(output, names, np.array(images), truth, parts, pictures)
+    return pictures
+
+
+def _check(folder: Path, output: Path, test_share: float) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; name one that has a folder of photos a class")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UsageError(f"{output} is there already; name an empty or new folder with --output")
+    if not 0 < test_share < 1:
+        raise UsageError(f"the test share is {test_share}; it must be above 0 and below 1")
+
+
+def _write(
+    output: Path,
+    names: tuple[str, ...],
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    parts: Mapping[str, NDArray[np.int64]],
+    pictures: Sequence[Picture],
+) -> None:
+    """Write all files beside `output`, then put them in its place."""
+    kind = np.uint8 if len(names) <= 256 else np.int16
+    files = {}
+    for part, name in (("train", "train"), ("test", "t10k")):
+        files[f"{name}-images-idx3-ubyte"] = to_idx(images[parts[part]])
+        files[f"{name}-labels-idx1-ubyte"] = to_idx(labels[parts[part]].astype(kind))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".incoming-") as temporary:
+        incoming = Path(temporary, "whole")
+        incoming.mkdir()
+        for name, data in files.items():
+            (incoming / name).write_bytes(data)
+        (incoming / REPORT).write_bytes(_to_csv(pictures).encode())
+        write_manifest(incoming, contents_of(output.resolve().name, names, files))
+        os.rename(incoming, output)
+
+
+def _files_below(folder: Path) -> list[Path]:
+    files = [path for path in folder.rglob("*") if not path.is_dir()]
+    inside = [path.relative_to(folder) for path in files]
+    return sorted(
+        path
+        for path, below in zip(files, inside, strict=True)
+        if not any(part.startswith(".") for part in below.parts)
+    )
+
+
+def _take(
+    path: Path, folder: Path, name: str, seen: dict[str, str], images: list[NDArray[np.uint8]]
+) -> Picture:
+    """Read one file; its pixels go to the end of `images`, its hash into `seen`."""
+    file = shown(str(path.relative_to(folder)))
+    if path.suffix.lower() not in SUFFIXES:
+        return Picture(file, name, "", None, _NO_PICTURE, False)
+    try:
+        data = read_bytes(str(path))
+        digest = hashlib.sha256(data).hexdigest()
+        if digest in seen:
+            return Picture(file, name, "", None, f"the same file as {seen[digest]}", True)
+        photo = read_photo(data)
+    except ImageError as error:
+        return Picture(file, name, "", None, str(error), True)
+    seen[digest] = file
+    images.append(photo.seen)
+    return Picture(file, name, "", len(images) - 1, "; ".join(photo.notes), False)
+
+
+def _outside(path: Path) -> Picture:
+    bad = path.suffix.lower() in SUFFIXES
+    return Picture(shown(path.name), "", "", None, "in no class" if bad else _NO_PICTURE, bad)
+
+
+def _hold_out(
+    labels: NDArray[np.int64], names: Sequence[str], share: float, seed: int
+) -> NDArray[np.int64]:
+    """Draw the positions of the test images, class by class."""
+    chosen = []
+    for label, name in enumerate(names):
+        places = np.flatnonzero(labels == label)
+        count = max(1, round(share * len(places)))
+        if len(places) - count < _LEAST_TRAINING:
+            raise DataError(
+                f"class {name!r} has {len(places)} usable pictures, of which {count} would be "
+                f"tested on; at least {_LEAST_TRAINING} must be left. Add some, or take the "
+                "folder away"
+            )
+        chosen.append(stream(seed, "import", label).permutation(places)[:count])
+    return np.concatenate(chosen)
+
+
+def _numbered(pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]]) -> list[Picture]:
+    """Say of each picture that was taken, until then by its place among these, where it went."""
+    went = {
+        int(place): (part, index)
+        for part, places in parts.items()
+        for index, place in enumerate(places)
+    }
+    numbered = []
+    for picture in pictures:
+        if picture.index is not None:
+            part, index = went[picture.index]
+            picture = replace(picture, part=part, index=index)
+        numbered.append(picture)
+    return numbered
+
+
+def _to_csv(pictures: Sequence[Picture]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "class", "part", "index", "note"])
+    for one in pictures:
+        index = "" if one.index is None else one.index
+        writer.writerow([one.file, one.class_name, one.part, index, one.note])
+    return text.getvalue()

@@ -1,0 +1,154 @@
+"""`dataset.json`: what makes four IDX files in a folder a data set of one's own.
+
+It records the files' hashes as they were when the data set was imported or adopted, beside
+`classes.txt`, a name a line. Fashion-MNIST has none: its hashes are in `fashion_mnist.py`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fashion_cnn.data.files import FILES
+from fashion_cnn.errors import DataError
+
+MANIFEST, CLASSES = "dataset.json", "classes.txt"
+MOST_CLASSES = 1000
+MOST_IMAGES = 1_000_000  # of one file; EMNIST, the largest of the family, has 814,255 in all
+MOST_FILE = 16 + MOST_IMAGES * 784
+"""Bytes of one file, decompressed."""
+
+_FORMAT = 1
+_MOST_BYTES = 1 << 20  # of each of the two small files
+_LONGEST_NAME = 80
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the four files of a data set hold, known before any of them is parsed.
+
+    Attributes:
+        name: for people.
+        class_names: in the order of the labels.
+        sha256: by the names in `FILES`, of the decompressed bytes.
+        sizes: by the names in `FILES`, of the decompressed bytes.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    sha256: Mapping[str, str]
+    sizes: Mapping[str, int]
+
+
+def contents_of(name: str, class_names: tuple[str, ...], files: Mapping[str, bytes]) -> Contents:
+    """Describe the four files, decompressed, by their names."""
+    return Contents(
+        name,
+        class_names,
+        {file: hashlib.sha256(data).hexdigest() for file, data in files.items()},
+        {file: len(data) for file, data in files.items()},
+    )
+
+
+def is_own(directory: Path) -> bool:
+    """Whether a folder says that it holds a data set of one's own."""
+    return (directory / MANIFEST).is_file()
+
+
+def read_manifest(directory: Path) -> Contents:
+    """Read what was recorded of a data set of one's own.
+
+    Raises:
+        DataError: `dataset.json` or `classes.txt` is missing, or not as it was written.
+    """
+    path = directory / MANIFEST
+    try:
+        found = json.loads(read_small(path))
+        files = {name: found["files"][name] for name in FILES}
+        contents = Contents(
+            found["name"],
+            class_names(read_small(directory / CLASSES), str(directory / CLASSES)),
+            {name: one["sha256"] for name, one in files.items()},
+            {name: one["bytes"] for name, one in files.items()},
+        )
+        classes_sha256 = found["classes_sha256"]
+        sound = (
+            found["format"] == _FORMAT
+            and isinstance(contents.name, str)
+            and all(_SHA256.fullmatch(sha) for sha in (*contents.sha256.values(), classes_sha256))
+            and all(type(size) is int and 0 < size <= MOST_FILE for size in contents.sizes.values())
+        )
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} is damaged ({error!r}); {again(directory)}") from None
+    if not sound:
+        raise DataError(f"{path} is damaged; {again(directory)}")
+    if hashlib.sha256(read_small(directory / CLASSES)).hexdigest() != classes_sha256:
+        raise DataError(
+            f"{directory / CLASSES} is not as it was recorded; if the change is meant, "
+            f"{again(directory)}"
+        )
+    return contents
+
+
+def write_manifest(directory: Path, contents: Contents) -> None:
+    """Write `classes.txt`, then `dataset.json`, which makes the folder a data set."""
+    classes = classes_txt(contents.class_names)
+    manifest = {
+        "format": _FORMAT,
+        "name": contents.name,
+        "classes_sha256": hashlib.sha256(classes).hexdigest(),
+        "files": {
+            name: {"bytes": contents.sizes[name], "sha256": contents.sha256[name]} for name in FILES
+        },
+    }
+    (directory / CLASSES).write_bytes(classes)
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def class_names(data: bytes, where: str) -> tuple[str, ...]:
+    """Read `classes.txt`. Raises `DataError` unless `check_class_names` is content with it."""
+    try:
+        names = tuple(data.decode().splitlines())
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} is not UTF-8 ({error})") from None
+    check_class_names(names, where)
+    return names
+
+
+def classes_txt(names: Sequence[str]) -> bytes:
+    """What `class_names` reads."""
+    return "".join(f"{name}\n" for name in names).encode()
+
+
+def check_class_names(names: Sequence[str], where: str) -> None:
+    """Raise `DataError` unless there are 2 to 1,000 different names that can be printed."""
+    if not 2 <= len(names) <= MOST_CLASSES:
+        raise DataError(f"{where} has {len(names)} classes; it must be 2 to {MOST_CLASSES:,}")
+    for name in names:
+        if not (0 < len(name) <= _LONGEST_NAME and name.isprintable() and name == name.strip()):
+            raise DataError(
+                f"{where}: {name!r:.100} cannot be the name of a class: 1 to {_LONGEST_NAME} "
+                "printable characters, no blank at either end"
+            )
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"{where} names {twice[0]!r} twice")
+
+
+def again(directory: Path) -> str:
+    """What to type to have the files as they are taken for the data set."""
+    return f"take the files as they are with: fashion-cnn data adopt {directory}"
+
+
+def read_small(path: Path) -> bytes:
+    """Read `classes.txt` or `dataset.json`. Raises `DataError`: unreadable, or larger than 1 MB."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > _MOST_BYTES:
+        raise DataError(f"{path} is larger than {_MOST_BYTES >> 20} MB")
+    return data

@@ -1,0 +1,45 @@
+"""The data set that a run is of, as its folder records it."""
+
+from pathlib import Path
+from typing import Any
+
+from fashion_cnn.data import fashion_mnist
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, FASHION_MNIST, SHA256
+from fashion_cnn.data.manifest import Contents, check_class_names
+from fashion_cnn.errors import DataError, UsageError
+from fashion_cnn.run.folder import Run
+
+
+def describe_data(contents: Contents) -> dict[str, Any]:
+    """What a run's `split.json` records of its data set."""
+    return {"data": contents.name, "class_names": list(contents.class_names)}
+
+
+def class_names_of(run: Run) -> tuple[str, ...]:
+    """The classes that a run tells apart.
+
+    Runs from before there were others, which record none, are of Fashion-MNIST.
+
+    Raises:
+        UsageError: the record was altered beyond use.
+    """
+    names = run.split.get("class_names", CLASS_NAMES)
+    try:
+        if not isinstance(names, list | tuple):
+            raise TypeError(f"{names!r:.40} is no list")
+        check_class_names(names, "class_names")
+    except (DataError, TypeError, AttributeError) as error:
+        raise UsageError(f"{run.path} does not say what its classes are: {error}") from None
+    return tuple(names)
+
+
+def check_same_data(run: Run, directory: Path) -> None:
+    """Raise `DataError` unless a folder says that it holds what the run was trained on."""
+    contents = fashion_mnist.contents(directory)
+    trained_on = run.environment.get("data_sha256", SHA256)
+    if trained_on != dict(contents.sha256) or class_names_of(run) != contents.class_names:
+        name = run.split.get("data", FASHION_MNIST)
+        raise DataError(
+            f"{run.path} is a run on {name} and {directory} holds {contents.name}, or another "
+            "state of it; name the right folder with --data-dir FOLDER"
+        )

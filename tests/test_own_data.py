@@ -1,0 +1,297 @@
+"""Data sets of one's own: photos imported, IDX files adopted, and what is refused."""
+
+import csv
+import gzip
+import json
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fashion_cnn.cli import main
+from fashion_cnn.data import fashion_mnist
+from fashion_cnn.data.fashion_mnist import load_test, load_training
+from fashion_cnn.data.files import FILES
+from fashion_cnn.data.idx import to_idx
+from fashion_cnn.data.photo import read_photo
+from fashion_cnn.errors import DataError
+from shapes import CLASSES, draw_photos, write_idx
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FASHION_CNN_DATA", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def photos(elsewhere) -> Path:
+    return draw_photos(elsewhere / "photos", 10)
+
+
+def fails(capsys, code: int, *arguments: str) -> str:
+    assert main(arguments) == code
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return err.splitlines()[-1]
+
+
+def report(folder: Path) -> list[dict[str, str]]:
+    with (folder / "pictures.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_photos_become_a_data_set(photos, capsys) -> None:
+    assert main(["data", "import", "photos", "--output", "own"]) == 0
+    out, err = capsys.readouterr()
+    assert "own: 3 classes, 24 pictures to train on and 6 to test on" in out
+    assert "fashion-cnn train --data-dir own" in err
+    parts = {"train": load_training(Path("own")), "test": load_test(Path("own"))}
+    rows = report(Path("own"))
+    assert len(rows) == 30
+    for part, split in parts.items():
+        assert split.class_names == CLASSES
+        assert len(set(Counter(split.labels.tolist()).values())) == 1, "stratified"
+        mine = [row for row in rows if row["part"] == part]
+        assert sorted(int(row["index"]) for row in mine) == list(range(len(split)))
+        for row in mine:
+            index = int(row["index"])
+            assert CLASSES[split.labels[index]] == row["class"] == Path(row["file"]).parent.name
+            seen = read_photo((photos / row["file"]).read_bytes()).seen
+            np.testing.assert_array_equal(split.images[index], seen)
+    assert Path("own/classes.txt").read_text().splitlines() == list(CLASSES)
+    assert main(["data", "verify", "--data-dir", "own"]) == 0
+    assert "all four files are those of own" in capsys.readouterr().out
+
+
+def test_the_seed_decides_what_is_held_out(photos) -> None:
+    for output, seed, share in (("a", "1", "0.3"), ("b", "1", "0.3"), ("c", "2", "0.3")):
+        words = ["--output", output, "--seed", seed, "--test-share", share]
+        assert main(["data", "import", "photos", *words]) == 0
+    tested = {
+        name: {row["file"] for row in report(Path(name)) if row["part"] == "test"} for name in "abc"
+    }
+    assert tested["a"] == tested["b"] != tested["c"]
+    assert len(tested["a"]) == 9
+    for name in FILES:
+        assert Path("a", name).read_bytes() == Path("b", name).read_bytes()
+
+
+def test_what_cannot_be_used_is_named_and_the_rest_taken(photos, capsys) -> None:
+    (photos / "Bar/page.jpg").write_bytes(b"<html>")
+    (photos / "Bar/empty.png").touch()
+    (photos / "Bar/new\nline.png").write_bytes(b"\x89PNG")
+    shutil.copy(photos / "Bar/01.png", photos / "Cross/again.png")
+    shutil.copy(photos / "Bar/01.png", photos / "loose.png")
+    (photos / "Cross/notes.txt").write_text("nothing")
+    (photos / "Cross/.hidden.png").write_bytes(b"")
+    (photos / ".git").mkdir()
+    (photos / "Cross/gone.png").symlink_to("nowhere")
+    os.mkfifo(photos / "Cross/pipe.png")
+    deep = photos / "Bar/more/and more"
+    deep.mkdir(parents=True)
+    shutil.move(photos / "Bar/02.png", deep / "02.png")
+    assert main(["data", "import", "photos", "--output", "own"]) == 4
+    out, err = capsys.readouterr()
+    bad = {row["file"]: row["note"] for row in report(Path("own")) if not row["part"]}
+    assert bad == {
+        "loose.png": "in no class",
+        "Bar/empty.png": "an empty file",
+        "Bar/new\\nline.png": "not a PNG, JPEG or WEBP picture",
+        "Bar/page.jpg": "not a PNG, JPEG or WEBP picture",
+        "Cross/again.png": "the same file as Bar/01.png",
+        "Cross/gone.png": "No such file or directory",
+        "Cross/notes.txt": "not named as a PNG, JPEG or WEBP file",
+        "Cross/pipe.png": "not a plain file",
+    }
+    assert "fashion-cnn: Bar/empty.png: an empty file" in err
+    assert "fashion-cnn: 7 pictures were left out" in err
+    assert "notes.txt" not in err
+    assert "24 pictures to train on and 6 to test on" in out
+    assert any(
+        row["file"] == "Bar/more/and more/02.png" and row["part"] for row in report(Path("own"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "code", "words"),
+    [
+        (lambda f: shutil.rmtree(f), (), 2, "is not a folder"),
+        (lambda f: [shutil.rmtree(f / name) for name in CLASSES[1:]], (), 3, "has 1 classes"),
+        (lambda f: (f / "none").mkdir(), (), 3, "class 'none' has 0 usable pictures"),
+        (lambda f: (f / "a\nb").mkdir(), (), 3, "cannot be the name of a class"),
+        (lambda f: (f / " x").mkdir(), (), 3, "cannot be the name of a class"),
+        (lambda f: (f / ("x" * 81)).mkdir(), (), 3, "cannot be the name of a class"),
+        (lambda f: os.mkdir(os.fsencode(f) + b"/\xff"), (), 3, "cannot be the name of a class"),
+        (lambda f: None, ("--test-share", "0.9"), 3, "has 10 usable pictures, of which 9"),
+        (lambda f: None, ("--test-share", "1"), 2, "above 0 and below 1"),
+        (lambda f: None, ("--test-share", "nan"), 2, "above 0 and below 1"),
+        (lambda f: None, ("--output", "photos"), 2, "is there already"),
+        (lambda f: None, ("--output", "/proc/x"), 2, "/proc"),
+    ],
+)
+def test_a_folder_that_is_no_data_set(photos, capsys, change, arguments, code, words) -> None:
+    change(photos)
+    assert words in fails(capsys, code, "data", "import", "photos", "--output", "own", *arguments)
+    assert not Path("own").exists()
+    assert not list(Path.cwd().glob(".incoming*"))
+
+
+def test_idx_files_are_taken_only_when_that_is_asked_for(elsewhere, capsys) -> None:
+    write_idx(elsewhere / "digits", 7)
+    error = fails(capsys, 3, "train", "--data-dir", "digits")
+    assert "of your own" in error
+    advice = error.partition("take the files as they are with: fashion-cnn ")[2].partition(";")[0]
+    assert main(advice.split()) == 0
+    assert "7 classes, 300 images to train on and 100 to test on" in capsys.readouterr().out
+    split = load_training(Path("digits"))
+    assert split.class_names == tuple("0123456")
+    assert (len(split), split.labels.max()) == (300, 6)
+    assert main(["data", "verify", "--data-dir", "digits"]) == 0
+    assert "overwrite" in fails(capsys, 2, "data", "get", "--data-dir", "digits")
+    Path("digits").rename("data")
+    for command in (["train"], ["data", "verify"], ["data", "show"]):
+        assert "where Fashion-MNIST is looked for" in fails(capsys, 3, *command)
+    assert "overwrite" in fails(capsys, 2, "data", "get")
+    assert not Path("runs").exists()
+
+
+def test_mnist_in_fashion_mnists_place_is_refused(elsewhere, capsys, monkeypatch) -> None:
+    """As long as the real ones and of the same names, as MNIST's own are."""
+    write_idx(elsewhere / "data", 10, 60_000, test=10_000)
+    monkeypatch.setenv("FASHION_CNN_DATA", str(elsewhere / "data"))
+    for words in ((), ("--data-dir", "data")):
+        error = fails(capsys, 3, "train", *words)
+        assert "not Fashion-MNIST's, though as long" in error
+    monkeypatch.delenv("FASHION_CNN_DATA")
+    assert "not Fashion-MNIST's, though as long" in fails(capsys, 3, "train")
+
+
+def test_names_come_from_classes_txt(elsewhere, capsys) -> None:
+    folder = write_idx(elsewhere / "d", 3)
+    (folder / "classes.txt").write_text("zero\none\n")
+    assert "labels run from 0 to 2, not 0-1" in fails(capsys, 3, "data", "adopt", "d")
+    (folder / "classes.txt").write_text("zero\none\ntwo\nthree\n")
+    assert main(["data", "adopt", "d"]) == 0
+    assert load_test(folder).class_names == ("zero", "one", "two", "three")
+    (folder / "classes.txt").write_text("zero\none\ntwo\nfour\n")
+    error = fails(capsys, 3, "train", "--data-dir", "d")
+    assert "classes.txt is not as it was recorded" in error
+    assert main(error.partition("with: fashion-cnn ")[2].split()) == 0
+    assert load_test(folder).class_names[3] == "four"
+
+
+@pytest.mark.parametrize("classes", [2, 256, 1000])
+def test_two_to_a_thousand_classes(elsewhere, classes: int) -> None:
+    kind = np.uint8 if classes <= 256 else np.int16
+    write_idx(elsewhere / "d", classes, 1000, kind=kind, test=1000)
+    assert main(["data", "adopt", "d"]) == 0
+    split = load_training(elsewhere / "d")
+    assert (len(split.class_names), split.labels.max()) == (classes, classes - 1)
+
+
+def replaced(name: str, array: Any) -> Any:
+    data = array if isinstance(array, bytes) else gzip.compress(to_idx(array))
+    return lambda folder: (folder / f"{name}.gz").write_bytes(data)
+
+
+WIDE = to_idx(np.zeros(300, np.int16)).replace(b"\0" * 600, b"\x7f\xff" * 300)
+HUGE = bytes([0, 0, 8, 3]) + b"\xff" * 12
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda f: (f / f"{FILES[0]}.gz").unlink(), "must be named as MNIST's are"),
+        (replaced(FILES[0], np.zeros((300, 27, 28), np.uint8)), "not uint8"),
+        (replaced(FILES[0], np.zeros((300, 28, 28), np.int16)), "not uint8"),
+        (replaced(FILES[1], np.zeros(299, np.uint8)), "for 300 images"),
+        (replaced(FILES[1], gzip.compress(WIDE)), "run up to 32767"),
+        (replaced(FILES[1], np.full(300, -1, np.int16)), "labels run from -1"),
+        (replaced(FILES[2], np.zeros((0, 28, 28), np.uint8)), "t10k"),
+        (replaced(FILES[0], gzip.compress(HUGE)), "are read"),
+        (replaced(FILES[0], gzip.compress(HUGE[:3])), "not an IDX file"),
+        (replaced(FILES[0], gzip.compress(to_idx(np.zeros(9, np.uint8)) + b"x")), "has more"),
+        (replaced(FILES[0], gzip.compress(to_idx(np.zeros(9, np.uint8))[:-1])), "has only 16"),
+        (replaced(FILES[0], b"<html>"), "a web page"),
+        (
+            replaced(FILES[0], gzip.compress(to_idx(np.zeros((300, 28, 28), np.uint8)))[:-20]),
+            "dama",
+        ),
+        (lambda f: (f / "classes.txt").write_bytes(b"\xff\n"), "not UTF-8"),
+        (lambda f: (f / "classes.txt").write_text("a\nb\na\n"), "names 'a' twice"),
+        (lambda f: (f / "classes.txt").write_text("a\nb\n\n"), "cannot be the name"),
+        (lambda f: (f / "classes.txt").write_bytes(b"a\n" * 2**20), "larger than 1 MB"),
+    ],
+)
+def test_files_that_are_no_data_set_are_not_adopted(elsewhere, capsys, change, words: str) -> None:
+    folder = write_idx(elsewhere / "d", 3)
+    change(folder)
+    assert words in fails(capsys, 3, "data", "adopt", "d")
+    assert not (folder / "dataset.json").exists()
+
+
+def test_fashion_mnist_needs_no_adopting(real_data, capsys) -> None:
+    assert "holds Fashion-MNIST" in fails(capsys, 2, "data", "adopt", str(real_data))
+    assert not fashion_mnist.is_own(real_data)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_changed_is_refused(elsewhere, capsys, name: str) -> None:
+    folder = write_idx(elsewhere / "d", 3)
+    assert main(["data", "adopt", "d"]) == 0
+    data = bytearray(gzip.decompress((folder / f"{name}.gz").read_bytes()))
+    data[-1] ^= 1
+    (folder / f"{name}.gz").write_bytes(gzip.compress(bytes(data)))
+    error = fails(capsys, 3, "train", "--data-dir", "d", "--epochs", "1")
+    assert f"{name}.gz is not d's" in error
+    assert error.endswith("fashion-cnn data adopt d")
+    assert not Path("runs").exists()
+
+
+def changed(path: tuple[str, ...], value: Any) -> Any:
+    def change(text: str) -> str:
+        found = json.loads(text)
+        place = found
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        return json.dumps(found)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "",
+        lambda text: text[:-9],
+        lambda text: "[" * 100_000,
+        lambda text: "[]",
+        lambda text: "x" * 2**21,
+        changed(("format",), 2),
+        changed(("name",), 3),
+        changed(("name",), None),
+        changed(("classes_sha256",), "0" * 64),
+        changed(("classes_sha256",), None),
+        changed(("files",), []),
+        changed(("files", FILES[0]), {}),
+        changed(("files", FILES[0], "bytes"), 2**40),
+        changed(("files", FILES[0], "bytes"), -1),
+        changed(("files", FILES[0], "bytes"), True),
+        changed(("files", FILES[0], "sha256"), "xyz"),
+        changed(("files", FILES[0], "sha256"), "0" * 64),
+    ],
+)
+def test_a_mutated_manifest_is_refused(elsewhere, change) -> None:
+    folder = write_idx(elsewhere / "d", 3)
+    assert main(["data", "adopt", "d"]) == 0
+    manifest = folder / "dataset.json"
+    manifest.write_text(change(manifest.read_text()))
+    with pytest.raises(DataError):
+        load_training(folder)

@@ -1,0 +1,216 @@
+"""A training on three classes of one's own, through everything that reads its run."""
+
+import csv
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import make_split
+from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_test
+from fashion_cnn.errors import DataError, UsageError
+from fashion_cnn.run.dataset import check_same_data, class_names_of
+from fashion_cnn.run.folder import Run
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.predict import Predictor, open_model, pretrained_model
+from fashion_cnn.shipping.serve import Desk
+from finished import finished_run
+from shapes import CLASSES, draw_photos, draw_shape, write_idx
+
+TINY = ("--batch-size", "16", "--validation", "0.2", "--precision", "float32", "--threads", "1")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A folder with photos, the data set made of them, and a run on it."""
+    home = tmp_path_factory.mktemp("own")
+    draw_photos(home / "photos", 24)
+    own, run = str(home / "own"), str(home / "run")
+    assert main(["data", "import", str(home / "photos"), "--output", own]) == 0
+    assert main(["train", "fast", "--epochs", "12", "--data-dir", own, "--output", run, *TINY]) == 0
+    assert main(["export", run, "--data-dir", own, "--int8"]) == 0
+    return home
+
+
+@pytest.fixture
+def run(home: Path) -> Run:
+    return Run.open(home / "run")
+
+
+def fails(capsys, code: int, *arguments: str) -> str:
+    assert main(arguments) == code
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return err.splitlines()[-1]
+
+
+def test_the_run_knows_its_classes(run: Run, home: Path) -> None:
+    assert class_names_of(run) == CLASSES
+    assert run.split["data"] == "own"
+    manifest = json.loads((home / "own/dataset.json").read_text())
+    sums = {name: one["sha256"] for name, one in manifest["files"].items()}
+    assert run.environment["data_sha256"] == sums
+    assert run.load_checkpoint("best").model["output.weight"].shape[0] == 3
+
+
+def test_the_results_are_of_three_classes(run: Run, home: Path) -> None:
+    metrics, n = run.metrics, len(load_test(home / "own"))
+    assert metrics
+    assert metrics["class_names"] == list(CLASSES)
+    result = metrics[metrics["reports_speak_of"]]["test"]
+    assert result["n"] == n == sum(map(sum, result["confusion"]))
+    assert [len(row) for row in result["confusion"]] == [3, 3, 3]
+    assert [one["name"] for one in result["per_class"]] == list(CLASSES)
+    assert result["accuracy"] > 0.8
+    assert run.predictions.probabilities.shape == (n, 3)
+    matrix = list(csv.reader((run.path / "confusion_matrix.csv").read_text().splitlines()))
+    assert matrix[0][1:] == [row[0] for row in matrix[1:]] == list(CLASSES)
+    report = (run.path / "classification_report.txt").read_text()
+    page = (run.path / "report.html").read_text()
+    for name in CLASSES:
+        assert name in report
+        assert name.replace("&", "&amp;") in page
+    assert not re.search(r"Trouser|Pullover|Sandal", page + report)
+
+
+def test_the_report_and_another_evaluation_come_from_the_same_data(run: Run, home: Path) -> None:
+    before = run.metrics
+    assert main(["evaluate", str(run.path), "--data-dir", str(home / "own"), "--threads", "1"]) == 0
+    assert before
+    assert run.metrics
+    assert run.metrics["best"]["test"] == before["best"]["test"]
+    words = ["--data-dir", str(home / "own"), "--heat-maps", "--output", str(home / "page.html")]
+    assert main(["report", str(run.path), *words]) == 0
+
+
+def test_runs_on_it_are_compared_and_go_on(run: Run, home: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(home)
+    again = ["train", "fast", "--data-dir", "own", "--output", "other", *TINY]
+    assert main([*again, "--epochs", "1", "--seed", "1"]) == 0
+    capsys.readouterr()
+    assert main(["compare", "run", "other"]) == 0
+    assert f"| {CLASSES[2]} |" in capsys.readouterr().out
+    words = ["--resume", "--epochs", "2", "--data-dir", "own", "--output", "other"]
+    assert main(["train", *words]) == 0
+    assert len(Run("other").history) == 2
+
+
+def test_predictions_name_the_right_classes(run: Run, tmp_path, capsys) -> None:
+    random = np.random.default_rng(7)
+    files = [tmp_path / f"{kind}.png" for kind in (2, 0, 1)]
+    for file in files:
+        draw_shape(int(file.stem), random).save(file)
+    words = ["--model", str(run.path), "--format", "json", "--top-k", "10"]
+    assert main(["predict", *map(str, files), *words]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["class"] for row in found] == [CLASSES[2], CLASSES[0], CLASSES[1]]
+    assert {one["class"] for one in found[0]["top"]} == set(CLASSES)
+    assert main(["predict", str(files[0]), "--model", str(run.path), "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(",".join(["error", *CLASSES]))
+
+
+def test_a_server_of_its_model_is_ready(run: Run) -> None:
+    model = open_model(run.path, threads=1)
+    assert model.facts["data"] == "own"
+    assert model.class_names == CLASSES
+    desk = Desk(Predictor(model), 1)
+    desk.check()
+    assert OnnxClassifier.open(pretrained_model(), 1).facts["data"] == "Fashion-MNIST"
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report", "export"])
+def test_other_data_are_refused(run: Run, real_data, capsys, command: str, monkeypatch) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    error = fails(capsys, 3, command, str(run.path))
+    assert "is a run on own" in error
+    assert "holds Fashion-MNIST" in error
+    assert "--data-dir FOLDER" in error
+
+
+def test_a_run_does_not_go_on_with_other_data(run: Run, home: Path, capsys) -> None:
+    folder = home / "digits"
+    write_idx(folder, 3)
+    assert main(["data", "adopt", str(folder)]) == 0
+    words = ["--resume", "--output", str(run.path), "--epochs", "13"]
+    assert "is a run on own" in fails(capsys, 3, "train", *words, "--data-dir", str(folder))
+
+
+def test_fields_of_other_class_counts_are_refused(home: Path, capsys, tmp_path) -> None:
+    words = ["train", "--data-dir", str(home / "own"), "--output", str(tmp_path / "run"), *TINY]
+    error = fails(capsys, 2, *words, "--class-weights", ",".join("1" * 10))
+    assert "class_weights has 10 numbers; the data set has 3 classes" in error
+    error = fails(capsys, 2, *words, "--flip", "--augment-classes", "3")
+    assert "3 classes, 0 to 2" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_augmentation_takes_three_classes(home: Path, tmp_path) -> None:
+    """Mixing, outliers and the imitation of photos make labels of their own."""
+    flags = "--epochs 1 --cutmix 0.5 --mixup 1 --outliers 0.3 --photo 0.5 --flip --cutout 4"
+    flags += " --class-weights 1,2,1 --augment-classes 0,2 --label-smoothing 0.1"
+    words = ["--data-dir", str(home / "own"), "--output", str(tmp_path / "run"), "--no-test"]
+    assert main(["train", "fast", *words, *TINY, *flags.split()]) == 0
+
+
+def test_keras_trains_on_it(home: Path, tmp_path) -> None:
+    output = tmp_path / "run"
+    words = ["--data-dir", str(home / "own"), "--output", str(output), *TINY]
+    flags = ["--epochs", "2", "--label-smoothing", "0.1", "--class-weights", "1,2,1"]
+    assert main(["train", "--framework", "keras", *words[:-2], *flags]) == 0
+    run = Run(output)
+    assert run.metrics
+    assert run.metrics["class_names"] == list(CLASSES)
+    assert run.load_checkpoint("best").model["output.weight"].shape == (3, 128)
+
+
+def test_a_run_that_records_no_classes_is_of_fashion_mnist(tmp_path, real_data, run: Run) -> None:
+    old, _, _ = finished_run(tmp_path / "old")
+    assert "class_names" not in old.split
+    assert class_names_of(old) == CLASS_NAMES
+    check_same_data(old, real_data)
+    with pytest.raises(DataError, match="is a run on own"):
+        check_same_data(run, real_data)
+    for names in ("abc", ["a"], ["a", "a"], [1, 2], None, {"a": 1, "b": 2}):
+        old.describe(old.environment, {**old.split, "class_names": names})
+        with pytest.raises(UsageError, match="does not say what its classes are"):
+            class_names_of(old)
+
+
+def test_a_page_of_many_classes_stays_small(tmp_path) -> None:
+    names = tuple(f"class {number}" for number in range(300))
+    splits = [
+        dataclasses.replace(
+            make_split(count, seed), class_names=names, labels=np.arange(count) % 300
+        )
+        for count, seed in ((1200, 1), (800, 2))
+    ]
+    run, metrics, images = finished_run(tmp_path / "run", test=splits[0], validation=splits[1])
+    from fashion_cnn.reporting.plots import draw_run, sample_grid
+    from fashion_cnn.reporting.report import make_report
+
+    page = make_report(run, metrics, images)
+    assert "The 40 classes with most mistakes of 300" in page
+    assert len(page) < 3e6
+    draw_run(run, metrics)
+    assert sample_grid(images, 2, 0).startswith(b"\x89PNG")
+
+
+def test_the_readmes_commands_work(tmp_path, monkeypatch) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    section = readme.partition("## Your own images\n")[2].partition("\n## ")[0]
+    block = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0]
+    monkeypatch.chdir(tmp_path)
+    draw_photos(tmp_path / "photos", 24)
+    draw_shape(1, np.random.default_rng(1)).save(tmp_path / "new.jpg")
+    write_idx(tmp_path / "mnist", 10, 600)
+    commands = [line.partition("#")[0].split() for line in block.splitlines()]
+    assert len(commands) >= 5
+    for words in commands:
+        assert words[0] == "fashion-cnn"
+        assert main(words[1:]) == 0, words
+    assert class_names_of(Run("runs/mine")) == CLASSES
+    assert class_names_of(Run("runs/digits")) == tuple("0123456789")
