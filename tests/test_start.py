@@ -148,7 +148,7 @@ def test_what_is_frozen_acts_as_it_answers(before, small_data) -> None:
     recipe = RESIDUAL.replace(freeze=1, init_from=str(before["muon, batch norm, average"].path))
     recipe, weights = starting_weights(recipe)
     images = torch.from_numpy(small_data.training.images)
-    learner = Learner.start(recipe, images, "", weights)
+    learner = Learner.start(recipe, images, "", weights=weights)
     norms = [m for m in learner.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     learner.freeze(True)
     assert not any(norm.training for norm in norms)
