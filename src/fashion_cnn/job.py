@@ -109,7 +109,7 @@ def train(
         if not resume and starts_from_weights(recipe):  # in PyTorch: Keras has refused it
             check_apart(recipe, run)
             recipe, weights = hardware.room("start").starting_weights(recipe)
-            progress.say(describe_start(recipe, weights, seen=seen))
+            progress.say(describe_start(weights, seen=seen))
         device = on.configure(hardware.device, hardware.threads, hardware.deterministic)
         with Interruption() as interruption, run.lock():
             if not resume:
