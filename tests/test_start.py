@@ -319,6 +319,9 @@ def test_from_the_command_line(elsewhere, capsys) -> None:
     assert main(["train", *TINY, *start, "--seed", "1", "--name", "seen"]) == 0
     assert "validation figures will flatter" in capsys.readouterr().err
     assert Run("runs/seen").split["validation_seen_before"] is True
+    same = [*TINY, "--init-from", "runs/seen", "--seed", "1", "--name", "seen-too"]
+    assert main(["train", *same]) == 0
+    assert Run("runs/seen-too").split["validation_seen_before"] is True
 
     assert main(["train", *TINY, "--overwrite", "--seed", "9", "--name", "before"]) == 0
     assert main(["train", *TINY, *again.split(), "--name", "again"]) == 3

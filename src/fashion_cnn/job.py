@@ -115,7 +115,7 @@ def train(
             recipe, weights = hardware.room("start").starting_weights(
                 recipe, len(data.training.class_names)
             )
-            progress.say(describe_start(recipe, weights, seen=seen))
+            progress.say(describe_start(weights, seen=seen))
         device = on.configure(hardware.device, hardware.threads, hardware.deterministic)
         with Interruption() as interruption, run.lock():
             if not resume:

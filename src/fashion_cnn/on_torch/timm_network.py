@@ -49,7 +49,7 @@ class TimmCNN(nn.Module):
         for part, values in (("mean", config["mean"]), ("std", config["std"])):
             self.register_buffer(part, torch.tensor(values).view(-1, 1, 1))
         for module in self.network.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if hasattr(module, "num_batches_tracked"):
                 module.num_batches_tracked = None  # only an average over all steps would need it
         self.dropout = Dropout(dropout)
         self.output = nn.Linear(self.network.head_hidden_size, classes)
@@ -67,7 +67,7 @@ class TimmCNN(nn.Module):
 
         Args: arrays: by timm's names, or by ours, which are left as they are.
         """
-        if any(name.startswith("network.") for name in arrays):
+        if {"mean", "std"} <= arrays.keys():
             return dict(arrays)
         found = {"mean": self.mean.numpy(), "std": self.std.numpy()}
         for name, array in arrays.items():

@@ -30,7 +30,7 @@ def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str
     return "\n".join([f"training {recipe.name}", *lines])
 
 
-def describe_start(recipe: Recipe, weights: Weights, *, seen: bool) -> str:
+def describe_start(weights: Weights, *, seen: bool) -> str:
     """Say what a training starts from.
 
     Args: seen: as `fashion_cnn.run.weights.has_seen_validation` gives it.
