@@ -32,7 +32,10 @@ def fit_and_our_epoch(
 
 
 def fit_epoch(training: Split, recipe: Recipe) -> float:
-    """Seconds of `fit` on the arrays, with the assignment's network in Keras's own words."""
+    """Seconds of `fit` on the arrays, with the assignment's network in Keras's own words.
+
+    Some hold a wait at the end, which is `fit`'s own: see `read_ahead` in on_keras/batches.py.
+    """
     import keras
     from keras import layers
 

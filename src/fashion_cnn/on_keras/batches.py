@@ -73,7 +73,8 @@ def read_ahead(batches: Batches) -> Any:
     shares = tf.TensorSpec((None, batches.classes), tf.float32)
     still = tf.data.Options()
     still.autotune.enabled = False
-    dataset = tf.data.Dataset.from_generator(lambda: batches, output_signature=(images, shares))
+    once = [batches]  # TensorFlow never lets go of a generator function, so it lets go of these
+    dataset = tf.data.Dataset.from_generator(once.pop, output_signature=(images, shares))
     # Else `fit` finds the end by one more step without a batch, which moves dropout's seed on.
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
     return dataset.prefetch(_AHEAD).with_options(still)
