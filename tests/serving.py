@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from fashion_cnn.shipping.address import Address
@@ -16,10 +17,10 @@ BOOT = SAMPLES[9].read_bytes()
 
 
 @contextmanager
-def running(**address: Any) -> Iterator[int]:
-    """A server in a thread of this process; gives its port."""
+def running(model: Path | None = None, **address: Any) -> Iterator[int]:
+    """A server in a thread of this process, of the model in the box or another; gives its port."""
     server, listening = build_server(
-        Predictor(open_model(threads=1)), Address(port=0, **address), workers=1
+        Predictor(open_model(model, threads=1)), Address(port=0, **address), workers=1
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

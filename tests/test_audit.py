@@ -31,6 +31,7 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 
 ORIGIN = {
+    "data": "Fashion-MNIST",
     "command": "fashion-cnn data audit",
     "run": "<b>run</b>",
     "folds": 5,

@@ -277,6 +277,7 @@ def changed(path: tuple[str, ...], value: Any) -> Any:
         changed(("format",), 2),
         changed(("name",), 3),
         changed(("name",), None),
+        changed(("name",), "a\nb"),
         changed(("classes_sha256",), "0" * 64),
         changed(("classes_sha256",), None),
         changed(("files",), []),

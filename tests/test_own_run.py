@@ -5,6 +5,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,13 +14,18 @@ from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_test
 from fashion_cnn.errors import DataError, UsageError
+from fashion_cnn.reporting.summary import reproduce
 from fashion_cnn.run.dataset import check_same_data, class_names_of
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import Predictor, open_model, pretrained_model
 from fashion_cnn.shipping.serve import Desk
 from finished import finished_run
+from serving import call, running
 from shapes import CLASSES, draw_photos, draw_shape, write_idx
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 TINY = ("--batch-size", "16", "--validation", "0.2", "--precision", "float32", "--threads", "1")
 
@@ -55,6 +61,7 @@ def test_the_run_knows_its_classes(run: Run, home: Path) -> None:
     sums = {name: one["sha256"] for name, one in manifest["files"].items()}
     assert run.environment["data_sha256"] == sums
     assert run.load_checkpoint("best").model["output.weight"].shape[0] == 3
+    assert reproduce(run).endswith("--data-dir own")
 
 
 def test_the_results_are_of_three_classes(run: Run, home: Path) -> None:
@@ -120,6 +127,39 @@ def test_a_server_of_its_model_is_ready(run: Run) -> None:
     desk = Desk(Predictor(model), 1)
     desk.check()
     assert OnnxClassifier.open(pretrained_model(), 1).facts["data"] == "Fashion-MNIST"
+
+
+def test_the_page_speaks_of_its_model(run: Run, chromium: "Browser", tmp_path) -> None:
+    draw_shape(0, np.random.default_rng(3)).save(tmp_path / "bar.png")
+    with running(run.path) as port:
+        page = chromium.new_page()
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.locator("#model", has_text="test images of own right. It knows 3 classes").wait_for()
+        assert not page.locator("#samples img").first.is_visible()
+        assert not page.locator("#samples-title").is_visible()
+        page.set_input_files("#file", str(tmp_path / "bar.png"))
+        page.locator("#headline", has_text="Bar").wait_for()
+        assert page.locator("#bars > li").count() == 3
+        page.close()
+        answer = call(port, "POST", "/v1/predict?top_k=4", (tmp_path / "bar.png").read_bytes())
+        assert answer[0] == 422, "there are three"
+
+
+def test_the_audit_is_of_the_data_it_is_given(run: Run, home: Path, capsys) -> None:
+    words = ["data", "audit", "--run", str(run.path), "--output", str(home / "audit")]
+    assert main([*words, "--data-dir", str(home / "own")]) == 0
+    page = (home / "audit/audit.html").read_text()
+    assert "Audit of own" in page
+    assert CLASSES[0] in page
+    write_idx(home / "digits", 3)
+    assert main(["data", "adopt", str(home / "digits")]) == 0
+    assert "is a run on own" in fails(capsys, 3, *words, "--data-dir", str(home / "digits"))
+
+
+def test_what_is_of_fashion_mnist_alone_says_so(home: Path, capsys) -> None:
+    for command in ("train", "overhead"):
+        error = fails(capsys, 2, "benchmark", command, "--data-dir", str(home / "own"))
+        assert "for Fashion-MNIST alone" in error
 
 
 @pytest.mark.parametrize("command", ["evaluate", "report", "export"])

@@ -229,7 +229,7 @@ def test_what_does_not_fit_the_queue_is_turned_away() -> None:
 
 def test_a_model_that_fails_on_trousers_is_not_served(monkeypatch) -> None:
     monkeypatch.setattr(serve, "_GOLDEN", SAMPLES[8])
-    with pytest.raises(ModelError, match="calls a pair of trousers 'Bag'"):
+    with pytest.raises(ModelError, match="calls a known picture 'Bag', not 'Trouser'"):
         build_server(Predictor(open_model(threads=1)), Address(port=0))
 
 

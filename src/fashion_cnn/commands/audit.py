@@ -45,16 +45,20 @@ def audit(
     from fashion_cnn.evaluation.near_duplicates import NEAR
     from fashion_cnn.reporting.audit_page import audit_page
     from fashion_cnn.run.answers import read_test_answers
+    from fashion_cnn.run.dataset import check_same_data
     from fashion_cnn.run.files import to_json, write_atomically
     from fashion_cnn.run.folder import Run
 
     # What can be wrong is told before anything takes time.
     threshold = NEAR if threshold is None else threshold
     auditing.check_threshold(threshold)
-    predictions = read_test_answers(Run.open(folder)) if folder else None
+    run = Run.open(folder) if folder else None
+    predictions = read_test_answers(run) if run else None
     if suspects:
         require_cleanlab()
     directory = data_directory(data_dir, say)
+    if run:
+        check_same_data(run, directory)
     output.mkdir(parents=True, exist_ok=True)
     training = fashion_mnist.load_training(directory)
     test_images = fashion_mnist.load_test_images(directory)
@@ -80,6 +84,7 @@ def audit(
     packages = ["numpy", *(["cleanlab", "torch"] if suspects else [])]
     origin: dict[str, Any] = {
         "command": " ".join(["fashion-cnn", *sys.argv[1:]]),
+        "data": fashion_mnist.contents(directory).name,
         "run": str(folder) if folder else "",
         "folds": (folds or 5) if suspects else 0,
         "versions": {"fashion-cnn": version("fashion-cnn")} | {p: version(p) for p in packages},

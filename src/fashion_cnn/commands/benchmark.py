@@ -25,10 +25,13 @@ def _train(
 ) -> None:
     """Time a baseline epoch: ours, a hand-written DataLoader loop, and the bare kernels."""
     from fashion_cnn.benchmark import training
+    from fashion_cnn.data.fashion_mnist import check_is_fashion_mnist
     from fashion_cnn.data.fetch import data_directory
 
+    directory = data_directory(data_dir, say)
+    check_is_fashion_mnist(directory)
     result = training.benchmark_training(
-        data_directory(data_dir, say), rounds=rounds, images=images, threads=threads, say=say
+        directory, rounds=rounds, images=images, threads=threads, say=say
     )
     _give(training.to_text(result), result, output)
 
@@ -41,9 +44,12 @@ def _train(
 def _overhead(data_dir: Path | None, rounds: int, threads: int | None, output: Path | None) -> None:
     """Time what stands around training: start-up, reading the data, evaluation."""
     from fashion_cnn.benchmark import overhead
+    from fashion_cnn.data.fashion_mnist import check_is_fashion_mnist
     from fashion_cnn.data.fetch import data_directory
 
-    result = overhead.benchmark_overhead(data_directory(data_dir, say), rounds, threads)
+    directory = data_directory(data_dir, say)
+    check_is_fashion_mnist(directory)
+    result = overhead.benchmark_overhead(directory, rounds, threads)
     _give(overhead.to_text(result), result, output)
 
 

@@ -17,6 +17,7 @@ from fashion_cnn.data.manifest import (
     read_small,
     write_manifest,
 )
+from fashion_cnn.data.pictures import shown
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
 
@@ -59,7 +60,7 @@ def adopt(directory: Path) -> tuple[Contents, dict[str, int]]:
         if not len(split):
             raise DataError(f"{directory}, {part}: no images")
         counts[part] = len(split)
-    contents = contents_of(directory.resolve().name, names, data)
+    contents = contents_of(shown(directory.resolve().name), names, data)
     if contents.sha256 == SHA256:
         raise UsageError(f"{directory} holds Fashion-MNIST, which is known; nothing to adopt")
     write_manifest(directory, contents)

@@ -17,7 +17,7 @@ from fashion_cnn.data.files import locate, read_file
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.data.manifest import MANIFEST, Contents, again, is_own, read_manifest
 from fashion_cnn.data.split import Split
-from fashion_cnn.errors import DataError
+from fashion_cnn.errors import DataError, UsageError
 
 TEST_PART = "t10k"
 
@@ -114,6 +114,12 @@ def contents(directory: Path) -> Contents:
     if is_own(directory):
         return read_manifest(directory)
     return Contents(FASHION_MNIST, CLASS_NAMES, SHA256, _BYTES)
+
+
+def check_is_fashion_mnist(directory: Path) -> None:
+    """Raise `UsageError` if a folder says that it holds another data set."""
+    if is_own(directory):
+        raise UsageError(f"{directory} holds another data set; this is for Fashion-MNIST alone")
 
 
 def verify(directory: Path, part: str = "") -> None:

@@ -125,7 +125,7 @@ def _write(
         for name, data in files.items():
             (incoming / name).write_bytes(data)
         (incoming / REPORT).write_bytes(_to_csv(pictures).encode())
-        write_manifest(incoming, contents_of(output.resolve().name, names, files))
+        write_manifest(incoming, contents_of(shown(output.resolve().name), names, files))
         os.rename(incoming, output)
 
 

@@ -77,11 +77,11 @@ def read_manifest(directory: Path) -> Contents:
         classes_sha256 = found["classes_sha256"]
         sound = (
             found["format"] == _FORMAT
-            and isinstance(contents.name, str)
+            and contents.name.isprintable()
             and all(_SHA256.fullmatch(sha) for sha in (*contents.sha256.values(), classes_sha256))
             and all(type(size) is int and 0 < size <= MOST_FILE for size in contents.sizes.values())
         )
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged ({error!r}); {again(directory)}") from None
     if not sound:
         raise DataError(f"{path} is damaged; {again(directory)}")

@@ -27,7 +27,7 @@ def audit_page(
         found: by `fashion_cnn.evaluation.audit.audit` from the next two.
         training: images and labels.
         test_images: (M, 28, 28) uint8.
-        origin: "command", "run", "versions", "seconds": what was called, on what, how long.
+        origin: "data", "command", "run", "versions", "seconds": what was called, on what, how long.
     """
     show = _Shower(training, test_images)
     near = found.near

@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 from typing import Any
 
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe, flag_words, format_value
 from fashion_cnn.run.folder import Run
@@ -66,7 +67,7 @@ def explain_recipe(recipe: Recipe) -> list[tuple[str, str, str, str]]:
 
 
 def reproduce(run: Run) -> str:
-    """The command that does a run again."""
+    """The command that does a run again, where the folder of its data has the name it had."""
     recipe, environment = run.recipe, run.environment
     named = _catalogued(recipe)
     words = ["fashion-cnn", "train", named.name]
@@ -84,6 +85,8 @@ def reproduce(run: Run) -> str:
         words += ["--threads", str(environment["threads"])]
     words += ["--deterministic"] * (environment.get("deterministic") is True)
     words += ["--no-test"] * run.split["test_sealed"]
+    if run.split.get("data", FASHION_MNIST) != FASHION_MNIST:
+        words += ["--data-dir", str(run.split["data"])]
     return shlex.join(words)
 
 

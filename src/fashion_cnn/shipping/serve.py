@@ -82,7 +82,9 @@ class Desk:
         By a model with other classes, whatever it was called when the server started.
         """
         if (found := self._say()) != self._wanted:
-            raise ModelError(f"the model calls a {self._wanted!r} {found!r}: it is of no use here")
+            raise ModelError(
+                f"the model calls a known picture {found!r}, not {self._wanted!r}: it is of no use"
+            )
 
     def _say(self) -> str:
         classifier = self.predictor.classifier
