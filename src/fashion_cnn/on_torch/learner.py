@@ -42,7 +42,10 @@ class Learner(Course):
     ) -> "Learner":
         """Build the network at its seeded start, on the device of the training images.
 
-        Args: images: (N, 28, 28) uint8; a network with a whitening layer fits it to the first.
+        Args:
+            images: (N, 28, 28) uint8; a network with a whitening layer fits it to the first.
+            fingerprint: of the recipe and the data.
+            classes: of the data set.
         """
         torch.manual_seed(seed_of(recipe.seed, "start"))
         model = build_model(recipe, classes)
