@@ -157,8 +157,8 @@ def test_from_the_same_start_both_frameworks_learn_the_same(
     start = {k: v.numpy().copy() for k, v in network.state_dict().items()}
     original = Learner.start.__func__
 
-    def from_there(cls, recipe: Recipe, fingerprint: str) -> Learner:
-        learner = original(cls, recipe, fingerprint)
+    def from_there(cls, *arguments) -> Learner:
+        learner = original(cls, *arguments)
         load_weights(learner.model, start, "start")
         return learner
 

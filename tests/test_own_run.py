@@ -14,6 +14,7 @@ from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_test
 from fashion_cnn.errors import DataError, UsageError
+from fashion_cnn.reporting.study import quantities
 from fashion_cnn.reporting.summary import reproduce
 from fashion_cnn.run.dataset import check_same_data, class_names_of
 from fashion_cnn.run.folder import Run
@@ -194,6 +195,12 @@ def test_every_augmentation_takes_three_classes(home: Path, tmp_path) -> None:
     flags += " --class-weights 1,2,1 --augment-classes 0,2 --label-smoothing 0.1"
     words = ["--data-dir", str(home / "own"), "--output", str(tmp_path / "run"), "--no-test"]
     assert main(["train", "fast", *words, *TINY, *flags.split()]) == 0
+
+
+def test_a_study_on_it_has_no_columns_for_clothes() -> None:
+    rows = [{"class_accuracy": dict.fromkeys(CLASSES, 0.5)}]
+    assert quantities({"runs": rows}) == ["accuracy", "ECE"]
+    assert "Shirt" in quantities({"runs": [{"class_accuracy": {"Shirt": 0.5}}]})
 
 
 def test_keras_trains_on_it(home: Path, tmp_path) -> None:

@@ -38,7 +38,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 def build_model(recipe: Recipe, classes: int = 10) -> keras.Model:
-    """The network that a recipe names, at its seeded start.
+    """The network that a recipe names, for so many classes, at its seeded start.
 
     Raises:
         UsageError: that network is not there in Keras.

@@ -55,6 +55,8 @@ class Learner(Course):
 
         Args:
             images: (N, 28, 28) uint8; a network with a whitening layer fits it to the first.
+            fingerprint: of the recipe and the data.
+            classes: of the data set.
             weights: what it starts from, if not from a seed alone; as `start.fit` gives them.
         """
         torch.manual_seed(seed_of(recipe.seed, "start"))
