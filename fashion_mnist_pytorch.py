@@ -8,9 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # works without installing
 
-from fashion_cnn.cli import main
+from fashion_cnn.__main__ import run
 
 if __name__ == "__main__":
     given = any(word.startswith(("--output", "--name")) for word in sys.argv)
     output = [] if given else ["--output", "results"]
-    sys.exit(main(["train", "baseline", *output, *sys.argv[1:]]))
+    run(["train", "baseline", *output, *sys.argv[1:]])

@@ -46,6 +46,8 @@ def fails(capsys, code: int, *arguments: str) -> str:
         ("train --epochs -1", "epochs is -1; it must be a whole number of at least 1"),
         ("train --epochs two", "'two' is not a valid integer"),
         ("train --lr nan", "learning_rate is nan"),
+        ("train --threads 99999", "99999 is not in the range 1<=x<=1023"),
+        ("train --lr inf", "learning_rate is inf; it must be a number above 0 and below infinity"),
         ("train --lr 0", "learning_rate is 0.0; it must be a number above 0"),
         ("train --dropout 1", "dropout is 1.0; it must be a number of at least 0 and below 1"),
         ("train --schedule cosin", "did you mean 'cosine'"),

@@ -80,11 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
 
 
-def run() -> None:
-    """The console script."""
-    sys.exit(main())
-
-
 def _fail(message: str, code: int) -> int:
     say(f"fashion-cnn: {message}")
     return code

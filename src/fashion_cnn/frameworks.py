@@ -7,7 +7,7 @@ from typing import Any
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.machine import DEVICES, FRAMEWORKS
+from fashion_cnn.run.machine import DEVICES, FRAMEWORKS, MOST_THREADS
 from fashion_cnn.run.progress import Progress
 
 _ROOMS: dict[str, str] = dict(zip(FRAMEWORKS, ("on_torch", "on_keras"), strict=True))
@@ -66,7 +66,7 @@ def hardware_as_before(hardware: Hardware, run: Run) -> Hardware:
     device, threads = before.get("device"), before.get("threads")
     return Hardware(
         str(device) if hardware.device == "auto" and device in DEVICES else hardware.device,
-        threads if hardware.threads is None and threads in range(1, 1024) else hardware.threads,
+        hardware.threads or (threads if threads in range(1, MOST_THREADS + 1) else None),
         hardware.deterministic or before.get("deterministic") is True,
         framework,
     )

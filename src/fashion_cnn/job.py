@@ -134,7 +134,9 @@ def train(
                     progress.say(
                         "stopping: evaluating what was learned; once more to leave at once"
                     )
-                if first and not _has_results(run, status, test):
+                if first and _has_results(run, status, test):
+                    progress.say("nothing was left to do; these are the results from before")
+                elif first:
                     _evaluate(run, data, directory, (hardware, device), status, began, test=test)
         return Outcome(run, status, interruption.signal)
 

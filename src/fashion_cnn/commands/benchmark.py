@@ -23,7 +23,7 @@ def benchmark() -> None:
 def _train(
     data_dir: Path | None, rounds: int, images: int, threads: int | None, output: Path | None
 ) -> None:
-    """Time a baseline epoch: ours, a hand-written DataLoader loop, and the bare kernels."""
+    """Time a baseline epoch: by hand, the bare kernels, ours, Keras's `fit`, ours in Keras."""
     from fashion_cnn.benchmark import training
     from fashion_cnn.data.fashion_mnist import check_is_fashion_mnist
     from fashion_cnn.data.fetch import data_directory

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from fashion_cnn.recipes.recipe import Recipe, flag, format_value
-from fashion_cnn.run.machine import DEVICES, FRAMEWORKS
+from fashion_cnn.run.machine import DEVICES, FRAMEWORKS, MOST_THREADS
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -17,7 +17,7 @@ data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="folder of the four data files"
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads  [all cores]"
+    "--threads", type=click.IntRange(1, MOST_THREADS), help="CPU threads  [all cores]"
 )
 
 

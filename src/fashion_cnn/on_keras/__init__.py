@@ -48,9 +48,11 @@ def _start() -> None:
             import keras  # noqa: F401
     except ModuleNotFoundError as error:
         what = error.name or "keras"
+        install = "-r requirements-keras.txt (or 'fashion-cnn[keras]')"
+        if what == backend != "tensorflow":
+            install = what
         raise UsageError(
-            f"{what} is not installed, which Keras on {backend} needs; "
-            "pip install -r requirements-keras.txt (or 'fashion-cnn[keras]')"
+            f"{what} is not installed, which Keras on {backend} needs; pip install {install}"
         ) from None
     # TensorFlow advises whoever opens several models in one process to open fewer.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -315,5 +315,5 @@ def _range(wanted: type, rule: Mapping[str, Any]) -> str:
     kind = "a whole number" if wanted is int else "a number"
     low = f"{'above' if rule['open_low'] else 'of at least'} {rule['low']}"
     if rule["high"] == math.inf:
-        return f"{kind} {low}"
+        return f"{kind} {low} and below {'2^63' if wanted is int else 'infinity'}"
     return f"{kind} {low} and {'below' if rule['open_high'] else 'at most'} {rule['high']}"

@@ -116,8 +116,8 @@ def summarise(run: Run, metrics: dict[str, Any]) -> str:
             "",
             *table,
             "",
-            f"{metrics['status']}: {minutes} min {seconds} s of training and validation; this "
-            f"command took {metrics['command_seconds']:.0f} s",
+            f"{metrics['status']}: {minutes} min {seconds} s of training and validation; the "
+            f"command that evaluated it took {metrics['command_seconds']:.0f} s",
             f"test set opened {metrics['test_readings']} time(s) by this run",
             f"results in {run.path}/: metrics.json, plots, report, checkpoints",
         ]

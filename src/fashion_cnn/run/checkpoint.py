@@ -35,7 +35,7 @@ WEIGHTS = "model.safetensors"
 _FILES = (WEIGHTS, "optimizer.safetensors", "state.json")
 _MANIFEST = "MANIFEST.json"
 _FORMAT = 1
-_MOST_BYTES = 1 << 30  # of one file; the largest model here needs a hundredth
+MOST_BYTES = 1 << 30  # of one file; the largest model here needs a hundredth
 _NAME = re.compile(r"step-(\d{8})")
 
 
@@ -218,11 +218,11 @@ def _difference(manifest: bytes, content: Mapping[str, bytes]) -> str:
 def _read(path: Path, name: str) -> bytes:
     try:
         with (path / name).open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise CheckpointError(f"{path}/{name} cannot be read: {error.strerror}") from None
-    if len(data) > _MOST_BYTES:
-        raise CheckpointError(f"{path}/{name} has more than {_MOST_BYTES} bytes")
+    if len(data) > MOST_BYTES:
+        raise CheckpointError(f"{path}/{name} has more than {MOST_BYTES} bytes")
     return data
 
 

@@ -14,7 +14,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         write_durably(temporary, data)
         os.replace(temporary, path)
-    except OSError:
+    except OSError as error:
+        error.filename = str(path)  # not our temporary one, of which nobody knows
         temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)

@@ -5,6 +5,7 @@ import platform
 
 FRAMEWORKS = ("pytorch", "keras")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+MOST_THREADS = 1023  # OpenMP dies of very many
 
 
 def usable_cores() -> int:

@@ -11,10 +11,8 @@ import safetensors.numpy
 
 from fashion_cnn.errors import CheckpointError, ModelError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run.checkpoint import WEIGHTS, Arrays
+from fashion_cnn.run.checkpoint import MOST_BYTES, WEIGHTS, Arrays
 from fashion_cnn.run.folder import Run
-
-_MOST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,11 @@ def read_weights(file: Path, sha256: str = "") -> Weights:
     """
     try:
         with file.open("rb") as opened:
-            data = opened.read(_MOST_BYTES + 1)
+            data = opened.read(MOST_BYTES + 1)
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror}") from None
-    if len(data) > _MOST_BYTES:
-        raise ModelError(f"{file} has more than {_MOST_BYTES} bytes")
+    if len(data) > MOST_BYTES:
+        raise ModelError(f"{file} has more than {MOST_BYTES} bytes")
     found = hashlib.sha256(data).hexdigest()
     if sha256 not in ("", found):
         raise ModelError(
