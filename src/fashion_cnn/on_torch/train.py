@@ -138,8 +138,9 @@ def train(
     while not (status := ending(recipe, learner.step, steps, learner.val_losses)):
         epoch, batch = divmod(learner.step, steps)
         try:
-            interruption.signal = ranks.largest(interruption.signal or 0) or None
-            if interruption.signal is not None:
+            # Assigned only if there is one: a signal that comes meanwhile must not be wiped out.
+            if heard := ranks.largest(interruption.signal or 0):
+                interruption.signal = heard
                 learner.save(run)
                 status = "interrupted"
                 break
