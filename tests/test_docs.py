@@ -74,6 +74,20 @@ def test_the_speed_beside_keras_is_that_of_the_record() -> None:
         assert f"{words} {medians[loop]:.1f} s" in text
 
 
+def test_the_frameworks_are_compared_as_in_the_record() -> None:
+    study = json.loads((REPOSITORY / "docs/results/frameworks/study.json").read_text())
+    text = " ".join(README.split())
+    accuracies = {
+        name: [100 * row["accuracy"] for row in study["runs"] if row["variant"] == name]
+        for name in ("pytorch", "keras")
+    }
+    for values in accuracies.values():
+        assert len(values) == 10
+        assert f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}" in text
+    differences = [k - p for p, k in zip(*accuracies.values(), strict=True)]
+    assert f"paired difference {statistics.mean(differences):.2f} points" in text
+
+
 def test_the_photo_figures_are_those_of_the_record() -> None:
     record = json.loads((REPOSITORY / "docs/results/photos.json").read_text())
     held_out = record["real_photos"]["held_out"]
