@@ -22,6 +22,9 @@ _SILENT_SECONDS = 120
 
 _BUSY_SECONDS = 60
 
+_MADE_MEANWHILE = ("already exists", "duplicate key", "UNIQUE constraint", "is locked")
+"""What SQLite and PostgreSQL say when another worker makes the same tables at this moment."""
+
 
 @contextmanager
 def open_storage(place: str, stale: Callable[[optuna.Study, Any], None]) -> Iterator[BaseStorage]:
@@ -92,8 +95,7 @@ def _open(
                     heartbeat_stale_trial_callback=stale,
                 )
         except DatabaseError as error:
-            made = any(word in str(error.orig) for word in ("already exists", "duplicate key"))
-            if not made or attempt == 4:
+            if attempt == 4 or not any(words in str(error.orig) for words in _MADE_MEANWHILE):
                 raise
             time.sleep(0.5)
     raise AssertionError("unreachable")
