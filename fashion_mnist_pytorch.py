@@ -8,9 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # works without installing
 
-from fashion_cnn.__main__ import run
+from fashion_cnn.__main__ import run_script
 
 if __name__ == "__main__":
-    given = any(word.startswith(("--output", "--name")) for word in sys.argv)
-    output = [] if given else ["--output", "results"]
-    run(["train", "baseline", *output, *sys.argv[1:]])
+    run_script(__doc__, ["train", "baseline"], output="results")

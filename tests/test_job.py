@@ -37,6 +37,19 @@ def same_weights(a: Path, b: Path) -> bool:
     )
 
 
+@pytest.mark.parametrize(
+    ("script", "folder"),
+    [("fashion_mnist_pytorch.py", "results/"), ("fashion_mnist_cnn.py", "results-keras/")],
+)
+def test_a_script_says_what_it_is_and_where_it_writes(script: str, folder: str) -> None:
+    asked = [sys.executable, REPOSITORY / script, "--help"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    about, _, command = done.stdout.partition("Usage: ")
+    assert script in about
+    assert folder in about
+    assert "--resume" in command
+
+
 @pytest.fixture(scope="module")
 def results(real_data: Path, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     """What `python fashion_mnist_pytorch.py` leaves in results/."""

@@ -14,5 +14,21 @@ def run(arguments: Sequence[str] | None = None) -> None:
     sys.exit(main(arguments))
 
 
+def run_script(about: str | None, command: list[str], output: str) -> None:
+    """Run a training command for a script that takes its flags and has a run folder of its own.
+
+    Args:
+        about: what --help says first: the script's docstring (None under python -OO).
+        command: the command's words, before those given to the script.
+        output: the folder where none is given.
+    """
+    given = sys.argv[1:]
+    if "--help" in given:
+        print(f"{about or ''}\nIts run folder is {output}/; else it is this command:\n")
+    if not any(word.startswith(("--output", "--name")) for word in given):
+        command = [*command, "--output", output]
+    run([*command, *given])
+
+
 if __name__ == "__main__":
     run()
