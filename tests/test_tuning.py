@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import statistics
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,43 @@ def test_a_run_that_diverges_is_a_result(file, tmp_path) -> None:
     assert "| wild/er | 0 (and 1 diverged) |" in to_table(result)
 
 
+def test_runs_at_once_are_the_same_runs(file, tmp_path, monkeypatch) -> None:
+    file.write_text(file.read_text().replace("[0, 1]", "[1]"))
+    study, threads = tuning.open_study(str(file)), ["--threads", "1"]
+    alone = tuning.run_study(study, tmp_path / "alone", threads, print)
+    together, said = threading.Barrier(2), []
+    wait_for = tuning._wait_for
+
+    def only_with_another(command: list[str], alone: bool) -> int:
+        together.wait(timeout=60)
+        return wait_for(command, alone)
+
+    monkeypatch.setattr(tuning, "_wait_for", only_with_another)
+    both = tuning.run_study(study, tmp_path / "both", threads, said.append, jobs=2)
+    assert len(said) == 2
+    for a, b in zip(alone["runs"], both["runs"], strict=True):
+        assert (a["variant"], a["seed"], a["loss"]) == (b["variant"], b["seed"], b["loss"])
+        assert (a["jobs"], b["jobs"]) == (1, 2)
+    assert json.loads((tmp_path / "both/study.json").read_text())["runs"] == both["runs"]
+
+
+def test_a_failure_among_runs_at_once_begins_no_more(file, tmp_path, monkeypatch, capfd) -> None:
+    begun, wait_for = [], tuning._wait_for
+
+    def first_fails(command: list[str], alone: bool) -> int:
+        begun.append(command)
+        if command[command.index("--seed") + 1] == "0" and "--flip" not in command:
+            return wait_for([*command, "--data-dir", str(tmp_path)], alone)
+        time.sleep(5)
+        return DivergedError.exit_code
+
+    monkeypatch.setattr(tuning, "_wait_for", first_fails)
+    with pytest.raises(FashionCNNError, match="as it is, seed 0: .* ended with 3"):
+        tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print, jobs=2)
+    assert len(begun) == 2
+    assert "train-images-idx3-ubyte.gz" in capfd.readouterr().err, "its message is passed on"
+
+
 def test_a_run_that_fails_ends_the_study_with_its_code(file, tmp_path) -> None:
     study = tuning.open_study(str(file))
     with pytest.raises(FashionCNNError, match=r"as it is, seed 0: .* ended with 3") as raised:
@@ -123,14 +162,14 @@ def test_rows_are_only_reused_for_what_they_are(file, tmp_path, monkeypatch) -> 
 
 
 def test_a_study_from_before_a_field_was_there_goes_on(file, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(tuning, "_wait_for", lambda _: DivergedError.exit_code)
+    monkeypatch.setattr(tuning, "_wait_for", lambda _, alone: DivergedError.exit_code)
     study, folder = tuning.open_study(str(file)), tmp_path / "out"
     tuning.run_study(study, folder, [], print)
     record = json.loads((folder / "study.json").read_text())
     for recipe in record["recipes"].values():
         del recipe["augment_classes"]
     (folder / "study.json").write_text(json.dumps(record))
-    monkeypatch.setattr(tuning, "_wait_for", lambda _: pytest.fail("trained again"))
+    monkeypatch.setattr(tuning, "_wait_for", lambda _, alone: pytest.fail("trained again"))
     assert len(tuning.run_study(study, folder, [], print)["runs"]) == 4
 
 
@@ -214,7 +253,8 @@ def test_the_findings_are_ready_to_run() -> None:
     assert study.measure == "validation"
     first = next(iter(study.variants))
     plain = study.recipe_of(first, 0)
-    assert plain == Recipe(epochs=plain.epochs), "the first is the assignment's recipe"
+    assignment = Recipe(epochs=plain.epochs, precision=plain.precision)
+    assert plain == assignment, "the first is the assignment's recipe"
     for variant in study.variants:
         recipe = study.recipe_of(variant, 0)
         assert recipe.epochs == plain.epochs
@@ -223,7 +263,7 @@ def test_the_findings_are_ready_to_run() -> None:
 
 def test_a_variant_may_name_its_framework(file, monkeypatch, tmp_path) -> None:
     commands = []
-    monkeypatch.setattr(tuning, "_wait_for", lambda words: commands.append(words[3:]) or 5)
+    monkeypatch.setattr(tuning, "_wait_for", lambda words, alone: commands.append(words[3:]) or 5)
     file.write_text(file.read_text().replace("flip = true", 'framework = "keras"'))
     study = tuning.open_study(str(file))
     result = tuning.run_study(study, tmp_path / "out", [], print)
@@ -273,7 +313,7 @@ def test_every_command_of_the_findings_is_its_recipe(monkeypatch, tmp_path) -> N
     """What the study types is read back by `train` as the recipe that it means."""
     study, typed = tuning.open_study("findings"), []
 
-    def noted(command: list[str]) -> int:
+    def noted(command: list[str], alone: bool) -> int:
         typed.append(command[3:])
         return DivergedError.exit_code
 

@@ -7,8 +7,10 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +100,23 @@ def open_study(file_or_name: str) -> Study:
 
 
 def run_study(
-    study: Study, folder: Path, arguments: list[str], say: Callable[[str], None]
+    study: Study,
+    folder: Path,
+    arguments: list[str],
+    say: Callable[[str], None],
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Train what is not trained yet; seeds in the outer loop, so that pairs are near in time.
 
     Each run is the command `fashion-cnn train`, in a process of its own. Stopped at any moment,
-    the study goes on where it was. A run that diverges is a result; any other failure ends it.
+    the study goes on where it was. A run that diverges is a result; any other failure ends it,
+    once the runs beside it are done.
 
     Args:
         folder: for the runs, `VARIANT/seed-N`, and `study.json`.
         arguments: for every command, for instance `--threads 1`.
         say: gets a line a run.
+        jobs: runs at once.
 
     Returns:
         What `study.json` holds: the study, the recipes, the environment, and a row a run.
@@ -131,17 +139,25 @@ def run_study(
     result["runs"] = [row for row in result["runs"] if (row["variant"], row["seed"]) in wanted]
     done = {(row["variant"], row["seed"]) for row in result["runs"]}
     write_atomically(record, to_json(result))
-    for variant, seed in wanted:
-        if (variant, seed) in done:
-            continue
-        path = folder / _folder_name(variant) / f"seed-{seed}"
-        row, environment = _train(study, variant, seed, path, arguments)
-        result["environment"] = result["environment"] or environment
-        if environment and environment != result["environment"]:
-            row["environment"] = environment
-        result["runs"].append(row)
-        write_atomically(record, to_json(result))
-        say(f"{variant}, seed {seed}: {_outcome(row)}")
+
+    def train(pair: tuple[str, int]) -> tuple[dict[str, Any], dict[str, Any]]:
+        path = folder / _folder_name(pair[0]) / f"seed-{pair[1]}"
+        return _train(study, *pair, path, arguments, jobs)
+
+    rest = iter([pair for pair in wanted if pair not in done])
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(train, pair) for pair in islice(rest, jobs)}
+        while running:
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for row, environment in [future.result() for future in ended]:
+                result["environment"] = result["environment"] or environment
+                if environment and environment != result["environment"]:
+                    row["environment"] = environment
+                result["runs"].append(row)
+                result["runs"].sort(key=lambda row: wanted.index((row["variant"], row["seed"])))
+                write_atomically(record, to_json(result))
+                say(f"{row['variant']}, seed {row['seed']}: {_outcome(row)}")
+            running |= {pool.submit(train, pair) for pair in islice(rest, len(ended))}
     return result
 
 
@@ -185,7 +201,7 @@ def _recipe_and_framework(description: Mapping[str, Any]) -> tuple[Recipe, str]:
 
 
 def _train(
-    study: Study, variant: str, seed: int, path: Path, arguments: list[str]
+    study: Study, variant: str, seed: int, path: Path, arguments: list[str], jobs: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run one command and read what it left: a row, and the environment."""
     changes = {**study.variants[variant], "seed": seed}
@@ -200,13 +216,14 @@ def _train(
             raise UsageError(f"{path} holds a run of another recipe; give another --output")
         words.append("--resume")
     began = time.monotonic()
-    code = _wait_for([sys.executable, "-m", "fashion_cnn", *words])
+    code = _wait_for([sys.executable, "-m", "fashion_cnn", *words], alone=jobs == 1)
     seconds = time.monotonic() - began
     row: dict[str, Any] = {
         "variant": variant,
         "seed": seed,
         "command": ["fashion-cnn", *words],
         "resumed": resumed,
+        "jobs": jobs,
     }
     if code == DivergedError.exit_code:
         return {**row, "diverged": True}, {}
@@ -233,17 +250,18 @@ def _train(
     return row, {k: v for k, v in run.environment.items() if k != "command"}
 
 
-def _wait_for(command: list[str]) -> int:
-    """Run a command; a Ctrl+C, which reaches it too, lets it save and report before it ends us."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            process.wait()
-            raise
-    if code == 128 + signal.SIGINT:
+def _wait_for(command: list[str], alone: bool) -> int:
+    """Run a command; one that Ctrl+C stopped, after it saved and reported, stops the study.
+
+    Args: alone: it may write to the terminal; else it is heard of only if it fails.
+    """
+    heard = None if alone else subprocess.PIPE
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=heard)
+    if done.returncode == 128 + signal.SIGINT:
         raise KeyboardInterrupt
-    return code
+    if done.returncode and not alone:
+        sys.stderr.buffer.write(done.stderr)
+    return done.returncode
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
