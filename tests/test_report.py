@@ -17,6 +17,7 @@ from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test
 from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.report import make_report, report
 from fashion_cnn.run.folder import Run
@@ -285,3 +286,22 @@ def test_the_data_in_the_page_are_json(page_file) -> None:
     data = json.loads(text.split('id="data">')[1].split("</script>")[0])
     assert len(data["names"]) == 10
     assert all(len(item) == 3 for items in data["cells"].values() for item in items)
+
+
+def test_the_last_epoch_is_scored_once_where_it_is_the_best(tmp_path) -> None:
+    run, metrics, test = finished_run(tmp_path / "run")
+    assert run.history[-1].val_loss == min(record.val_loss for record in run.history)
+    validation, opened = make_split(800, seed=2), []
+
+    def open_classifier(checkpoint: str) -> Guesser:
+        opened.append(checkpoint)
+        return Guesser(test, validation)
+
+    def evaluate(step: int) -> dict:
+        standing = Standing("interrupted", step, step / 10, 4.5)
+        return evaluate_run(run, open_classifier, validation, lambda: test, standing)
+
+    assert evaluate(30)["best"] == metrics["best"]
+    assert opened == ["best"]
+    evaluate(34)
+    assert opened == ["best", "best", "final"]

@@ -74,12 +74,16 @@ def evaluate_run(
     shown_logits: dict[str, NDArray[np.float32]] = {}
     shown = run.recipe.answer if best else "final"
     part_shown = "test" if open_test else "validation"
+    scored: dict[int, tuple[Classifier, dict[str, NDArray[np.float32]]]] = {}
     for name in ("best", "final") if best else ("final",):
-        classifier = open_classifier(name)
         where = {"step": standing.step, "epoch": round(standing.epochs, 4)}
         if best and name == "best":
             where = {"step": best.step, "epoch": best.epoch}
-        scores = {part: classifier.logits(split.images) for part, split in parts.items()}
+        if where["step"] not in scored:  # the last epoch may be the best one
+            classifier = open_classifier(name)
+            scores = {part: classifier.logits(split.images) for part, split in parts.items()}
+            scored[where["step"]] = classifier, scores
+        classifier, scores = scored[where["step"]]
         results[name] = {**where, "test": None, **_measure(scores, parts)}
         if name == shown:
             shown_logits = scores
