@@ -115,8 +115,8 @@ def test_predictions_name_the_right_classes(run: Run, tmp_path, capsys) -> None:
     words = ["--model", str(run.path), "--format", "json", "--top-k", "10"]
     assert main(["predict", *map(str, files), *words]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [row["class"] for row in found] == [CLASSES[2], CLASSES[0], CLASSES[1]]
-    assert {one["class"] for one in found[0]["top"]} == set(CLASSES)
+    assert [row["label"] for row in found] == [CLASSES[2], CLASSES[0], CLASSES[1]]
+    assert {one["label"] for one in found[0]["top"]} == set(CLASSES)
     assert main(["predict", str(files[0]), "--model", str(run.path), "--format", "csv"]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith(",".join(["error", *CLASSES]))
 

@@ -63,11 +63,11 @@ def test_the_model_in_the_box_is_what_its_card_says() -> None:
 def test_it_answers_as_the_classifier_does(capsys, pictures, images) -> None:
     found = answers(capsys, "a.png", "--top-k", "10")[0]
     probabilities = open_model().probabilities(images[:1])[0]
-    assert {row["class"]: row["probability"] for row in found["top"]} == pytest.approx(
+    assert {row["label"]: row["probability"] for row in found["top"]} == pytest.approx(
         dict(zip(CLASS_NAMES, probabilities.tolist(), strict=True)), abs=1e-6
     )
-    assert found["class"] == CLASS_NAMES[int(probabilities.argmax())] == found["top"][0]["class"]
-    assert found["class"] in found["may_be"]
+    assert found["label"] == CLASS_NAMES[int(probabilities.argmax())] == found["top"][0]["label"]
+    assert found["label"] in found["may_be"]
     assert sum(row["probability"] for row in found["top"]) == pytest.approx(1)
 
 
@@ -93,7 +93,7 @@ def test_bad_files_are_named_and_the_rest_done(capsys, pictures) -> None:
     out, err = capsys.readouterr()
     rows = json.loads(out)
     assert [row["file"] for row in rows if "error" in row] == bad
-    assert [row["file"] for row in rows if "class" in row] == ["a.png", "b.png"]
+    assert [row["file"] for row in rows if "label" in row] == ["a.png", "b.png"]
     for name in bad:
         assert f"fashion-cnn: {name}: " in err
     assert "7 of 9 files could not be used" in err
@@ -134,8 +134,8 @@ def test_table_and_csv(capsys, pictures) -> None:
         "deep/c.PNG",
     ]
     assert rows[2]["error"]
-    assert rows[2]["class"] == ""
-    assert float(rows[0][rows[0]["class"]]) == float(rows[0]["probability"])
+    assert rows[2]["label"] == ""
+    assert float(rows[0][rows[0]["label"]]) == float(rows[0]["probability"])
 
 
 def test_what_the_model_saw_is_kept(capsys, pictures, images) -> None:

@@ -41,10 +41,10 @@ def to_json(rows: Sequence[Row], top_k: int) -> str:
 
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """A row a file: class, probability, accepted, may_be, warnings, error, all probabilities."""
+    """A row a file: label, probability, accepted, may_be, warnings, error, all probabilities."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    fixed = ["file", "class", "probability", "accepted", "may_be", "warnings", "error"]
+    fixed = ["file", "label", "probability", "accepted", "may_be", "warnings", "error"]
     writer.writerow([*fixed, *names])
     for name, answer in rows:
         if isinstance(answer, str):

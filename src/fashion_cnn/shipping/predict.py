@@ -42,13 +42,13 @@ class Prediction:
     def to_dict(self, top_k: int | None = None) -> dict[str, Any]:
         """As JSON holds it, without the picture."""
         return {
-            "class": self.classes[0][0],
+            "label": self.classes[0][0],
             "probability": self.classes[0][1],
             "accepted": self.accepted,
             "may_be": list(self.may_be),
             "outlier_score": self.outlier_score,
             "warnings": list(self.warnings),
-            "top": [{"class": name, "probability": p} for name, p in self.classes[:top_k]],
+            "top": [{"label": name, "probability": p} for name, p in self.classes[:top_k]],
         }
 
 

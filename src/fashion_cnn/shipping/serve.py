@@ -134,17 +134,7 @@ def build_app(desk: Desk, address: Address) -> Guard:
             found = await desk.predict(data)
         except ImageError as error:
             raise HTTPException(422, str(error)) from None
-        label, probability = found.classes[0]
-        return Answer(
-            label=label,
-            probability=probability,
-            accepted=found.accepted,
-            may_be=list(found.may_be),
-            outlier_score=found.outlier_score,
-            warnings=list(found.warnings),
-            top=[ClassProbability(label=n, probability=p) for n, p in found.classes[:top_k]],
-            seen_png=_png(found.seen),
-        )
+        return Answer(**found.to_dict(top_k), seen_png=_png(found.seen))
 
     @app.get("/v1/model", responses={401: errors[401]})
     async def model() -> dict[str, Any]:
