@@ -11,4 +11,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # works withou
 from fashion_cnn.__main__ import run_script
 
 if __name__ == "__main__":
-    run_script(__doc__, ["train", "baseline"], output="results")
+    run_script(__doc__, ["train", "baseline", "--framework", "pytorch"], output="results")

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from fashion_cnn import doctor as examination
 from fashion_cnn.cli import main
 from fashion_cnn.data import fashion_mnist, fetch
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run import launch
 from fashion_cnn.run.folder import Run
 
 
@@ -45,10 +47,10 @@ def fails(capsys, code: int, *arguments: str) -> str:
         ("train --epoch 3", "--epochs"),
         ("train --epochs -1", "epochs is -1; it must be a whole number of at least 1"),
         ("train --epochs two", "'two' is not a valid integer"),
-        ("train --lr nan", "learning_rate is nan"),
+        ("train --lr nan", "learning_rate (--lr) is nan"),
         ("train --threads 99999", "99999 is not in the range 1<=x<=1023"),
-        ("train --lr inf", "learning_rate is inf; it must be a number above 0 and below infinity"),
-        ("train --lr 0", "learning_rate is 0.0; it must be a number above 0"),
+        ("train --lr inf", "is inf; it must be a number above 0 and below infinity"),
+        ("train --lr 0", "learning_rate (--lr) is 0.0; it must be a number above 0"),
         ("train --dropout 1", "dropout is 1.0; it must be a number of at least 0 and below 1"),
         ("train --schedule cosin", "did you mean 'cosine'"),
         ("train --class-weights 1,x", "not a list of numbers"),
@@ -77,7 +79,8 @@ def fails(capsys, code: int, *arguments: str) -> str:
         ("train --output " + "x" * 300, "File name too long"),
         ("data verif", "did you mean 'verify'"),
         ("data audit --threshold 0", "threshold is 0.0; it must be a number above 0"),
-        ("data audit --folds 3", "give --suspects too"),
+        ("data audit --folds 3", "--folds is for the trainings of --suspects"),
+        ("data audit --threads 1", "--threads is for the trainings of --suspects"),
         ("data audit --run nowhere", "nowhere holds no run"),
     ],
 )
@@ -331,8 +334,36 @@ def test_doctor_reports_and_never_fails(capsys, monkeypatch) -> None:
     for word in ("torch", "threads", "all four files verified", "free space"):
         assert word in out
     monkeypatch.setenv("FASHION_CNN_DATA", "/nowhere")
+    monkeypatch.setattr(examination, "_version", lambda library: None)
     assert main(["doctor"]) == 0
-    assert "/nowhere" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "/nowhere" in out
+    assert "not installed; pip install '.[train]'" in out
+    assert "does not work" not in out
+
+
+def test_a_recipe_file_repeats_the_run(capsys, elsewhere) -> None:
+    assert main(["train", *TINY, "--lr", "0.003", "--seed", "4", "--name", "first"]) == 0
+    words = ["runs/first/recipe.json", "--threads", "1", "--name", "second"]
+    assert main(["train", *words]) == 0
+    assert "recipe runs/first/recipe.json: seed=4" in capsys.readouterr().err
+    first, second = (Run(elsewhere / "runs" / name) for name in ("first", "second"))
+    assert first.recipe == second.recipe
+    assert "cannot be read" in fails(capsys, 2, "train", "nowhere/recipe.json")
+
+
+def test_going_on_with_another_recipe_says_so(capsys, elsewhere) -> None:
+    assert main(["train", *TINY, "--name", "mine"]) == 0
+    capsys.readouterr()
+    line = fails(capsys, 2, "train", "fast", "--resume", "--name", "mine")
+    assert "is a run of the recipe baseline; leave the recipe out" in line
+
+
+def test_a_rank_alone_is_the_first(monkeypatch) -> None:
+    monkeypatch.setenv("RANK", "1")  # a stray one: some schedulers set it for every job
+    assert launch.rank() == 0
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert launch.rank() == 1
 
 
 def test_verify_and_get_find_what_is_there(capsys, real_data) -> None:

@@ -102,6 +102,10 @@ def test_seeds_of_one_recipe_are_a_group(tmp_path) -> None:
     assert difference.interval == pytest.approx((wanted.low, wanted.high))
     (difference,) = compare([*runs, others[0]]).differences
     assert difference.interval[0] < difference.accuracy < difference.interval[1]
+    for run in others:
+        run.describe({**run.environment, "framework": "keras"}, run.split)
+        run.record_recipe(runs[0].recipe.replace(seed=run.recipe.seed))
+    assert [len(group.accuracies) for group in compare([*runs, *others]).groups] == [3, 3]
     assert len(compare(runs[:2]).groups) == 2, "two runs are compared one by one"
 
 

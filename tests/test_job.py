@@ -18,6 +18,8 @@ from fashion_cnn import CLASS_NAMES, Run, open_classifier
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test
 from fashion_cnn.evaluation.calibration import Calibration
+from fashion_cnn.job import schedule_after_extension
+from fashion_cnn.recipes.recipe import Recipe
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = REPOSITORY / "fashion_mnist_pytorch.py"
@@ -42,12 +44,14 @@ def same_weights(a: Path, b: Path) -> bool:
     [("fashion_mnist_pytorch.py", "results/"), ("fashion_mnist_cnn.py", "results-keras/")],
 )
 def test_a_script_says_what_it_is_and_where_it_writes(script: str, folder: str) -> None:
-    asked = [sys.executable, REPOSITORY / script, "--help"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    asked = [sys.executable, REPOSITORY / script]
+    done = subprocess.run([*asked, "-h"], capture_output=True, text=True, check=True)
     about, _, command = done.stdout.partition("Usage: ")
     assert script in about
     assert folder in about
     assert "--resume" in command
+    other = subprocess.run([*asked, "--framework=keras"], capture_output=True, text=True)
+    assert (other.returncode, "one framework" in other.stderr) == (2, True)
 
 
 @pytest.fixture(scope="module")
@@ -272,6 +276,10 @@ def test_extending_says_what_happens_to_the_schedule(tmp_path, capsys, real_data
     assert Run(tmp_path / "run").recipe.epochs == 2
     assert main(["train", "--resume", "--epochs", "1", *output]) == 2
     assert "2 are done" in capsys.readouterr().err
+    before = Recipe(model="resnet", start_side=16)
+    notice = schedule_after_extension(before, before.replace(epochs=60))
+    assert notice
+    assert "images grow more slowly" in notice
 
 
 def test_no_test_leaves_the_test_set_sealed_until_evaluate(

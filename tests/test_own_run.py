@@ -244,6 +244,7 @@ def test_a_page_of_many_classes_stays_small(tmp_path) -> None:
     assert len(page) < 3e6
     draw_run(run, metrics)
     assert sample_grid(images, 2, 0).startswith(b"\x89PNG")
+    assert sample_grid(images.select(np.flatnonzero(images.labels)), 2, 0), "a class without images"
 
 
 def test_the_readmes_commands_work(tmp_path, monkeypatch) -> None:

@@ -69,14 +69,14 @@ def test_unknown_and_missing_keys_are_named() -> None:
         ("flip", 1),
         ("translate", 28),
         ("erase", 1.5),
-        ("class_weights", (1.0, 2)),
+        ("class_weights", (1.0, "2")),
         ("class_weights", (0.0,) * 10),
         ("model", 3),
         ("augment_classes", (0, 6)),
     ],
 )
 def test_bad_values_are_named_with_what_is_allowed(field: str, value) -> None:
-    with pytest.raises(UsageError, match=rf"{field} is .*must be"):
+    with pytest.raises(UsageError, match=rf"{field}( \(--lr\))? is .*must be"):
         Recipe().replace(**{field: value})
 
 
@@ -84,6 +84,12 @@ def test_bad_values_are_named_with_what_is_allowed(field: str, value) -> None:
 def test_classes_to_augment_are_classes(classes: tuple) -> None:
     with pytest.raises(UsageError, match="augment_classes is .*different whole numbers from 0 on"):
         Recipe(flip=True, augment_classes=classes)
+
+
+def test_whole_numbers_stand_for_what_they_are() -> None:
+    recipe = Recipe(class_weights=(1, 2), weight_decay=1)
+    assert recipe == Recipe(class_weights=(1.0, 2.0), weight_decay=1.0)
+    assert recipe.fingerprint("") == Recipe.from_dict(recipe.to_dict()).fingerprint("")
 
 
 def test_fields_that_name_classes_fit_those_of_the_data_set() -> None:

@@ -288,6 +288,13 @@ def test_the_data_in_the_page_are_json(page_file) -> None:
     assert all(len(item) == 3 for items in data["cells"].values() for item in items)
 
 
+def test_before_an_epoch_is_done_the_final_checkpoint_answers(tmp_path) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    assert run.answering == "best"
+    run.record_history([])
+    assert run.answering == "final"
+
+
 def test_the_last_epoch_is_scored_once_where_it_is_the_best(tmp_path) -> None:
     run, metrics, test = finished_run(tmp_path / "run")
     assert run.history[-1].val_loss == min(record.val_loss for record in run.history)

@@ -24,7 +24,7 @@ def _elsewhere(monkeypatch, tmp_path) -> None:
         ("--search batch-sise=1:2", "did you mean 'batch_size'"),
         ("--search lr", "'lr' is no search"),
         ("--search lr=", "'lr=' is no search"),
-        ("--search lr=0:1", "learning_rate is 0.0; it must be a number above 0"),
+        ("--search lr=0:1", "learning_rate (--lr) is 0.0; it must be a number above 0"),
         ("--search dropout=0.1:1", "dropout is 1.0; it must be a number of at least 0 and below 1"),
         ("--search dropout=0:0.5:log", "the low end must be above 0"),
         ("--search lr=0.1:0.01", "a low end below its high end"),

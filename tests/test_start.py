@@ -323,6 +323,10 @@ def test_from_the_command_line(elsewhere, capsys) -> None:
     assert main(["train", *same]) == 0
     assert Run("runs/seen-too").split["validation_seen_before"] is True
 
+    file = "runs/before/checkpoints/final/model.safetensors"
+    assert main(["train", *TINY, "--init-from", file, "--seed", "1", "--name", "by-file"]) == 0
+    assert Run("runs/by-file").split["validation_seen_before"] is True
+
     assert main(["train", *TINY, "--overwrite", "--seed", "9", "--name", "before"]) == 0
     assert main(["train", *TINY, *again.split(), "--name", "again"]) == 3
     assert "is not the file that init_sha256 names" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import builtins
 import dataclasses
 import importlib.util
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,11 @@ def scalars(run: Run) -> dict[str, list[tuple[int, float]]]:
                 assert value.tag == "recipe"
                 assert b"| train_images | 200 |" in value.tensor.string_val[0]
     return found
+
+
+def test_a_moment_is_of_the_time_zone_that_the_log_names() -> None:
+    assert tracking._moment("2026-01-02T03:04:05+0500") == 1767305045
+    assert abs(tracking._moment(None) - time.time()) < 5
 
 
 def test_tensorboard_reads_the_history(run) -> None:

@@ -292,7 +292,7 @@ def test_a_variant_may_name_its_framework(file, monkeypatch, tmp_path) -> None:
         (('[variants."as it is"]', '[variants."wild-er"]'), "would share a folder"),
         (("[0, 1]", "3"), "seeds must be there, and a list"),
         (("flip", "flop"), "a recipe has no 'flop' (did you mean 'flip'?)"),
-        (("0.003", "-1.0"), "learning_rate is -1.0"),
+        (("0.003", "-1.0"), "learning_rate (--lr) is -1.0"),
         (('"baseline"', '"basline"'), "did you mean 'baseline'"),
         (("epochs = 1", "epochs ="), "study rates: "),
     ],

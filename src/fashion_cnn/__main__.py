@@ -8,8 +8,13 @@ from collections.abc import Sequence
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run a command and end the process with its exit code. Args: those of the process if None."""
     raising = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C among imports: no traceback
-    from fashion_cnn.cli import main
-
+    try:
+        from fashion_cnn.cli import main
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("fashion_cnn"):
+            raise
+        print(f"this needs {error.name}: pip install -r requirements.txt", file=sys.stderr)
+        sys.exit(2)
     signal.signal(signal.SIGINT, raising)
     sys.exit(main(arguments))
 
@@ -23,7 +28,12 @@ def run_script(about: str | None, command: list[str], output: str) -> None:
         output: the folder where none is given.
     """
     given = sys.argv[1:]
-    if "--help" in given:
+    if any(word.partition("=")[0] == "--framework" for word in given):
+        print(
+            "this script is of one framework; there is one for each, see README.md", file=sys.stderr
+        )
+        sys.exit(2)
+    if "--help" in given or "-h" in given:
         print(f"{about or ''}\nIts run folder is {output}/; else it is this command:\n")
     if not any(word.startswith(("--output", "--name")) for word in given):
         command = [*command, "--output", output]

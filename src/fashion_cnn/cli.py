@@ -74,9 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
-            return _fail("out of memory; try a smaller --batch-size", 7)
+            return _fail("out of memory; training takes less with a smaller --batch-size", 7)
         if type(error).__name__ == "OutOfMemoryError":
-            return _fail("out of GPU memory; try a smaller --batch-size", 7)
+            return _fail("out of GPU memory; training takes less with a smaller --batch-size", 7)
         raise
 
 

@@ -11,17 +11,17 @@ from fashion_cnn import __version__
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.errors import DataError
 
-_LIBRARIES = (
-    "torch",
-    "numpy",
-    "scikit-learn",
-    "matplotlib",
-    "safetensors",
-    "rich",
-    "click",
-    "onnxruntime",
-)
-_OPTIONAL = ("keras", "tensorflow-cpu")
+_NEEDED = ("click", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "safetensors")
+_OPTIONAL = {
+    "train": ("torch", "scikit-learn", "scipy", "matplotlib", "rich", "jinja2", "onnx"),
+    "keras": ("keras", "tensorflow-cpu"),
+    "serve": ("fastapi", "uvicorn"),
+    "tune": ("optuna",),
+    "track": ("tensorboard", "mlflow-skinny"),
+    "transfer": ("timm",),
+    "audit": ("cleanlab",),
+}
+"""By the extra that brings them: see pyproject.toml."""
 
 
 def examine() -> Iterator[tuple[str, str]]:
@@ -29,20 +29,27 @@ def examine() -> Iterator[tuple[str, str]]:
     yield "fashion-cnn", __version__
     yield "python", f"{platform.python_version()} ({sys.executable})"
     yield "system", platform.platform()
-    for library in (*_LIBRARIES, *_OPTIONAL):
-        try:
-            yield library, importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            pins = "requirements-keras" if library in _OPTIONAL else "requirements"
-            only = " (only --framework keras needs it)" if library in _OPTIONAL else ""
-            yield library, f"missing{only}; pip install -r {pins}.txt"
+    for library in _NEEDED:
+        yield library, _version(library) or "missing; pip install ."
+    for extra, libraries in _OPTIONAL.items():
+        for library in libraries:
+            yield library, _version(library) or f"not installed; pip install '.[{extra}]'"
     yield from _devices()
     yield "data", _data()
     free = shutil.disk_usage(os.getcwd()).free
     yield "free space", f"{free / 1e9:.1f} GB in {os.getcwd()}"
 
 
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def _devices() -> Iterator[tuple[str, str]]:
+    if _version("torch") is None:  # nothing is wrong: `predict`, `serve` and Keras do without
+        return
     try:
         import torch
 

@@ -40,9 +40,18 @@ class Hardware:
                 f"framework is {self.framework!r}; it must be one of {', '.join(FRAMEWORKS)}"
             )
 
+    @property
+    def name(self) -> str:
+        """The framework's name."""
+        return self.framework or FRAMEWORKS[0]
+
     def room(self, module: str) -> Any:
         """A module of the framework's room, imported when it is needed."""
-        return import_module(f"fashion_cnn.{_ROOMS[self.framework or 'pytorch']}.{module}")
+        return import_module(f"fashion_cnn.{_ROOMS[self.name]}.{module}")
+
+    def configure(self) -> Any:
+        """Set this process up, as `on_torch.device.configure` does; returns the device."""
+        return self.room("device").configure(self.device, self.threads, self.deterministic)
 
 
 def check_framework(hardware: Hardware, run: Run) -> None:

@@ -116,7 +116,7 @@ def train(
                 recipe, len(data.training.class_names)
             )
             progress.say(describe_start(weights, seen=seen))
-        device = on.configure(hardware.device, hardware.threads, hardware.deterministic)
+        device = hardware.configure()
         with Interruption() as interruption, run.lock():
             if not resume:
                 run.prepare(overwrite=overwrite)
@@ -165,8 +165,7 @@ def evaluate(
     data = open_training(directory, recipe)
     steps = steps_per_epoch(recipe, len(data.training))
     hardware = hardware_as_before(hardware, run)
-    configure = hardware.room("device").configure
-    device = configure(hardware.device, hardware.threads, hardware.deterministic)
+    device = hardware.configure()
     with run.lock():
         fingerprint = recipe.fingerprint(data.fingerprint())
         found, history, rejected = run.newest_checkpoint(fingerprint)
@@ -192,6 +191,11 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
     """
     _must_hold_a_run(run)
     recipe = run.recipe
+    if changes.get("name", recipe.name) != recipe.name:
+        raise UsageError(
+            f"{run.path} is a run of the recipe {recipe.name}; leave the recipe out, or start "
+            "another run with --output FOLDER"
+        )
     for name, value in changes.items():
         if name not in MAY_CHANGE and getattr(recipe, name) != value:
             raise UsageError(
@@ -216,6 +220,11 @@ def schedule_after_extension(before: Recipe, after: Recipe) -> str | None:
         return course + (
             "is stretched; from here on the learning rate is what a run of the new length has at "
             "this step, so it jumps, and the result is not that of such a run from the start"
+        )
+    if after.start_side < 28:
+        return course + (
+            "goes on as it would have, but the images grow more slowly from here on, and the "
+            "result is not that of such a run from the start"
         )
     return course + "goes on as it would have; the result is that of such a run from the start"
 
@@ -276,9 +285,7 @@ def _evaluate(
     run.record_page(make_report(run, metrics, open_test() if test else data.validation))
     # Last: a run whose metrics speak of its final step has all its results.
     spent = time.monotonic() - began
-    run.record_metrics(
-        {**metrics, "evaluated_in": hardware.framework or "pytorch", "command_seconds": spent}
-    )
+    run.record_metrics({**metrics, "evaluated_in": hardware.name, "command_seconds": spent})
     run.log("evaluated", status=status, step=state["step"])
 
 

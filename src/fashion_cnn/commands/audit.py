@@ -1,5 +1,6 @@
 """`data audit`: what is in the data set twice, and which labels are doubtful."""
 
+import math
 import sys
 import time
 from importlib.metadata import version
@@ -8,6 +9,7 @@ from typing import Any
 
 import click
 
+from fashion_cnn import __version__
 from fashion_cnn.commands.options import data_dir_option, threads_option
 from fashion_cnn.commands.output import say, write
 from fashion_cnn.errors import UsageError
@@ -35,8 +37,9 @@ def audit(
     threads: int | None,
 ) -> None:
     """Find near-duplicates and doubtful labels; change nothing. A page, its figures, and CSVs."""
-    if folds and not suspects:
-        raise UsageError("--folds is how often --suspects trains; give --suspects too")
+    for flag, value in {"--folds": folds, "--threads": threads}.items():
+        if value and not suspects:
+            raise UsageError(f"{flag} is for the trainings of --suspects; give that too")
     began = time.monotonic()
     from fashion_cnn.data import fashion_mnist
     from fashion_cnn.data.fetch import data_directory
@@ -70,8 +73,12 @@ def audit(
         from fashion_cnn.recipes.catalog import named
 
         started = time.monotonic()
-        hardware = Hardware(threads=threads)
-        probabilities = out_of_fold(training, named("fast"), folds or 5, hardware, say)
+        recipe, hardware, count = named("fast"), Hardware(threads=threads), folds or 5
+        smallest = len(training) - math.ceil(
+            len(training) / count
+        )  # part of the images in training
+        recipe = recipe.replace(batch_size=max(1, min(recipe.batch_size, smallest)))
+        probabilities = out_of_fold(training, recipe, count, hardware, say)
         seconds["folds"] = time.monotonic() - started
     found = auditing.audit(
         training,
@@ -87,7 +94,7 @@ def audit(
         "data": fashion_mnist.contents(directory).name,
         "run": str(folder) if folder else "",
         "folds": (folds or 5) if suspects else 0,
-        "versions": {"fashion-cnn": version("fashion-cnn")} | {p: version(p) for p in packages},
+        "versions": {"fashion-cnn": __version__} | {p: version(p) for p in packages},
         "seconds": seconds,
     }
     files = {

@@ -16,6 +16,7 @@ from fashion_cnn.commands.output import say, write
 from fashion_cnn.commands.track import TRACKERS
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import launch
 
 
@@ -50,7 +51,7 @@ def train(
     track: tuple[str, ...],
     **flags: Any,
 ) -> int:
-    """Train RECIPE (default: baseline) and write every result into a run folder.
+    """Train RECIPE, a name or the recipe.json of a run, and write every result into a run folder.
 
     Ctrl+C ends the step, saves, evaluates and reports; a second one leaves at once. Several
     processes train together under: torchrun --nproc-per-node N -m fashion_cnn train …
@@ -60,7 +61,7 @@ def train(
     if output is not None and name is not None:
         raise UsageError(f"--name {name} means --output runs/{name}; give one of them")
     changes = {field: value for field, value in flags.items() if value is not None}
-    chosen = catalog.named(recipe or "baseline")
+    chosen = _recipe(recipe or "baseline")
     folder = output or Path("runs", name or chosen.name)
     first = launch.rank() == 0  # of those that torchrun started
 
@@ -79,12 +80,12 @@ def train(
         if recipe is not None:
             changes |= {"name": chosen.name}
         resolved = job.resumed_recipe(run, changes)
-        origin = f"{folder}/recipe.json"
+        origin = f"the run in {folder}"
         notice = job.schedule_after_extension(run.recipe, resolved)
         if notice and first:
             say(notice)
     else:
-        resolved, origin = chosen.replace(**changes), f"recipe {chosen.name}"
+        resolved, origin = chosen.replace(**changes), f"recipe {recipe or chosen.name}"
     if first:
         say(describe_recipe(resolved, changes, origin))
     outcome = job.train(
@@ -103,6 +104,14 @@ def train(
     if first and outcome.status == "stopped early":
         say("early stopping ended it; to go on: --resume --early-stopping 0 --epochs N")
     return 128 + outcome.signal if outcome.signal else 0
+
+
+def _recipe(name_or_file: str) -> Recipe:
+    if not name_or_file.endswith(".json"):
+        return catalog.named(name_or_file)
+    from fashion_cnn.run.files import read_json
+
+    return Recipe.from_dict(read_json(Path(name_or_file)))
 
 
 @click.command("evaluate")

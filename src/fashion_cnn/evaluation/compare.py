@@ -116,7 +116,7 @@ class Comparison:
 def compare(runs: Sequence[Run]) -> Comparison:
     """Compare runs on the same images.
 
-    Of more than two, those of one recipe with several seeds count as a group.
+    Of more than two, those of one recipe and framework with several seeds count as a group.
 
     Raises:
         UsageError: fewer than two runs, one was not evaluated, or they do not speak of the same
@@ -130,8 +130,8 @@ def compare(runs: Sequence[Run]) -> Comparison:
         _must_be_comparable(runs[0], first, run, stand)
     members: dict[str, list[int]] = {}
     for place, run in enumerate(runs):
-        recipe = run.recipe.replace(seed=0)
-        members.setdefault(f"{dataclasses.astuple(recipe)}", []).append(place)
+        recipe = dataclasses.astuple(run.recipe.replace(seed=0))
+        members.setdefault(f"{recipe} {run.environment.get('framework')}", []).append(place)
     groups = []
     for places in members.values():
         seeds = [runs[place].recipe.seed for place in places]

@@ -72,7 +72,7 @@ def evaluate_run(
         parts["test"] = open_test()
     results: dict[str, Any] = {"best": None, "final": None, "tta": None}
     shown_logits: dict[str, NDArray[np.float32]] = {}
-    shown = run.recipe.answer if best else "final"
+    shown = run.answering
     part_shown = "test" if open_test else "validation"
     scored: dict[int, tuple[Classifier, dict[str, NDArray[np.float32]]]] = {}
     for name in ("best", "final") if best else ("final",):

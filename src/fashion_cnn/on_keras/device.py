@@ -52,12 +52,13 @@ def configure(device: str, threads: int | None, deterministic: bool) -> str:
 def describe(device: str) -> dict[str, Any]:
     """The versions, hardware and settings that numbers depend on, for `environment.json`."""
     backend = keras.backend.backend()
-    threads, deterministic = usable_cores(), False
+    threads: int | None = None  # JAX takes what there is
+    deterministic = False
     if backend == "tensorflow":
         import tensorflow as tf
         from tensorflow.python.framework.config import is_op_determinism_enabled
 
-        threads = tf.config.threading.get_intra_op_parallelism_threads() or threads
+        threads = tf.config.threading.get_intra_op_parallelism_threads() or usable_cores()
         version, deterministic = tf.__version__, is_op_determinism_enabled()
     elif backend == "torch":
         import torch
@@ -91,6 +92,8 @@ def _configure_tensorflow(device: str, threads: int | None, deterministic: bool)
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         except RuntimeError:
+            if threads == (now or usable_cores()):
+                return present
             raise UsageError(
                 f"TensorFlow runs in this process with {now or 'all'} threads and cannot change "
                 f"to {threads}; start another process"

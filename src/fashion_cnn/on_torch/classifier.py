@@ -47,14 +47,14 @@ def open_classifier(
 
     Args:
         run: a run of any framework.
-        checkpoint: "best", "final" or "step-XXXXXXXX"; None for the one that the recipe names.
+        checkpoint: "best", "final" or "step-XXXXXXXX"; None for the one that answers.
         device: the CPU without one.
 
     Raises:
         CheckpointError: it is missing or damaged, or not of the recipe's model.
     """
     device = device or torch.device("cpu")
-    checkpoint = checkpoint or run.recipe.answer
+    checkpoint = checkpoint or run.answering
     model = build_model(run.recipe, len(class_names_of(run)))
     load_weights(model, run.load_checkpoint(checkpoint).model, checkpoint)
     return TorchClassifier(place(model, device), device)

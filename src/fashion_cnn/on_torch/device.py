@@ -33,7 +33,9 @@ def configure(device: str, threads: int | None, deterministic: bool) -> torch.de
     chosen = next(name for name in present if present[name]) if device == "auto" else device
     if not present[chosen]:
         there = ", ".join(name for name in present if present[name])
-        raise UsageError(f"device {chosen!r} is not there; this machine has: {there}")
+        raise UsageError(
+            f"device {chosen!r} is not there; this machine has: {there} (--device cpu)"
+        )
     torch.set_num_threads(threads or max(1, usable_cores() // launch.local_ranks()))
     _keep_freed_memory()
     torch.set_flush_denormal(True)  # the moments of weights that died would crawl otherwise

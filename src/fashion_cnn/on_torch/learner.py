@@ -144,5 +144,9 @@ class Learner(Course):
 
 
 def _numbers(model: nn.Module) -> list[Tensor]:
-    """The parameters and buffers: what batch norm has seen is averaged as the weights are."""
-    return [*model.parameters(), *model.buffers()]
+    """The parameters and buffers: what batch norm has seen is averaged as the weights are.
+
+    Whole numbers are not: they count, or are indices.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    return [tensor for tensor in tensors if tensor.is_floating_point()]

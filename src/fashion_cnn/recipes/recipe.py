@@ -163,7 +163,9 @@ class Recipe:
             value = getattr(self, item.name)
             if type(item.default) is float and type(value) is int and abs(value) < _MOST:
                 value = float(value)
-                object.__setattr__(self, item.name, value)
+            elif item.name == "class_weights" and type(value) is tuple:
+                value = tuple(float(w) if type(w) is int and w < _MOST else w for w in value)
+            object.__setattr__(self, item.name, value)
             _check(item, value)
         if not all(type(w) is float and 0 < w < math.inf for w in self.class_weights):
             raise UsageError(
@@ -294,13 +296,14 @@ def format_value(value: Any) -> str:
 
 def _check(item: dataclasses.Field[Any], value: Any) -> None:
     rule, wanted = item.metadata, type(item.default)
+    said = f"{item.name} ({flag(item)})" if rule["flag"] else item.name
     if type(value) is not wanted:
-        raise UsageError(f"{item.name} is {value!r}; it must be of type {wanted.__name__}")
+        raise UsageError(f"{said} is {value!r}; it must be of type {wanted.__name__}")
     theirs = bool(rule["prefix"]) and value.startswith(rule["prefix"])
     if rule["choices"] and value not in rule["choices"] and not theirs:
         more = f", or {rule['prefix']}NAME" if rule["prefix"] else ""
         raise UsageError(
-            f"{item.name} is {value!r}{nearest(value, list(rule['choices']))}; "
+            f"{said} is {value!r}{nearest(value, list(rule['choices']))}; "
             f"it must be one of {', '.join(rule['choices'])}{more}"
         )
     if wanted in (int, float):
@@ -308,7 +311,7 @@ def _check(item: dataclasses.Field[Any], value: Any) -> None:
         below = value < rule["high"] if rule["open_high"] else value <= rule["high"]
         counts = math.isfinite(value) if wanted is float else value < _MOST
         if not (above and below and counts):
-            raise UsageError(f"{item.name} is {value}; it must be {_range(wanted, rule)}")
+            raise UsageError(f"{said} is {value}; it must be {_range(wanted, rule)}")
 
 
 def _range(wanted: type, rule: Mapping[str, Any]) -> str:

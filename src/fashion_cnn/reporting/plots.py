@@ -50,7 +50,7 @@ def sample_grid(split: Split, columns: int, seed: int) -> bytes:
     """Draw a random sample of images, a row a class, the first 50 classes: PNG.
 
     Args:
-        split: with at least `columns` images of each class.
+        split: of a class with fewer than `columns` images all are shown.
         columns: images a class, >= 1.
         seed: of the choice.
     """
@@ -60,7 +60,8 @@ def sample_grid(split: Split, columns: int, seed: int) -> bytes:
     figure.subplots_adjust(left=1.5 / (0.75 * columns + 1.7), right=0.99, top=0.99, bottom=0.01)
     for label, row in enumerate(grid):
         places = np.flatnonzero(split.labels == label)
-        chosen = stratified_sample(split.labels[places], min(columns, len(places)), seed, "samples")
+        count = min(columns, len(places))
+        chosen = stratified_sample(split.labels[places], count, seed, "samples") if count else []
         for axes in row:
             axes.axis("off")
         for axes, place in zip(row, places[chosen], strict=False):

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from fashion_cnn.errors import FashionCNNError, UsageError
@@ -82,7 +83,7 @@ def track_mlflow(run: Run) -> str:
             name, identity = "fashion-cnn", _identity(run)
             found = client.get_experiment_by_name(name)
             experiment = found.experiment_id if found else client.create_experiment(name)
-            wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in identity.items())
+            wanted = " and ".join(f'tags.`{key}` = "{value}"' for key, value in identity.items())
             known = client.search_runs([experiment], wanted, max_results=1)
             points = list(_points(run))
             if known:
@@ -143,7 +144,7 @@ def _points(run: Run) -> Iterator[tuple[int, float, Mapping[str, float]]]:
 def _moment(stamp: Any) -> float:
     """Unix time of an entry of the log; now where the entry is lost."""
     try:
-        return time.mktime(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S"))
+        return datetime.fromisoformat(stamp).timestamp()
     except (TypeError, ValueError):
         return time.time()
 

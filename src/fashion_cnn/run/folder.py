@@ -174,6 +174,11 @@ class Run:
         """One record a finished epoch. Raises `UsageError` if the file was altered beyond use."""
         return read_history(self.path / _HISTORY)
 
+    @property
+    def answering(self) -> str:
+        """The checkpoint that answers: what the recipe names, "final" before an epoch is done."""
+        return self.recipe.answer if self.history else "final"
+
     def record_history(self, history: Sequence[EpochRecord]) -> None:
         """Write `history.csv`."""
         self._write(_HISTORY, history_to_csv(history).encode())
@@ -243,8 +248,7 @@ class Run:
                     raise CheckpointError(f"{found.path} is of another recipe, seed or data set")
                 history = history_from_rows(found.state["history"])
                 accept(found)
-                best = best_record(history)
-                if best and best.step != step:
+                if (best := best_record(history)) and best.step != step:
                     checkpoint.load(checkpoint.path_of(directory, best.step))
             except CheckpointError as error:
                 rejected.append(f"step {step}: {error}")
@@ -252,10 +256,9 @@ class Run:
                 rejected.append(f"step {step}: state.json lacks or misnames {error}")
             else:
                 return found, history, rejected
-        reasons = "; ".join(rejected) or "there is none"
         raise CheckpointError(
-            f"no usable checkpoint in {directory} ({reasons}); bring back a copy of the folder, or "
-            "start another run with --output FOLDER"
+            f"no usable checkpoint in {directory} ({'; '.join(rejected) or 'there is none'}); "
+            "bring back a copy of the folder, or start another run with --output FOLDER"
         )
 
     def link_results(self, step: int, history: Sequence[EpochRecord]) -> None:
@@ -268,8 +271,7 @@ class Run:
 
     def link_best(self, history: Sequence[EpochRecord]) -> None:
         """Let `checkpoints/best` stand for the epoch of lowest validation loss, if there is one."""
-        best = best_record(history)
-        self._link("best", best.step if best else None)
+        self._link("best", best.step if (best := best_record(history)) else None)
 
     def _link(self, name: str, step: int | None) -> None:
         if not self._read_only:

@@ -5,7 +5,7 @@ import os
 
 def rank() -> int:
     """This process's number, from 0; the first one alone writes."""
-    return int(os.environ.get("RANK", "0"))
+    return int(os.environ.get("RANK", "0")) if ranks() > 1 else 0
 
 
 def ranks() -> int:

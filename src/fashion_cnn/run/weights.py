@@ -44,7 +44,7 @@ def find_weights(path: Path) -> Path:
     try:
         if not run.exists():
             raise UsageError(f"{path} holds no run")
-        found = run.load_checkpoint(run.recipe.answer if run.history else "final")
+        found = run.load_checkpoint(run.answering)
     except (CheckpointError, UsageError) as error:
         raise ModelError(f"there is nothing to start from: {error}") from None
     return found.path / WEIGHTS
@@ -86,8 +86,11 @@ def has_seen_validation(recipe: Recipe, data: Any) -> bool:
 
     Args: data: the hashes of the data set's files, as `Run.environment` has them.
     """
-    before = Run(recipe.init_from)
-    if not recipe.init_from or not before.exists() or before.environment.get("data_sha256") != data:
+    if not recipe.init_from:
+        return False
+    start = Path(recipe.init_from).resolve()  # the folder of a run, or a file in one
+    before = next((run for place in (start, *start.parents) if (run := Run(place)).exists()), None)
+    if before is None or before.environment.get("data_sha256") != data:
         return False
     parts = [(one.seed, one.validation) for one in (before.recipe, recipe)]
     return parts[0] != parts[1] or before.split.get("validation_seen_before") is True

@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.machine import FRAMEWORKS
 from fashion_cnn.tuning.space import Search
 
 _DONE = (TrialState.COMPLETE,)
@@ -39,7 +40,7 @@ def describe_search(search: Search, study: optuna.Study, folder: Path) -> dict[s
         "space": [str(dimension) for dimension in search.space],
         "fields": [dimension.field for dimension in search.space],
         "objective": search.objective,
-        "framework": search.framework or "pytorch",
+        "framework": search.framework or FRAMEWORKS[0],
         "sampler": search.sampler,
         "pruner": search.pruner,
         "seed": search.recipe.seed,

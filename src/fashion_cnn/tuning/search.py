@@ -19,6 +19,7 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.run.interruption import Interruption
 from fashion_cnn.run.lock import hold
+from fashion_cnn.run.machine import FRAMEWORKS
 from fashion_cnn.tuning.choosing import pruner_named, sampler_named
 from fashion_cnn.tuning.record import describe_search
 from fashion_cnn.tuning.space import Search
@@ -216,7 +217,7 @@ def _check_same(study: optuna.Study, search: Search) -> None:
         "recipe": search.recipe.to_dict(),
         "space": [str(dimension) for dimension in search.space],
         "objective": search.objective,
-        "framework": search.framework or "pytorch",
+        "framework": search.framework or FRAMEWORKS[0],
     }
     found = study.user_attrs
     for key, value in wanted.items():

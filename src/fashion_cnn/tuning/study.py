@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from importlib import resources
@@ -20,7 +20,11 @@ from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe, nearest
 from fashion_cnn.run.files import from_json, to_json, write_atomically
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.machine import FRAMEWORKS
 from fashion_cnn.tuning.command import train_command
+
+_Result = tuple[dict[str, Any], dict[str, Any]]
+"""Of a run: its row, and its environment."""
 
 _KEYS = {"recipe": str, "seeds": list, "measure": str, "fields": dict, "variants": dict}
 
@@ -140,25 +144,42 @@ def run_study(
     done = {(row["variant"], row["seed"]) for row in result["runs"]}
     write_atomically(record, to_json(result))
 
-    def train(pair: tuple[str, int]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def train(pair: tuple[str, int]) -> _Result:
         path = folder / _folder_name(pair[0]) / f"seed-{pair[1]}"
         return _train(study, *pair, path, arguments, jobs)
 
-    rest = iter([pair for pair in wanted if pair not in done])
+    for row, environment in _several(train, [pair for pair in wanted if pair not in done], jobs):
+        result["environment"] = result["environment"] or environment
+        if environment and environment != result["environment"]:
+            row["environment"] = environment
+        result["runs"].append(row)
+        result["runs"].sort(key=lambda row: wanted.index((row["variant"], row["seed"])))
+        write_atomically(record, to_json(result))
+        say(f"{row['variant']}, seed {row['seed']}: {_outcome(row)}")
+    return result
+
+
+def _several(
+    train: Callable[[tuple[str, int]], _Result], pairs: list[tuple[str, int]], jobs: int
+) -> Iterator[_Result]:
+    """Train each pair of variant and seed, `jobs` at once; yield what each gives as it ends.
+
+    After a failure no more begin; it is raised when those under way have ended.
+    """
+    rest, failure = iter(pairs), None
     with ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(train, pair) for pair in islice(rest, jobs)}
         while running:
             ended, running = wait(running, return_when=FIRST_COMPLETED)
-            for row, environment in [future.result() for future in ended]:
-                result["environment"] = result["environment"] or environment
-                if environment and environment != result["environment"]:
-                    row["environment"] = environment
-                result["runs"].append(row)
-                result["runs"].sort(key=lambda row: wanted.index((row["variant"], row["seed"])))
-                write_atomically(record, to_json(result))
-                say(f"{row['variant']}, seed {row['seed']}: {_outcome(row)}")
-            running |= {pool.submit(train, pair) for pair in islice(rest, len(ended))}
-    return result
+            for future in ended:
+                if error := future.exception():
+                    failure = failure or error
+                else:
+                    yield future.result()
+            if failure is None:
+                running |= {pool.submit(train, pair) for pair in islice(rest, len(ended))}
+    if failure:
+        raise failure
 
 
 def _check_keys(name: str, values: dict[str, Any]) -> None:
@@ -197,12 +218,12 @@ def _check_same(found: dict[str, Any], wanted: dict[str, Any], record: Path) -> 
 def _recipe_and_framework(description: Mapping[str, Any]) -> tuple[Recipe, str]:
     """Read `Study.description_of` back; a field that was not there yet has its default."""
     fields = {name: value for name, value in description.items() if name != "framework"}
-    return Recipe.from_dict(fields), description.get("framework", "pytorch")
+    return Recipe.from_dict(fields), description.get("framework", FRAMEWORKS[0])
 
 
 def _train(
     study: Study, variant: str, seed: int, path: Path, arguments: list[str], jobs: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> _Result:
     """Run one command and read what it left: a row, and the environment."""
     changes = {**study.variants[variant], "seed": seed}
     words = train_command(study.recipe, changes)
