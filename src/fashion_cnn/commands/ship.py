@@ -18,7 +18,7 @@ reject_option = click.option(
     "--reject",
     type=float,
     metavar="RATE",
-    help="withhold answers so that about this share of the others is wrong, say 0.05",
+    help="accept only so many answers that about this share of them is wrong: 0.005 to 0.05",
 )
 
 

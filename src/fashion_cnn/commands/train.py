@@ -149,7 +149,8 @@ def study(
 ) -> None:
     """Train variants of a recipe with several seeds each; go on where it stopped; two tables.
 
-    Small batches use cores better as --jobs 2 --threads 1 than as one run on two.
+    With --jobs 2 --threads 1, on two cores, start-up and drawing overlap too; times are then those
+    of runs beside others.
     """
     from fashion_cnn.reporting.plots import differences_plot
     from fashion_cnn.reporting.study import to_class_table, to_table
