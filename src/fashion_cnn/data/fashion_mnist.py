@@ -65,7 +65,7 @@ LOCAL_DIRECTORY = Path("data")
 """Where `fashion-cnn data get` puts them."""
 
 
-def find_data(data_dir: Path | None = None) -> Path | None:
+def find_data(data_dir: str | Path | None = None) -> Path | None:
     """Find the folder of the data set, without reading the files.
 
     Args:
@@ -80,7 +80,7 @@ def find_data(data_dir: Path | None = None) -> Path | None:
             or another data set.
     """
     if data_dir is not None:
-        return _complete(data_dir, "--data-dir")
+        return _complete(Path(data_dir), "--data-dir")
     if named := named_directory():
         return _complete(named, "$FASHION_CNN_DATA")
     for directory in (LOCAL_DIRECTORY, SYSTEM_DIRECTORY):

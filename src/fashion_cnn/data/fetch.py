@@ -42,7 +42,7 @@ def data_directory(data_dir: str | Path | None, say: Callable[[str], None]) -> P
     Raises:
         DataError: it cannot be had, or a place that was named lacks it.
     """
-    directory = fashion_mnist.find_data(Path(data_dir) if data_dir is not None else None)
+    directory = fashion_mnist.find_data(data_dir)
     if directory is None:
         directory = fashion_mnist.LOCAL_DIRECTORY
         say(f"Fashion-MNIST is not on this machine yet; getting it into {directory}/")
@@ -65,7 +65,7 @@ def get_data(data_dir: str | Path | None, say: Callable[[str], None]) -> Path:
     if is_own(place):
         raise UsageError(f"{place} holds another data set, which get would overwrite")
     try:
-        directory = fashion_mnist.find_data(Path(data_dir) if data_dir is not None else None)
+        directory = fashion_mnist.find_data(data_dir)
         if directory is not None:
             fashion_mnist.verify(directory)
             return directory

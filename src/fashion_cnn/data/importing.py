@@ -1,8 +1,6 @@
 """From a folder of photos, a folder a class, to IDX files: a data set of one's own."""
 
-import csv
 import hashlib
-import io
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +16,7 @@ from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.pictures import SUFFIXES, read_bytes, shown
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.errors import DataError, ImageError, UsageError
+from fashion_cnn.run.files import to_csv
 
 REPORT = "pictures.csv"
 _NO_PICTURE = "not named as a PNG, JPEG or WEBP file"
@@ -199,10 +198,5 @@ def _numbered(pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]
 
 
 def _to_csv(pictures: Sequence[Picture]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "class", "part", "index", "note"])
-    for one in pictures:
-        index = "" if one.index is None else one.index
-        writer.writerow([one.file, one.class_name, one.part, index, one.note])
-    return text.getvalue()
+    rows = [[one.file, one.class_name, one.part, one.index, one.note] for one in pictures]
+    return to_csv([["file", "class", "part", "index", "note"], *rows])

@@ -1,8 +1,5 @@
 """The audit of the data set: class balance, near-duplicates, suspect labels, and what they mean."""
 
-import csv
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +18,7 @@ from fashion_cnn.evaluation.near_duplicates import (
     disagreement,
     near_pairs,
 )
+from fashion_cnn.run.files import to_csv
 from fashion_cnn.run.predictions import Predictions
 
 
@@ -172,7 +170,7 @@ def pairs_csv(found: Audit, labels: NDArray[np.int64]) -> str:
         )
     ]
     columns = [f"{side}_{part}" for side in "ab" for part in ("set", "index", "label")]
-    return _csv([["distance", "mirrored", *columns], *rows])
+    return to_csv([["distance", "mirrored", *columns], *rows])
 
 
 def suspects_csv(found: Audit, labels: NDArray[np.int64]) -> str:
@@ -190,7 +188,7 @@ def suspects_csv(found: Audit, labels: NDArray[np.int64]) -> str:
         for place in found.suspects
     ]
     header = ["train_index", "label", "predicted", "probability_label", "probability_predicted"]
-    return _csv([header, *rows])
+    return to_csv([header, *rows])
 
 
 def _within(pairs: Pairs, training: int) -> Pairs:
@@ -230,9 +228,3 @@ def _describe_suspects(
             {"label": a, "predicted": b, "count": int(table[a, b])} for a, b in pairs if table[a, b]
         ],
     }
-
-
-def _csv(rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

@@ -1,8 +1,6 @@
 """Evaluate a run: its best and its final checkpoint, on validation and on test."""
 
-import csv
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +14,7 @@ from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.errors import error_rows
 from fashion_cnn.evaluation.metrics import measure, most_confused
 from fashion_cnn.evaluation.reliability import measure_calibration
+from fashion_cnn.run.files import to_csv
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
 from fashion_cnn.run.predictions import Predictions
@@ -113,7 +112,7 @@ def evaluate_run(
     answer = Calibration.from_dict(calibration).answer(logits)
     predictions = Predictions(labels, answer.predicted, answer.probabilities)
     run.record_predictions(predictions)
-    run.record_table("errors", _csv(error_rows(predictions, validation.class_names)))
+    run.record_table("errors", to_csv(error_rows(predictions, validation.class_names)))
     return metrics
 
 
@@ -154,11 +153,5 @@ def _write_report(
     header = ["true \\ predicted", *names]
     run.record_table(
         "confusion_matrix",
-        _csv([header, *([name, *row] for name, row in zip(names, confusion, strict=True))]),
+        to_csv([header, *([name, *row] for name, row in zip(names, confusion, strict=True))]),
     )
-
-
-def _csv(rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

@@ -129,8 +129,8 @@ def log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
 
 
-def wilson_interval(successes: int, n: int, z: float = Z95) -> tuple[float, float]:
-    """The Wilson score interval of a proportion, 95 % unless `z` says otherwise.
+def wilson_interval(successes: int, n: int) -> tuple[float, float]:
+    """The Wilson score interval of a proportion, 95 %.
 
     Raises:
         UsageError: not 0 <= successes <= n, or n is 0.
@@ -139,7 +139,7 @@ def wilson_interval(successes: int, n: int, z: float = Z95) -> tuple[float, floa
     """
     if not 0 <= successes <= n or n == 0:
         raise UsageError(f"{successes} of {n} is not a proportion")
-    p = successes / n
+    p, z = successes / n, Z95
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))  # despite rounding

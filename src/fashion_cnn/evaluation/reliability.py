@@ -63,7 +63,7 @@ def measure_calibration(
 
 
 def reliability(
-    confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = BINS
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_]
 ) -> list[dict[str, Any]]:
     """The reliability diagram: a row a bin (low, high] of equal width that holds an image.
 
@@ -74,15 +74,15 @@ def reliability(
     Returns:
         `low`, `high`, `n`, mean `confidence`, `accuracy` and its 95 % Wilson `interval`.
     """
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     rows = []
     for index in np.unique(place):
         here = place == index
         hits = int(correct[here].sum())
         rows.append(
             {
-                "low": float(index / bins),
-                "high": float((index + 1) / bins),
+                "low": float(index / BINS),
+                "high": float((index + 1) / BINS),
                 "n": int(here.sum()),
                 "confidence": float(confidence[here].mean()),
                 "accuracy": hits / int(here.sum()),
@@ -92,7 +92,7 @@ def reliability(
     return rows
 
 
-def ece_by_chance(confidence: NDArray[np.float64], bins: int = BINS) -> float:
+def ece_by_chance(confidence: NDArray[np.float64]) -> float:
     """The calibration error that perfect probabilities would be expected to show, by chance.
 
     Images are right or wrong, so a bin's accuracy scatters about its confidence; the mean absolute
@@ -100,14 +100,12 @@ def ece_by_chance(confidence: NDArray[np.float64], bins: int = BINS) -> float:
 
     Args: confidence: (N,) from 0 to 1, N >= 1.
     """
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    variances = np.bincount(place, weights=confidence * (1 - confidence), minlength=bins)
+    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    variances = np.bincount(place, weights=confidence * (1 - confidence), minlength=BINS)
     return float(np.sqrt(np.maximum(variances, 0) * 2 / math.pi).sum() / len(confidence))
 
 
-def risk_coverage(
-    confidence: NDArray[np.float64], correct: NDArray[np.bool_], points: int = _CURVE_POINTS
-) -> dict[str, Any]:
+def risk_coverage(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> dict[str, Any]:
     """The share of wrong answers when only the surest are given, for each share that is.
 
     Returns:
@@ -118,7 +116,8 @@ def risk_coverage(
     """
     order = np.argsort(-confidence, kind="stable")
     risks = np.cumsum(~correct[order]) / np.arange(1, len(order) + 1)
-    last = np.unique(np.ceil(np.arange(1, points + 1) / points * len(order)).astype(int)) - 1
+    shares = np.arange(1, _CURVE_POINTS + 1) / _CURVE_POINTS
+    last = np.unique(np.ceil(shares * len(order)).astype(int)) - 1
     return {
         "area": float(risks.mean()),
         "curve": [

@@ -1,12 +1,11 @@
 """A comparison of runs as text, as CSV and as a picture."""
 
-import csv
-import io
 import math
 
 import numpy as np
 
 from fashion_cnn.evaluation.compare import Comparison, Difference, Group
+from fashion_cnn.run import files
 
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
 _LEAST_P = 1e-300  # near the smallest double; below, all are 0 in the end
@@ -47,9 +46,9 @@ def to_text(comparison: Comparison) -> str:
 
 def to_csv(comparison: Comparison) -> str:
     """A row an image on which two single runs differ in being right."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["first", "second", "index", "label", "first_says", "second_says", "change"])
+    rows: list[list[object]] = [
+        ["first", "second", "index", "label", "first_says", "second_says", "change"]
+    ]
     first, *others = comparison.groups
     for group, difference in zip(others, comparison.differences, strict=True):
         if test := difference.mcnemar:
@@ -57,8 +56,8 @@ def to_csv(comparison: Comparison) -> str:
             for change, places in (("gained", test.gained), ("lost", test.lost)):
                 for i in places.tolist():
                     says = [one.labels[i], one.predicted[i], other.predicted[i]]
-                    writer.writerow([first.name, group.name, i, *says, change])
-    return text.getvalue()
+                    rows.append([first.name, group.name, i, *says, change])
+    return files.to_csv(rows)
 
 
 def draw(comparison: Comparison) -> bytes:

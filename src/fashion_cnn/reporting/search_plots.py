@@ -1,17 +1,16 @@
 """Pictures of a search, out of what its `search.json` holds."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from fashion_cnn.recipes.recipe import format_value
+from fashion_cnn.reporting.plots import png
 
 _DONE, _PRUNED, _BEST = "#1f77b4", "#b0b0b0", "#d95f02"
 
@@ -43,7 +42,7 @@ def _history(result: Mapping[str, Any]) -> bytes:
     axes.set(xlabel="trial", ylabel=f"validation {result['objective']}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
-    return _png(figure)
+    return png(figure)
 
 
 def _epochs(result: Mapping[str, Any]) -> bytes:
@@ -61,7 +60,7 @@ def _epochs(result: Mapping[str, Any]) -> bytes:
     axes.set(xlabel="epoch", ylabel=f"validation {result['objective']}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
-    return _png(figure)
+    return png(figure)
 
 
 def _slice(result: Mapping[str, Any]) -> bytes:
@@ -101,7 +100,7 @@ def _slice(result: Mapping[str, Any]) -> bytes:
     assert points is not None
     figure.colorbar(points, ax=grid.ravel().tolist(), label="trial")
     figure.suptitle(f"{result['name']}: the complete trials, field by field; the best in orange")
-    return _png(figure)
+    return png(figure)
 
 
 def _importances(result: Mapping[str, Any]) -> bytes:
@@ -112,7 +111,7 @@ def _importances(result: Mapping[str, Any]) -> bytes:
     bars = axes.barh(list(shares), list(shares.values()), color=_DONE)
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.set(xlabel="share of the objective's variance", xlim=(0, 1.08))
-    return _png(figure)
+    return png(figure)
 
 
 def _complete(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -137,9 +136,3 @@ def _figure(result: Mapping[str, Any], title: str, bars: int = 0) -> tuple[Figur
     axes.set_title(f"{result['name']}: {title}")
     axes.grid(alpha=0.3)
     return figure, axes
-
-
-def _png(figure: Figure) -> bytes:
-    data = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
-    return data.getvalue()

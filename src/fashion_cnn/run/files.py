@@ -1,7 +1,10 @@
 """Writing files so that a kill or a full disk leaves either the old content or the new."""
 
+import csv
+import io
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,13 @@ def sync_directory(directory: Path) -> None:
 def to_json(value: Any) -> bytes:
     """Encode as JSON; floats round-trip exactly, NaN and infinities are refused."""
     return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+
+
+def to_csv(rows: Iterable[Iterable[object]]) -> str:
+    """Write rows, the header among them, as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def from_json(data: bytes, what: str) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.run.files import to_csv
 
 EVENT_FILE = "fashion-cnn.tfevents.0"
 """The history as TensorBoard reads it: any file whose name has "tfevents" in it."""
@@ -42,11 +43,8 @@ class EpochRecord:
 
 def history_to_csv(records: Iterable[EpochRecord]) -> str:
     """A header and a row an epoch; floats are written so that they read back exactly."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(item.name for item in dataclasses.fields(EpochRecord))
-    writer.writerows(dataclasses.astuple(record) for record in records)
-    return text.getvalue()
+    header = [item.name for item in dataclasses.fields(EpochRecord)]
+    return to_csv([header, *map(dataclasses.astuple, records)])
 
 
 def history_from_csv(text: str) -> list[EpochRecord]:

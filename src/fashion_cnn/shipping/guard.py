@@ -16,11 +16,12 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from fashion_cnn.shipping.address import LOOPBACK
+
 CONNECTIONS = 64
 HEADER_SECONDS = 5.0
 BODY_SECONDS = 15.0
 _GRACE = 1.0  # the application's own answer to a slow body comes first
-_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][/@:?#\s]+))(?::\d+)?")
 """A name or a number, with or without a port: stricter than `urlsplit`, which takes [::1].evil."""
 _OPEN = ("/healthz", "/readyz")
@@ -58,7 +59,7 @@ class Guard:
                 rebound to this machine's address asks for a name.
         """
         self._app = app
-        self._hosts = hosts | _LOCAL
+        self._hosts = hosts | frozenset(LOOPBACK)
         self._token = token.encode() if token else None
         self._any_ip = any_ip
 
