@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 520, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 12, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 14, 12, 44
 _DOTS = 60  # more points than these are drawn as a line alone
 
 
