@@ -18,8 +18,9 @@ from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.reporting.study import to_table
+from fashion_cnn.reporting.study import differences, student_interval, to_class_table, to_table
 from fashion_cnn.run.folder import Run
+from fashion_cnn.tuning.study import open_study
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -175,6 +176,20 @@ def test_the_speedrun_page_is_that_of_the_records() -> None:
     for value in overhead["median_seconds"].values():
         assert f"{value:.2f} s" in README
     assert f"{overhead['median_ratio_evaluation_to_bare']:.3f}x" in README
+
+
+def test_the_findings_are_those_of_the_record() -> None:
+    record = json.loads((REPOSITORY / "docs/results/findings/study.json").read_text())
+    page = (REPOSITORY / "docs/findings.md").read_text()
+    assert to_table(record) in page
+    assert to_class_table(record) in page
+    study = open_study("findings")
+    assert record["recipes"] == {name: study.description_of(name) for name in study.variants}
+    assert len(record["runs"]) == len(study.variants) * len(study.seeds)
+    text = " ".join(README.split())
+    for variant in ("erasing + StepLR", "class weights"):
+        mean, low, high = student_interval(differences(record, variant))
+        assert f"{mean:+.2f} points (95 % interval {low:+.2f} to {high:+.2f})" in text
 
 
 def test_the_audit_is_that_of_the_record() -> None:
