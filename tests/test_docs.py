@@ -192,6 +192,28 @@ def test_the_findings_are_those_of_the_record() -> None:
         assert f"{mean:+.2f} points (95 % interval {low:+.2f} to {high:+.2f})" in text
 
 
+def test_the_value_of_transfer_is_that_of_the_record() -> None:
+    record = json.loads((REPOSITORY / "docs/results/transfer/study.json").read_text())
+    study = open_study("transfer")
+    wanted = {name: study.description_of(name) for name in study.variants}
+    assert {
+        name: {**found, "init_sha256": ""} for name, found in record["recipes"].items()
+    } == wanted
+    for size in ("10 a class", "30 a class", "100 a class", "all"):
+        sides = [f"{size}, from {start}" for start in ("scratch", "Fashion-MNIST")]
+        scratch, moved = (
+            [100 * row["accuracy"] for row in record["runs"] if row["variant"] == side]
+            for side in sides
+        )
+        assert len(scratch) == len(moved) == len(study.seeds)
+        mean, low, high = student_interval([b - a for a, b in zip(scratch, moved, strict=True)])
+        cells = [
+            f"{statistics.mean(v):.2f} ± {statistics.stdev(v):.2f} %" for v in (scratch, moved)
+        ]
+        row = " | ".join([*cells, f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"])
+        assert f"| {row} |" in README
+
+
 def test_the_audit_is_that_of_the_record() -> None:
     record = json.loads((REPOSITORY / "docs/results/audit/audit.json").read_text())
     copies, images = len(record["test_images_near_training"]), record["images"]
