@@ -48,7 +48,7 @@ def out_of_fold(
 
     Args:
         split: all training images; folds are drawn by the recipe's seed.
-        recipe: how each is trained.
+        recipe: how each is trained; a batch is at most what a network trains on.
         hardware: where to compute.
         say: gets a line a fold.
 
@@ -63,6 +63,8 @@ def out_of_fold(
     from fashion_cnn.on_torch.train import train
 
     fold = folds(split.labels, count, recipe.seed)
+    smallest = len(split) - int(np.bincount(fold).max())
+    recipe = recipe.replace(batch_size=min(recipe.batch_size, smallest))
     device = configure(hardware.device, hardware.threads, hardware.deterministic)
     probabilities = np.empty((len(split), len(split.class_names)))
     for number in range(count):

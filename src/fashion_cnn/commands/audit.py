@@ -1,6 +1,5 @@
 """`data audit`: what is in the data set twice, and which labels are doubtful."""
 
-import math
 import sys
 import time
 from importlib.metadata import version
@@ -73,12 +72,8 @@ def audit(
         from fashion_cnn.recipes.catalog import named
 
         started = time.monotonic()
-        recipe, hardware, count = named("fast"), Hardware(threads=threads), folds or 5
-        smallest = len(training) - math.ceil(
-            len(training) / count
-        )  # part of the images in training
-        recipe = recipe.replace(batch_size=max(1, min(recipe.batch_size, smallest)))
-        probabilities = out_of_fold(training, recipe, count, hardware, say)
+        hardware = Hardware(threads=threads)
+        probabilities = out_of_fold(training, named("fast"), folds or 5, hardware, say)
         seconds["folds"] = time.monotonic() - started
     found = auditing.audit(
         training,

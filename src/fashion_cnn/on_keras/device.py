@@ -92,12 +92,11 @@ def _configure_tensorflow(device: str, threads: int | None, deterministic: bool)
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         except RuntimeError:
-            if threads == (now or usable_cores()):
-                return present
-            raise UsageError(
-                f"TensorFlow runs in this process with {now or 'all'} threads and cannot change "
-                f"to {threads}; start another process"
-            ) from None
+            if threads != (now or usable_cores()):
+                raise UsageError(
+                    f"TensorFlow runs in this process with {now or 'all'} threads and cannot "
+                    f"change to {threads}; start another process"
+                ) from None
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return present
