@@ -20,17 +20,17 @@ COLUMNS = {item.name for item in dataclasses.fields(EpochRecord)} - {"step"}
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path, real_data) -> None:
-    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+def _elsewhere(monkeypatch, tmp_path, few_data) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, real_data) -> Path:
+def trained(tmp_path_factory, few_data) -> Path:
     """Tracked by the command that trained it."""
     folder = tmp_path_factory.mktemp("tracked") / "run"
-    words = ["--output", str(folder), "--data-dir", str(real_data), "--track", "tensorboard"]
+    words = ["--output", str(folder), "--data-dir", str(few_data), "--track", "tensorboard"]
     assert main(["train", *SMALL, *words, "--no-test"]) == 0
     return folder
 
@@ -104,6 +104,21 @@ def test_mlflow_reads_the_history(run, monkeypatch, tmp_path, capfd) -> None:
         shutil.copytree(run.path, tmp_path / "another", symlinks=True)
         assert main(["track", "another", "--to", "mlflow"]) == 0
         assert len(client.search_runs([experiment.experiment_id])) == 2
+
+
+def test_a_diverged_run_is_tracked_as_far_as_it_came(monkeypatch, tmp_path) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/diverged.db")
+    trackers = ("--track", "tensorboard", "--track", "mlflow")
+    assert main(["train", *SMALL, "--lr", "1e30", "--output", "run", *trackers]) == 5
+    assert list(Path("run").glob("*tfevents*"))
+    with tracking._quiet_mlflow():
+        client = MlflowClient()
+        experiment = client.get_experiment_by_name("fashion-cnn")
+        assert experiment
+        (found,) = client.search_runs([experiment.experiment_id])
+    assert found.info.status == "FAILED"
 
 
 def test_an_overwritten_run_loses_its_events(run) -> None:

@@ -14,7 +14,7 @@ from fashion_cnn.commands.options import (
 )
 from fashion_cnn.commands.output import say, write
 from fashion_cnn.commands.track import TRACKERS
-from fashion_cnn.errors import UsageError
+from fashion_cnn.errors import DivergedError, UsageError
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import launch
@@ -88,22 +88,33 @@ def train(
         resolved, origin = chosen.replace(**changes), f"recipe {recipe or chosen.name}"
     if first:
         say(describe_recipe(resolved, changes, origin))
-    outcome = job.train(
-        resolved,
-        folder,
-        data_dir=data_dir,
-        hardware=job.Hardware(device, threads, deterministic, framework),
-        resume=resume,
-        overwrite=overwrite,
-        test=not no_test,
-    )
-    if first:
-        write(summarise(outcome.run, outcome.metrics))
-    for tracker in trackers:
-        say(tracking.track(outcome.run, tracker))
+    try:
+        outcome = job.train(
+            resolved,
+            folder,
+            data_dir=data_dir,
+            hardware=job.Hardware(device, threads, deterministic, framework),
+            resume=resume,
+            overwrite=overwrite,
+            test=not no_test,
+        )
+        if first:
+            write(summarise(outcome.run, outcome.metrics))
+    except DivergedError:  # its curves say where it went wrong
+        _give_to(trackers, folder)
+        raise
+    _give_to(trackers, folder)
     if first and outcome.status == "stopped early":
         say("early stopping ended it; to go on: --resume --early-stopping 0 --epochs N")
     return 128 + outcome.signal if outcome.signal else 0
+
+
+def _give_to(trackers: list[str], folder: Path) -> None:
+    from fashion_cnn.reporting import tracking
+    from fashion_cnn.run.folder import Run
+
+    for tracker in trackers:
+        say(tracking.track(Run(folder), tracker))
 
 
 def _recipe(name_or_file: str) -> Recipe:

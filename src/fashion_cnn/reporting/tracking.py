@@ -102,9 +102,7 @@ def track_mlflow(run: Run) -> str:
                     stamp = int(1000 * moment)
                     metrics = [Metric(key, value, stamp, step) for key, value in figures.items()]
                     client.log_batch(there, metrics=metrics)
-            results = run.metrics or {}
-            status = "FINISHED" if results.get("status") != "interrupted" else "KILLED"
-            client.set_terminated(there, status if results else "RUNNING")
+            client.set_terminated(there, _standing(run))
         except MlflowException as error:
             reason = " ".join(str(error).split())[:200]
             raise FashionCNNError(f"MLflow: {reason} (MLFLOW_TRACKING_URI)") from None
@@ -139,6 +137,16 @@ def _points(run: Run) -> Iterator[tuple[int, float, Mapping[str, float]]]:
     for record in run.history:
         figures = {k: float(v) for k, v in dataclasses.asdict(record).items() if k != "step"}
         yield record.step, _moment(stamps.get(record.step)), figures
+
+
+def _standing(run: Run) -> str:
+    """MLflow's word for where the run stands."""
+    events = run.events()
+    if events and events[-1].get("event") == "diverged":
+        return "FAILED"
+    if not run.metrics:
+        return "RUNNING"
+    return "KILLED" if run.metrics.get("status") == "interrupted" else "FINISHED"
 
 
 def _moment(stamp: Any) -> float:

@@ -105,6 +105,7 @@ class Course(ABC):
         """
         rollbacks, step = self.rollbacks + 1, self.step
         if rollbacks > MOST_ROLLBACKS:
+            run.log("diverged", step=step, reason=what)
             raise DivergedError(
                 f"training diverged at step {step} ({what}), also after the learning rate was "
                 f"halved {MOST_ROLLBACKS} times; start again with a smaller --lr (what it had "
