@@ -19,9 +19,9 @@ SEED = int(os.environ.get("SEED", str(time.time_ns())))
 
 
 @pytest.fixture(scope="module")
-def straight(real_data: Path, tmp_path_factory) -> Path:
+def straight(few_data: Path, tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("campaign") / "straight"
-    finish(start(real_data, run, *RECIPE))
+    finish(start(few_data, run, *RECIPE))
     return run
 
 
@@ -29,13 +29,13 @@ def resume(data: Path, run: Path) -> None:
     finish(start(data, run, *(["--resume"] if (run / "recipe.json").exists() else RECIPE)))
 
 
-def test_signals_at_any_moment(real_data: Path, straight: Path, tmp_path: Path) -> None:
+def test_signals_at_any_moment(few_data: Path, straight: Path, tmp_path: Path) -> None:
     """N signals, from start-up to the report; every sixth is followed by a second one."""
     draw, seen = random.Random(SEED), {}
     for number in range(int(os.environ["SIGNALS"])):
         run, kind = tmp_path / "run", draw.choice((signal.SIGINT, signal.SIGTERM))
         shutil.rmtree(run, ignore_errors=True)
-        process = start(real_data, run, *RECIPE)
+        process = start(few_data, run, *RECIPE)
         while process.poll() is None and not (run / ".lock").exists():
             time.sleep(0.01)
         time.sleep(draw.uniform(0.0, 4.0))
@@ -57,12 +57,12 @@ def test_signals_at_any_moment(real_data: Path, straight: Path, tmp_path: Path) 
             found = Run(run).load_checkpoint("final")
             assert metrics["final"]["step"] == found.state["step"], where
             assert (run / "confusion_matrix.png").exists(), where
-        resume(real_data, run)
+        resume(few_data, run)
         assert outcome(run) == outcome(straight), where
     print(f"\n{seen} (seed {SEED}): results and exit codes right, every resumed run the same bits")
 
 
-def test_disks_of_any_size(real_data: Path, straight: Path, tmp_path: Path) -> None:
+def test_disks_of_any_size(few_data: Path, straight: Path, tmp_path: Path) -> None:
     """Memory disks of N sizes: code 7, a usable checkpoint, and with room the same bits."""
     needed = sum(path.stat().st_size for path in straight.rglob("*") if not path.is_symlink())
     count, codes = int(os.environ["DISKS"]), []
@@ -73,7 +73,7 @@ def test_disks_of_any_size(real_data: Path, straight: Path, tmp_path: Path) -> N
         mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
         subprocess.run(mount, check=True)
         try:
-            process = start(real_data, disk / "run", *RECIPE)
+            process = start(few_data, disk / "run", *RECIPE)
             _, said = process.communicate(timeout=120)
             where = f"{size} bytes: {said}"
             codes.append(process.returncode)
@@ -82,7 +82,7 @@ def test_disks_of_any_size(real_data: Path, straight: Path, tmp_path: Path) -> N
             if (disk / "run/recipe.json").exists():
                 Run(disk / "run").newest_checkpoint()
             subprocess.run(["mount", "-o", "remount,size=1G", str(disk)], check=True)
-            resume(real_data, disk / "run")
+            resume(few_data, disk / "run")
             assert outcome(disk / "run") == outcome(straight), where
         finally:
             subprocess.run(["umount", str(disk)], check=True)

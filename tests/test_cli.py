@@ -28,6 +28,11 @@ def elsewhere(tmp_path, monkeypatch, real_data) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def few(monkeypatch, few_data) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
+
+
 def fails(capsys, code: int, *arguments: str) -> str:
     """Run a command that must fail; returns its last line on standard error."""
     assert main(arguments) == code
@@ -128,6 +133,7 @@ def test_resuming_nothing_is_code_6(capsys, elsewhere) -> None:
 TINY = ("--epochs", "1", "--train-images", "200")
 
 
+@pytest.mark.usefixtures("few")
 def test_the_life_of_a_run_folder(capsys, elsewhere) -> None:
     assert main(["train", *TINY]) == 0
     before = {p: p.read_bytes() for p in (elsewhere / "runs/baseline").rglob("*") if p.is_file()}
@@ -175,6 +181,7 @@ def test_a_damaged_recipe_is_named(capsys, elsewhere) -> None:
     assert "the recipe lacks" in fails(capsys, 2, "train", "--resume", "--output", "r")
 
 
+@pytest.mark.usefixtures("few")
 def test_a_diverged_run_is_code_5(capsys) -> None:
     words = fails(capsys, 5, "train", "--train-images", "200", "--lr", "1e30")
     assert "diverged at step" in words
@@ -212,12 +219,13 @@ HOSTILE = {
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, real_data) -> Path:
+def finished(tmp_path_factory, few_data) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "run"
-    assert main(["train", *TINY, "--output", str(folder), "--data-dir", str(real_data)]) == 0
+    assert main(["train", *TINY, "--output", str(folder), "--data-dir", str(few_data)]) == 0
     return folder
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_altered_files_are_named_or_written_anew(capsys, elsewhere, finished, name: str) -> None:
     """Never a traceback; what the run is made of is an error, what can be derived is repaired."""
@@ -239,6 +247,7 @@ def test_altered_files_are_named_or_written_anew(capsys, elsewhere, finished, na
                 )
 
 
+@pytest.mark.usefixtures("few")
 def test_evaluate_refuses_a_recipe_of_another_split(capsys, elsewhere, finished) -> None:
     """Another seed would make training images of some validation images."""
     run = elsewhere / "run"
@@ -248,6 +257,7 @@ def test_evaluate_refuses_a_recipe_of_another_split(capsys, elsewhere, finished)
     assert "of another recipe, seed or data set" in fails(capsys, 6, "evaluate", str(run))
 
 
+@pytest.mark.usefixtures("few")
 def test_a_copy_without_links_still_serves(elsewhere, finished) -> None:
     run = elsewhere / "run"
     shutil.copytree(finished, run)  # follows the links
@@ -255,6 +265,7 @@ def test_a_copy_without_links_still_serves(elsewhere, finished) -> None:
     assert (run / "checkpoints/best").is_symlink()
 
 
+@pytest.mark.usefixtures("few")
 def test_links_that_a_kill_left_stale_are_set_again(elsewhere, finished) -> None:
     run = elsewhere / "run"
     shutil.copytree(finished, run, symlinks=True)
@@ -278,6 +289,7 @@ def test_somebody_elses_results_are_not_replaced(capsys, elsewhere) -> None:
     assert not (elsewhere / "results/.lock").exists()
 
 
+@pytest.mark.usefixtures("few")
 def test_a_start_that_was_killed_makes_room_for_the_next(elsewhere, finished) -> None:
     run = elsewhere / "run"
     (run / "checkpoints/.step-00000000.tmp").mkdir(parents=True)
@@ -342,6 +354,7 @@ def test_doctor_reports_and_never_fails(capsys, monkeypatch) -> None:
     assert "does not work" not in out
 
 
+@pytest.mark.usefixtures("few")
 def test_a_recipe_file_repeats_the_run(capsys, elsewhere) -> None:
     assert main(["train", *TINY, "--lr", "0.003", "--seed", "4", "--name", "first"]) == 0
     words = ["runs/first/recipe.json", "--threads", "1", "--name", "second"]
@@ -352,6 +365,7 @@ def test_a_recipe_file_repeats_the_run(capsys, elsewhere) -> None:
     assert "cannot be read" in fails(capsys, 2, "train", "nowhere/recipe.json")
 
 
+@pytest.mark.usefixtures("few")
 def test_going_on_with_another_recipe_says_so(capsys, elsewhere) -> None:
     assert main(["train", *TINY, "--name", "mine"]) == 0
     capsys.readouterr()
@@ -372,6 +386,7 @@ def test_verify_and_get_find_what_is_there(capsys, real_data) -> None:
     assert str(real_data) in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("few")
 def test_every_value_is_printed_with_its_origin(capsys) -> None:
     assert main(["train", *TINY]) == 0
     err = capsys.readouterr().err

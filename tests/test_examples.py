@@ -9,7 +9,7 @@ from serving import SAMPLES, running
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def test_the_api_example_runs(tmp_path, real_data) -> None:
+def test_the_api_example_runs(tmp_path, few_data) -> None:
     script = REPOSITORY / "examples/train_and_predict.py"
     for _ in range(2):  # trains, then finds the run
         done = subprocess.run(
@@ -17,6 +17,7 @@ def test_the_api_example_runs(tmp_path, real_data) -> None:
             capture_output=True,
             text=True,
             cwd=REPOSITORY,
+            env={**os.environ, "FASHION_CNN_DATA": str(few_data)},
         )
         assert done.returncode == 0, done.stderr
         assert " taken for " in done.stdout

@@ -169,6 +169,14 @@ def test_recipe_json_reruns_the_run(results, tmp_path, real_data) -> None:
     assert same_weights(folder, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def unstopped(few_data: Path, tmp_path_factory) -> Path:
+    """A run of few images that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("unstopped") / "run"
+    assert main(["train", *SMALL, "--output", str(folder), "--data-dir", str(few_data)]) == 0
+    return folder
+
+
 def started(*arguments: str) -> subprocess.Popen:
     pipe = subprocess.PIPE
     return subprocess.Popen(command(*arguments), stderr=pipe, stdout=pipe, text=True)
@@ -184,9 +192,9 @@ def wait_for_line(process: subprocess.Popen, start: str) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_inside_an_epoch_saves_evaluates_and_resumes_exactly(
-    results, tmp_path, real_data, number: int, code: int
+    unstopped, tmp_path, few_data, number: int, code: int
 ) -> None:
-    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data)]
     with started("train", "baseline", *SMALL, *output) as process:
         wait_for_line(process, "epoch   1/2")
         time.sleep(0.1)
@@ -200,16 +208,16 @@ def test_a_signal_inside_an_epoch_saves_evaluates_and_resumes_exactly(
     assert "interrupted" in out
     assert (tmp_path / "run/confusion_matrix.png").exists()
     assert main(["train", "--resume", *output]) == 0
-    assert same_weights(results[0], tmp_path / "run")
+    assert same_weights(unstopped, tmp_path / "run")
     timeless = [
         [line.split(",")[:7] for line in (folder / "history.csv").read_text().splitlines()]
-        for folder in (results[0], tmp_path / "run")
+        for folder in (unstopped, tmp_path / "run")
     ]
     assert timeless[0] == timeless[1]
 
 
-def test_a_stop_before_the_first_epoch_still_leaves_results(tmp_path, real_data) -> None:
-    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+def test_a_stop_before_the_first_epoch_still_leaves_results(tmp_path, few_data) -> None:
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data)]
     with started("train", *output) as process:
         while not (tmp_path / "run/recipe.json").exists():
             time.sleep(0.02)
@@ -224,8 +232,8 @@ def test_a_stop_before_the_first_epoch_still_leaves_results(tmp_path, real_data)
     assert "final checkpoint" in (tmp_path / "run/classification_report.txt").read_text()
 
 
-def test_a_second_signal_leaves_at_once(tmp_path, real_data) -> None:
-    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+def test_a_second_signal_leaves_at_once(tmp_path, few_data) -> None:
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data)]
     with started("train", *SMALL, *output) as process:
         wait_for_line(process, "epoch   1/2")
         process.send_signal(signal.SIGINT)
@@ -237,21 +245,20 @@ def test_a_second_signal_leaves_at_once(tmp_path, real_data) -> None:
     assert main(["train", "--resume", *output]) == 0
 
 
-def test_a_folder_in_use_is_left_alone(results, tmp_path, capsys, real_data) -> None:
-    folder, _ = results
-    with (folder / ".lock").open("r+") as lock:
+def test_a_folder_in_use_is_left_alone(unstopped, tmp_path, capsys, few_data) -> None:
+    with (unstopped / ".lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for arguments in (["train", "--resume", "--output"], ["evaluate"]):
-            code = main([*arguments, str(folder), "--data-dir", str(real_data)])
+            code = main([*arguments, str(unstopped), "--data-dir", str(few_data)])
             assert code == 2
             assert "in use by process" in capsys.readouterr().err
 
 
 def test_a_full_disk_ends_with_code_7_and_the_older_checkpoint(
-    tmp_path, real_data, results
+    tmp_path, few_data, unstopped
 ) -> None:
     """A size limit that the first checkpoint, without optimiser state, fits and the next not."""
-    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data)]
     words = " ".join(f"'{word}'" for word in command("train", *SMALL, *output))
     done = subprocess.run(
         ["bash", "-c", f"ulimit -f 1200; exec {words}"], capture_output=True, text=True
@@ -263,11 +270,11 @@ def test_a_full_disk_ends_with_code_7_and_the_older_checkpoint(
     assert "Traceback" not in done.stderr
     assert os.listdir(tmp_path / "run/checkpoints") == ["step-00000000"]
     assert main(["train", "--resume", *output]) == 0
-    assert same_weights(results[0], tmp_path / "run")
+    assert same_weights(unstopped, tmp_path / "run")
 
 
-def test_extending_says_what_happens_to_the_schedule(tmp_path, capsys, real_data) -> None:
-    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+def test_extending_says_what_happens_to_the_schedule(tmp_path, capsys, few_data) -> None:
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data)]
     small = ["--train-images", "500", "--schedule", "cosine"]
     assert main(["train", "--epochs", "1", *small, *output]) == 0
     assert main(["train", "--resume", "--epochs", "2", *output]) == 0
@@ -283,14 +290,14 @@ def test_extending_says_what_happens_to_the_schedule(tmp_path, capsys, real_data
 
 
 def test_no_test_leaves_the_test_set_sealed_until_evaluate(
-    tmp_path, capsys, real_data, monkeypatch
+    tmp_path, capsys, few_data, monkeypatch
 ) -> None:
     from fashion_cnn.data import fashion_mnist
 
     opened = []
     load_test = fashion_mnist.load_test
     monkeypatch.setattr(fashion_mnist, "load_test", lambda d: opened.append(d) or load_test(d))
-    output = ["--output", str(tmp_path / "run"), "--data-dir", str(real_data)]
+    output = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data)]
     small = ["--epochs", "1", "--train-images", "500", "--answer", "final"]
     assert main(["train", *small, "--no-test", *output]) == 0
     assert "sealed" in capsys.readouterr().out
@@ -306,10 +313,10 @@ def test_no_test_leaves_the_test_set_sealed_until_evaluate(
     assert metrics["final"]["epoch"] == 2
     assert not opened, "the seal outlives a resume"
     report = (tmp_path / "run/classification_report.txt").read_text()
-    assert report.startswith("Validation set, 6,000 images, final checkpoint")
-    assert len((tmp_path / "run/predictions.csv").read_text().splitlines()) == 6001
+    assert report.startswith("Validation set, 240 images, final checkpoint")
+    assert len((tmp_path / "run/predictions.csv").read_text().splitlines()) == 241
 
-    assert main(["evaluate", str(tmp_path / "run"), "--tta", "--data-dir", str(real_data)]) == 0
+    assert main(["evaluate", str(tmp_path / "run"), "--tta", "--data-dir", str(few_data)]) == 0
     assert "final + TTA" in capsys.readouterr().out
     assert len(opened) == 1
     metrics = Run(tmp_path / "run").metrics
@@ -318,7 +325,7 @@ def test_no_test_leaves_the_test_set_sealed_until_evaluate(
     assert metrics["tta"]["of"] == "final"
     assert main(["train", "--resume", "--epochs", "3", "--no-test", *output]) == 0
     assert "opened 1 time(s)" in capsys.readouterr().out
-    test = load_test(real_data)
+    test = load_test(few_data)
     classifier = open_classifier(Run(tmp_path / "run"), f"step-{metrics['final']['step']:08d}")
     mirrored = np.flip(test.images, axis=2)
     guess = (classifier.logits(test.images) + classifier.logits(mirrored)).argmax(1)

@@ -73,10 +73,10 @@ def metrics(run: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def results(real_data: Path, tmp_path_factory) -> tuple[Path, str]:
+def results(few_data: Path, tmp_path_factory) -> tuple[Path, str]:
     """What `python fashion_mnist_cnn.py` leaves where there is no PyTorch."""
     folder = tmp_path_factory.mktemp("script")
-    process = start(real_data, *SMALL, absent="torch", script=SCRIPT, cwd=folder)
+    process = start(few_data, *SMALL, absent="torch", script=SCRIPT, cwd=folder)
     return folder / "results-keras", finish(process)
 
 
@@ -117,13 +117,13 @@ def test_the_script_leaves_every_deliverable_without_pytorch(results) -> None:
     [("pytorch", "keras,tensorflow", ""), ("keras", "tensorflow", "torch")],
 )
 def test_pytorch_alone_evaluates_a_keras_run(
-    results, real_data, framework: str, absent: str, backend: str
+    results, few_data, framework: str, absent: str, backend: str
 ) -> None:
     """And so does Keras on it."""
     folder, _ = results
     before = metrics(folder)
     more = {"absent": absent, **({"KERAS_BACKEND": backend} if backend else {})}
-    finish(start(real_data, "evaluate", folder, "--framework", framework, **more))
+    finish(start(few_data, "evaluate", folder, "--framework", framework, **more))
     after = metrics(folder)
     assert (after["framework"], after["evaluated_in"]) == ("keras", framework)
     for checkpoint in ("best", "final"):
@@ -133,18 +133,18 @@ def test_pytorch_alone_evaluates_a_keras_run(
             assert a["loss"] == pytest.approx(b["loss"], abs=1e-6)
 
 
-def test_keras_alone_evaluates_a_pytorch_run(real_data, tmp_path) -> None:
+def test_keras_alone_evaluates_a_pytorch_run(few_data, tmp_path) -> None:
     run = tmp_path / "run"
     words = ["train", *SMALL, "--no-test", "--output", run]
-    finish(start(real_data, *words, absent="keras,tensorflow"))
+    finish(start(few_data, *words, absent="keras,tensorflow"))
     before = metrics(run)
-    finish(start(real_data, "evaluate", run, "--framework", "keras", absent="torch"))
+    finish(start(few_data, "evaluate", run, "--framework", "keras", absent="torch"))
     after = metrics(run)
     assert (after["framework"], after["evaluated_in"]) == ("pytorch", "keras")
     assert after["best"]["validation"]["confusion"] == before["best"]["validation"]["confusion"]
     assert (run / "loss_pytorch.png").exists(), "the curves are those of the training"
     words = ["train", "--resume", "--framework", "keras", "--epochs", "3", "--output", run]
-    err = finish(start(real_data, *words, absent="torch"), code=2)
+    err = finish(start(few_data, *words, absent="torch"), code=2)
     assert "is a run in pytorch and goes on in that alone" in err
 
 
@@ -152,17 +152,17 @@ def test_keras_alone_evaluates_a_pytorch_run(real_data, tmp_path) -> None:
     ("framework", "absent"), [("pytorch", "keras,tensorflow"), ("keras", "torch")]
 )
 def test_either_framework_alone_reports_and_predicts(
-    results, real_data, tmp_path, framework: str, absent: str
+    results, few_data, tmp_path, framework: str, absent: str
 ) -> None:
     folder, page = results[0], tmp_path / "report.html"
     words = ["report", folder, "--heat-maps", "--framework", framework, "--output", page]
-    finish(start(real_data, *words, absent=absent))
+    finish(start(few_data, *words, absent=absent))
     assert "px heat" in page.read_text()
     picture = tmp_path / "shirt.png"
     Image.fromarray(np.kron(np.eye(3, dtype=np.uint8) * 200, np.ones((20, 20), np.uint8))).save(
         picture
     )
-    finish(start(real_data, "predict", picture, absent=absent))
+    finish(start(few_data, "predict", picture, absent=absent))
 
 
 def wait_for_line(process: subprocess.Popen, text: str) -> None:
@@ -174,15 +174,15 @@ def wait_for_line(process: subprocess.Popen, text: str) -> None:
 
 
 def test_ctrl_c_finishes_the_job_and_a_killed_run_resumes_exactly(
-    results, real_data, tmp_path
+    results, few_data, tmp_path
 ) -> None:
     run = tmp_path / "run"
     output = ["--output", run]
     words = ["train", *SMALL, "--framework", "keras"]
-    with start(real_data, *words, *output, absent="torch") as process:
+    with start(few_data, *words, *output, absent="torch") as process:
         wait_for_line(process, "epoch   1/2")
         process.kill()
-    with start(real_data, "train", "--resume", *output, absent="torch") as process:
+    with start(few_data, "train", "--resume", *output, absent="torch") as process:
         while '"resumed"' not in (run / "log.jsonl").read_text():
             time.sleep(0.02)
             assert process.poll() is None
@@ -192,17 +192,17 @@ def test_ctrl_c_finishes_the_job_and_a_killed_run_resumes_exactly(
     assert found["status"] == "interrupted"
     assert 25 <= found["final"]["step"] < 50
     assert (run / "confusion_matrix.png").exists()
-    finish(start(real_data, "train", "--resume", *output, absent="torch"))
+    finish(start(few_data, "train", "--resume", *output, absent="torch"))
     assert bits(run) == bits(results[0])
     assert timeless(run) == timeless(results[0])
 
 
-def test_on_the_torch_backend_and_resumed_on_it(real_data, tmp_path) -> None:
+def test_on_the_torch_backend_and_resumed_on_it(few_data, tmp_path) -> None:
     words = ["--train-images", "640", "--no-test", "--output", tmp_path / "run"]
     once = ["train", "--framework", "keras", "--epochs", "1", "--deterministic", *words]
-    finish(start(real_data, *once, absent="tensorflow", KERAS_BACKEND="torch"))
+    finish(start(few_data, *once, absent="tensorflow", KERAS_BACKEND="torch"))
     more = ["train", "--resume", "--epochs", "2", "--output", tmp_path / "run"]
-    err = finish(start(real_data, *more, absent="tensorflow"))
+    err = finish(start(few_data, *more, absent="tensorflow"))
     assert "its bits may differ" not in err
     environment = json.loads((tmp_path / "run/environment.json").read_text())
     assert (environment["backend"], environment["deterministic"]) == ("torch", True)
@@ -233,9 +233,9 @@ def test_on_the_torch_backend_it_learns_and_resumes_as_on_tensorflow() -> None:
     ],
 )
 def test_what_is_missing_is_named(
-    real_data, tmp_path, absent: str, backend: str, words: str
+    few_data, tmp_path, absent: str, backend: str, words: str
 ) -> None:
     command = ["train", "--framework", "keras", "--output", tmp_path / "run"]
-    err = finish(start(real_data, *command, absent=absent, KERAS_BACKEND=backend), code=2)
+    err = finish(start(few_data, *command, absent=absent, KERAS_BACKEND=backend), code=2)
     assert words in err.splitlines()[-1]
     assert not (tmp_path / "run").exists()

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 
-def test_a_terminal_gets_a_live_bar_with_rate_loss_and_time_left(tmp_path: Path, real_data) -> None:
+def test_a_terminal_gets_a_live_bar_with_rate_loss_and_time_left(tmp_path: Path, few_data) -> None:
     ours, theirs = pty.openpty()
-    words = ["train", "--epochs", "2", "--train-images", "2000", "--data-dir", str(real_data)]
+    words = ["train", "--epochs", "2", "--train-images", "2000", "--data-dir", str(few_data)]
     process = subprocess.Popen(
         [sys.executable, "-m", "fashion_cnn", *words, "--output", str(tmp_path / "run")],
         stdout=subprocess.DEVNULL,

@@ -28,8 +28,8 @@ SPACE = ("lr=1e-4:1e-1:log", "batch_size=64,128,256", "flip=on,off")
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path, real_data) -> None:
-    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+def _elsewhere(monkeypatch, tmp_path, few_data) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     monkeypatch.chdir(tmp_path)
 
 

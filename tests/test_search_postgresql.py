@@ -78,10 +78,10 @@ def test_workers_on_two_machines_share_a_database(tmp_path, server, monkeypatch)
     assert len({row["params"]["learning_rate"] for row in result["trials"]}) == 7
 
 
-def test_the_command_takes_its_address(tmp_path, server, monkeypatch, real_data, capsys) -> None:
+def test_the_command_takes_its_address(tmp_path, server, monkeypatch, few_data, capsys) -> None:
     words = ["tune", "--search", "lr=1e-3:1e-2", "--trials", "1", "--epochs", "1", "--name", "one"]
     words += ["--train-images", "200", "--validation", "0.02", "--output", str(tmp_path / "out")]
-    words += ["--storage", server, "--data-dir", str(real_data), "--threads", "1"]
+    words += ["--storage", server, "--data-dir", str(few_data), "--threads", "1"]
     assert main(words) == 0
     assert "1 trials: 1 complete" in capsys.readouterr().out
     for path in (tmp_path / "out").rglob("*"):

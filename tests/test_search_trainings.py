@@ -19,8 +19,8 @@ from test_search import search
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path, real_data) -> None:
-    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+def _elsewhere(monkeypatch, tmp_path, few_data) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     monkeypatch.chdir(tmp_path)
 
 

@@ -293,9 +293,9 @@ def test_recipes_without_a_start_are_what_they_were() -> None:
 
 
 @pytest.fixture
-def elsewhere(tmp_path, monkeypatch, real_data) -> Path:
+def elsewhere(tmp_path, monkeypatch, few_data) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     return tmp_path
 
 

@@ -183,10 +183,10 @@ TINY = ["--train-images", "200", "--validation", "0.01", "--epochs", "1", "--thr
 
 
 @pytest.fixture
-def elsewhere(tmp_path, monkeypatch, real_data, small) -> Path:
+def elsewhere(tmp_path, monkeypatch, few_data, small) -> Path:
     """A working folder with the file of which the README speaks; a hub that has it in its cache."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     as_timm_saves("mobilenetv2_100", tmp_path / "model.safetensors", seed=3)
     return tmp_path
 
@@ -237,17 +237,17 @@ def test_the_life_of_a_run(elsewhere, small, capsys) -> None:
     assert sorted(path.name for path in Path("runs").iterdir()) == ["mobile", "other"]
 
 
-def test_without_timm_it_says_what_to_install(elsewhere, real_data) -> None:
+def test_without_timm_it_says_what_to_install(elsewhere, few_data) -> None:
     words = ["train", "--model", "timm:mobilenetv2_100", *TINY]
     for absent in ("timm", "torchvision"):
-        said = finish(start(real_data, *words, absent=absent), 2)
+        said = finish(start(few_data, *words, absent=absent), 2)
         assert "is not installed: pip install '.[transfer]'" in said.splitlines()[-1]
     assert not Path("runs").exists()
 
 
-def test_all_else_needs_neither_timm_nor_torchvision(tmp_path, real_data) -> None:
+def test_all_else_needs_neither_timm_nor_torchvision(tmp_path, few_data) -> None:
     process = start(
-        real_data,
+        few_data,
         *("train", "--width", "4", *TINY, "--no-test", "--output", tmp_path / "run"),
         absent="timm,torchvision,huggingface_hub",
     )

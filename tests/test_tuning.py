@@ -34,8 +34,8 @@ class_weights = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0]
 
 
 @pytest.fixture(autouse=True)
-def _data(monkeypatch, real_data) -> None:
-    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+def _data(monkeypatch, few_data) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_study_trains_each_run_once_and_goes_on(file, tmp_path, capsys, monkey
     assert rows[-1]["command"][:3] == ["fashion-cnn", "train", "baseline"]
     assert "--no-test" in rows[-1]["command"]
     shown = run.metrics["best"]["validation"]
-    assert (rows[-1]["n"], rows[-1]["ece"]) == (6000, shown["ece"])
+    assert (rows[-1]["n"], rows[-1]["ece"]) == (240, shown["ece"])
     assert rows[-1]["class_accuracy"]["Shirt"] == shown["per_class"][6]["recall"]
     assert (folder / "study.md").read_text() == table
     assert (folder / "differences.png").read_bytes().startswith(b"\x89PNG")
