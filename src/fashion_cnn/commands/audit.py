@@ -2,7 +2,6 @@
 
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,8 @@ def audit(
         if value and not suspects:
             raise UsageError(f"{flag} is for the trainings of --suspects; give that too")
     began = time.monotonic()
+    from importlib.metadata import version
+
     from fashion_cnn.data import fashion_mnist
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.evaluation import audit as auditing

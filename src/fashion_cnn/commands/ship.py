@@ -66,6 +66,10 @@ def predict(
 
     PNG, JPEG or WEBP. A file that cannot be used is named and the rest done: exit code 4.
     """
+    from fashion_cnn.data.photo import decoders
+
+    decoders.start()  # beside the imports that follow, which take as long
+
     from fashion_cnn.data.pictures import find_pictures, read_bytes, shown
     from fashion_cnn.errors import ImageError
     from fashion_cnn.shipping import listing

@@ -60,6 +60,11 @@ class Decoder:
         shape = (height, width) if answer["mode"] == "L" else (height, width, 4)
         return np.frombuffer(pixels, np.uint8).reshape(shape), answer["notes"]
 
+    def start(self) -> None:
+        """Start the child; without, the first picture does."""
+        with self._lock:
+            self._start()
+
     def close(self) -> None:
         """End the child, if there is one; the next picture starts another."""
         with self._lock:
@@ -131,6 +136,12 @@ class DecoderPool:
             return decoder.decode(data)
         finally:
             self._idle.append(decoder)
+
+    def start(self) -> None:
+        """Have a child idle: it starts while the caller does something else."""
+        decoder = Decoder()
+        decoder.start()
+        self._idle.append(decoder)
 
     def close(self) -> None:
         """End the children that are idle."""

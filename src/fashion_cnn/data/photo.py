@@ -30,8 +30,8 @@ _WIDTH = 0.85
 """What is laid out for a photo spreads its sleeves and legs; the data set's clothes hang, and are
 narrower. Source: docs/log.md, 2026-11-24."""
 
-_decoders = DecoderPool()
-atexit.register(_decoders.close)
+decoders = DecoderPool()
+atexit.register(decoders.close)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def read_photo(data: bytes) -> Photo:
     Raises:
         ImageError: it is none, or damaged, too large or hostile; one line that says which.
     """
-    pixels, notes = _decoders.decode(data)
+    pixels, notes = decoders.decode(data)
     if pixels.ndim == 2:
         rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         if np.median(rim) > _BRIGHT:
