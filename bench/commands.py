@@ -1,0 +1,81 @@
+"""How long the commands that people wait for take, and how much memory: each a process of its own.
+
+    python bench/commands.py --run RUN --picture FILE [--rounds 5] [--output FILE]
+
+From the start of the process to its end, in turn, after a round that is not counted. Prints the
+record as JSON.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from fashion_cnn.run.files import to_json
+from fashion_cnn.run.machine import cpu_name, machine
+
+
+def commands(run: Path, picture: Path, scratch: str) -> dict[str, list[str]]:
+    """What is timed, by a name of it."""
+    return {
+        "help": ["--help"],
+        "predict": ["predict", str(picture)],
+        "report": ["report", str(run), "--output", f"{scratch}/report.html"],
+        "audit": ["data", "audit", "--output", f"{scratch}/audit"],
+    }
+
+
+def measure(words: list[str]) -> tuple[float, float]:
+    """Seconds and MiB at most of `fashion-cnn` with these words."""
+    began = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-m", "fashion_cnn", *words], stdout=subprocess.DEVNULL
+    ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"fashion-cnn {' '.join(words)} ended with {process.returncode}")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--run", type=Path, required=True, help="a finished run")
+    parser.add_argument("--picture", type=Path, required=True, help="a photo")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path, help="also write the record here")
+    options = parser.parse_args()
+    readings: dict[str, list[tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for count in range(options.rounds + 1):
+            for name, words in commands(options.run, options.picture, scratch).items():
+                reading = measure(words)
+                if count:
+                    readings.setdefault(name, []).append(reading)
+    record: dict[str, Any] = {
+        "command": "python bench/commands.py --run RUN --picture FILE",
+        "rounds": options.rounds,
+        "machine": {"cpu": cpu_name(), **machine()},
+        "commands": {
+            name: {
+                "seconds": [seconds for seconds, _ in found],
+                "median_seconds": statistics.median(seconds for seconds, _ in found),
+                "most_mib": max(mib for _, mib in found),
+            }
+            for name, found in readings.items()
+        },
+    }
+    text = to_json(record)
+    if options.output:
+        options.output.write_bytes(text)
+    sys.stdout.write(text.decode())
+
+
+if __name__ == "__main__":
+    main()
