@@ -135,6 +135,9 @@ def test_the_quantised_variant_is_measured_and_counted(run: Run) -> None:
     assert measured == report["int8"]["measured"]
     assert measured["float_accuracy"] == report["facts"]["measured"]["accuracy"]
     assert measured["same_class"] > 0.9
+    tensors = onnx.load(run.path / "model-int8.onnx").graph.initializer
+    weights = [numpy_helper.to_array(t) for t in tensors if t.data_type == TensorProto.INT8]
+    assert max(abs(w.astype(int)).max() for w in weights if w.ndim > 1) in (63, 64), "7 bits"
 
     assert main(["benchmark", "infer", "run", "--rounds", "1", "--json", "b.json"]) == 0
     forms = json.loads(Path("b.json").read_text())["forms"]

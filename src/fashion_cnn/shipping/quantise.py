@@ -76,6 +76,7 @@ def _quantised(data: bytes, images: NDArray[np.uint8]) -> onnx.ModelProto:
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
+                reduce_range=True,  # CPUs without VNNI add two products in 16 bits, which overflow
             )
         finally:
             logging.disable(logging.NOTSET)
