@@ -145,28 +145,59 @@ class BatchNorm(nn.BatchNorm2d):
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.momentum is not None
-        x = input.float()
-        count = x.new_tensor([x.numel() / x.shape[1]])
-        total = cast(Tensor, _SumOfRanks.apply(torch.cat([x.sum((0, 2, 3)), count])))
-        mean, count = total[:-1] / total[-1], total[-1]
-        x = x - mean[:, None, None]
-        variance = cast(Tensor, _SumOfRanks.apply(x.square().sum((0, 2, 3)))) / count
         with torch.no_grad():
+            mean, variance, count = self._statistics(input.float())
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        return (x * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
+        parameters = self.weight, self.bias, self.eps
+        return cast(Tensor, _Normalised.apply(input, mean, variance, count, *parameters))
+
+    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and variance of each channel, and numbers a channel, over all ranks: one message."""
+        mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
+        rows = x.new_zeros(self.ranks.size, 1 + 2 * len(mean))
+        rows[self.ranks.rank] = torch.cat([x.new_tensor([x.numel() / len(mean)]), mean, variance])
+        dist.all_reduce(rows)
+        counts, means, variances = rows.split([1, len(mean), len(mean)], dim=1)
+        shares = counts / counts.sum()
+        mean = (shares * means).sum(0)
+        return mean, (shares * (variances + (means - mean).square())).sum(0), counts.sum()
 
 
-class _SumOfRanks(torch.autograd.Function):
-    """A sum over the ranks, through which every rank's loss reaches every rank's input."""
+class _Normalised(torch.autograd.Function):
+    """Batch norm by statistics of all ranks, through which every rank's loss reaches every input.
+
+    In whole kernels, as on one rank: written out in single operations it costs more than the
+    convolutions between. Source: docs/scaling.md.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        total = x.clone()
-        dist.all_reduce(total)
-        return total
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        count: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        eps: float,
+    ) -> Tensor:
+        ctx.save_for_backward(x, mean, variance, count, weight)
+        ctx.eps = eps
+        return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return _SumOfRanks.forward(ctx, gradients[0])
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, mean, variance, count, weight = ctx.saved_tensors
+        (gradient,), eps = gradients, ctx.eps
+        _, for_weight, for_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, mean, variance, None, None, False, eps, [False, True, True]
+        )
+        sums = torch.stack([for_weight, for_bias])
+        dist.all_reduce(sums)
+        deviation = (variance + eps).rsqrt()
+        slope, shift = -weight * deviation / count * torch.stack([sums[0] * deviation, sums[1]])
+        for_x = x * slope[:, None, None]
+        for_x += (shift - slope * mean)[:, None, None]
+        for_x = for_x.addcmul_(gradient.to(for_x.dtype), (weight * deviation)[:, None, None])
+        return for_x.to(x.dtype), None, None, None, for_weight, for_bias, None
