@@ -178,6 +178,29 @@ def test_the_speedrun_page_is_that_of_the_records() -> None:
     assert f"{overhead['median_ratio_evaluation_to_bare']:.3f}x" in README
 
 
+def test_what_shipping_measures_is_that_of_the_records() -> None:
+    records = REPOSITORY / "docs/results/epyc-avx2"
+    infer, commands, load = (
+        json.loads((records / f"{name}.json").read_text()) for name in ("infer", "commands", "load")
+    )
+    text, forms = " ".join(README.split()), infer["forms"]
+    onnx, int8, eager = forms["onnx"], forms["int8"], forms["pytorch"]
+    assert f"in {onnx['single_p50_ms']:.2f} ms, and {onnx['images_per_second']:,.0f} a" in text
+    assert f"{onnx['images_per_second'] / eager['images_per_second']:.2f} times what" in text
+    lost = 100 * (int8["measured"]["float_accuracy"] - int8["measured"]["accuracy"])
+    assert f"{lost:.2f} points worse" in text
+    assert int8["images_per_second"] < onnx["images_per_second"]
+    assert int8["bytes"] / onnx["bytes"] == pytest.approx(0.25, abs=0.05)
+    seconds = {name: found["median_seconds"] for name, found in commands["commands"].items()}
+    assert f"a photo {seconds['predict']:.2f} s, `report` {seconds['report']:.2f} s" in text
+    most = commands["commands"]["audit"]["most_mib"]
+    assert f"`data audit` {seconds['audit']:.1f} s and {most:.0f} MiB" in text
+    ours, plain = (load[name]["10x"]["outcomes"] for name in ("fashion-cnn serve", "plain handler"))
+    assert ours["200"] > plain["200"]
+    assert ours["503"] > 0.99 * (sum(ours.values()) - ours["200"])
+    assert plain["TimeoutError"] > sum(plain.values()) / 2
+
+
 def test_the_findings_are_those_of_the_record() -> None:
     record = json.loads((REPOSITORY / "docs/results/findings/study.json").read_text())
     page = (REPOSITORY / "docs/findings.md").read_text()
