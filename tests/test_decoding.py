@@ -260,6 +260,18 @@ def test_a_slow_picture_holds_up_no_other_thread(strange_child, monkeypatch) -> 
     assert [decoder._child for decoder in pool._idle] == [None, None]
 
 
+def test_a_child_that_was_started_early_decodes_the_first_picture() -> None:
+    pool = DecoderPool()
+    pool.start()
+    (early,) = pool._idle
+    assert early._child is not None
+    began = early._child.pid
+    assert pool.decode(GOOD)[0].shape == (30, 40, 4)
+    assert [decoder._child and decoder._child.pid for decoder in pool._idle] == [began]
+    pool.close()
+    assert early._child is None
+
+
 def test_a_fork_gets_a_child_of_its_own() -> None:
     code = """if True:
         import os, sys
