@@ -168,14 +168,47 @@ def test_dropout_of_a_share_is_the_share_of_the_dropout(rows: int, size: int) ->
 
 
 def test_batch_norm_of_the_whole_batch(monkeypatch) -> None:
-    """With the sums of a batch twice as large in the place of two ranks' sums."""
-    monkeypatch.setattr("torch.distributed.all_reduce", lambda total: total.mul_(2))
-    ours, theirs = BatchNorm(4).train(), torch.nn.BatchNorm2d(4).train()
-    ours.ranks = Ranks(0, 2)
-    x = torch.randn(6, 4, 3, 3) * 3 + 5
-    torch.testing.assert_close(ours(x), theirs(torch.cat([x, x]))[:6])
-    torch.testing.assert_close(ours.running_mean, theirs.running_mean)
-    torch.testing.assert_close(ours.running_var, theirs.running_var)
+    """Forward and backward, with 4 images for one rank and 3 for the other.
+
+    The ranks take turns, each with what the other sent the time before: from the third time on
+    that is what it sends now.
+    """
+    x, wanted = torch.randn(7, 4, 3, 3) * 3 + 5, torch.randn(7, 4, 3, 3)
+    theirs = torch.nn.BatchNorm2d(4).train()
+    torch.nn.init.uniform_(theirs.weight, 0.5, 2)
+    whole = x.clone().requires_grad_()
+    answer = theirs(whole)
+    (answer * wanted).sum().backward()
+
+    sent: list[list[torch.Tensor]] = [[], []]
+    layers: list[tuple[BatchNorm, torch.Tensor, torch.Tensor]] = []
+    for _ in range(3):
+        layers, heard, sent = [], sent, [[], []]
+        for rank in range(2):
+
+            def exchange(total: torch.Tensor, mine=sent[rank], others=heard[1 - rank]) -> None:
+                mine.append(total.clone())
+                if len(others) >= len(mine):
+                    total += others[len(mine) - 1]
+
+            monkeypatch.setattr("torch.distributed.all_reduce", exchange)
+            ours = BatchNorm(4).train()
+            ours.ranks, ours.weight = Ranks(rank, 2), torch.nn.Parameter(theirs.weight.detach())
+            share = x[rank::2].clone().requires_grad_()
+            out = ours(share)
+            (out * wanted[rank::2]).sum().backward()
+            layers.append((ours, share, out))
+    assert [len(messages) for messages in sent] == [2, 2], "one each way"
+    assert whole.grad is not None
+    for rank, (ours, share, out) in enumerate(layers):
+        torch.testing.assert_close(out, answer[rank::2])
+        torch.testing.assert_close(share.grad, whole.grad[rank::2])
+        torch.testing.assert_close(ours.running_mean, theirs.running_mean)
+        torch.testing.assert_close(ours.running_var, theirs.running_var)
+    for name in ("weight", "bias"):  # DistributedDataParallel adds these up
+        torch.testing.assert_close(
+            sum(getattr(ours, name).grad for ours, *_ in layers), getattr(theirs, name).grad
+        )
 
 
 @pytest.mark.parametrize(("images", "batch", "size"), [(101, 100, 2), (50, 1, 2), (9, 4, 3)])
