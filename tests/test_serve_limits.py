@@ -32,6 +32,17 @@ def wait_for_end(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def alive(connection: socket.socket) -> bool:
+    """Whether the answer to `GET` comes, whole."""
+    connection.settimeout(10)
+    answer = b""
+    while part := connection.recv(4096):
+        answer += part
+        if answer.endswith(b'"alive"}'):
+            return b"200 OK" in answer
+    return False
+
+
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -75,6 +86,31 @@ def test_too_many_connections_are_told(monkeypatch) -> None:
             connection.close()
         time.sleep(0.2)
         assert call(port)[0] == 200
+
+
+@pytest.mark.parametrize("lingering", [256, 0])
+def test_who_is_turned_away_may_finish_sending(monkeypatch, lingering: int) -> None:
+    monkeypatch.setattr(guard, "CONNECTIONS", 1)
+    monkeypatch.setattr(guard, "_LINGERING", lingering)
+    monkeypatch.setattr(guard, "_LINGER_SECONDS", 0.5)
+    with running() as port, socket.create_connection(("127.0.0.1", port)) as held:
+        held.sendall(GET)
+        assert alive(held)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            assert b"503 Service" in connection.recv(4096)
+            whole = True
+            try:
+                for _ in range(3):
+                    connection.sendall(bytes(10_000))
+                    time.sleep(0.05)
+            except ConnectionError:
+                whole = False
+            assert whole == bool(lingering)
+            began = time.monotonic()
+            wait_for_end(connection)
+            assert time.monotonic() - began < 2, "it is not waited for any longer"
+        held.sendall(GET)
+        assert alive(held), "the other connection goes on"
 
 
 def test_wild_bytes_end_nothing(port: int) -> None:

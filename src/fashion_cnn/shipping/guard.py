@@ -8,6 +8,7 @@ import asyncio
 import hmac
 import ipaddress
 import re
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import h11
@@ -22,6 +23,8 @@ CONNECTIONS = 64
 HEADER_SECONDS = 5.0
 BODY_SECONDS = 15.0
 _GRACE = 1.0  # the application's own answer to a slow body comes first
+_LINGER_SECONDS = 2.0
+_LINGERING = 256
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][/@:?#\s]+))(?::\d+)?")
 """A name or a number, with or without a port: stricter than `urlsplit`, which takes [::1].evil."""
 _OPEN = ("/healthz", "/readyz")
@@ -131,20 +134,33 @@ def _refuse(status: int, detail: str) -> JSONResponse:
 class LimitedProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 with a limit on connections and on the time a request takes to arrive."""
 
+    _turned_away: ClassVar[set["LimitedProtocol"]] = set()
     _deadline: asyncio.TimerHandle | None = None
     _in_headers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As uvicorn does, unless there are too many."""
         super().connection_made(transport)
-        if len(self.connections) > CONNECTIONS:
-            transport.write(_FULL)
-            transport.close()
-        else:
+        if len(self.connections) <= CONNECTIONS:
             self._wait(HEADER_SECONDS, in_headers=True)
+        else:
+            self._turn_away(transport)
+
+    def _turn_away(self, transport: asyncio.Transport) -> None:
+        """Say so and let the client finish: closed while it sends, it would be reset instead."""
+        transport.write(_FULL)
+        if len(self._turned_away) >= _LINGERING:
+            transport.close()
+            return
+        self.connections.discard(self)
+        self._turned_away.add(self)
+        transport.write_eof()
+        self._wait(_LINGER_SECONDS, in_headers=False)
 
     def data_received(self, data: bytes) -> None:
         """As uvicorn does, with the clock running until the request is there."""
+        if self in self._turned_away:
+            return
         super().data_received(data)
         state = self.conn.their_state
         if state is h11.IDLE:
@@ -158,6 +174,7 @@ class LimitedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """As uvicorn does."""
         self._stop()
+        self._turned_away.discard(self)
         super().connection_lost(exc)
 
     def _wait(self, seconds: float, *, in_headers: bool) -> None:
