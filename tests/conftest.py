@@ -1,6 +1,5 @@
 """Small data that the tests make themselves, and the real data set."""
 
-import gzip
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,9 +11,9 @@ import pytest
 
 from fashion_cnn.data.adoption import adopt
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, find_data, load_test, load_training
-from fashion_cnn.data.idx import to_idx
 from fashion_cnn.data.manifest import CLASSES, classes_txt
 from fashion_cnn.data.split import Split, TrainingData, divide, stratified_sample
+from shapes import write_files
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -57,15 +56,11 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def few_data(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """2,400 training and 600 test images of the real ones, for tests that need no more."""
-    folder = tmp_path_factory.mktemp("few")
-    for part, split, count in (
-        ("train", load_training(real_data), 2400),
-        ("t10k", load_test(real_data), 600),
-    ):
+    arrays = []
+    for split, count in ((load_training(real_data), 2400), (load_test(real_data), 600)):
         some = split.select(stratified_sample(split.labels, count, 0, "few"))
-        images, labels = some.images, some.labels.astype(np.uint8)
-        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
-            (folder / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(to_idx(array), 1))
+        arrays += [some.images, some.labels.astype(np.uint8)]
+    folder = write_files(tmp_path_factory.mktemp("few"), *arrays)
     (folder / CLASSES).write_bytes(classes_txt(CLASS_NAMES))
     adopt(folder)
     return folder

@@ -41,12 +41,19 @@ def write_idx(
     folder: Path, classes: int, count: int = 300, *, kind: type = np.uint8, test: int = 100
 ) -> Path:
     """A data set as MNIST's publisher left it: four gzipped files, no manifest, no names."""
-    folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(classes)
-    for name, images in zip(FILES, (count, count, test, test), strict=True):
+    arrays = []
+    for images in (count, test):
         labels = (np.arange(images) % classes).astype(kind)
         pixels = random.integers(0, 90, (images, 28, 28), dtype=np.uint8)
         pixels[np.arange(images), labels % 28] = 255
-        array = labels if "labels" in name else pixels
+        arrays += [pixels, labels]
+    return write_files(folder, *arrays)
+
+
+def write_files(folder: Path, *arrays: np.ndarray) -> Path:
+    """The four gzipped files: training images and labels, test images and labels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in zip(FILES, arrays, strict=True):
         (folder / f"{name}.gz").write_bytes(gzip.compress(to_idx(array), 1))
     return folder

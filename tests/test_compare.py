@@ -60,6 +60,7 @@ def test_two_runs(tmp_path) -> None:
     one, other = a.predictions, b.predictions
     assert first.mean == one.correct.mean()
     assert first.deviation is None
+    assert first.ensemble is None
     assert difference.accuracy == pytest.approx(other.correct.mean() - one.correct.mean())
     assert difference.interval[0] > 0
     assert difference.mcnemar
@@ -90,6 +91,16 @@ def test_seeds_of_one_recipe_are_a_group(tmp_path) -> None:
     accuracies = [run.predictions.correct.mean() for run in runs]
     assert first.mean == pytest.approx(np.mean(accuracies))
     assert first.deviation == pytest.approx(np.std(accuracies, ddof=1))
+    assert first.ensemble
+    votes = sum(run.predictions.probabilities for run in runs)
+    together = (votes.argmax(1) == runs[0].predictions.labels).mean()
+    assert first.ensemble.correct.mean() == together
+    assert together > max(accuracies)
+    text = to_text(found)
+    assert f"{first.name} as an ensemble, their probabilities averaged: {together:.2%}" in (
+        text.replace(" %", "%")
+    )
+    assert text.count("ensemble") == 2
     (difference,) = found.differences
     pairs = np.array(second.accuracies) - np.array(first.accuracies)
     wanted = stats.ttest_1samp(pairs, 0).confidence_interval()

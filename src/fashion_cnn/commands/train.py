@@ -88,6 +88,11 @@ def train(
         resolved, origin = chosen.replace(**changes), f"recipe {recipe or chosen.name}"
     if first:
         say(describe_recipe(resolved, changes, origin))
+
+    def give_to_trackers() -> None:
+        for tracker in trackers:
+            say(tracking.track(Run(folder), tracker))
+
     try:
         outcome = job.train(
             resolved,
@@ -98,23 +103,15 @@ def train(
             overwrite=overwrite,
             test=not no_test,
         )
-        if first:
-            write(summarise(outcome.run, outcome.metrics))
     except DivergedError:  # its curves say where it went wrong
-        _give_to(trackers, folder)
+        give_to_trackers()
         raise
-    _give_to(trackers, folder)
+    if first:
+        write(summarise(outcome.run, outcome.metrics))
+    give_to_trackers()
     if first and outcome.status == "stopped early":
         say("early stopping ended it; to go on: --resume --early-stopping 0 --epochs N")
     return 128 + outcome.signal if outcome.signal else 0
-
-
-def _give_to(trackers: list[str], folder: Path) -> None:
-    from fashion_cnn.reporting import tracking
-    from fashion_cnn.run.folder import Run
-
-    for tracker in trackers:
-        say(tracking.track(Run(folder), tracker))
 
 
 def _recipe(name_or_file: str) -> Recipe:

@@ -48,6 +48,17 @@ class Group:
         return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else None
 
     @property
+    def ensemble(self) -> Predictions | None:
+        """What the runs answer together: the mean of their probabilities; None for a single run.
+
+        Source: Lakshminarayanan, Pritzel, Blundell 2017, arXiv 1612.01474.
+        """
+        if len(self.predictions) == 1:
+            return None
+        together = np.mean([p.probabilities for p in self.predictions], axis=0)
+        return Predictions(self.predictions[0].labels, together.argmax(1), together)
+
+    @property
     def interval(self) -> Interval:
         """95 % interval: Student's of the mean over the seeds, Wilson's of a single run."""
         if self.deviation is None:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from fashion_cnn.evaluation.compare import Comparison, Difference, Group
+from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.run import files
 
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
@@ -26,6 +27,8 @@ def to_text(comparison: Comparison) -> str:
         _row(first, None),
         *(_row(g, d) for g, d in zip(others, comparison.differences, strict=True)),
     ]
+    for group in comparison.groups:
+        lines += _together(group)
     for group, difference in zip(others, comparison.differences, strict=True):
         lines += ["", f"{group.name} against {first.name}:", f"  {_verdict(difference)}"]
         lines += _sides(difference)
@@ -118,6 +121,18 @@ def _row(group: Group, difference: Difference | None) -> str:
         f"| {' | '.join(cells)} | {100 * difference.accuracy:+.2f} | "
         f"{100 * low:+.2f} to {100 * high:+.2f}, {difference.method} |"
     )
+
+
+def _together(group: Group) -> list[str]:
+    if (ensemble := group.ensemble) is None:
+        return []
+    right, n = int(ensemble.correct.sum()), len(ensemble.labels)
+    low, high = wilson_interval(right, n)
+    return [
+        "",
+        f"{group.name} as an ensemble, their probabilities averaged: {100 * right / n:.2f} % "
+        f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)",
+    ]
 
 
 def _verdict(difference: Difference) -> str:
