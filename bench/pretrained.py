@@ -40,6 +40,8 @@ def card(run: Run, model: OnnxClassifier) -> str:
     checked, sets = found["measured"], found["measured"]["conformal"]
     environment = run.environment
     version = environment.get("torch") or environment.get("keras")
+    smoothing = calibration["label_smoothing"]
+    undone = f"Label smoothing of {smoothing:g} undone. " if smoothing else ""
     assert recipe == catalog.named(recipe.name).replace(seed=recipe.seed), "a recipe of its own"
     return f"""# The model in the box: `{recipe.name}`
 
@@ -57,7 +59,7 @@ too.
 **Accuracy.** {measured["accuracy"]:.2%} of {measured["n"]:,} {measured["split"]} images, 95 %
 interval {100 * low:.2f} - {100 * high:.2f} %, by the checkpoint of step {facts["made_by"]["step"]}.
 
-**Calibration.** Temperature {calibration["temperature"]:.3f}, fitted on validation images.
+**Calibration.** {undone}Temperature {calibration["temperature"]:.3f}, fitted on validation images.
 Expected calibration error on {checked["split"]}: {checked["before"]["ece"]:.1%} before,
 {checked["after"]["ece"]:.1%} after. The sets of classes that it may be hold the true one for
 {sets["coverage"]:.1%} ({calibration["conformal"]["coverage"]:.0%} asked for), with

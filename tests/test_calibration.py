@@ -16,6 +16,7 @@ from fashion_cnn.evaluation.calibration import (
     fit_sets,
     fit_temperature,
     rejection,
+    unsmoothed,
 )
 from fashion_cnn.evaluation.metrics import log_softmax, wilson_interval
 from fashion_cnn.evaluation.reliability import (
@@ -80,6 +81,35 @@ def test_a_temperature_without_an_optimum_is_the_end_of_the_range() -> None:
     assert fit_temperature(logits, np.array([0, 1]))[0] == pytest.approx(0.05)
     assert fit_temperature(logits, np.array([1, 0]))[0] == pytest.approx(20)
     assert fit_temperature(np.zeros((2, 2), np.float32), np.array([0, 1]))[0] > 0
+
+
+def test_smoothing_is_undone_by_hand() -> None:
+    """Of 0.925, 0.05, 0.025 with smoothing 0.075, 0.025 each is the smoothing's: 0.9, 0.025, 0."""
+    logits = np.log(np.array([[0.925, 0.05, 0.025], [0.02, 0.97, 0.01]]))
+    left = np.exp(unsmoothed(logits + 5, 0.075))
+    least = [[0.9, 0.025, 0.03 * 0.025], [0.03 * 0.02, 0.945, 0.03 * 0.01]]
+    np.testing.assert_allclose(left, least)
+    np.testing.assert_array_equal(unsmoothed(logits, 0.0), logits)
+    far = unsmoothed(np.array([[1e4, -1e4, 0.0]]), 0.1)
+    assert np.isfinite(far).all()
+    assert far.argsort().tolist() == [[1, 2, 0]]
+
+
+@pytest.mark.parametrize("smoothing", [0.05, 0.1])
+def test_a_network_that_learned_smoothed_labels_is_calibrated_again(smoothing: float) -> None:
+    honest, labels = drawn(20_000, 1.0, seed=3)
+    probabilities = np.exp(log_softmax(honest))
+    learned = np.log((1 - smoothing) * probabilities + smoothing / 10).astype(np.float32)
+    fitted = fit(learned, labels, smoothing)
+    assert fitted["temperature"] == pytest.approx(1, abs=0.03)
+    calibration = Calibration.from_dict(fitted)
+    assert calibration.label_smoothing == smoothing
+    found = np.exp(calibration.log_probabilities(learned))
+    assert np.abs(found - probabilities).max() < 0.02
+    blind = Calibration.from_dict(fit(learned, labels))
+    assert np.abs(np.exp(blind.log_probabilities(learned)) - probabilities).max() > 0.05
+    del fitted["label_smoothing"]
+    assert Calibration.from_dict(fitted).label_smoothing == 0, "a file from before"
 
 
 def test_sets_by_hand() -> None:
@@ -239,6 +269,7 @@ GOOD = fit(*drawn(500, 1.0, seed=9))
         ({"temperature": math.nan}, "temperature is nan"),
         ({"temperature": "1"}, "temperature is '1'"),
         ({"temperature": True}, "temperature is True"),
+        ({"label_smoothing": 1.5}, "label_smoothing is 1.5"),
         ({"conformal": {"threshold": 1.5}}, "set_threshold is 1.5"),
         ({"conformal": {}}, "lacks or misnames 'threshold'"),
         ({"reject": None}, "lacks or misnames"),

@@ -22,12 +22,12 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import build_graph
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
-from test_export import FACTS
+from test_export import CALIBRATION, FACTS
 
 
 def open_in_onnx(run: Run, checkpoint: str | None = None) -> OnnxClassifier:
     arrays = run.load_checkpoint(checkpoint or run.recipe.answer).model
-    return OnnxClassifier(build_graph(run.recipe, arrays, 1.0, FACTS).SerializeToString())
+    return OnnxClassifier(build_graph(run.recipe, arrays, CALIBRATION, FACTS).SerializeToString())
 
 
 TRAINED_IN = {"pytorch": open_in_torch, "keras": open_in_keras}

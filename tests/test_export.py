@@ -14,6 +14,7 @@ from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
 from fashion_cnn.data.split import divide
 from fashion_cnn.errors import ModelError
+from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import outlier_score
 from fashion_cnn.on_torch.classifier import TorchClassifier, weight_arrays
 from fashion_cnn.on_torch.model import build_model, place
@@ -25,6 +26,7 @@ from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.onnx_file import OPERATORS, check_model
 
 MODELS = Recipe.__dataclass_fields__["model"].metadata["choices"]
+CALIBRATION = Calibration(1.5, 1.0, None)
 FACTS = {
     "class_names": list(CLASS_NAMES),
     "calibration": {"temperature": 1.5},
@@ -53,7 +55,7 @@ def random_model(name: str) -> tuple[Recipe, torch.nn.Module]:
 @pytest.fixture(scope="module")
 def graph() -> onnx.ModelProto:
     recipe, model = random_model("simple_cnn")
-    return build_graph(recipe, weight_arrays(model), 1.5, FACTS)
+    return build_graph(recipe, weight_arrays(model), CALIBRATION, FACTS)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -63,7 +65,7 @@ def test_every_network_has_a_graph_that_answers_alike(name: str) -> None:
     images[0], images[1] = 0, 255
     wanted = TorchClassifier(model, torch.device("cpu")).logits(images)
     exported = OnnxClassifier(
-        build_graph(recipe, weight_arrays(model), 1.5, FACTS).SerializeToString(), threads=1
+        build_graph(recipe, weight_arrays(model), CALIBRATION, FACTS).SerializeToString(), threads=1
     )
     scale = np.abs(wanted).max()
     assert np.abs(wanted).std() > 0.01
@@ -71,6 +73,22 @@ def test_every_network_has_a_graph_that_answers_alike(name: str) -> None:
     softened = torch.from_numpy(wanted / 1.5).softmax(1).numpy()
     np.testing.assert_allclose(exported.probabilities(images), softened, atol=1e-5 * scale)
     assert exported.class_names == CLASS_NAMES
+
+
+@pytest.mark.parametrize("size", [1, 100], ids=["like a network's", "far too large"])
+def test_label_smoothing_is_undone_in_the_file(size: float) -> None:
+    recipe, model = random_model("simple_cnn")
+    arrays = weight_arrays(model)
+    arrays["output.weight"] = arrays["output.weight"] * np.float32(10 * size)
+    calibration = Calibration(0.9, 1.0, None, label_smoothing=0.1)
+    exported = OnnxClassifier(
+        build_graph(recipe, arrays, calibration, FACTS).SerializeToString(), threads=1
+    )
+    images = np.random.default_rng(0).integers(0, 256, (130, 28, 28), dtype=np.uint8)
+    found, logits = exported.probabilities(images), exported.logits(images)
+    np.testing.assert_allclose(found, np.exp(calibration.log_probabilities(logits)), atol=1e-5)
+    plain = np.exp(Calibration(0.9, 1.0, None).log_probabilities(logits))
+    assert (np.abs(found - plain).max() > 0.02) == (size == 1)
 
 
 TINY = ("--epochs", "1", "--train-images", "200", "--threads", "1")
@@ -112,6 +130,7 @@ def test_a_run_becomes_one_file_that_says_what_it_is(capsys, real_data, run: Run
     assert calibration
     assert exported.facts["measured"]["accuracy"] == metrics["final"]["test"]["accuracy"]
     assert exported.facts["calibration"]["temperature"] == calibration["temperature"]
+    assert exported.facts["calibration"]["label_smoothing"] == run.recipe.label_smoothing > 0
     assert exported.facts["recipe"] == run.recipe.to_dict()
     data = divide(load_training(real_data), validation=run.recipe.validation, seed=0)
     scores = outlier_score(exported.logits(data.validation.images))

@@ -26,6 +26,10 @@ ERROR_RATE = 0.02
 
 _COLDEST, _HOTTEST = 0.05, 20.0
 
+LEAST_KEPT = 0.03
+"""Of what a class has that smoothing alone would give it; see `unsmoothed`. Chosen on validation
+images: docs/log.md, 2026-11-27."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -51,10 +55,12 @@ class Calibration:
     """Turns logits into answers: three numbers, each fitted on validation images.
 
     Attributes:
-        temperature: divides the logits; above 1 for a classifier that is too sure of itself.
+        temperature: divides the logits, unsmoothed; above 1 for a classifier that is too sure of
+            itself.
         set_threshold: a class is in the set if those more probable have no more than this
             together, from 0 to 1.
         reject_threshold: the least confidence that is answered; None if none is high enough.
+        label_smoothing: of the recipe, from 0 to below 1; not fitted.
 
     Raises:
         UsageError: a number is not finite or out of its range.
@@ -63,9 +69,14 @@ class Calibration:
     temperature: float
     set_threshold: float
     reject_threshold: float | None
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        ranges = {"temperature": (1e-6, 1e6), "set_threshold": (0.0, 1.0)}
+        ranges = {
+            "temperature": (1e-6, 1e6),
+            "set_threshold": (0.0, 1.0),
+            "label_smoothing": (0.0, 1.0),
+        }
         if self.reject_threshold is not None:
             ranges["reject_threshold"] = (0.0, 1.0)
         for name, (low, high) in ranges.items():
@@ -89,13 +100,18 @@ class Calibration:
             if rate not in rows:
                 known = ", ".join(f"{known:g}" for known in rows)
                 raise UsageError(f"no threshold for an error rate of {rate:g}; there is: {known}")
-            return cls(values["temperature"], values["conformal"]["threshold"], rows[rate])
+            return cls(
+                values["temperature"],
+                values["conformal"]["threshold"],
+                rows[rate],
+                values.get("label_smoothing", 0.0),  # from before it was undone
+            )
         except (KeyError, TypeError) as error:
             raise UsageError(f"the calibration lacks or misnames {error}") from None
 
     def log_probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """The natural logarithms of the calibrated probabilities of logits (N, C)."""
-        return log_softmax(logits.astype(np.float64) / self.temperature)
+        return log_softmax(unsmoothed(logits, self.label_smoothing) / self.temperature)
 
     def answer(self, logits: NDArray[np.floating[Any]]) -> Answer:
         """Say what logits (N, C) mean."""
@@ -111,18 +127,39 @@ class Calibration:
         )
 
 
-def fit(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, Any]:
+def unsmoothed(logits: NDArray[np.floating[Any]], label_smoothing: float) -> NDArray[np.float64]:
+    """Undo what label smoothing did to logits (N, C): float64 (N, C), in the same order.
+
+    A network learns the distribution of its targets, so trained on (1 - s) x one-hot + s / C it
+    says (1 - s) p + s / C where p is right. This solves for p, as unnormalised logarithms. A class
+    that has less than s / C keeps a small part of it: never 0, and behind those with more.
+
+    Source of smoothing: Szegedy et al. 2015, arXiv 1512.00567, sec. 7.
+    """
+    x = logits.astype(np.float64)
+    if not label_smoothing:
+        return x
+    x = log_softmax(x)
+    by_smoothing = label_smoothing / x.shape[1] * np.exp(np.minimum(-x, 700))  # short of overflow
+    return x + np.log(np.maximum(1 - by_smoothing, LEAST_KEPT))
+
+
+def fit(
+    logits: NDArray[np.floating[Any]], labels: NDArray[np.int64], label_smoothing: float = 0.0
+) -> dict[str, Any]:
     """Fit temperature, prediction sets and reject thresholds on validation images.
 
     Args:
         logits: (N, C), N >= 1, finite.
         labels: int64 (N,).
+        label_smoothing: that the network was trained with.
 
     Returns:
         `calibration.json` but for what is measured; `Calibration.from_dict` reads it.
     """
+    logits = unsmoothed(logits, label_smoothing)
     temperature, interval = fit_temperature(logits, labels)
-    probabilities = np.exp(log_softmax(logits.astype(np.float64) / temperature))
+    probabilities = np.exp(log_softmax(logits / temperature))
     confidence, correct = probabilities.max(1), logits.argmax(1) == labels
     threshold, expected = fit_sets(probabilities, labels, COVERAGE)
     choices = [
@@ -130,6 +167,7 @@ def fit(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, Any
     ]
     chosen = next(row for row in choices if row["error_rate"] == ERROR_RATE)
     return {
+        "label_smoothing": label_smoothing,
         "temperature": temperature,
         "temperature_interval": interval,
         "fitted_on": {"split": "validation", "n": len(labels)},
@@ -148,7 +186,7 @@ def fit(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, Any
 
 
 def fit_temperature(
-    logits: NDArray[np.float32], labels: NDArray[np.int64]
+    logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]
 ) -> tuple[float, list[float]]:
     """Find the temperature of least cross-entropy, from 0.05 to 20, and its 95 % interval.
 

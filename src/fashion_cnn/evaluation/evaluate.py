@@ -104,7 +104,7 @@ def evaluate_run(
         "training_seconds": standing.seconds,
         **results,
     }
-    calibration = fit(shown_logits["validation"], validation.labels)
+    calibration = fit(shown_logits["validation"], validation.labels, run.recipe.label_smoothing)
     logits, labels = shown_logits[part_shown], parts[part_shown].labels
     measured = measure_calibration(calibration, logits, labels, part_shown)
     run.record_calibration({"checkpoint": shown, **calibration, "measured": measured})

@@ -174,13 +174,14 @@ def _matrix(values: NDArray[Any], names: list[str], title: str, style: str) -> b
 
 
 def _reliability(calibration: dict[str, Any]) -> bytes:
-    """Accuracy against confidence, before and after the temperature."""
+    """Accuracy against confidence, before and after calibration."""
     measured = calibration["measured"]
+    undone = "unsmoothed, " if calibration.get("label_smoothing") else ""
     figure, axes = _figure(8, 7)
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, label="confidence = accuracy")
     for part, name, colour in (
         ("before", "as trained", _TRAINING),
-        ("after", f"temperature {calibration['temperature']:.3f}", _VALIDATION),
+        ("after", f"{undone}temperature {calibration['temperature']:.3f}", _VALIDATION),
     ):
         rows = measured[part]["reliability"]
         middle = [row["confidence"] for row in rows]

@@ -128,7 +128,7 @@ def write_model(
     outlier = {"not_warned": NOT_WARNED, "threshold": outlier_threshold(scores)}
     facts = {**_facts(run, int(checkpoint.state["step"])), "outlier": outlier}
     calibration = Calibration.from_dict(facts["calibration"])
-    model = build_graph(run.recipe, checkpoint.model, calibration.temperature, facts)
+    model = build_graph(run.recipe, checkpoint.model, calibration, facts)
     data = model.SerializeToString()
     return data, {
         "bytes": len(data),
@@ -165,6 +165,7 @@ def _facts(run: Run, step: int) -> dict[str, Any]:
         "data": run.split.get("data", FASHION_MNIST),
         "class_names": list(class_names_of(run)),
         "calibration": {
+            "label_smoothing": found.get("label_smoothing", 0.0),
             "temperature": found["temperature"],
             "conformal": {name: found["conformal"][name] for name in ("coverage", "threshold")},
             "reject": {"error_rate": found["reject"]["error_rate"], "choices": choices},

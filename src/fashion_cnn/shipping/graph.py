@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation.calibration import LEAST_KEPT, Calibration
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays
 
@@ -35,14 +36,14 @@ def check_network(recipe: Recipe) -> None:
 
 
 def build_graph(
-    recipe: Recipe, arrays: Arrays, temperature: float, facts: Mapping[str, Any]
+    recipe: Recipe, arrays: Arrays, calibration: Calibration, facts: Mapping[str, Any]
 ) -> onnx.ModelProto:
     """Write a network as one self-contained graph.
 
     Args:
         recipe: names the network.
         arrays: its weights, by the names that both frameworks write.
-        temperature: > 0; the logits are divided by it before the softmax.
+        calibration: what the probabilities are made by.
         facts: JSON values by name, which go into the file.
 
     Returns:
@@ -58,8 +59,7 @@ def build_graph(
     else:
         _staged(graph, image, weights, iter(_STRIDES[recipe.model]))
     classes = len(arrays["output.weight"])
-    softened = graph.add("Div", "logits", graph.constant("temperature", np.float32(temperature)))
-    graph.add("Softmax", softened, output="probabilities", axis=1)
+    _calibrate(graph, calibration, classes)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -138,6 +138,21 @@ def _staged(
     x = graph.add("Flatten", graph.add("GlobalMaxPool", x))
     weight = w["output.weight"] * _HEAD_SCALE
     _multiply(graph, x, "output", weight, np.zeros(len(weight)), "logits")
+
+
+def _calibrate(graph: _Graph, calibration: Calibration, classes: int) -> None:
+    """From `logits` to `probabilities`, as `Calibration.log_probabilities` does."""
+    x = "logits"
+    if calibration.label_smoothing:
+        by_smoothing = np.float32(calibration.label_smoothing / classes)
+        x = graph.add("LogSoftmax", x, axis=1)
+        share = graph.add("Exp", graph.add("Neg", x))  # infinite where it overflows: as well
+        share = graph.add("Mul", share, graph.constant("by_smoothing", by_smoothing))
+        kept = graph.add("Sub", graph.constant("one", np.float32(1)), share)
+        kept = graph.add("Max", kept, graph.constant("least_kept", np.float32(LEAST_KEPT)))
+        x = graph.add("Add", x, graph.add("Log", kept))
+    temperature = graph.constant("temperature", np.float32(calibration.temperature))
+    graph.add("Softmax", graph.add("Div", x, temperature), output="probabilities", axis=1)
 
 
 def _normed(

@@ -14,8 +14,9 @@ from fashion_cnn.errors import ModelError
 
 OPERATORS = frozenset(
     {
-        "Add", "Cast", "Conv", "DequantizeLinear", "Div", "Flatten", "Gemm", "GlobalMaxPool",
-        "MaxPool", "Mul", "QuantizeLinear", "Relu", "Softmax", "Sub", "Unsqueeze",
+        "Add", "Cast", "Conv", "DequantizeLinear", "Div", "Exp", "Flatten", "Gemm",
+        "GlobalMaxPool", "Log", "LogSoftmax", "Max", "MaxPool", "Mul", "Neg", "QuantizeLinear",
+        "Relu", "Softmax", "Sub", "Unsqueeze",
     }
 )  # fmt: skip
 """Those of the graphs that `export` writes; none of them branches, loops or opens a file."""

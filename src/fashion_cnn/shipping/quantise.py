@@ -65,17 +65,19 @@ def quantise(
 
 def _quantised(data: bytes, images: NDArray[np.uint8]) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "int8.onnx")
+        path, model = Path(folder, "int8.onnx"), onnx.load_from_string(data)
+        names = [node.name for node in model.graph.node]
         logging.disable(logging.WARNING)  # it advises a preprocessing that changes nothing here
         try:
             quantize_static(
-                onnx.load_from_string(data),
+                model,
                 path,
                 _Batches(images),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
+                nodes_to_exclude=names[names.index("logits") + 1 :],  # the calibration
                 reduce_range=True,  # CPUs without VNNI add two products in 16 bits, which overflow
             )
         finally:
