@@ -101,6 +101,10 @@ def test_seeds_of_one_recipe_are_a_group(tmp_path) -> None:
         text.replace(" %", "%")
     )
     assert text.count("ensemble") == 2
+    alone = to_text(compare(runs)).splitlines()
+    assert f"| class | {first.name} |" in alone
+    assert alone[-10].startswith("| T-shirt/top | ")
+    assert {line.count("|") for line in alone[-12:]} == {3}
     (difference,) = found.differences
     pairs = np.array(second.accuracies) - np.array(first.accuracies)
     wanted = stats.ttest_1samp(pairs, 0).confidence_interval()

@@ -174,6 +174,27 @@ def test_the_ladder_is_that_of_the_records(recipe: str, study: str) -> None:
         assert figure in text, (recipe, figure)
 
 
+def test_what_balanced_has_is_that_of_the_records() -> None:
+    found = ladder("balanced")
+    assert f"has {found['accuracy']} ({found['n']}, seeds 0 to 4;" in README
+    assert f"{found['accuracy']} ({found['n']}" in catalog.description("balanced")
+    record = json.loads((REPOSITORY / "docs/results/balanced/evaluations.json").read_text())
+    for name in ("accuracy", "tta_accuracy"):
+        values = [100 * row[name] for row in record["runs"]]
+        assert f"| {statistics.mean(values):.2f} ± {statistics.stdev(values):.2f} % |" in README
+    together = (REPOSITORY / "docs/results/balanced/ensemble.txt").read_text()
+    assert (found := re.search(r"averaged: ([\d.]+) %", together))
+    assert f"| {found[1]} % |" in README
+    text = " ".join(README.split())
+    before, after = (
+        100 * statistics.mean(row[when]["ece"] for row in record["runs"])
+        for when in ("before", "after")
+    )
+    assert f"the calibration error is {before:.1f} % as trained and {after:.2f} % then" in text
+    covered = 100 * statistics.mean(row["conformal"]["coverage"] for row in record["runs"])
+    assert f"95 % of the time do so {covered:.2f} %" in text
+
+
 def test_the_speedrun_page_is_that_of_the_records() -> None:
     page = (REPOSITORY / "docs/speedrun.md").read_text()
     for study in ("speedrun", "sprint"):

@@ -33,8 +33,8 @@ def to_text(comparison: Comparison) -> str:
         lines += ["", f"{group.name} against {first.name}:", f"  {_verdict(difference)}"]
         lines += _sides(difference)
     lines += ["", _RECALL, ""]
-    header = " | ".join(group.name for group in others)
-    lines += [f"| class | {first.name} | {header} |", "|---" * (2 + len(others)) + "|"]
+    header = " | ".join(group.name for group in comparison.groups)
+    lines += [f"| class | {header} |", "|---" * (2 + len(others)) + "|"]
     for label, name in enumerate(comparison.class_names):
         cells = [f"{100 * first.recalls.mean(0)[label]:.1f} %"]
         for difference in comparison.differences:
