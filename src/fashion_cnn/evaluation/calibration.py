@@ -60,7 +60,7 @@ class Calibration:
         set_threshold: a class is in the set if those more probable have no more than this
             together, from 0 to 1.
         reject_threshold: the least confidence that is answered; None if none is high enough.
-        label_smoothing: of the recipe, from 0 to below 1; not fitted.
+        label_smoothing: that of the recipe, from 0 to 1; not fitted.
 
     Raises:
         UsageError: a number is not finite or out of its range.

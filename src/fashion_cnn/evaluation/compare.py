@@ -62,8 +62,7 @@ class Group:
     def interval(self) -> Interval:
         """95 % interval: Student's of the mean over the seeds, Wilson's of a single run."""
         if self.deviation is None:
-            correct = self.predictions[0].correct
-            return wilson_interval(int(correct.sum()), len(correct))
+            return accuracy_interval(self.predictions[0])
         reach = _student(len(self.accuracies) - 1) * self.deviation / len(self.accuracies) ** 0.5
         return self.mean - reach, self.mean + reach
 
@@ -177,6 +176,11 @@ def mcnemar(first: Predictions, second: Predictions) -> McNemar:
     exact = min(1.0, 2 * tail)
     mid = min(1.0, 2 * tail - float(binom.pmf(fewer, n, 0.5))) if n else 1.0
     return McNemar(gained, lost, exact, mid)
+
+
+def accuracy_interval(predictions: Predictions) -> Interval:
+    """95 % Wilson interval of the accuracy on these images."""
+    return wilson_interval(int(predictions.correct.sum()), len(predictions.labels))
 
 
 def paired_interval(gained: int, lost: int, n: int) -> Interval:

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from fashion_cnn.evaluation.compare import Comparison, Difference, Group
-from fashion_cnn.evaluation.metrics import wilson_interval
+from fashion_cnn.evaluation.compare import Comparison, Difference, Group, accuracy_interval
 from fashion_cnn.run import files
 
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
@@ -126,11 +125,11 @@ def _row(group: Group, difference: Difference | None) -> str:
 def _together(group: Group) -> list[str]:
     if (ensemble := group.ensemble) is None:
         return []
-    right, n = int(ensemble.correct.sum()), len(ensemble.labels)
-    low, high = wilson_interval(right, n)
+    low, high = accuracy_interval(ensemble)
     return [
         "",
-        f"{group.name} as an ensemble, their probabilities averaged: {100 * right / n:.2f} % "
+        f"{group.name} as an ensemble, their probabilities averaged: "
+        f"{100 * ensemble.correct.mean():.2f} % "
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)",
     ]
 

@@ -24,7 +24,7 @@ HEADER_SECONDS = 5.0
 BODY_SECONDS = 15.0
 _GRACE = 1.0  # the application's own answer to a slow body comes first
 _LINGER_SECONDS = 2.0
-_LINGERING = 256
+_LINGERING = 256  # connections at most: a flood is closed on
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][/@:?#\s]+))(?::\d+)?")
 """A name or a number, with or without a port: stricter than `urlsplit`, which takes [::1].evil."""
 _OPEN = ("/healthz", "/readyz")
