@@ -266,6 +266,7 @@ def test_a_child_that_was_started_early_decodes_the_first_picture() -> None:
     (early,) = pool._idle
     assert early._child is not None
     began = early._child.pid
+    pool.start()
     assert pool.decode(GOOD)[0].shape == (30, 40, 4)
     assert [decoder._child and decoder._child.pid for decoder in pool._idle] == [began]
     pool.close()

@@ -82,7 +82,13 @@ def test_the_photo_figures_are_those_of_the_record() -> None:
     assert f"AUROC of {held_out['none_of_them']['auroc']:.3f}" in " ".join(README.split())
     box = json.loads((REPOSITORY / "docs/results/photos-balanced.json").read_text())
     share = 100 * box["real_photos"]["held_out"]["macro_accuracy"]
-    assert f"photos-balanced.json)): {share:.1f} % of the same half" in README
+    shoes = 100 * box["real_photos"]["held_out"]["classes"]["shoes"]["accuracy"]
+    auroc = box["real_photos"]["held_out"]["none_of_them"]["auroc"]
+    warned = 100 * box["strange"]["kinds"]["all"]["warned"]
+    assert (
+        f"photos-balanced.json)): {share:.1f} % of the same half (of the shoes {shoes:.0f}), "
+        f"AUROC {auroc:.3f}, and its warning comes for {warned:.0f} % of the noise"
+    ) in " ".join(README.split())
     tuned = json.loads((REPOSITORY / "docs/results/photos-fine-tuned.json").read_text())["test"]
     same, strict = tuned["macro_accuracy_as_in_photos_json"], tuned["macro_accuracy"]
     assert (
@@ -210,8 +216,9 @@ def test_the_speedrun_page_is_that_of_the_records() -> None:
 
 def test_what_shipping_measures_is_that_of_the_records() -> None:
     records = REPOSITORY / "docs/results/epyc-avx2"
-    infer, commands, load = (
-        json.loads((records / f"{name}.json").read_text()) for name in ("infer", "commands", "load")
+    infer, commands, load, photos = (
+        json.loads((records / f"{name}.json").read_text())
+        for name in ("infer", "commands", "load", "load-photo")
     )
     text, forms = " ".join(README.split()), infer["forms"]
     onnx, int8, eager = forms["onnx"], forms["int8"], forms["pytorch"]
@@ -229,6 +236,10 @@ def test_what_shipping_measures_is_that_of_the_records() -> None:
     assert ours["200"] > plain["200"]
     assert ours["503"] > 0.99 * (sum(ours.values()) - ours["200"])
     assert plain["TimeoutError"] > sum(plain.values()) / 2
+    first = photos["fashion-cnn serve"]["1x"]["outcomes"]["200"] / photos["seconds"]
+    last = photos["plain handler"]["10x"]
+    assert f"ours answers {first:.0f} a second and the plain handler, which only shrinks" in text
+    assert f"them, {last['per_second']:.0f} ([record]" in text
 
 
 def test_the_findings_are_those_of_the_record() -> None:

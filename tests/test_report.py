@@ -193,6 +193,16 @@ def test_a_sealed_or_interrupted_run_says_so(tmp_path) -> None:
     assert "No epoch was finished" in make_report(run, metrics, images)
 
 
+def test_label_smoothing_is_named_where_it_was_undone(tmp_path) -> None:
+    run, metrics, images = finished_run(tmp_path / "run", label_smoothing=0.1)
+    assert "smoothed in training, by 0.1;" in make_report(run, metrics, images)
+    calibration = run.calibration
+    assert calibration
+    del calibration["label_smoothing"]  # an evaluation from before it was
+    run.record_calibration(calibration)
+    assert "smoothed in training" not in make_report(run, metrics, images)
+
+
 @pytest.mark.parametrize(
     ("environment", "wanted"),
     [

@@ -120,6 +120,19 @@ def test_a_diverged_run_is_tracked_as_far_as_it_came(monkeypatch, tmp_path) -> N
         (found,) = client.search_runs([experiment.experiment_id])
     assert found.info.status == "FAILED"
 
+    assert main(["evaluate", "run"]) == 0  # what there is of it, as the message says
+    assert tracking._standing(Run(Path("run"))) == "FAILED"
+
+
+def test_a_run_that_diverges_says_so_last_where_no_server_answers(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    words = ["train", *SMALL, "--lr", "1e30", "--output", "run", "--track", "mlflow"]
+    assert main(words) == 5
+    *_, before, last = capsys.readouterr().err.splitlines()
+    assert "MLflow" in before
+    assert "diverged" in last
+
 
 def test_an_overwritten_run_loses_its_events(run) -> None:
     assert main(["train", *SMALL[:2], "--epochs", "1", "--overwrite", "--output", "run"]) == 0

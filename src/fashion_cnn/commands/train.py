@@ -14,7 +14,7 @@ from fashion_cnn.commands.options import (
 )
 from fashion_cnn.commands.output import say, write
 from fashion_cnn.commands.track import TRACKERS
-from fashion_cnn.errors import DivergedError, UsageError
+from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import launch
@@ -104,7 +104,10 @@ def train(
             test=not no_test,
         )
     except DivergedError:  # its curves say where it went wrong
-        give_to_trackers()
+        try:
+            give_to_trackers()
+        except FashionCNNError as error:  # the first failure is what counts
+            say(str(error))
         raise
     if first:
         write(summarise(outcome.run, outcome.metrics))

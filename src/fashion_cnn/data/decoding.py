@@ -139,9 +139,10 @@ class DecoderPool:
 
     def start(self) -> None:
         """Have a child idle: it starts while the caller does something else."""
-        decoder = Decoder()
-        decoder.start()
-        self._idle.append(decoder)
+        if not self._idle:
+            decoder = Decoder()
+            decoder.start()
+            self._idle.append(decoder)
 
     def close(self) -> None:
         """End the children that are idle."""

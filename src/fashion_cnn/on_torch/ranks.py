@@ -153,7 +153,7 @@ class BatchNorm(nn.BatchNorm2d):
         return cast(Tensor, _Normalised.apply(input, mean, variance, count, *parameters))
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean and variance of each channel, and numbers a channel, over all ranks: one message."""
+        """Mean, variance and count of values of each channel, over all ranks: one message."""
         mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
         rows = x.new_zeros(self.ranks.size, 1 + 2 * len(mean))
         rows[self.ranks.rank] = torch.cat([x.new_tensor([x.numel() / len(mean)]), mean, variance])

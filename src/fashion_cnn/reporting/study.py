@@ -113,7 +113,10 @@ def _median(rows: list[Mapping[str, Any]], key: str) -> str:
         for row in rows
         if key in row and not row["resumed"] and row.get("environment") == first
     ]
-    return f"{statistics.median(whole):.1f} s" if whole else ""
+    if not whole:
+        return ""
+    fewer = f" (n={len(whole)})" if len(whole) < len(rows) else ""
+    return f"{statistics.median(whole):.1f} s{fewer}"
 
 
 def _mean_sd(values: list[float]) -> str:

@@ -141,8 +141,9 @@ def _points(run: Run) -> Iterator[tuple[int, float, Mapping[str, float]]]:
 
 def _standing(run: Run) -> str:
     """MLflow's word for where the run stands."""
-    events = run.events()
-    if events and events[-1].get("event") == "diverged":
+    turns = [event.get("event") for event in run.events()]
+    turns = [turn for turn in turns if turn in ("started", "resumed", "diverged")]
+    if turns and turns[-1] == "diverged":
         return "FAILED"
     if not run.metrics:
         return "RUNNING"

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from typing import ClassVar
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import h11
 from starlette.datastructures import Headers, MutableHeaders
@@ -134,7 +135,7 @@ def _refuse(status: int, detail: str) -> JSONResponse:
 class LimitedProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 with a limit on connections and on the time a request takes to arrive."""
 
-    _turned_away: ClassVar[set["LimitedProtocol"]] = set()
+    _turned_away: ClassVar[WeakSet["LimitedProtocol"]] = WeakSet()
     _deadline: asyncio.TimerHandle | None = None
     _in_headers = False
 
