@@ -41,7 +41,7 @@ postgresql:  # for tests/test_search_postgresql.py; the rest of the tests can do
 	else echo "one test needs PostgreSQL: apt-get install postgresql"; fi
 
 test: .venv/dev data postgresql  ## run every test
-	$(BIN)/pytest -m "not campaign" $(ARGS)
+	$(BIN)/pytest -m "not campaign" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev  ## format, lint, types
 	$(BIN)/ruff format --check .

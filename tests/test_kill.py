@@ -5,30 +5,30 @@ A dozen in `make test`; `make campaign-kill N=1000` for many (chains of up to fi
 
 import os
 import random
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
+import forked
 from fashion_cnn.run.checkpoint import published_steps
 from fashion_cnn.run.folder import Run
 
-RECIPE = ["--epochs", "3", "--train-images", "1000", "--translate", "1", "--ema-decay", "0.9"]
+RECIPE = ["--epochs", "3", "--train-images", "1000", "--width", "8"]
+RECIPE += ["--translate", "1", "--ema-decay", "0.9"]
 LAST = 3 * 16  # steps
 FILES = ("model.safetensors", "optimizer.safetensors")
 
 
-def start(data: Path, run: Path, *words: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "fashion_cnn", "train", *words]
-    command += ["--output", str(run), "--data-dir", str(data), "--threads", "2"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def start(data: Path, run: Path, *words: str) -> BaseProcess:
+    where = ("--output", str(run), "--data-dir", str(data), "--threads", "1")
+    return forked.start("train", *words, *where)
 
 
-def finish(process: subprocess.Popen) -> None:
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+def finish(process: BaseProcess) -> None:
+    process.join(timeout=120)
+    assert process.exitcode == 0
 
 
 def outcome(run: Path) -> tuple[list[bytes], list[list[str]]]:
@@ -50,14 +50,14 @@ def kill_and_resume(data: Path, base: Path, kills: int, seed: int) -> int:
         for _ in range(draw.randint(1, 5)):
             begun, events = (run / "recipe.json").exists(), len(Run(run).events())
             process = start(data, run, *(["--resume"] if begun else RECIPE))
-            # Most of a process is start-up; most kills are to hit what comes after it.
+            # Start-up is long; most kills are to hit what comes after it.
             place = draw.random()
-            while place > 0.2 and process.poll() is None and len(Run(run).events()) == events:
+            while place > 0.2 and process.is_alive() and len(Run(run).events()) == events:
                 time.sleep(0.01)
             time.sleep(draw.uniform(0, training if place < 0.8 else 3 * training))
             process.kill()
-            process.communicate()
-            hits += process.returncode == -9
+            process.join()
+            hits += process.exitcode == -9
             places |= set(published_steps(run / "checkpoints")[:1])
         words = ["--resume"] if (run / "recipe.json").exists() else RECIPE
         finish(start(data, run, *words))

@@ -22,7 +22,9 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import remove
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import Weights, find_weights, read_weights
+from fashion_cnn.tuning import study as tuning
 from test_train import RESIDUAL, SHORT, content, go, timeless
+from test_tuning import train_here
 
 # 240 images, 5 steps an epoch: the head alone learns in the first 5 of 15 steps.
 NETWORKS = {
@@ -350,7 +352,8 @@ def test_from_the_command_line(elsewhere, capsys) -> None:
     assert not Path("runs/k").exists()
 
 
-def test_a_study_starts_from_weights_and_goes_on(elsewhere, capsys) -> None:
+def test_a_study_starts_from_weights_and_goes_on(elsewhere, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(tuning, "_wait_for", train_here)
     assert main(["train", *TINY, "--name", "before"]) == 0
     Path("s.toml").write_text(
         'recipe = "baseline"\nseeds = [0]\nmeasure = "validation"\n[fields]\nwidth = 4\n'

@@ -1,6 +1,8 @@
 """Studies: what is trained, what is not trained twice, and the table."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import statistics
 import threading
@@ -45,7 +47,14 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def train_here(command: list[str], alone: bool) -> int:
+    """In place of a process of its own, which would import everything anew."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return main(command[command.index("train") :])
+
+
 def test_a_study_trains_each_run_once_and_goes_on(file, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(tuning, "_wait_for", train_here)
     folder = tmp_path / "out"
     command = ["study", str(file), "--output", str(folder), "--threads", "1"]
     calls = []
@@ -90,7 +99,8 @@ def test_a_study_trains_each_run_once_and_goes_on(file, tmp_path, capsys, monkey
     assert "has other values for 'wild/er'" in capsys.readouterr().err
 
 
-def test_a_run_that_diverges_is_a_result(file, tmp_path) -> None:
+def test_a_run_that_diverges_is_a_result(file, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tuning, "_wait_for", train_here)
     file.write_text(file.read_text().replace("0.003", "1e30").replace("[0, 1]", "[0]"))
     result = tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
     assert result["runs"][1]["diverged"]

@@ -41,7 +41,8 @@ def configure(device: str, threads: int | None, deterministic: bool) -> torch.de
     torch.set_flush_denormal(True)  # the moments of weights that died would crawl otherwise
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(deterministic)  # imports the compiler: a second
     return torch.device(chosen)
 
 

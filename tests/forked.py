@@ -1,0 +1,23 @@
+"""Commands in processes of their own that need not import PyTorch and the rest first."""
+
+import multiprocessing
+import sys
+from multiprocessing.process import BaseProcess
+
+from fashion_cnn.cli import main
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(
+    ["fashion_cnn.on_torch.train", "fashion_cnn.evaluation.evaluate", "fashion_cnn.reporting.plots"]
+)
+
+
+def start(*words: str) -> BaseProcess:
+    """Begin `fashion-cnn WORDS`; its exit code is that of the process."""
+    process = _SERVER.Process(target=_run, args=(words,))
+    process.start()
+    return process
+
+
+def _run(words: tuple[str, ...]) -> None:
+    sys.exit(main(words))
