@@ -8,7 +8,13 @@ from fashion_cnn.cli import main
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["fashion_cnn.on_torch.train", "fashion_cnn.evaluation.evaluate", "fashion_cnn.reporting.plots"]
+    [
+        "fashion_cnn.job",
+        "fashion_cnn.on_torch.train",
+        "fashion_cnn.evaluation.evaluate",
+        "fashion_cnn.reporting.plots",
+        "torch._dynamo",  # PyTorch's optimisers import it
+    ]
 )
 
 

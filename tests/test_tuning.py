@@ -110,9 +110,10 @@ def test_a_run_that_diverges_is_a_result(file, tmp_path, monkeypatch) -> None:
 def test_runs_at_once_are_the_same_runs(file, tmp_path, monkeypatch) -> None:
     file.write_text(file.read_text().replace("[0, 1]", "[1]"))
     study, threads = tuning.open_study(str(file)), ["--threads", "1"]
-    alone = tuning.run_study(study, tmp_path / "alone", threads, print)
     together, said = threading.Barrier(2), []
     wait_for = tuning._wait_for
+    monkeypatch.setattr(tuning, "_wait_for", train_here)
+    alone = tuning.run_study(study, tmp_path / "alone", threads, print)
 
     def only_with_another(command: list[str], alone: bool) -> int:
         together.wait(timeout=60)
