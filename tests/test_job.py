@@ -18,8 +18,8 @@ from fashion_cnn import CLASS_NAMES, Run, open_classifier
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test
 from fashion_cnn.evaluation.calibration import Calibration
-from fashion_cnn.job import schedule_after_extension
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.schedule import schedule_after_extension
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = REPOSITORY / "fashion_mnist_pytorch.py"

@@ -192,9 +192,10 @@ def test_a_new_field_of_a_recipe_is_thought_of_here() -> None:
         learning_rate momentum beta2 weight_decay schedule schedule_epochs schedule_factor
         warmup dropout label_smoothing class_weights ema_decay lookahead start_side flip
         translate rotate randaugment magnitude erase cutout cutmix mixup augment_classes
-        outliers photo precision early_stopping init_from freeze
+        outliers photo precision early_stopping init_from freeze teacher
     """
-    with_those_alone = "init_sha256 pretrained input_side"  # init_from, or a model of timm's
+    # With init_from, a teacher, or a model of timm's.
+    with_those_alone = "init_sha256 teacher_sha256 distill pretrained input_side"
     read_or_refused += with_those_alone
     assert {item.name for item in dataclasses.fields(Recipe)} == set(read_or_refused.split())
 

@@ -26,6 +26,14 @@ class Classifier(Protocol):
         ...
 
 
+class Teacher(Protocol):
+    """Whose answers a training learns."""
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Score images, as `Classifier.logits` does: (N, C) float32, calibrated probabilities."""
+        ...
+
+
 def check_images(images: NDArray[np.uint8]) -> None:
     """Raise `UsageError` unless `images` is a uint8 array of shape (N, 28, 28)."""
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:

@@ -1,10 +1,10 @@
 """One run from a recipe to its results: data, training, evaluation, pictures."""
 
+import dataclasses
 import functools
 import platform
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from fashion_cnn.frameworks import Hardware, check_framework, hardware_as_before
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.recipes.schedule import ending, steps_per_epoch
 from fashion_cnn.recipes.start import starts_from_weights
-from fashion_cnn.reporting.summary import describe_start
+from fashion_cnn.reporting.summary import describe_start, describe_teacher
 from fashion_cnn.run import launch
 from fashion_cnn.run.dataset import check_same_data, describe_data
 from fashion_cnn.run.folder import Run
@@ -29,7 +29,7 @@ from fashion_cnn.run.progress import Progress
 from fashion_cnn.run.weights import check_apart, has_seen_validation
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     """What a job left.
 
@@ -83,7 +83,8 @@ def train(
             framework is not installed, or not the resumed run's.
         DataError: the data set is missing or is not what it should be.
         CheckpointError: there is nothing to resume from.
-        ModelError: the weights to start from are missing or are not what they should be.
+        ModelError: the weights to start from, or the teacher, are missing or are not what they
+            should be.
         DivergedError: the loss stayed non-finite.
         OSError: the disk is full or failing.
     """
@@ -102,7 +103,7 @@ def train(
         if resume:
             check_same_data(run, directory)
         data = open_training(directory, recipe)
-        steps = steps_per_epoch(recipe, len(data.training))
+        steps, names = steps_per_epoch(recipe, len(data.training)), data.training.class_names
 
         # Imported here, so that a wrong path or data set is told at once.
         on, train_network = hardware.room("device"), hardware.room("train").train
@@ -110,12 +111,18 @@ def train(
         hardware.room("model").check_recipe(recipe)
         contents = fashion_mnist.contents(directory)
         seen = not resume and has_seen_validation(recipe, dict(contents.sha256))
-        if not resume and starts_from_weights(recipe):  # in PyTorch: Keras has refused it
+        if not resume:
             check_apart(recipe, run)
-            recipe, weights = hardware.room("start").starting_weights(
-                recipe, len(data.training.class_names)
-            )
+        if not resume and starts_from_weights(recipe):  # in PyTorch: Keras has refused it
+            recipe, weights = hardware.room("start").starting_weights(recipe, len(names))
             progress.say(describe_start(weights, seen=seen))
+        if recipe.teacher:
+            from fashion_cnn.shipping.teacher import knows_validation, open_teacher
+
+            recipe, teacher = open_teacher(recipe, names, hardware.threads)
+            flatters = not resume and knows_validation(teacher, recipe, dict(contents.sha256))
+            progress.say(describe_teacher(recipe, seen=flatters))
+            data, seen = dataclasses.replace(data, teacher=teacher), seen or flatters
         device = hardware.configure()
         with Interruption() as interruption, run.lock():
             if not resume:
@@ -209,24 +216,6 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
             f"epochs is {changed.epochs}, but {done} are done; ask for at least {done}"
         )
     return changed
-
-
-def schedule_after_extension(before: Recipe, after: Recipe) -> str | None:
-    """Say what another number of epochs does to the learning rate; None if it is the same."""
-    if before.epochs == after.epochs:
-        return None
-    course = f"{before.epochs} -> {after.epochs} epochs: the {after.schedule} schedule "
-    if after.schedule in ("cosine", "one-cycle", "triangle"):
-        return course + (
-            "is stretched; from here on the learning rate is what a run of the new length has at "
-            "this step, so it jumps, and the result is not that of such a run from the start"
-        )
-    if after.start_side < 28:
-        return course + (
-            "goes on as it would have, but the images grow more slowly from here on, and the "
-            "result is not that of such a run from the start"
-        )
-    return course + "goes on as it would have; the result is that of such a run from the start"
 
 
 def open_training(directory: Path, recipe: Recipe) -> TrainingData:

@@ -17,6 +17,7 @@ from fashion_cnn.commands.track import TRACKERS
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.schedule import schedule_after_extension
 from fashion_cnn.run import launch
 
 
@@ -81,7 +82,7 @@ def train(
             changes |= {"name": chosen.name}
         resolved = job.resumed_recipe(run, changes)
         origin = f"the run in {folder}"
-        notice = job.schedule_after_extension(run.recipe, resolved)
+        notice = schedule_after_extension(run.recipe, resolved)
         if notice and first:
             say(notice)
     else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_cnn.classifier import Teacher
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.errors import DataError, UsageError
 
@@ -58,12 +59,14 @@ class TrainingData:
     Attributes:
         training, validation: the two parts, disjoint.
         training_indices, validation_indices: int64 positions in the files, ascending.
+        teacher: labels the training part too, by the recipe's `distill`; None for nobody.
     """
 
     training: Split
     validation: Split
     training_indices: NDArray[np.int64]
     validation_indices: NDArray[np.int64]
+    teacher: Teacher | None = None
 
     def fingerprint(self) -> str:
         """Digest which images are in which part: 16 hexadecimal digits."""

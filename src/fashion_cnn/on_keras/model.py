@@ -25,6 +25,7 @@ _TRAINED = {
     "start_side": (28,),
     "init_from": ("",),
     "freeze": (0,),
+    "teacher": ("",),
     "outliers": (0.0,),
     "photo": (0.0,),
 }

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fashion_cnn.classifier import Teacher
 from fashion_cnn.data.randomness import first_seed
 from fashion_cnn.data.split import Split, TrainingData, epoch_order
 from fashion_cnn.errors import NotFiniteError
@@ -164,6 +165,8 @@ def train(
                 None if mirrored is None else mirrored[chosen],
                 class_names,
             )
+            if data.teacher:
+                batch_labels = taught(batch_images, batch_labels, data.teacher, recipe.distill)
             loss, correct = train_step(
                 network,
                 learner.optimizer,
@@ -194,6 +197,24 @@ def train(
     run.link_results(learner.step, learner.history)
     run.log(status, step=learner.step)
     return status
+
+
+def taught(images: Tensor, labels: Tensor, teacher: Teacher, share: float) -> Tensor:
+    """Mix what a teacher sees in the very images that the network is to learn into the labels.
+
+    Source: L. Beyer et al. 2021, arXiv 2106.05237: teacher and student see the same augmentation.
+
+    Args:
+        images: (N, 28, 28) uint8, augmented.
+        labels: (N,) int64, or shares of the classes, (N, C) float32.
+        share: of the teacher, 0 to 1.
+
+    Returns:
+        Shares of the classes, (N, C) float32.
+    """
+    answer = torch.from_numpy(teacher.probabilities(images.cpu().numpy())).to(labels.device)
+    ours = labels if labels.ndim == 2 else F.one_hot(labels, answer.shape[1]).float()
+    return share * answer + (1 - share) * ours
 
 
 def validate(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.start import TIMM, check_start
+from fashion_cnn.recipes.start import TIMM, check_start, check_teacher
 
 
 def _field(
@@ -83,6 +83,12 @@ class Recipe:
     input_side: int = _field(
         96, "timm: pixels of the side to which the network enlarges images", low=32, high=512
     )
+
+    teacher: str = _field(
+        "", "learn its answers: an exported run, an ONNX file, or pretrained (the package's own)"
+    )
+    teacher_sha256: str = _field("", "of that file, which must have it; empty = as it is found")
+    distill: float = _field(0.9, "teacher: share of its answer; the label has the rest", high=1)
 
     optimizer: str = _field(
         "adam", "how gradients become steps", choices=("adam", "adamw", "sgd", "muon")
@@ -181,6 +187,7 @@ class Recipe:
                 "the other networks take any"
             )
         check_start(self)
+        check_teacher(self)
         chosen = self.augment_classes
         if any(type(k) is not int or k < 0 for k in chosen) or len(set(chosen)) < len(chosen):
             raise UsageError(

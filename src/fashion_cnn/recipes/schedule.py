@@ -104,3 +104,21 @@ def _cuts(val_losses: Sequence[float], patience: int) -> int:
 def _ease(start: float, end: float, share: float) -> float:
     """Half a cosine wave from `start` (share 0) to `end` (share 1)."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+def schedule_after_extension(before: Recipe, after: Recipe) -> str | None:
+    """Say what another number of epochs does to the learning rate; None if it is the same."""
+    if before.epochs == after.epochs:
+        return None
+    course = f"{before.epochs} -> {after.epochs} epochs: the {after.schedule} schedule "
+    if after.schedule in ("cosine", "one-cycle", "triangle"):
+        return course + (
+            "is stretched; from here on the learning rate is what a run of the new length has at "
+            "this step, so it jumps, and the result is not that of such a run from the start"
+        )
+    if after.start_side < 28:
+        return course + (
+            "goes on as it would have, but the images grow more slowly from here on, and the "
+            "result is not that of such a run from the start"
+        )
+    return course + "goes on as it would have; the result is that of such a run from the start"

@@ -1,4 +1,4 @@
-"""What a training starts from: the fields of a recipe that say so, checked together."""
+"""What a training starts from, and whom it learns from: fields of a recipe checked together."""
 
 import re
 from typing import TYPE_CHECKING
@@ -34,10 +34,7 @@ def check_start(recipe: "Recipe") -> None:
                 else f"which {recipe.model} is anyway; it is there for timm's networks"
             )
         )
-    if recipe.init_sha256 and not re.fullmatch("[0-9a-f]{64}", recipe.init_sha256):
-        raise UsageError(
-            f"init_sha256 is {recipe.init_sha256!r}; it must be 64 hexadecimal digits, or empty"
-        )
+    _check_sha256("init_sha256", recipe.init_sha256)
     for name in ("init_sha256", "freeze"):
         if getattr(recipe, name) and not given:
             raise UsageError(
@@ -51,3 +48,20 @@ def check_start(recipe: "Recipe") -> None:
             f"start_side is {recipe.start_side}; for timm's networks it must be 28: what they see "
             "is input_side"
         )
+
+
+def check_teacher(recipe: "Recipe") -> None:
+    """Raise `UsageError` for fields about the teacher that contradict each other, or another."""
+    _check_sha256("teacher_sha256", recipe.teacher_sha256)
+    if recipe.teacher_sha256 and not recipe.teacher:
+        raise UsageError("teacher_sha256 is given without a teacher; it says which file that is")
+    if recipe.teacher and recipe.outliers:
+        raise UsageError(
+            f"outliers is {recipe.outliers}, but a teacher would be sure of what is none of the "
+            "classes; leave one of them out"
+        )
+
+
+def _check_sha256(name: str, value: str) -> None:
+    if value and not re.fullmatch("[0-9a-f]{64}", value):
+        raise UsageError(f"{name} is {value!r}; it must be 64 hexadecimal digits, or empty")

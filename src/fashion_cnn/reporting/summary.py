@@ -31,6 +31,12 @@ def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str
     return "\n".join([f"training {recipe.name}", *lines])
 
 
+_FLATTERS = (
+    "; that run had another seed or validation share, so it may have learned images that now "
+    "validate: validation figures will flatter"
+)
+
+
 def describe_start(weights: Weights, *, seen: bool) -> str:
     """Say what a training starts from.
 
@@ -39,12 +45,16 @@ def describe_start(weights: Weights, *, seen: bool) -> str:
     text = f"starting from {weights.file}"
     if weights.anew:
         text += f"; {' and '.join(weights.anew)} begin anew"
-    if seen:
-        text += (
-            "; that run had another seed or validation share, so it may have learned images that "
-            "now validate: validation figures will flatter"
-        )
-    return text
+    return text + (_FLATTERS if seen else "")
+
+
+def describe_teacher(recipe: Recipe, *, seen: bool) -> str:
+    """Say whose answers a training learns.
+
+    Args: seen: as `fashion_cnn.shipping.teacher.knows_validation` gives it.
+    """
+    text = f"learning {100 * recipe.distill:g} % from {recipe.teacher}, the rest from the labels"
+    return text + (_FLATTERS if seen else "")
 
 
 def explain_recipe(recipe: Recipe) -> list[tuple[str, str, str, str]]:

@@ -97,9 +97,10 @@ def has_seen_validation(recipe: Recipe, data: Any) -> bool:
 
 
 def check_apart(recipe: Recipe, run: Run) -> None:
-    """Raise `UsageError` if a new run would replace the weights that it is to start from."""
-    start = recipe.init_from
-    if start and Path(start).resolve().is_relative_to(run.path.resolve()):
-        raise UsageError(
-            f"init_from is {start!r}, which the new run would replace; give another --output"
-        )
+    """Raise `UsageError` if a new run would replace what it starts from or whom it learns from."""
+    for name in ("init_from", "teacher"):
+        path = getattr(recipe, name)
+        if path and Path(path).resolve().is_relative_to(run.path.resolve()):
+            raise UsageError(
+                f"{name} is {path!r}, which the new run would replace; give another --output"
+            )

@@ -26,6 +26,9 @@ from fashion_cnn.tuning.command import train_command
 _Result = tuple[dict[str, Any], dict[str, Any]]
 """Of a run: its row, and its environment."""
 
+_FILLED_IN = ("init_sha256", "teacher_sha256")
+"""Fields that a run adds to its recipe: which files it was given."""
+
 _KEYS = {"recipe": str, "seeds": list, "measure": str, "fields": dict, "variants": dict}
 
 
@@ -233,7 +236,8 @@ def _train(
     run = Run(path)
     if resumed := run.exists():
         wanted = study.recipe_of(variant, seed)
-        if run.recipe.replace(init_sha256=wanted.init_sha256) != wanted:
+        found = {name: getattr(wanted, name) for name in _FILLED_IN}
+        if run.recipe.replace(**found) != wanted:
             raise UsageError(f"{path} holds a run of another recipe; give another --output")
         words.append("--resume")
     began = time.monotonic()
@@ -255,8 +259,7 @@ def _train(
     metrics = run.metrics or {}
     checkpoint = metrics[metrics["reports_speak_of"]]
     shown = checkpoint[study.measure]
-    if run.recipe.init_sha256:
-        row["init_sha256"] = run.recipe.init_sha256
+    row |= {name: value for name in _FILLED_IN if (value := getattr(run.recipe, name))}
     row |= {
         "accuracy": shown["accuracy"],
         "loss": shown["loss"],

@@ -1,0 +1,50 @@
+"""The exported model whose answers a training learns."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fashion_cnn.errors import ModelError
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.predict import open_model
+
+IN_THE_BOX = "pretrained"
+"""As `Recipe.teacher`: the model that comes in the package."""
+
+
+def open_teacher(
+    recipe: Recipe, class_names: Sequence[str], threads: int | None
+) -> tuple[Recipe, OnnxClassifier]:
+    """Open the model that a recipe names.
+
+    Returns:
+        The recipe, now with the SHA-256 of the file, so that it names this teacher and no other;
+        and the model.
+
+    Raises:
+        ModelError: it is missing, not what `export` writes, another file than the recipe says, or
+            knows other classes.
+    """
+    teacher = open_model(None if recipe.teacher == IN_THE_BOX else Path(recipe.teacher), threads)
+    if recipe.teacher_sha256 not in ("", teacher.sha256):
+        raise ModelError(
+            f"{recipe.teacher} is not the model that teacher_sha256 names: its SHA-256 is "
+            f"{teacher.sha256}, not {recipe.teacher_sha256}; bring that one back, or leave "
+            "teacher_sha256 out to learn from this one"
+        )
+    if teacher.class_names != tuple(class_names):
+        raise ModelError(
+            f"{recipe.teacher} tells {', '.join(teacher.class_names)} apart, not the classes of "
+            "this data set; it cannot be its teacher"
+        )
+    return recipe.replace(teacher_sha256=teacher.sha256), teacher
+
+
+def knows_validation(teacher: OnnxClassifier, recipe: Recipe, data_sha256: object) -> bool:
+    """Whether a teacher may have trained on what the recipe validates on.
+
+    Args: data_sha256: the hashes of the data set's files, as `Run.environment` has them.
+    """
+    facts = teacher.facts
+    before = [facts["recipe"].get(name) for name in ("seed", "validation")]
+    return facts["data_sha256"] == data_sha256 and before != [recipe.seed, recipe.validation]
