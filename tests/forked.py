@@ -20,7 +20,7 @@ _SERVER.set_forkserver_preload(
 
 def start(*words: str) -> BaseProcess:
     """Begin `fashion-cnn WORDS`; its exit code is that of the process."""
-    process = _SERVER.Process(target=_run, args=(words,))
+    process = _SERVER.Process(target=_run, args=(words,), daemon=True)
     process.start()
     return process
 

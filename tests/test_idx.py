@@ -19,6 +19,7 @@ def test_round_trip(shape: list[int], random) -> None:
     np.testing.assert_array_equal(parse_idx(idx(array)), array)
 
 
+@settings(deadline=None)  # beside other tests
 @given(st.binary(max_size=64))
 def test_arbitrary_bytes_give_an_array_that_holds_them_or_a_data_error(data: bytes) -> None:
     try:
@@ -28,7 +29,7 @@ def test_arbitrary_bytes_give_an_array_that_holds_them_or_a_data_error(data: byt
     assert idx(array) == data
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.data())
 def test_mutated_files_never_crash_or_misread(data) -> None:
     original = idx(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))

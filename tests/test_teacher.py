@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from conftest import make_split
+from fashion_cnn.classifier import Teacher
 from fashion_cnn.cli import main
 from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.on_torch.train import taught
@@ -65,56 +66,111 @@ def test_a_network_learns_what_the_labels_do_not_say(small_data, tmp_path) -> No
     wrong = dataclasses.replace(training, labels=(training.labels + 1) % 10)
     data = dataclasses.replace(small_data, training=wrong)
     with_teacher = dataclasses.replace(data, teacher=Bars())
-    recipe = SHORT.replace(epochs=6, teacher="bars", distill=1.0)
+    recipe = SHORT.replace(epochs=6)
     alone = go(recipe, data, tmp_path / "alone")
+    recipe = recipe.replace(teacher="bars", distill=1.0)
     learned = go(recipe, with_teacher, tmp_path / "taught")
     assert alone.history[-1].val_accuracy < 0.1
     assert learned.history[-1].val_accuracy > 0.9
 
 
-def test_it_resumes_to_the_same_bits(small_data, tmp_path) -> None:
+@pytest.mark.parametrize("teacher", [Bars(), open_model(threads=1)], ids=["by hand", "ONNX"])
+def test_it_resumes_to_the_same_bits(small_data, tmp_path, teacher: Teacher) -> None:
     recipe = SHORT.replace(teacher="bars", flip=True, mixup=0.5)
-    data = dataclasses.replace(small_data, teacher=Bars())
+    data = dataclasses.replace(small_data, teacher=teacher)
     whole = go(recipe, data, tmp_path / "whole")
     go(recipe, data, tmp_path / "run", stop=7)
     run = go(recipe, data, tmp_path / "run", resume=True)
     assert content(run) == content(whole)
     assert timeless(run) == timeless(whole)
+    with pytest.raises(UsageError, match="the data come without it"):
+        go(recipe, small_data, tmp_path / "run", resume=True)
 
 
-def test_the_run_says_which_file_and_goes_on_with_no_other(
-    monkeypatch, few_data, tmp_path, capsys
-) -> None:
+@pytest.fixture(scope="module")
+def exported(few_data, tmp_path_factory) -> Path:
+    """A run of seed 1, exported."""
+    folder = tmp_path_factory.mktemp("teacher") / "run"
+    where = ("--data-dir", str(few_data))
+    assert main(["train", "fast", *TINY, "--seed", "1", "--output", str(folder), *where]) == 0
+    assert main(["export", str(folder), *where]) == 0
+    return folder
+
+
+@pytest.fixture
+def home(monkeypatch, few_data, tmp_path, exported) -> Path:
+    """Where teacher/ is the exported run."""
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     monkeypatch.chdir(tmp_path)
-    shutil.copy(pretrained_model(), "teacher.onnx")
-    words = ["train", "fast", *TINY, "--teacher", "teacher.onnx", "--output", "run"]
-    assert main([*words, "--distill", "0.8"]) == 0
-    err = capsys.readouterr().err
-    assert "learning 80 % from teacher.onnx, the rest from the labels\n" in err
-    digest = hashlib.sha256(Path("teacher.onnx").read_bytes()).hexdigest()
-    assert Run("run").recipe.teacher_sha256 == digest
+    shutil.copytree(exported, "teacher", symlinks=True)
+    return tmp_path
 
-    assert main(["train", "--resume", "--epochs", "2", "--output", "run"]) == 0
-    assert len(Run("run").history) == 2
-    Path("teacher.onnx").unlink()
-    assert main(["train", "--resume", "--epochs", "3", "--output", "run"]) == ModelError.exit_code
-    assert "teacher.onnx" in capsys.readouterr().err.splitlines()[-1]
-    assert len(Run("run").history) == 2
 
-    again = ["train", "fast", *TINY, "--teacher", "pretrained"]
-    other = ["--teacher-sha256", "0" * 64, "--output", "other"]
-    assert main([*again, *other]) == ModelError.exit_code
+def test_the_run_says_whom_it_learned_from(home, capsys) -> None:
+    words = ["train", "fast", *TINY, "--no-test"]
+    assert main([*words, "--output", "alone"]) == 0
+    assert main([*words, "--output", "run", "--teacher", "teacher", "--distill", "0.8"]) == 0
+    said = "learning 80 % from teacher, the rest from the labels"
+    assert f"{said}; that run had another seed" in capsys.readouterr().err
+    alone, run = Run(Path("alone")), Run(Path("run"))
+    assert content(alone) != content(run), "the labels are not all"
+    digest = hashlib.sha256(Path("teacher/model.onnx").read_bytes()).hexdigest()
+    assert run.recipe.teacher_sha256 == digest
+    assert run.split["validation_seen_before"]
+    assert run.environment["onnxruntime"]
+    assert main([*words, "--seed", "1", "--output", "same", "--teacher", "teacher"]) == 0
+    assert f"{said.replace('80', '90')}\n" in capsys.readouterr().err
+    assert "validation_seen_before" not in Run(Path("same")).split
+
+    # Whom it taught saw those images too, as far as anyone can tell.
+    assert main(["evaluate", "run"]) == 0
+    assert main(["export", "run"]) == 0
+    assert main([*words, "--output", "third", "--teacher", "run"]) == 0
+    assert "validation figures will flatter" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_with_its_own_teacher_and_no_other(home, capsys) -> None:
+    words = ["train", "fast", *TINY, "--no-test", "--teacher", "teacher", "--output", "run"]
+    assert main(words) == 0
+    assert main(["train", "--resume", "--epochs", "2", "--output", "teacher", "--no-test"]) == 0
+    assert main([*words, "--overwrite"]) == ModelError.exit_code
+    assert "went on since its model was exported" in capsys.readouterr().err
+    more = ["train", "--resume", "--output", "run", "--epochs"]
+    assert main([*more, "2"]) == 0, "the file is what it was"
+    assert len(Run(Path("run")).history) == 2
+
+    shutil.copy(pretrained_model(), "teacher/model.onnx")
+    assert main([*more, "3"]) == ModelError.exit_code
     assert "is not the model that teacher_sha256 names" in capsys.readouterr().err
-    assert not Path("other").exists()
+    Path("teacher/model.onnx").unlink()
+    assert main([*more, "3"]) == ModelError.exit_code
+    assert "teacher/model.onnx" in capsys.readouterr().err.splitlines()[-1]
+    assert len(Run(Path("run")).history) == 2
 
-    shutil.copy(pretrained_model(), "run/model.onnx")
-    inside = ["train", "fast", *TINY, "--teacher", "run/model.onnx", "--output", "run"]
-    assert main([*inside, "--overwrite"]) == 2
-    assert "which the new run would replace" in capsys.readouterr().err
-    keras = ["train", *TINY, "--teacher", "pretrained", "--framework", "keras"]
-    assert main(keras) == 2
-    assert "teacher is " in capsys.readouterr().err
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("--teacher teacher --output teacher --overwrite", 2, "which the new run would replace"),
+        ("--teacher empty", 3, "there is nobody to learn from: empty"),
+        ("--teacher nowhere", 3, "nowhere"),
+        ("--teacher pretrained --framework keras --model simple_cnn", 2, "which Keras does not do"),
+        ("--distill 0.5", 2, "distill is 0.5, but there is no teacher"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_written(
+    home, capsys, words: str, code: int, said: str
+) -> None:
+    Path("empty").mkdir()
+    before = sorted(home.rglob("*"))
+    assert main(["train", *TINY, *words.split()]) == code
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert sorted(home.rglob("*")) == before
+
+
+def test_the_model_in_the_package_is_no_folder(home) -> None:
+    words = ["train", "fast", *TINY, "--no-test", "--teacher", "pretrained"]
+    assert main([*words, "--output", "pretrained"]) == 0
 
 
 def test_a_teacher_of_other_classes_is_refused() -> None:
@@ -138,7 +194,7 @@ def test_figures_that_flatter_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"teacher_sha256": "0" * 64}, "teacher_sha256 is given without a teacher"),
+        ({"teacher_sha256": "0" * 64}, "teacher_sha256 is 0+, but there is no teacher"),
         ({"teacher": "x", "teacher_sha256": "0"}, "it must be 64 hexadecimal digits, or empty"),
         ({"teacher": "x", "outliers": 0.1}, "outliers is 0.1, but a teacher would be sure"),
         ({"teacher": "x", "distill": 1.1}, "distill is 1.1"),

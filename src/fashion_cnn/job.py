@@ -116,23 +116,26 @@ def train(
         if not resume and starts_from_weights(recipe):  # in PyTorch: Keras has refused it
             recipe, weights = hardware.room("start").starting_weights(recipe, len(names))
             progress.say(describe_start(weights, seen=seen))
+        answered_by: dict[str, str] = {}
         if recipe.teacher:
-            from fashion_cnn.shipping.teacher import knows_validation, open_teacher
+            from fashion_cnn.shipping.teacher import COMPUTED_BY, knows_validation, open_teacher
 
-            recipe, teacher = open_teacher(recipe, names, hardware.threads)
+            recipe, teacher = open_teacher(recipe, names, launch.threads(hardware.threads))
             flatters = not resume and knows_validation(teacher, recipe, dict(contents.sha256))
             progress.say(describe_teacher(recipe, seen=flatters))
             data, seen = dataclasses.replace(data, teacher=teacher), seen or flatters
+            answered_by = COMPUTED_BY
         device = hardware.configure()
+        described = {**on.describe(device), **answered_by}
         with Interruption() as interruption, run.lock():
             if not resume:
                 run.prepare(overwrite=overwrite)
                 split = {**_describe_split(recipe, data, steps), "test_sealed": not test}
                 split |= {"validation_seen_before": True} if seen else {}
-                environment = {**_environment(on.describe(device)), "data_sha256": contents.sha256}
+                environment = {**_environment(described), "data_sha256": contents.sha256}
                 run.describe(environment, {**split, **describe_data(contents)})
             else:
-                note_changes(run, on.describe(device), progress)
+                note_changes(run, described, progress)
             with joined(device) as ranks:
                 status = train_network(
                     recipe, data, run, device, interruption, progress, ranks=ranks, resume=resume

@@ -9,7 +9,7 @@ import torch
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.run import launch
-from fashion_cnn.run.machine import cpu_name, usable_cores
+from fashion_cnn.run.machine import cpu_name
 
 
 def configure(device: str, threads: int | None, deterministic: bool) -> torch.device:
@@ -36,7 +36,7 @@ def configure(device: str, threads: int | None, deterministic: bool) -> torch.de
         raise UsageError(
             f"device {chosen!r} is not there; this machine has: {there} (--device cpu)"
         )
-    torch.set_num_threads(threads or max(1, usable_cores() // launch.local_ranks()))
+    torch.set_num_threads(launch.threads(threads))
     _keep_freed_memory()
     torch.set_flush_denormal(True)  # the moments of weights that died would crawl otherwise
     if deterministic:

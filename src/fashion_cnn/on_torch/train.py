@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fashion_cnn.classifier import Teacher
 from fashion_cnn.data.randomness import first_seed
 from fashion_cnn.data.split import Split, TrainingData, epoch_order
-from fashion_cnn.errors import NotFiniteError
+from fashion_cnn.errors import NotFiniteError, UsageError
 from fashion_cnn.on_torch.augment import augment, resize
 from fashion_cnn.on_torch.classifier import predict
 from fashion_cnn.on_torch.device import seed_generator
@@ -113,12 +113,15 @@ def train(
         "finished", "stopped early" or "interrupted"; a checkpoint of that moment is published.
 
     Raises:
-        UsageError: a batch is larger than the training part, or smaller than the ranks are many.
+        UsageError: a batch is larger than the training part, or smaller than the ranks are many;
+            or the recipe names a teacher and `data` has none.
         ModelError: what training is to start from is missing, or not what it should be.
         CheckpointError: `resume`, and there is nothing to resume from.
         DivergedError: the loss stayed non-finite after `MOST_ROLLBACKS` roll-backs.
         OSError: the disk is full or failing.
     """
+    if recipe.teacher and data.teacher is None:
+        raise UsageError(f"teacher is {recipe.teacher}, but the data come without it")
     steps, class_names = steps_per_epoch(recipe, len(data.training)), data.training.class_names
     ranks.check_batches(len(data.training), recipe.batch_size)
     images, labels = _to_device(data.training, device)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 TIMM = "timm:"
 """What stands before the name of one of timm's networks, in `Recipe.model`."""
 
+IN_THE_BOX = "pretrained"
+"""As `Recipe.teacher`: the model that comes in the package."""
+
 
 def timm_name(model: str) -> str | None:
     """What timm calls a recipe's network; None for one of ours."""
@@ -53,8 +56,10 @@ def check_start(recipe: "Recipe") -> None:
 def check_teacher(recipe: "Recipe") -> None:
     """Raise `UsageError` for fields about the teacher that contradict each other, or another."""
     _check_sha256("teacher_sha256", recipe.teacher_sha256)
-    if recipe.teacher_sha256 and not recipe.teacher:
-        raise UsageError("teacher_sha256 is given without a teacher; it says which file that is")
+    if not recipe.teacher:
+        for name in ("teacher_sha256", "distill"):
+            if getattr(recipe, name) != getattr(type(recipe), name):
+                raise UsageError(f"{name} is {getattr(recipe, name)}, but there is no teacher")
     if recipe.teacher and recipe.outliers:
         raise UsageError(
             f"outliers is {recipe.outliers}, but a teacher would be sure of what is none of the "

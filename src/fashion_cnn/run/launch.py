@@ -2,6 +2,8 @@
 
 import os
 
+from fashion_cnn.run.machine import usable_cores
+
 
 def rank() -> int:
     """This process's number, from 0; the first one alone writes."""
@@ -21,6 +23,11 @@ def local_rank() -> int:
 def local_ranks() -> int:
     """How many of them share this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def threads(asked: int | None) -> int:
+    """CPU threads for this process: as many as asked for, or its share of this machine's cores."""
+    return asked or max(1, usable_cores() // local_ranks())
 
 
 def restarts() -> int:

@@ -177,6 +177,7 @@ def _facts(run: Run, step: int) -> dict[str, Any]:
             "fashion_cnn": __version__,
             "framework": run.environment["framework"],
             "step": step,
+            **({"validation_seen_before": True} if "validation_seen_before" in run.split else {}),
         },
     }
 

@@ -120,7 +120,8 @@ def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
         check_class_names(names, what)
         # Files from before there were other data sets do not name theirs.
         data = json.loads(properties.get("data", json.dumps(FASHION_MNIST)))
-        if type(names) is list and isinstance(data, str) and numbers:
+        objects = all(isinstance(facts[name], dict) for name in ("recipe", "made_by"))
+        if type(names) is list and isinstance(data, str) and numbers and objects:
             return {"data": data, **facts}
     except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         pass

@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fashion_cnn.errors import ModelError
+import onnxruntime
+
+from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.start import IN_THE_BOX
+from fashion_cnn.run.exports import place
+from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import open_model
 
-IN_THE_BOX = "pretrained"
-"""As `Recipe.teacher`: the model that comes in the package."""
+COMPUTED_BY = {"onnxruntime": onnxruntime.__version__}
+"""What a taught run's bits depend on besides."""
 
 
 def open_teacher(
@@ -25,12 +30,18 @@ def open_teacher(
         ModelError: it is missing, not what `export` writes, another file than the recipe says, or
             knows other classes.
     """
-    teacher = open_model(None if recipe.teacher == IN_THE_BOX else Path(recipe.teacher), threads)
+    path = None if recipe.teacher == IN_THE_BOX else Path(recipe.teacher)
+    if path and path.is_dir() and recipe.teacher_sha256:  # that run may have gone on since
+        path = place(Run(path)).model
+    try:
+        teacher = open_model(path, threads)
+    except UsageError as error:
+        raise ModelError(f"there is nobody to learn from: {error}") from None
     if recipe.teacher_sha256 not in ("", teacher.sha256):
         raise ModelError(
             f"{recipe.teacher} is not the model that teacher_sha256 names: its SHA-256 is "
-            f"{teacher.sha256}, not {recipe.teacher_sha256}; bring that one back, or leave "
-            "teacher_sha256 out to learn from this one"
+            f"{teacher.sha256}, not {recipe.teacher_sha256}; bring that one back, or start a run "
+            "that learns from this one"
         )
     if teacher.class_names != tuple(class_names):
         raise ModelError(
@@ -46,5 +57,8 @@ def knows_validation(teacher: OnnxClassifier, recipe: Recipe, data_sha256: objec
     Args: data_sha256: the hashes of the data set's files, as `Run.environment` has them.
     """
     facts = teacher.facts
+    if facts["data_sha256"] != data_sha256:
+        return False
     before = [facts["recipe"].get(name) for name in ("seed", "validation")]
-    return facts["data_sha256"] == data_sha256 and before != [recipe.seed, recipe.validation]
+    seen_before = facts["made_by"].get("validation_seen_before") is True
+    return before != [recipe.seed, recipe.validation] or seen_before
