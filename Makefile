@@ -4,8 +4,6 @@ EPOCHS ?=
 ARGS ?=
 N ?= 100
 BIN := .venv/bin
-# Without --no-compile pip compiles all of 19,000 files, of which no run imports more than a fifth.
-PIP := $(BIN)/pip install --disable-pip-version-check -q --no-compile
 
 .PHONY: help train train-keras data postgresql test check format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
 .DEFAULT_GOAL := help
@@ -15,16 +13,16 @@ help:  ## list the targets
 
 .venv/runtime: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(PIP) -r requirements.txt
-	$(PIP) --no-deps -e .
+	$(BIN)/pip install --disable-pip-version-check -q -r requirements.txt
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps -e .
 	@touch $@
 
 .venv/keras: .venv/runtime requirements-keras.txt
-	$(PIP) -r requirements-keras.txt
+	$(BIN)/pip install --disable-pip-version-check -q -r requirements-keras.txt
 	@touch $@
 
 .venv/dev: .venv/runtime requirements-keras.txt requirements-tune-track.txt requirements-transfer.txt requirements-dev.txt
-	$(PIP) -r requirements-dev.txt
+	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt
 	@touch $@
 
 data: .venv/runtime  ## get and verify Fashion-MNIST
