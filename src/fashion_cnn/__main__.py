@@ -1,5 +1,6 @@
 """`fashion-cnn`, which is `python -m fashion_cnn`."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,8 +16,17 @@ def run(arguments: Sequence[str] | None = None) -> None:
             raise
         print(f"this needs {error.name}: pip install -r requirements.txt", file=sys.stderr)
         sys.exit(2)
+    from fashion_cnn.run import launch
+
     signal.signal(signal.SIGINT, raising)
-    sys.exit(main(arguments))
+    code = main(arguments)
+    if launch.ranks() > 1:
+        # A thread of Gloo's that still wants the interpreter while it is being taken down aborts
+        # the process (pytorch/pytorch, pull request 179291), after all is written.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run_script(about: str | None, command: list[str], output: str) -> None:
