@@ -266,6 +266,22 @@ def test_the_findings_are_those_of_the_record() -> None:
         assert f"{mean:+.2f} points (95 % interval {low:+.2f} to {high:+.2f})" in text
 
 
+def test_the_value_of_a_teacher_is_that_of_the_record() -> None:
+    record = json.loads((REPOSITORY / "docs/results/distilled/study.json").read_text())
+    assert_same_recipes(record, open_study("distilled"))
+    alone, taught = (
+        [100 * row["accuracy"] for row in record["runs"] if row["variant"] == variant]
+        for variant in ("labels alone", "taught")
+    )
+    text = " ".join(README.split())
+    for values in (alone, taught):
+        assert f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f} %" in text
+    mean, low, high = student_interval(differences(record, "taught"))
+    assert (
+        f"(n=3, paired difference {mean:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f};"
+    ) in text
+
+
 def test_the_value_of_transfer_is_that_of_the_record() -> None:
     record = json.loads((REPOSITORY / "docs/results/transfer/study.json").read_text())
     study = open_study("transfer")
