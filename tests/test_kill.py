@@ -50,7 +50,7 @@ def kill_and_resume(data: Path, base: Path, kills: int, seed: int) -> int:
         for _ in range(draw.randint(1, 5)):
             begun, events = (run / "recipe.json").exists(), len(Run(run).events())
             process = start(data, run, *(["--resume"] if begun else RECIPE))
-            # Start-up is long; most kills are to hit what comes after it.
+            # Most kills are to hit what comes after start-up.
             place = draw.random()
             while place > 0.2 and process.is_alive() and len(Run(run).events()) == events:
                 time.sleep(0.01)

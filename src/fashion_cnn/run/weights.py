@@ -1,6 +1,7 @@
 """Weights of before, from which a training starts: read whole, hashed, and only then parsed."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,13 @@ def has_seen_validation(recipe: Recipe, data: Any) -> bool:
     before = next((run for place in (start, *start.parents) if (run := Run(place)).exists()), None)
     if before is None or before.environment.get("data_sha256") != data:
         return False
-    parts = [(one.seed, one.validation) for one in (before.recipe, recipe)]
-    return parts[0] != parts[1] or before.split.get("validation_seen_before") is True
+    seen = divides_otherwise(recipe, before.recipe.to_dict())
+    return seen or before.split.get("validation_seen_before") is True
+
+
+def divides_otherwise(recipe: Recipe, before: Mapping[str, Any]) -> bool:
+    """Whether an earlier recipe, by its fields, trains on some of what this one validates on."""
+    return any(before.get(name) != getattr(recipe, name) for name in ("seed", "validation"))
 
 
 def check_apart(recipe: Recipe, run: Run) -> None:

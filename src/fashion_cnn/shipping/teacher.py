@@ -10,6 +10,7 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.recipes.start import IN_THE_BOX
 from fashion_cnn.run.exports import place
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.weights import divides_otherwise
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import open_model
 
@@ -59,6 +60,5 @@ def knows_validation(teacher: OnnxClassifier, recipe: Recipe, data_sha256: objec
     facts = teacher.facts
     if facts["data_sha256"] != data_sha256:
         return False
-    before = [facts["recipe"].get(name) for name in ("seed", "validation")]
-    seen_before = facts["made_by"].get("validation_seen_before") is True
-    return before != [recipe.seed, recipe.validation] or seen_before
+    seen = divides_otherwise(recipe, facts["recipe"])
+    return seen or facts["made_by"].get("validation_seen_before") is True
