@@ -20,6 +20,7 @@ _TROUSER, _DRESS = "Trouser", "Dress"
 _SHOES = ("Sandal", "Sneaker", "Ankle boot")
 _TILT = 15.0  # degrees, of anything
 _SHOE_TILT = 75.0  # degrees: shoes lie about in pairs
+_ASIDE, _ABOVE = 0.3, 0.3  # shares of shoes made into pairs seen from the side, from above
 _SHEAR = 0.15
 _NARROWEST, _WIDEST = math.log(0.8), math.log(1.6)  # clothes laid flat are wider than worn ones
 _SMALLEST, _LARGEST = 0.85, 1.02  # of the longest edge that a garment should fill
@@ -47,14 +48,17 @@ def photo_like(
     chosen = random.random(count) < share
     label = labels if labels.ndim == 1 else labels.argmax(1)
     shoes = np.isin(label.cpu().numpy(), _places(class_names, _SHOES))
-    bright = _paired(images[:, None].float(), shoes & (random.random(count) < 0.5), random)
+    bright, view = images[:, None].float(), random.random(count)
+    above = _from_above(bright, random)
+    bright = _paired(bright, shoes & (view < _ASIDE), random)
+    bright = torch.where(_column(images, shoes & (view > 1 - _ABOVE), torch.bool), above, bright)
     mask = _closed((bright > 0).float())
     grid = _bent_grid(mask, random)
     bright = F.grid_sample(bright, grid, align_corners=False)
     mask = F.grid_sample(mask, grid, align_corners=False)
 
     def draw(low: float, high: float) -> Tensor:
-        return _to(images, random.uniform(low, high, (count, 1, 1, 1)))
+        return _column(images, random.uniform(low, high, count))
 
     gamma, gain, least = draw(0.6, 1.6), draw(0.4, 1.0), draw(0, 90)
     bright = (255 - least) * (bright / 255) ** gamma * gain + least
@@ -112,7 +116,7 @@ def outliers(
     whole = images[_to(images, source, torch.int64)][:, None].float()
     parts = F.grid_sample(whole, grid, align_corners=False)
     blobs = _blobs(images, random)
-    parts = torch.where(_to(images, kind > 0.85, torch.bool)[:, None, None, None], blobs, parts)
+    parts = torch.where(_column(images, kind > 0.85, torch.bool), blobs, parts)
     picked = _to(images, chosen, torch.bool)
     mixed = torch.where(picked[:, None, None], parts[:, 0].round().to(torch.uint8), images)
     return mixed, torch.where(
@@ -139,7 +143,45 @@ def _paired(images: Tensor, chosen: NDArray[np.bool_], random: np.random.Generat
         grid = F.affine_grid(theta, [count, 1, 28, 28], align_corners=False)
         pair.append(F.grid_sample(images, grid, align_corners=False))
     both = torch.maximum(*pair)
-    return torch.where(_to(images, chosen, torch.bool)[:, None, None, None], both, images)
+    return torch.where(_column(images, chosen, torch.bool), both, images)
+
+
+def _from_above(images: Tensor, random: np.random.Generator) -> Tensor:
+    """Draw a pair of shoes as they look from above, in the greys of each image: (N, 1, 28, 28).
+
+    Two tapered ovals side by side, most with the opening for the foot, upright or turned. The data
+    set shows shoes from the side alone, and people photograph pairs standing on the floor.
+    """
+    count = len(images)
+
+    def draw(low: float, high: float) -> Tensor:
+        return _column(images, random.uniform(low, high, count))
+
+    def toss(share: float) -> Tensor:
+        return _column(images, random.random(count) < share)
+
+    angle = torch.deg2rad(torch.where(toss(0.5) > 0, draw(-15, 15), draw(-80, 80)))
+    steps = torch.linspace(-1, 1, 28, device=images.device)
+    across = steps * torch.cos(angle) + steps[:, None] * torch.sin(angle)
+    along = steps[:, None] * torch.cos(angle) - steps * torch.sin(angle)
+    size, half, apart = draw(0.75, 1.0), draw(0.2, 0.38), draw(0.85, 1.15)
+    taper, roundness, splay, ahead = draw(-0.3, 0.3), draw(2, 3), draw(-0.08, 0.08), draw(-0.1, 0.1)
+    place, length, width = draw(0.2, 0.5), draw(0.2, 0.55), draw(0.4, 0.85)
+    depth = draw(-1, 1) * toss(0.8)
+    shown = images > 0
+    mean = images.sum((2, 3), keepdim=True) / shown.sum((2, 3), keepdim=True).clamp(min=1)
+    pair = torch.zeros_like(images)
+    for side in (-1, 1):
+        v = (along - side * ahead) / size
+        u = (across - side * (half * apart + splay * v)) / size / half / (1 + taper * v)
+        oval = v.abs() ** roundness + u.abs() ** roundness < 1
+        # The image lies along the shoe: its greys, with a little of their pattern.
+        grid = torch.cat([v, 0.4 * side * u], dim=1).permute(0, 2, 3, 1)
+        grey = F.grid_sample(images, grid, align_corners=False)
+        grey = mean + 0.4 * (grey - mean) * (grey > 0)
+        opening = ((v - place * taper.sign()) / length) ** 2 + (u / width) ** 2 < 1
+        pair = torch.maximum(pair, oval * (grey * (1 + depth * opening)).clamp(20, 255))
+    return pair
 
 
 def _bent_grid(mask: Tensor, random: np.random.Generator) -> Tensor:
@@ -186,7 +228,7 @@ def _blobs(images: Tensor, random: np.random.Generator) -> Tensor:
     steps = torch.linspace(-1, 1, 28, device=images.device)
     radii = _to(images, random.uniform(0.6, 1.0, (2, count, 1, 1, 1)))
     inside = 1 - (steps[:, None] / radii[0]) ** 2 - (steps / radii[1]) ** 2
-    light = _to(images, random.uniform(60, 230, (count, 1, 1, 1)))
+    light = _column(images, random.uniform(60, 230, count))
     light = (light * (1 + 0.3 * _field(images, random, 6))).clamp(1, 255)
     return light * (inside + 0.3 * _field(images, random, 5) > 0)
 
@@ -195,6 +237,11 @@ def _closed(mask: Tensor) -> Tensor:
     """Fill gaps of up to two pixels: (N, 1, 28, 28)."""
     wider = F.max_pool2d(mask, 3, stride=1, padding=1)
     return torch.maximum(mask, -F.max_pool2d(-wider, 3, stride=1, padding=1))
+
+
+def _column(like: Tensor, array: NDArray[np.generic], dtype: torch.dtype = torch.float32) -> Tensor:
+    """A number for each image, (N,) to (N, 1, 1, 1)."""
+    return _to(like, array[:, None, None, None], dtype)
 
 
 def _to(like: Tensor, array: NDArray[np.generic], dtype: torch.dtype = torch.float32) -> Tensor:
