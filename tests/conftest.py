@@ -69,6 +69,12 @@ def few_data(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs get no plots: they take longer than a small training, and most tests do not look."""
+    monkeypatch.setattr("fashion_cnn.reporting.plots.draw_run", lambda run, metrics: None)
+
+
 @pytest.fixture(scope="module")  # while playwright lives, asyncio.run is refused
 def chromium() -> "Iterator[Browser]":
     """A headless browser: Debian's or whichever is installed, driven by playwright."""

@@ -19,18 +19,20 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import launch
 from fashion_cnn.run.folder import Run
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch, real_data) -> Path:
-    """An empty working folder; the data set by the environment variable."""
+def elsewhere(tmp_path, monkeypatch, few_data) -> Path:
+    """An empty working folder; some of the data set by the environment variable."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     return tmp_path
 
 
 @pytest.fixture
-def few(monkeypatch, few_data) -> None:
-    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
+def all_of_it(elsewhere, monkeypatch, real_data) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
 
 
 def fails(capsys, code: int, *arguments: str) -> str:
@@ -62,8 +64,8 @@ def fails(capsys, code: int, *arguments: str) -> str:
         ("train --class-weights 1,2", "class_weights has 2 numbers; the data set has 10 classes"),
         ("train --flip --augment-classes 1.5", "not a list of whole numbers"),
         ("train --augment-classes 0,6", "nothing to apply to them"),
-        ("train --batch-size 60000", "batch_size is 60000, more than the 54000 images"),
-        ("train --train-images 54001", "ask for at most 54000"),
+        ("train --batch-size 60000", "batch_size is 60000, more than the 2160 images"),
+        ("train --train-images 2161", "ask for at most 2160"),
         ("train --device cuda", "device 'cuda' is not there; this machine has: cpu"),
         ("train --framework tensorflow", "'tensorflow' is not one of"),
         ("train --framework keras --device cuda", "device 'cuda' is not there; Keras on tensor"),
@@ -133,7 +135,6 @@ def test_resuming_nothing_is_code_6(capsys, elsewhere) -> None:
 TINY = ("--epochs", "1", "--train-images", "200")
 
 
-@pytest.mark.usefixtures("few")
 def test_the_life_of_a_run_folder(capsys, elsewhere) -> None:
     assert main(["train", *TINY]) == 0
     before = {p: p.read_bytes() for p in (elsewhere / "runs/baseline").rglob("*") if p.is_file()}
@@ -181,7 +182,6 @@ def test_a_damaged_recipe_is_named(capsys, elsewhere) -> None:
     assert "the recipe lacks" in fails(capsys, 2, "train", "--resume", "--output", "r")
 
 
-@pytest.mark.usefixtures("few")
 def test_a_diverged_run_is_code_5(capsys) -> None:
     words = fails(capsys, 5, "train", "--train-images", "200", "--lr", "1e30")
     assert "diverged at step" in words
@@ -225,7 +225,6 @@ def finished(tmp_path_factory, few_data) -> Path:
     return folder
 
 
-@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_altered_files_are_named_or_written_anew(capsys, elsewhere, finished, name: str) -> None:
     """Never a traceback; what the run is made of is an error, what can be derived is repaired."""
@@ -247,7 +246,6 @@ def test_altered_files_are_named_or_written_anew(capsys, elsewhere, finished, na
                 )
 
 
-@pytest.mark.usefixtures("few")
 def test_evaluate_refuses_a_recipe_of_another_split(capsys, elsewhere, finished) -> None:
     """Another seed would make training images of some validation images."""
     run = elsewhere / "run"
@@ -257,7 +255,6 @@ def test_evaluate_refuses_a_recipe_of_another_split(capsys, elsewhere, finished)
     assert "of another recipe, seed or data set" in fails(capsys, 6, "evaluate", str(run))
 
 
-@pytest.mark.usefixtures("few")
 def test_a_copy_without_links_still_serves(elsewhere, finished) -> None:
     run = elsewhere / "run"
     shutil.copytree(finished, run)  # follows the links
@@ -265,7 +262,6 @@ def test_a_copy_without_links_still_serves(elsewhere, finished) -> None:
     assert (run / "checkpoints/best").is_symlink()
 
 
-@pytest.mark.usefixtures("few")
 def test_links_that_a_kill_left_stale_are_set_again(elsewhere, finished) -> None:
     run = elsewhere / "run"
     shutil.copytree(finished, run, symlinks=True)
@@ -289,7 +285,6 @@ def test_somebody_elses_results_are_not_replaced(capsys, elsewhere) -> None:
     assert not (elsewhere / "results/.lock").exists()
 
 
-@pytest.mark.usefixtures("few")
 def test_a_start_that_was_killed_makes_room_for_the_next(elsewhere, finished) -> None:
     run = elsewhere / "run"
     (run / "checkpoints/.step-00000000.tmp").mkdir(parents=True)
@@ -354,7 +349,6 @@ def test_doctor_reports_and_never_fails(capsys, monkeypatch) -> None:
     assert "does not work" not in out
 
 
-@pytest.mark.usefixtures("few")
 def test_a_recipe_file_repeats_the_run(capsys, elsewhere) -> None:
     assert main(["train", *TINY, "--lr", "0.003", "--seed", "4", "--name", "first"]) == 0
     words = ["runs/first/recipe.json", "--threads", "1", "--name", "second"]
@@ -365,7 +359,6 @@ def test_a_recipe_file_repeats_the_run(capsys, elsewhere) -> None:
     assert "cannot be read" in fails(capsys, 2, "train", "nowhere/recipe.json")
 
 
-@pytest.mark.usefixtures("few")
 def test_going_on_with_another_recipe_says_so(capsys, elsewhere) -> None:
     assert main(["train", *TINY, "--name", "mine"]) == 0
     capsys.readouterr()
@@ -380,13 +373,13 @@ def test_a_rank_alone_is_the_first(monkeypatch) -> None:
     assert launch.rank() == 1
 
 
+@pytest.mark.usefixtures("all_of_it")
 def test_verify_and_get_find_what_is_there(capsys, real_data) -> None:
     assert main(["data", "verify"]) == 0
     assert main(["data", "get"]) == 0
     assert str(real_data) in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("few")
 def test_every_value_is_printed_with_its_origin(capsys) -> None:
     assert main(["train", *TINY]) == 0
     err = capsys.readouterr().err
@@ -400,6 +393,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.usefixtures("all_of_it")
 def test_the_benchmark_measures(capsys, elsewhere) -> None:
     arguments = ["benchmark", "train", "--rounds", "1", "--images", "320", "--json", "b.json"]
     assert main(arguments) == 0
@@ -421,6 +415,7 @@ def test_the_benchmark_measures(capsys, elsewhere) -> None:
         assert line in out
 
 
+@pytest.mark.usefixtures("all_of_it")
 def test_the_benchmark_says_that_keras_is_missing(capsys, elsewhere, monkeypatch) -> None:
     from fashion_cnn.benchmark import training
 
@@ -435,6 +430,7 @@ def test_the_benchmark_says_that_keras_is_missing(capsys, elsewhere, monkeypatch
     assert "Keras" not in out
 
 
+@pytest.mark.usefixtures("all_of_it")
 def test_the_overhead_is_measured(capsys, elsewhere, monkeypatch) -> None:
     from fashion_cnn.benchmark import overhead
 
