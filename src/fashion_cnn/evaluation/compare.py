@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.metrics import Z95, wilson_interval
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.answers import read_metrics
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 
@@ -63,7 +64,11 @@ class Group:
         """95 % interval: Student's of the mean over the seeds, Wilson's of a single run."""
         if self.deviation is None:
             return accuracy_interval(self.predictions[0])
-        reach = _student(len(self.accuracies) - 1) * self.deviation / len(self.accuracies) ** 0.5
+        reach = (
+            student_quantile(len(self.accuracies) - 1)
+            * self.deviation
+            / len(self.accuracies) ** 0.5
+        )
         return self.mean - reach, self.mean + reach
 
 
@@ -197,9 +202,7 @@ def paired_interval(gained: int, lost: int, n: int) -> Interval:
 
 
 def _standing(run: Run) -> dict[str, Any]:
-    metrics = run.metrics
-    if metrics is None:
-        raise UsageError(f"{run.path} was not evaluated yet; call: fashion-cnn evaluate {run.path}")
+    metrics = read_metrics(run)
     try:
         return {
             "split": metrics["reports_speak_on"],
@@ -272,11 +275,11 @@ def _difference(first: Group, second: Group) -> Difference:
     common = sorted(first.runs.keys() & second.runs.keys())
     if len(common) > 1 and len(common) == len(first.runs) == len(second.runs):
         pairs = np.array(second.accuracies) - np.array(first.accuracies)
-        reach = _student(len(pairs) - 1) * float(pairs.std(ddof=1)) / len(pairs) ** 0.5
+        reach = student_quantile(len(pairs) - 1) * float(pairs.std(ddof=1)) / len(pairs) ** 0.5
         method = f"Student's, {len(pairs)} pairs of one seed"
     else:
         error, freedom = _welch(first, second)
-        reach, method = _student(freedom) * error, "Welch's, over the seeds"
+        reach, method = student_quantile(freedom) * error, "Welch's, over the seeds"
     return Difference(accuracy, (accuracy - reach, accuracy + reach), method, recalls, None, None)
 
 
@@ -293,7 +296,8 @@ def _welch(first: Group, second: Group) -> tuple[float, float]:
     return math.sqrt(v + w), freedom
 
 
-def _student(freedom: float) -> float:
+def student_quantile(freedom: float) -> float:
+    """How many standard errors Student's two-sided 95 % interval reaches to each side."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 0.975))

@@ -26,6 +26,7 @@ from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
 from fashion_cnn.reporting.curves import calibration_charts, learning_charts
 from fashion_cnn.reporting.summary import explain_recipe, reproduce
+from fashion_cnn.run.answers import read_metrics
 from fashion_cnn.run.dataset import check_same_data
 from fashion_cnn.run.files import write_atomically
 from fashion_cnn.run.folder import Run
@@ -86,9 +87,7 @@ def report(
         UsageError: the run was not evaluated, or its files were altered beyond use.
         DataError: the data set is missing or is not what it should be.
     """
-    metrics = run.metrics
-    if metrics is None:
-        raise UsageError(f"{run.path} was not evaluated yet; call: fashion-cnn evaluate {run.path}")
+    metrics = read_metrics(run)
     directory = find_data(Path(data_dir) if data_dir else None)
     if directory is None:
         raise nowhere()

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scipy.stats import t as student
+from fashion_cnn.evaluation.compare import student_quantile
 
 CONFUSED = ("T-shirt/top", "Pullover", "Coat", "Shirt")
 """The classes that are taken for each other: README, part (c)."""
@@ -90,7 +90,7 @@ def student_interval(values: Sequence[float]) -> tuple[float, float, float]:
     if len(values) < 2:
         return mean, mean, mean
     error = statistics.stdev(values) / len(values) ** 0.5
-    reach = float(student.ppf(0.975, len(values) - 1)) * error
+    reach = student_quantile(len(values) - 1) * error
     return mean, mean - reach, mean + reach
 
 

@@ -1,8 +1,17 @@
 """What a run answered on the test set, read from its folder: the test set itself stays closed."""
 
+from typing import Any
+
 from fashion_cnn.errors import UsageError
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions, read_predictions
+
+
+def read_metrics(run: Run) -> dict[str, Any]:
+    """What `metrics.json` holds; raises `UsageError` if the run was not evaluated yet."""
+    if run.metrics is None:
+        raise UsageError(f"{run.path} was not evaluated yet; run: fashion-cnn evaluate {run.path}")
+    return run.metrics
 
 
 def read_test_answers(run: Run) -> Predictions:
@@ -11,9 +20,7 @@ def read_test_answers(run: Run) -> Predictions:
     Raises:
         UsageError: the run was not evaluated on the test set, or its files were altered.
     """
-    path, metrics = run.path / "predictions.csv", run.metrics
-    if not metrics:
-        raise UsageError(f"{run.path} was not evaluated yet; run: fashion-cnn evaluate {run.path}")
+    path, metrics = run.path / "predictions.csv", read_metrics(run)
     try:
         sealed = metrics["reports_speak_on"] != "test"
         wanted = None if sealed else metrics[metrics["reports_speak_of"]]["test"]["accuracy"]
