@@ -1,6 +1,6 @@
 """How well a model answers for photos: real ones, imitated ones, and pictures of no clothes.
 
-    python bench/photos.py --model RUN_OR_ONNX [--photos DIR] [--test] [--output FILE]
+    python bench/photos.py [--model RUN_OR_ONNX] [--photos DIR] [--test] [--output FILE]
 
 DIR holds a folder of pictures for each of dress, longsleeve, outwear, pants, shirt, shoes and
 t-shirt, which map onto classes of the data set, and of hat, shorts and skirt, which do not. Half of
@@ -14,7 +14,8 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,16 @@ from pictures import CONDITIONS, STRANGE, photographs, strange_pictures
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import find_data, load_test, load_training
-from fashion_cnn.data.photo import read_photo
+from fashion_cnn.data.photo import Photo, read_photo
 from fashion_cnn.data.split import Split, divide, stratified_sample
 from fashion_cnn.errors import ImageError
 from fashion_cnn.evaluation.outliers import auroc, outlier_score, outlier_threshold
+from fashion_cnn.on_torch.classifier import open_classifier
+from fashion_cnn.on_torch.imitate import as_photos
+from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.predict import FOR_PHOTOS, PRETRAINED
 
 RIGHT = {
     "dress": (3,),
@@ -47,32 +53,78 @@ def half_of(path: Path) -> str:
     return ("tuning", "held_out")[hashlib.sha256(path.name.encode()).digest()[0] % 2]
 
 
-def see(files: Iterable[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """What a model sees of each file, (N, 28, 28), and which could be read, (N,)."""
-    seen, readable = [], []
-    for data in files:
-        try:
-            seen.append(read_photo(data).seen)
-            readable.append(True)
-        except ImageError:
-            seen.append(np.zeros((28, 28), np.uint8))
-            readable.append(False)
-    return np.stack(seen), np.array(readable)
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What was said of N pictures.
+
+    Attributes:
+        classes: int64 (N,), the most probable one.
+        strangeness: float64 (N,), how far the outlier score is above what is warned of.
+        readable: bool (N,), whether there was anything to look at.
+    """
+
+    classes: NDArray[np.int64]
+    strangeness: NDArray[np.float64]
+    readable: NDArray[np.bool_]
 
 
-def open_model(path: Path) -> tuple[Classifier, Run | None]:
-    """Open an exported model, or a run with its framework."""
-    if path.suffix == ".onnx":
-        from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+class Models:
+    """A model, or two: the second answers for what was cut out of uneven ground."""
 
-        return OnnxClassifier.open(path), None
-    from fashion_cnn.on_torch.classifier import open_classifier
+    def __init__(self, models: Sequence[Classifier], ordinary: NDArray[np.uint8]) -> None:
+        """Take models, and images (N, 28, 28) of which 95 % are nothing to warn of.
 
+        An exported model knows by itself what to warn of.
+        """
+        self._models = models[0], models[-1]
+        self._thresholds = [
+            model.facts["outlier"]["threshold"]
+            if isinstance(model, OnnxClassifier)
+            else outlier_threshold(outlier_score(model.logits(ordinary)))
+            for model in self._models
+        ]
+
+    def look(self, images: NDArray[np.uint8], second: NDArray[np.bool_] | None = None) -> Answers:
+        """Answer for prepared images (N, 28, 28), for some of them by the second model."""
+        second = np.zeros(len(images), bool) if second is None else second
+        classes, strangeness = np.empty(len(images), np.int64), np.empty(len(images))
+        for which, (model, threshold) in enumerate(
+            zip(self._models, self._thresholds, strict=True)
+        ):
+            logits = model.logits(images[second == which])
+            classes[second == which] = logits.argmax(1)
+            strangeness[second == which] = outlier_score(logits) - threshold
+        return Answers(classes, strangeness, np.ones(len(images), bool))
+
+    def read(self, files: Iterable[bytes]) -> Answers:
+        """Answer for picture files; what cannot be read counts as black."""
+        seen, uneven, readable = [], [], []
+        for data in files:
+            try:
+                photo = read_photo(data)
+                readable.append(True)
+            except ImageError:
+                photo = Photo(np.zeros((28, 28), np.uint8))
+                readable.append(False)
+            seen.append(photo.seen)
+            uneven.append(not photo.plain)
+        return replace(self.look(np.stack(seen), np.array(uneven)), readable=np.array(readable))
+
+
+def open_models(path: Path | None) -> tuple[list[Classifier], Recipe, Run | None]:
+    """Open an exported model, a run with its framework, or for None those in the package.
+
+    Returns:
+        The models, the recipe of the first, and the run if it is one.
+    """
+    if path is None or path.suffix == ".onnx":
+        models = [OnnxClassifier.open(p) for p in ([path] if path else [PRETRAINED, FOR_PHOTOS])]
+        return [*models], Recipe.from_dict(models[0].facts["recipe"]), None
     run = Run.open(path)
-    return open_classifier(run), run
+    return [open_classifier(run)], run.recipe, run
 
 
-def real_photos(model: Classifier, folder: Path, threshold: float, limit: int) -> dict[str, Any]:
+def real_photos(models: Models, folder: Path, limit: int) -> dict[str, Any]:
     """Accuracy a class and AUROC on the photos of a folder, for each half."""
     result: dict[str, Any] = {}
     for half in ("tuning", "held_out"):
@@ -81,71 +133,64 @@ def real_photos(model: Classifier, folder: Path, threshold: float, limit: int) -
         for name in (*RIGHT, *NONE):
             paths = sorted(p for p in (folder / name).iterdir() if half_of(p) == half)
             paths = paths[:: max(1, len(paths) // limit)] if limit else paths
-            images, _ = see(path.read_bytes() for path in paths)
-            logits = model.logits(images)
-            scores[name], count = outlier_score(logits), count + len(paths)
+            answers = models.read(path.read_bytes() for path in paths)
+            scores[name], count = answers.strangeness, count + len(paths)
             if name in RIGHT:
                 right[name] = {
                     "n": len(paths),
-                    "accuracy": float(np.isin(logits.argmax(1), RIGHT[name]).mean()),
-                    "warned": float((scores[name] > threshold).mean()),
+                    "accuracy": float(np.isin(answers.classes, RIGHT[name]).mean()),
+                    "warned": float((scores[name] > 0).mean()),
                 }
         known = np.concatenate([scores[name] for name in RIGHT])
+        none = np.concatenate([scores[name] for name in NONE])
         result[half] = {
             "macro_accuracy": float(np.mean([row["accuracy"] for row in right.values()])),
             "classes": right,
             "none_of_them": {
-                "auroc": auroc(known, np.concatenate([scores[name] for name in NONE])),
+                "auroc": auroc(known, none),
                 **{name: auroc(known, scores[name]) for name in NONE},
-                "warned": float(
-                    np.mean(np.concatenate([scores[name] for name in NONE]) > threshold)
-                ),
+                "warned": float((none > 0).mean()),
             },
             "milliseconds_a_photo": 1000 * (time.perf_counter() - began) / count,
         }
     return result
 
 
-def imitated(model: Classifier, split: Split) -> dict[str, Any]:
+def imitated(models: Models, split: Split) -> dict[str, Any]:
     """Accuracy on images of the data set, and on photos made of them."""
-    clean = float((model.logits(split.images).argmax(1) == split.labels).mean())
+    clean = float((models.look(split.images).classes == split.labels).mean())
     rows = {}
     for condition in CONDITIONS:
-        images, readable = see(photographs(condition, split.images))
-        accuracy = float((model.logits(images).argmax(1) == split.labels).mean())
+        answers = models.read(photographs(condition, split.images))
+        accuracy = float((answers.classes == split.labels).mean())
         rows[condition] = {
             "accuracy": accuracy,
             "points_lost": 100 * (clean - accuracy),
-            "unreadable": int((~readable).sum()),
+            "unreadable": int((~answers.readable).sum()),
         }
     return {"n": len(split), "clean": clean, "conditions": rows}
 
 
-def strange(model: Classifier, ordinary: NDArray[np.float64], count: int) -> dict[str, Any]:
+def strange(models: Models, ordinary: NDArray[np.uint8], count: int) -> dict[str, Any]:
     """AUROC against the data set and share warned, for pictures of no clothes."""
-    threshold = outlier_threshold(ordinary)
+    usual = models.look(ordinary).strangeness
     rows, every = {}, []
     for kind in STRANGE:
-        images, readable = see(strange_pictures(kind, count))
-        scores = outlier_score(model.logits(images))
-        scores[~readable] = np.inf  # refused, which is a warning
+        answers = models.read(strange_pictures(kind, count))
+        scores = np.where(answers.readable, answers.strangeness, np.inf)  # refused: warned of
         every.append(scores)
-        rows[kind] = {
-            "auroc": auroc(ordinary, scores),
-            "warned": float((scores > threshold).mean()),
-        }
+        rows[kind] = {"auroc": auroc(usual, scores), "warned": float((scores > 0).mean())}
     together = np.concatenate(every)
-    rows["all"] = {
-        "auroc": auroc(ordinary, together),
-        "warned": float((together > threshold).mean()),
-    }
-    return {"n_of_each": count, "threshold": threshold, "kinds": rows}
+    rows["all"] = {"auroc": auroc(usual, together), "warned": float((together > 0).mean())}
+    return {"n_of_each": count, "kinds": rows}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True, help="a run folder or an ONNX file")
+    parser.add_argument(
+        "--model", type=Path, help="a run folder or an ONNX file  [the two in the package]"
+    )
     parser.add_argument("--photos", type=Path, help="a folder of photos, a folder a class")
     parser.add_argument("--test", action="store_true", help="imitate photos of test images")
     parser.add_argument("--images", type=int, default=1000, help="how many to imitate photos of")
@@ -154,14 +199,13 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, help="also write the record here")
     options = parser.parse_args()
-    model, run = open_model(options.model)
+    classifiers, recipe, run = open_models(options.model)
     directory = find_data()
     if directory is None:
         sys.exit("the data set is missing: fashion-cnn data get")
-    # A run's own validation images; of a model of unknown origin nothing better is known.
-    share, seed = (run.recipe.validation, run.recipe.seed) if run else (1 / 60, 0)
-    held_out = divide(load_training(directory), validation=share, seed=seed).validation
-    ordinary = outlier_score(model.logits(held_out.images))
+    training = load_training(directory)
+    held_out = divide(training, validation=recipe.validation, seed=recipe.seed).validation
+    models = Models(classifiers, as_photos(held_out) if recipe.photo else held_out.images)
     split = held_out
     if options.test:
         if run:
@@ -170,14 +214,14 @@ def main() -> None:
     if options.images < len(split):
         split = split.select(stratified_sample(split.labels, options.images, 0, "bench"))
     record: dict[str, Any] = {
-        "model": run.recipe.to_dict() if run else options.model.name,
+        "model": recipe.to_dict(),
+        "and_for_photos": len(classifiers) > 1,
         "imitated_of": "test" if options.test else "validation",
-        "imitated": imitated(model, split),
-        "strange": strange(model, ordinary, 200),
+        "imitated": imitated(models, split),
+        "strange": strange(models, held_out.images, 200),
     }
     if options.photos:
-        threshold = outlier_threshold(ordinary)
-        record["real_photos"] = real_photos(model, options.photos, threshold, options.limit)
+        record["real_photos"] = real_photos(models, options.photos, options.limit)
     text = json.dumps(record, indent=2) + "\n"
     if options.output:
         options.output.write_text(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.shipping.address import Address
-from fashion_cnn.shipping.predict import Predictor, open_model
+from fashion_cnn.shipping.predict import open_predictor
 from fashion_cnn.shipping.serve import PAGE, build_server
 
 SAMPLES = sorted((PAGE / "samples").iterdir())
@@ -20,7 +20,7 @@ BOOT = SAMPLES[9].read_bytes()
 def running(model: Path | None = None, **address: Any) -> Iterator[int]:
     """A server in a thread of this process, of the model in the box or another; gives its port."""
     server, listening = build_server(
-        Predictor(open_model(model, threads=1)), Address(port=0, **address), workers=1
+        open_predictor(model, threads=1), Address(port=0, **address), workers=1
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

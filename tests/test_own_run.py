@@ -19,7 +19,7 @@ from fashion_cnn.reporting.summary import reproduce
 from fashion_cnn.run.dataset import check_same_data, class_names_of
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
-from fashion_cnn.shipping.predict import Predictor, open_model, pretrained_model
+from fashion_cnn.shipping.predict import PRETRAINED, Predictor, open_model
 from fashion_cnn.shipping.serve import Desk
 from finished import finished_run
 from serving import call, running
@@ -127,7 +127,7 @@ def test_a_server_of_its_model_is_ready(run: Run) -> None:
     assert model.class_names == CLASSES
     desk = Desk(Predictor(model), 1)
     desk.check()
-    assert OnnxClassifier.open(pretrained_model(), 1).facts["data"] == "Fashion-MNIST"
+    assert OnnxClassifier.open(PRETRAINED, 1).facts["data"] == "Fashion-MNIST"
 
 
 def test_the_page_speaks_of_its_model(run: Run, chromium: "Browser", tmp_path) -> None:

@@ -20,10 +20,12 @@ from fashion_cnn.errors import ModelError
 from fashion_cnn.evaluation.outliers import outlier_score
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import (
+    BOX,
+    FOR_PHOTOS,
     PRETRAINED,
     Predictor,
     open_model,
-    pretrained_model,
+    open_predictor,
 )
 
 
@@ -48,10 +50,11 @@ def answers(capsys, *words: str, code: int = 0) -> list[dict]:
     return json.loads(capsys.readouterr().out)
 
 
-def test_the_model_in_the_box_is_what_its_card_says() -> None:
-    (path,) = PRETRAINED.glob("*.onnx")
+@pytest.mark.parametrize("path", [PRETRAINED, FOR_PHOTOS])
+def test_a_model_in_the_box_is_what_its_card_says(path: Path) -> None:
+    assert {path.suffix for path in BOX.iterdir()} == {".onnx", ".md"}
+    assert sorted(BOX.glob("*.onnx")) == [PRETRAINED, FOR_PHOTOS]
     model, card = OnnxClassifier.open(path), path.with_suffix(".md").read_text()
-    assert path == pretrained_model()
     assert path.stem == model.facts["recipe"]["name"]
     for figure in (model.sha256, f"{model.size:,} bytes", f"{model.facts['recipe']['seed']}"):
         assert figure in card
@@ -138,6 +141,25 @@ def test_table_and_csv(capsys, pictures) -> None:
     assert float(rows[0][rows[0]["label"]]) == float(rows[0]["probability"])
 
 
+def test_uneven_ground_has_a_model_of_its_own(capsys, pictures, images) -> None:
+    large = np.kron(255 - images[0], np.ones((6, 6), np.uint8))
+    ground = np.random.default_rng(0).integers(90, 255, (24, 24, 3), dtype=np.uint8)
+    coloured = np.kron(ground, np.ones((10, 10, 1), np.uint8))
+    coloured[36:204, 36:204][large < 250] = large[large < 250][:, None]
+    Image.fromarray(large).save("plain.png")
+    Image.fromarray(coloured).save("carpet.png")
+    wanted = ["balanced", "balanced", "photo"]
+    found = answers(capsys, "a.png", "plain.png", "carpet.png", "--top-k", "10")
+    assert [one["recipe"] for one in found] == wanted
+    answer = open_predictor().predict(Path("carpet.png").read_bytes())
+    probabilities = OnnxClassifier.open(FOR_PHOTOS).probabilities(answer.seen[np.newaxis])[0]
+    assert dict(answer.classes) == pytest.approx(
+        dict(zip(CLASS_NAMES, probabilities.tolist(), strict=True)), abs=1e-6
+    )
+    mine = answers(capsys, "a.png", "carpet.png", "--model", str(PRETRAINED))
+    assert [one["recipe"] for one in mine] == ["balanced"] * 2, "a chosen model answers for all"
+
+
 def test_what_the_model_saw_is_kept(capsys, pictures, images) -> None:
     assert main(["predict", ".", "--save-seen", "seen/new"]) == 0
     saved = {path.name: np.asarray(Image.open(path)) for path in Path("seen/new").iterdir()}
@@ -178,7 +200,7 @@ def test_strange_pictures_are_warned_about(capsys, pictures, images) -> None:
 
 
 def test_other_models(capsys, pictures, tmp_path) -> None:
-    shutil.copy(pretrained_model(), "mine.onnx")
+    shutil.copy(PRETRAINED, "mine.onnx")
     assert answers(capsys, "a.png", "--model", "mine.onnx") == answers(capsys, "a.png")
     for wrong, code in (("notes.txt", 3), ("gone.onnx", 3), ("deep", 2)):
         assert main(["predict", "a.png", "--model", wrong]) == code

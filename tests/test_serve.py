@@ -18,10 +18,11 @@ from fastapi import HTTPException
 from PIL import Image
 
 from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import ModelError
 from fashion_cnn.shipping import serve
 from fashion_cnn.shipping.address import Address
-from fashion_cnn.shipping.predict import Predictor, open_model
+from fashion_cnn.shipping.predict import Predictor, open_model, open_predictor
 from fashion_cnn.shipping.serve import PAGE, QUEUE, Desk, build_server
 from serving import BOOT, SAMPLES, call, detail, running
 
@@ -49,7 +50,8 @@ def test_a_picture_is_answered(port: int) -> None:
 def test_it_says_what_it_is(port: int) -> None:
     model = json.loads(call(port, path="/v1/model")[2])
     assert model["sha256"] == open_model().sha256
-    assert model["recipe"]["name"] == open_model().facts["recipe"]["name"]
+    assert model["recipe"]["name"] == open_model().facts["recipe"]["name"] == "balanced"
+    assert model["for_photos"]["recipe"]["name"] == "photo"
     assert json.loads(call(port, path="/healthz")[2]) == {"status": "alive"}
     assert json.loads(call(port, path="/readyz")[2]) == {"status": "ready"}
     schema = json.loads(call(port, path="/openapi.json")[2])
@@ -210,7 +212,8 @@ def test_what_does_not_fit_the_queue_is_turned_away() -> None:
         assert release.wait(20)
         return data
 
-    desk = Desk(SimpleNamespace(predict=slow, classifier=predictor.classifier), workers=2)  # type: ignore[arg-type]
+    slowly = SimpleNamespace(predict=slow, classifier=predictor.classifier)
+    desk = Desk(slowly, workers=2)  # type: ignore[arg-type]
 
     async def rush() -> list[Any]:
         calls = [asyncio.ensure_future(desk.predict(bytes([i]))) for i in range(QUEUE + 2 + 10)]
@@ -230,7 +233,18 @@ def test_what_does_not_fit_the_queue_is_turned_away() -> None:
 def test_a_model_that_fails_on_trousers_is_not_served(monkeypatch) -> None:
     monkeypatch.setattr(serve, "_GOLDEN", SAMPLES[8])
     with pytest.raises(ModelError, match="calls a known picture 'Bag', not 'Trouser'"):
-        build_server(Predictor(open_model(threads=1)), Address(port=0))
+        build_server(open_predictor(threads=1), Address(port=0))
+
+
+def test_both_models_must_know_trousers() -> None:
+    predictor = open_predictor(threads=1)
+    wrong = SimpleNamespace(
+        class_names=CLASS_NAMES,
+        logits=lambda images: np.eye(10, dtype=np.float32)[[3] * len(images)],
+    )
+    predictor.__dict__["for_photos"] = SimpleNamespace(classifier=wrong)
+    with pytest.raises(ModelError, match="calls a known picture 'Dress', not 'Trouser'"):
+        build_server(predictor, Address(port=0))
 
 
 def test_the_page_asks_nobody_else() -> None:

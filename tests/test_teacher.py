@@ -17,7 +17,7 @@ from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.on_torch.train import taught
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
-from fashion_cnn.shipping.predict import open_model, pretrained_model
+from fashion_cnn.shipping.predict import PRETRAINED, open_model
 from fashion_cnn.shipping.teacher import knows_validation, open_teacher
 from test_train import SHORT, content, go, timeless
 
@@ -139,7 +139,7 @@ def test_a_run_goes_on_with_its_own_teacher_and_no_other(home, capsys) -> None:
     assert main([*more, "2"]) == 0, "the file is what it was"
     assert len(Run(Path("run")).history) == 2
 
-    shutil.copy(pretrained_model(), "teacher/model.onnx")
+    shutil.copy(PRETRAINED, "teacher/model.onnx")
     assert main([*more, "3"]) == ModelError.exit_code
     assert "is not the model that teacher_sha256 names" in capsys.readouterr().err
     Path("teacher/model.onnx").unlink()

@@ -11,7 +11,7 @@ model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="an exported model  [the one in the package]",
+    help="an exported model  [those in the package]",
 )
 
 reject_option = click.option(
@@ -73,9 +73,9 @@ def predict(
     from fashion_cnn.data.pictures import find_pictures, read_bytes, shown
     from fashion_cnn.errors import ImageError
     from fashion_cnn.shipping import listing
-    from fashion_cnn.shipping.predict import Predictor, open_model
+    from fashion_cnn.shipping.predict import open_predictor
 
-    predictor = Predictor(open_model(model), reject)
+    predictor = open_predictor(model, reject)
     rows: list[listing.Row] = []
     for name in find_pictures(paths):
         try:
@@ -122,7 +122,7 @@ def serve(
     """Serve a page to try the model on, and the same over HTTP: POST /v1/predict."""
     from fashion_cnn.shipping import serve as serving
     from fashion_cnn.shipping.address import Address
-    from fashion_cnn.shipping.predict import Predictor, open_model
+    from fashion_cnn.shipping.predict import open_predictor
 
     address = Address(host, port, token, allow_host)
-    serving.serve(Predictor(open_model(model, threads=1), reject), address, drain)
+    serving.serve(open_predictor(model, reject, threads=1), address, drain)

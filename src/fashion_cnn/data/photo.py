@@ -7,7 +7,7 @@ any background, any polarity.
 """
 
 import atexit
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +41,13 @@ class Photo:
     Attributes:
         seen: uint8 (28, 28), bright on black as in the data set.
         notes: lines for people on what was done or looks wrong; often none.
+        plain: whether it lay on ground of one colour, or came as 28x28 pixels, as the data set's;
+            else GrabCut has cut it out of its surroundings.
     """
 
     seen: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
+    plain: bool = True
 
 
 def read_photo(data: bytes) -> Photo:
@@ -67,7 +70,7 @@ def read_photo(data: bytes) -> Photo:
             ]
         return Photo(pixels, tuple(notes))
     photo = prepare(pixels)
-    return Photo(photo.seen, (*notes, *photo.notes))
+    return replace(photo, notes=(*notes, *photo.notes))
 
 
 def prepare(pixels: NDArray[np.uint8]) -> Photo:
@@ -102,7 +105,7 @@ def prepare(pixels: NDArray[np.uint8]) -> Photo:
     rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     seen = _fit((values * garment)[box], sharpen=plain, width=1 if plain else _WIDTH)
-    return Photo(seen, tuple(notes))
+    return Photo(seen, tuple(notes), plain)
 
 
 def _is_negative(pixels: NDArray[np.uint8]) -> bool:

@@ -4,6 +4,8 @@ No generator lives longer than the call that needs it, so there is no generator 
 a run resumed at step 1,234 draws what it would have drawn had it never stopped.
 """
 
+from __future__ import annotations  # or the ones below import numpy.random, which few need
+
 import functools
 import zlib
 

@@ -15,7 +15,7 @@ _APART = 10.0  # 8-bit levels: further than this from the background's colour is
 _COLOURED = 20.0  # 8-bit levels: the channels of a colour differ by more
 _SMALLEST_PART = 0.2  # of the largest part's area: smaller parts are dirt, labels and hangers
 _ITERATIONS = 3
-_GRABCUT_SIDE = 128  # it takes four times as long at twice the side
+_GRABCUT_SIDE = 192  # it takes four times as long at twice the side
 
 
 def border_colour(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float, float]:

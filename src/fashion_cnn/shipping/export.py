@@ -14,7 +14,7 @@ from fashion_cnn.data.fashion_mnist import FASHION_MNIST, load_test, load_test_i
 from fashion_cnn.data.split import divide, stratified_sample
 from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
-from fashion_cnn.evaluation.outliers import NOT_WARNED, outlier_score, outlier_threshold
+from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
 from fashion_cnn.frameworks import Hardware, hardware_as_before
 from fashion_cnn.run import exports
 from fashion_cnn.run.dataset import check_same_data, class_names_of
@@ -66,8 +66,10 @@ def export(
         train_images=run.recipe.train_images,
         seed=run.recipe.seed,
     )
-    images = load_test_images(directory)
-    data, report = write_model(run, reference, images, parts.validation.images)
+    images, ordinary = load_test_images(directory), parts.validation.images
+    if run.recipe.photo:  # it is for photos, so what they look like is nothing to warn of
+        ordinary = hardware.room("imitate").as_photos(parts.validation)
+    data, report = write_model(run, reference, images, ordinary)
     files = {"model": data}
     if int8 and report["parity"]["passed"]:
         from fashion_cnn.shipping.quantise import quantise
@@ -105,7 +107,7 @@ def write_model(
     run: Run,
     reference: Classifier,
     images: NDArray[np.uint8],
-    validation_images: NDArray[np.uint8],
+    ordinary: NDArray[np.uint8],
 ) -> tuple[bytes, dict[str, Any]]:
     """Write a run's answering checkpoint as an ONNX file and compare the two.
 
@@ -113,8 +115,8 @@ def write_model(
         run: evaluated.
         reference: the same checkpoint in the framework that trained it.
         images: (N, 28, 28) uint8 to compare on: the test images, without their labels.
-        validation_images: (M, 28, 28) uint8; from what pictures on there is a warning that they
-            look like nothing in the training set is fitted on them.
+        ordinary: (M, 28, 28) uint8, made of validation images; from what pictures on there is a
+            warning that they look like nothing in the training set is fitted on them.
 
     Returns:
         The file, and what `export.json` holds. Whether it may be used is for `check_parity`.
@@ -124,8 +126,8 @@ def write_model(
         CheckpointError: the checkpoint is missing or damaged.
     """
     checkpoint = run.load_checkpoint(answering_checkpoint(run))
-    scores = outlier_score(reference.logits(validation_images))
-    outlier = {"not_warned": NOT_WARNED, "threshold": outlier_threshold(scores)}
+    threshold = outlier_threshold(outlier_score(reference.logits(ordinary)))
+    outlier = {"score": SCORE, "not_warned": NOT_WARNED, "threshold": threshold}
     facts = {**_facts(run, int(checkpoint.state["step"])), "outlier": outlier}
     calibration = Calibration.from_dict(facts["calibration"])
     model = build_graph(run.recipe, checkpoint.model, calibration, facts)

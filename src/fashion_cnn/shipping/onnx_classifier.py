@@ -15,6 +15,7 @@ from fashion_cnn.classifier import check_images
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.data.manifest import check_class_names
 from fashion_cnn.errors import DataError, ModelError
+from fashion_cnn.evaluation.outliers import SCORE
 from fashion_cnn.run.machine import usable_cores
 from fashion_cnn.shipping.onnx_file import check_model, read_model
 
@@ -117,11 +118,12 @@ def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
         names, temperature = facts["class_names"], float(facts["calibration"]["temperature"])
         threshold = float(facts["outlier"]["threshold"])
         numbers = 0 < temperature < math.inf and math.isfinite(threshold)
+        same_score = facts["outlier"]["score"] == SCORE
         check_class_names(names, what)
         # Files from before there were other data sets do not name theirs.
         data = json.loads(properties.get("data", json.dumps(FASHION_MNIST)))
-        objects = all(isinstance(facts[name], dict) for name in ("recipe", "made_by"))
-        if type(names) is list and isinstance(data, str) and numbers and objects:
+        objects = isinstance(facts["recipe"]["name"], str) and isinstance(facts["made_by"], dict)
+        if type(names) is list and isinstance(data, str) and numbers and objects and same_score:
             return {"data": data, **facts}
     except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         pass

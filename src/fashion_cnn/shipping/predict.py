@@ -1,5 +1,7 @@
 """Pictures into answers, with the model that comes in the package or any exported one."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.data.photo import read_photo
+from fashion_cnn.data.photo import Photo, read_photo
 from fashion_cnn.errors import ModelError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
@@ -15,7 +17,8 @@ from fashion_cnn.run.exports import place
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 
-PRETRAINED = Path(__file__).with_name("pretrained")
+BOX = Path(__file__).with_name("pretrained")
+PRETRAINED, FOR_PHOTOS = BOX / "balanced.onnx", BOX / "photo.onnx"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,7 @@ class Prediction:
         outlier_score: how little it looks like the training set; see `evaluation.outliers`.
         warnings: why the answer may be worth little; empty for a picture like those of the data.
         seen: uint8 (28, 28), what the network was given.
+        recipe: the name of the recipe that the network was trained by.
     """
 
     classes: tuple[tuple[str, float], ...]
@@ -38,6 +42,7 @@ class Prediction:
     outlier_score: float
     warnings: tuple[str, ...]
     seen: NDArray[np.uint8]
+    recipe: str
 
     def to_dict(self, top_k: int | None = None) -> dict[str, Any]:
         """As JSON holds it, without the picture."""
@@ -48,6 +53,7 @@ class Prediction:
             "may_be": list(self.may_be),
             "outlier_score": self.outlier_score,
             "warnings": list(self.warnings),
+            "recipe": self.recipe,
             "top": [{"label": name, "probability": p} for name, p in self.classes[:top_k]],
         }
 
@@ -55,24 +61,43 @@ class Prediction:
 class Predictor:
     """A model with all that lies between a file's bytes and an answer."""
 
-    def __init__(self, classifier: OnnxClassifier, reject: float | None = None) -> None:
+    def __init__(
+        self,
+        classifier: OnnxClassifier,
+        reject: float | None = None,
+        open_for_photos: Callable[[], OnnxClassifier] | None = None,
+    ) -> None:
         """Take a model.
 
         Args:
             classifier: whose file holds its calibration.
             reject: the share of wrong answers to accept less sure ones for, one of those that the
                 file has thresholds for; None to answer always.
+            open_for_photos: opens another model of the same classes, which answers for what was
+                cut out of uneven ground; called when the first such picture comes.
 
         Raises:
             UsageError: the file has no threshold for `reject`.
         """
         self.classifier = classifier
+        self._open_for_photos = open_for_photos
         self.calibration = Calibration.from_dict(classifier.facts["calibration"], reject)
-        self._rejects = reject is not None
+        self._reject = reject
+
+    @functools.cached_property
+    def for_photos(self) -> "Predictor":
+        """Who answers for what was cut out of uneven ground."""
+        if self._open_for_photos is None:
+            return self
+        return Predictor(self._open_for_photos(), self._reject)
 
     def predict(self, data: bytes) -> Prediction:
         """Answer for a PNG, JPEG or WEBP file. Raises `ImageError` if it is no usable picture."""
         photo = read_photo(data)
+        return (self if photo.plain else self.for_photos).answer(photo)
+
+    def answer(self, photo: Photo) -> Prediction:
+        """Answer for a prepared picture, whatever ground it lay on."""
         logits = self.classifier.logits(photo.seen[np.newaxis])
         answer, strangeness = self.calibration.answer(logits), float(outlier_score(logits)[0])
         strange = strangeness > self.classifier.facts["outlier"]["threshold"]
@@ -81,25 +106,36 @@ class Predictor:
         return Prediction(
             tuple((names[i], float(probabilities[i])) for i in order),
             tuple(names[i] for i in order if answer.sets[0, i]),
-            bool(answer.accepted[0]) or not self._rejects,
+            bool(answer.accepted[0]) or self._reject is None,
             strangeness,
             (*([WARNING] if strange else []), *photo.notes),
             photo.seen,
+            self.classifier.facts["recipe"]["name"],
         )
+
+
+def open_predictor(
+    path: Path | None = None, reject: float | None = None, threads: int | None = None
+) -> Predictor:
+    """Open an exported model, or both models in the package; arguments and errors as above."""
+    if path is None:
+        photos = functools.partial(OnnxClassifier.open, FOR_PHOTOS, threads)
+        return Predictor(open_model(None, threads), reject, photos)
+    return Predictor(open_model(path, threads), reject)
 
 
 def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClassifier:
     """Open an exported model.
 
     Args:
-        path: an ONNX file, or the folder of an exported run; None for the model in the package.
+        path: an ONNX file, or the folder of an exported run; None for the first in the package.
         threads: CPU threads; None for all cores.
 
     Raises:
         ModelError: there is none, or it is not what `export` writes, or the run went on since.
     """
     if path is None:
-        return OnnxClassifier.open(pretrained_model(), threads)
+        return OnnxClassifier.open(PRETRAINED, threads)
     if not path.is_dir():
         return OnnxClassifier.open(path, threads)
     run = Run.open(path)
@@ -110,11 +146,3 @@ def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClas
     if metrics and metrics[metrics["reports_speak_of"]]["step"] != model.facts["made_by"]["step"]:
         raise ModelError(f"{path} went on since its model was exported; {again}")
     return model
-
-
-def pretrained_model() -> Path:
-    """The ONNX file in the package. Raises `ModelError` if this installation lacks it."""
-    found = sorted(PRETRAINED.glob("*.onnx"))
-    if not found:
-        raise ModelError(f"{PRETRAINED} holds no model; install the package again, or give --model")
-    return found[0]

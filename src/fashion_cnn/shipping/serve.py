@@ -52,6 +52,7 @@ class Answer(BaseModel):
     may_be: list[str]
     outlier_score: float
     warnings: list[str]
+    recipe: str
     top: list[ClassProbability]
     seen_png: str
 
@@ -74,20 +75,22 @@ class Desk:
         with Image.open(_GOLDEN) as golden:
             self._golden = np.asarray(golden.convert("L"))[np.newaxis]
         knows_it = predictor.classifier.class_names == CLASS_NAMES
-        self._wanted = _GOLDEN_CLASS if knows_it else self._say()
+        self._wanted = _GOLDEN_CLASS if knows_it else self._say(predictor)
 
     def check(self) -> None:
         """Raise `ModelError` unless the golden image, a pair of trousers, is called that.
 
         By a model with other classes, whatever it was called when the server started.
         """
-        if (found := self._say()) != self._wanted:
-            raise ModelError(
-                f"the model calls a known picture {found!r}, not {self._wanted!r}: it is of no use"
-            )
+        for predictor in (self.predictor, self.predictor.for_photos):
+            if (found := self._say(predictor)) != self._wanted:
+                raise ModelError(
+                    f"the model calls a known picture {found!r}, not {self._wanted!r}: "
+                    "it is of no use"
+                )
 
-    def _say(self) -> str:
-        classifier = self.predictor.classifier
+    def _say(self, predictor: Predictor) -> str:
+        classifier = predictor.classifier
         return classifier.class_names[int(classifier.logits(self._golden).argmax())]
 
     async def predict(self, data: bytes) -> Any:
@@ -138,9 +141,15 @@ def build_app(desk: Desk, address: Address) -> Guard:
 
     @app.get("/v1/model", responses={401: errors[401]})
     async def model() -> dict[str, Any]:
-        """What the model is: classes, recipe, measured accuracy, calibration, SHA-256."""
-        classifier = desk.predictor.classifier
-        return {"sha256": classifier.sha256, "bytes": classifier.size, **classifier.facts}
+        """What the model is: classes, recipe, measured accuracy, calibration, SHA-256.
+
+        And, as `for_photos`, the same of the one that answers for pictures on uneven ground.
+        """
+        first, other = desk.predictor, desk.predictor.for_photos
+        return {
+            **_description(first),
+            "for_photos": None if other is first else _description(other),
+        }
 
     @app.get("/healthz")
     async def alive() -> Status:
@@ -239,6 +248,11 @@ async def _body(request: Request) -> bytes:
     except ClientDisconnect:
         raise HTTPException(400, "the connection was closed") from None
     return bytes(data)
+
+
+def _description(predictor: Predictor) -> dict[str, Any]:
+    classifier = predictor.classifier
+    return {"sha256": classifier.sha256, "bytes": classifier.size, **classifier.facts}
 
 
 def _file(path: Path) -> Callable[[Request], Awaitable[FileResponse]]:
