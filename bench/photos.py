@@ -33,6 +33,7 @@ from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.imitate import as_photos
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.machine import cpu_name, machine
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import FOR_PHOTOS, PRETRAINED
 
@@ -76,13 +77,14 @@ class Models:
 
         An exported model knows by itself what to warn of.
         """
-        self._models = models[0], models[-1]
-        self._thresholds = [
+        thresholds = [
             model.facts["outlier"]["threshold"]
             if isinstance(model, OnnxClassifier)
             else outlier_threshold(outlier_score(model.logits(ordinary)))
-            for model in self._models
+            for model in models
         ]
+        self._models = models[0], models[-1]
+        self._thresholds = thresholds[0], thresholds[-1]
 
     def look(self, images: NDArray[np.uint8], second: NDArray[np.bool_] | None = None) -> Answers:
         """Answer for prepared images (N, 28, 28), for some of them by the second model."""
@@ -214,6 +216,8 @@ def main() -> None:
     if options.images < len(split):
         split = split.select(stratified_sample(split.labels, options.images, 0, "bench"))
     record: dict[str, Any] = {
+        "command": "python " + " ".join(sys.argv),
+        "machine": {"cpu": cpu_name(), **machine()},
         "model": recipe.to_dict(),
         "and_for_photos": len(classifiers) > 1,
         "imitated_of": "test" if options.test else "validation",

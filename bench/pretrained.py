@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fashion_cnn.commands.output import say
 from fashion_cnn.data.fetch import data_directory
-from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.exports import place
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.export import export
@@ -22,15 +22,15 @@ from fashion_cnn.shipping.predict import BOX, FOR_PHOTOS, PRETRAINED
 def main(path: Path) -> None:
     """Export the run, copy the file, write the card."""
     run = Run.open(path)
+    target = BOX / f"{run.recipe.name}.onnx"
+    if target not in (PRETRAINED, FOR_PHOTOS):
+        sys.exit(f"{path} is of {run.recipe.name}, not {PRETRAINED.stem} or {FOR_PHOTOS.stem}")
     with run.lock():
         export(run, data_directory(None, say))
     data = place(run).model.read_bytes()
-    place_of = {place.stem: place for place in (PRETRAINED, FOR_PHOTOS)}
-    if (target := place_of.get(run.recipe.name)) is None:
-        raise UsageError(f"{path} is of {run.recipe.name}; in the box are: {', '.join(place_of)}")
-    BOX.mkdir(exist_ok=True)
+    words = card(run, OnnxClassifier(data))
     target.write_bytes(data)
-    target.with_suffix(".md").write_text(card(run, OnnxClassifier(data)))
+    target.with_suffix(".md").write_text(words)
     print(f"wrote {target} and its card")
 
 
@@ -46,10 +46,10 @@ def card(run: Run, model: OnnxClassifier) -> str:
     smoothing = calibration["label_smoothing"]
     undone = f"Label smoothing of {smoothing:g} undone. " if smoothing else ""
     assert recipe == catalog.named(recipe.name).replace(seed=recipe.seed), "a recipe of its own"
-    title, of_photos, others = "The model in the box", "", "Its"
+    title, of_photos = "The model in the box", ""
     imitated = ", made to look cut out of photos," if recipe.photo else ""
     if recipe.name == FOR_PHOTOS.stem:
-        title, of_photos, others = "The model in the box for photos", _of_photos(), "Its other"
+        title, of_photos = "The model in the box for photos", _of_photos(recipe)
     return f"""# {title}: `{recipe.name}`
 
 `{recipe.name}.onnx`, {model.size:,} bytes, SHA-256 `{model.sha256}`. It takes uint8 images
@@ -73,13 +73,14 @@ it may be hold the true one for
 {sets["coverage"]:.1%} ({calibration["conformal"]["coverage"]:.0%} asked for), with
 {sets["mean_size"]:.2f} classes on average.
 
-**Strange pictures.** It warns of those that no class claims; {facts["outlier"]["not_warned"]:.0%}
-of the validation images{imitated} are not warned about.
+**Strange pictures.** It warns of those in which nothing speaks for or against a class;
+{facts["outlier"]["not_warned"]:.0%} of the validation images{imitated} are not warned about.
 
-**What it is not for.** {others} figures hold for pictures made as the data set's were: one piece of
-clothing from a shop's catalogue, upright, prepared as `fashion_cnn.data.photo` does. Photos of
-clothes that are worn, folded, cut off or many at once are another matter; it knows ten classes and
-says one of them of anything, a cat included. No decision about people should hang on it.
+**What it is not for.** What is said of test and validation images holds for pictures made as the
+data set's were: one piece of clothing from a shop's catalogue, upright, prepared as
+`fashion_cnn.data.photo` does. Photos of clothes that are worn, folded, cut off or many at once are
+another matter; it knows ten classes and says one of them of anything, a cat included. No decision
+about people should hang on it.
 
 **How to reproduce.** `fashion-cnn train {recipe.name} --seed {recipe.seed}`, then
 `python3 bench/pretrained.py RUN`. Made with {environment["framework"]} {version},
@@ -88,13 +89,15 @@ processors round otherwise, and the figures then differ by chance.
 """
 
 
-def _of_photos() -> str:
+def _of_photos(recipe: Recipe) -> str:
     record = json.loads((Path(__file__).parents[1] / "docs/results/photos.json").read_text())
+    assert record["model"] == recipe.to_dict(), "docs/results/photos.json is of another model"
     real = record["real_photos"]["held_out"]
     count = sum(row["n"] for row in real["classes"].values())
     share = real["macro_accuracy"]
     return f"""**Photos.** {share:.1%} of {count} photos of clothes on floors, sheets and hangers
-(the mean over seven kinds of clothes), on which it was neither trained nor tuned.
+(the mean over seven kinds of clothes), on which it was neither trained nor tuned. What follows of
+its probabilities and sets is of the data set's own images, and promises nothing for photos.
 
 """
 

@@ -15,8 +15,9 @@ from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
 from fashion_cnn.data.split import divide
 from fashion_cnn.errors import ModelError
 from fashion_cnn.evaluation.calibration import Calibration
-from fashion_cnn.evaluation.outliers import outlier_score
+from fashion_cnn.evaluation.outliers import SCORE, outlier_score
 from fashion_cnn.on_torch.classifier import TorchClassifier, weight_arrays
+from fashion_cnn.on_torch.imitate import as_photos
 from fashion_cnn.on_torch.model import build_model, place
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.exports import place as export_place
@@ -30,8 +31,8 @@ CALIBRATION = Calibration(1.5, 1.0, None)
 FACTS = {
     "class_names": list(CLASS_NAMES),
     "calibration": {"temperature": 1.5},
-    "outlier": {"threshold": -1.0},
-    "recipe": {},
+    "outlier": {"score": SCORE, "threshold": -1.0},
+    "recipe": {"name": "fast"},
     "measured": {},
     "data_sha256": {},
     "made_by": {},
@@ -110,6 +111,19 @@ def run(tmp_path, finished, real_data, monkeypatch) -> Run:
     return Run.open(tmp_path / "run")
 
 
+def test_a_run_for_photos_warns_of_what_is_stranger_than_photos(few_data, tmp_path) -> None:
+    where = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data)]
+    small = ["--model", "strided_cnn", "--width", "8", "--batch-size", "50", "--validation", "0.1"]
+    assert main(["train", "photo", *small, *TINY, *where]) == 0
+    assert main(["export", str(tmp_path / "run"), "--data-dir", str(few_data)]) == 0
+    run = Run(tmp_path / "run")
+    exported = OnnxClassifier.open(run.path / "model.onnx")
+    kept = divide(load_training(few_data), validation=run.recipe.validation, seed=0).validation
+    scores = outlier_score(exported.logits(as_photos(kept)))
+    share = (scores <= exported.facts["outlier"]["threshold"] + 1e-5).mean()
+    assert 0.95 <= share < 0.95 + 1.5 / len(kept)
+
+
 def test_a_run_becomes_one_file_that_says_what_it_is(capsys, real_data, run: Run) -> None:
     readings = run.test_readings()
     assert main(["export", "run"]) == 0
@@ -136,6 +150,7 @@ def test_a_run_becomes_one_file_that_says_what_it_is(capsys, real_data, run: Run
     scores = outlier_score(exported.logits(data.validation.images))
     share = (scores <= exported.facts["outlier"]["threshold"] + 1e-5).mean()
     assert 0.95 <= share <= 0.96, "the rest of the validation images would be warned about"
+    assert exported.facts["outlier"]["score"] == SCORE
     assert exported.facts["data_sha256"] == run.environment["data_sha256"]
     assert (exported.sha256, exported.size) == (report["sha256"], report["bytes"])
     assert main(["export", "run", "--output", "shoes.onnx"]) == 0
@@ -293,6 +308,13 @@ def test_a_changed_byte_anywhere_is_borne_or_named(capfd, graph) -> None:
 
 def test_a_model_of_another_shape_is_refused(graph) -> None:
     model = onnx.ModelProto.FromString(graph.SerializeToString())
+    (outlier,) = (one for one in model.metadata_props if one.key == "outlier")
+    for another in ({"threshold": -1.0}, {"threshold": -1.0, "score": "minus the largest logit"}):
+        outlier.value = json.dumps(another)
+        with pytest.raises(
+            ModelError, match="when strangeness was scored otherwise; export it again"
+        ):
+            OnnxClassifier(model.SerializeToString(), threads=1)
     del model.metadata_props[:]
     with pytest.raises(ModelError, match="lacks the facts"):
         OnnxClassifier(model.SerializeToString(), threads=1)

@@ -1,10 +1,12 @@
+import numpy as np
 import pytest
 import torch
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
+from fashion_cnn.data.split import Split
 from fashion_cnn.on_torch import imitate
 from fashion_cnn.on_torch.augment import augment
-from fashion_cnn.on_torch.imitate import outliers, photo_like
+from fashion_cnn.on_torch.imitate import as_photos, outliers, photo_like
 from fashion_cnn.recipes.recipe import Recipe
 
 COUNT = 120
@@ -94,6 +96,14 @@ def test_from_above_a_pair_is_two_ovals_whatever_the_shoe(images, monkeypatch) -
     assert lit[0.0].median() < 0.15
     assert 0.25 < lit[1.0].median() < 0.7
     assert (lit[1.0] > lit[0.0]).double().mean() > 0.9
+
+
+def test_a_split_as_photos_is_always_the_same(images, labels) -> None:
+    split = Split(images.numpy(), labels.numpy(), CLASS_NAMES)
+    seen = as_photos(split)
+    assert (seen.dtype, seen.shape) == (np.uint8, split.images.shape)
+    np.testing.assert_array_equal(seen, as_photos(split))
+    assert (seen != split.images).any((1, 2)).all(), "every image"
 
 
 def test_nothing_in_the_picture_is_no_trouble(labels) -> None:

@@ -78,24 +78,6 @@ def test_uneven_ground_is_cut_away() -> None:
     assert seen[4, 14] > 60
 
 
-@pytest.mark.parametrize("large", [True, False])
-def test_a_large_garment_is_found_whole_and_a_small_one_alone(large: bool) -> None:
-    """On uneven ground; the large one reaches the border, so that its colour is there too."""
-    random = np.random.default_rng(0)
-    ground = random.normal(150, 35, (25, 20, 3)).clip(0, 255).astype(np.uint8)
-    pixels = ground.repeat(8, axis=0).repeat(8, axis=1)
-    garment = np.zeros((200, 160), bool)
-    if large:
-        garment[20:80] = garment[20:, 25:135] = True
-    else:
-        garment[80:120, 60:100] = True
-    cloth = random.normal((40, 40, 70), 3, pixels.shape).clip(0, 255).astype(np.uint8)
-    pixels[garment] = cloth[garment]
-    mask, plain = find_garment(pixels)
-    assert not plain
-    assert (mask & garment).sum() > 0.9 * (mask | garment).sum()
-
-
 def test_a_wide_thing_fills_the_width() -> None:
     pixels = np.full((100, 200, 4), 255, np.uint8)
     pixels[50:70, 10:190, :3] = 40

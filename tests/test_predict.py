@@ -160,6 +160,18 @@ def test_uneven_ground_has_a_model_of_its_own(capsys, pictures, images) -> None:
     assert [one["recipe"] for one in mine] == ["balanced"] * 2, "a chosen model answers for all"
 
 
+def test_a_package_that_lacks_a_model_says_so_first(
+    capsys, pictures, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("fashion_cnn.shipping.predict.FOR_PHOTOS", tmp_path / "photo.onnx")
+    assert main(["predict", "a.png"]) == ModelError.exit_code
+    assert "photo.onnx is missing; install the package again" in capsys.readouterr().err
+    (tmp_path / "photo.onnx").write_bytes(b"torn")
+    assert answers(capsys, "a.png")[0]["label"] == "Ankle boot"
+    with pytest.raises(ModelError, match="is no ONNX model"):
+        _ = open_predictor().for_photos
+
+
 def test_what_the_model_saw_is_kept(capsys, pictures, images) -> None:
     assert main(["predict", ".", "--save-seen", "seen/new"]) == 0
     saved = {path.name: np.asarray(Image.open(path)) for path in Path("seen/new").iterdir()}

@@ -232,7 +232,9 @@ def test_what_does_not_fit_the_queue_is_turned_away() -> None:
 
 def test_a_model_that_fails_on_trousers_is_not_served(monkeypatch) -> None:
     monkeypatch.setattr(serve, "_GOLDEN", SAMPLES[8])
-    with pytest.raises(ModelError, match="calls a known picture 'Bag', not 'Trouser'"):
+    with pytest.raises(
+        ModelError, match="the model of balanced calls a known picture 'Bag', not 'Trouser'"
+    ):
         build_server(open_predictor(threads=1), Address(port=0))
 
 
@@ -240,10 +242,13 @@ def test_both_models_must_know_trousers() -> None:
     predictor = open_predictor(threads=1)
     wrong = SimpleNamespace(
         class_names=CLASS_NAMES,
+        facts={"recipe": {"name": "bad"}},
         logits=lambda images: np.eye(10, dtype=np.float32)[[3] * len(images)],
     )
     predictor.__dict__["for_photos"] = SimpleNamespace(classifier=wrong)
-    with pytest.raises(ModelError, match="calls a known picture 'Dress', not 'Trouser'"):
+    with pytest.raises(
+        ModelError, match="the model of bad calls a known picture 'Dress', not 'Trouser'"
+    ):
         build_server(predictor, Address(port=0))
 
 

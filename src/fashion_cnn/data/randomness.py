@@ -4,7 +4,7 @@ No generator lives longer than the call that needs it, so there is no generator 
 a run resumed at step 1,234 draws what it would have drawn had it never stopped.
 """
 
-from __future__ import annotations  # or the ones below import numpy.random, which few need
+from __future__ import annotations  # those below would import numpy.random, which few need
 
 import functools
 import zlib

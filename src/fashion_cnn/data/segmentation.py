@@ -5,9 +5,6 @@ from numpy.typing import NDArray
 
 _BORDER = 0.03  # share of the longest edge that is taken for background
 _CORE = 0.15  # share of the half edges: the ellipse in the middle that is taken for garment
-_LARGE_CORE = 0.5  # the same, once the garment is known to be large
-_SCRAP = 0.1  # share of a picture: what is smaller may be a piece of the garment alone
-_RIM = 0.08  # share of the longest edge: how far around it to look for the rest
 _LIKELY = 0.8  # share of the half edges: the rectangle where garment is likelier than background
 _EVEN = 12.0  # 8-bit levels: a border whose colours differ less is of one colour
 _PAINTED = 2.0  # 8-bit levels: half of a border as even as this is no photo's; the rest is garment
@@ -39,8 +36,7 @@ def find_garment(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], bool]:
     """Tell the garment from the background.
 
     On a border of one colour, whatever differs from that colour is garment. Elsewhere GrabCut
-    decides, told that the border is background and the middle likely to be garment; again, with
-    more of the middle, if all that it found is a scrap.
+    decides, told that the border is background and the middle likely to be garment.
 
     Args: pixels: uint8 (H, W, 3), at most a few hundred pixels a side.
 
@@ -54,10 +50,7 @@ def find_garment(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], bool]:
         uneven = most if most <= _EVEN else half
         garment = np.linalg.norm(pixels - colour, axis=2) > max(_APART, 3 * uneven)
         return _eroded(garment) if np.ptp(colour) > _COLOURED else garment, True
-    garment = _grabcut(pixels, _CORE)
-    if garment.mean() < _SCRAP and _goes_on(pixels, garment):
-        garment = _grabcut(pixels, _LARGE_CORE)
-    return garment, False
+    return _grabcut(pixels), False
 
 
 def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -66,23 +59,7 @@ def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask & wider[:-2, 1:-1] & wider[2:, 1:-1] & wider[1:-1, :-2] & wider[1:-1, 2:]
 
 
-def _goes_on(pixels: NDArray[np.uint8], part: NDArray[np.bool_]) -> bool:
-    """Whether it looks around a part of a picture as inside: colours differ less than they vary.
-
-    A pattern, or a garment that reaches the border, leads GrabCut to cut out a scrap of it.
-    """
-    import cv2
-
-    reach = 2 * round(_RIM * max(part.shape)) + 1
-    wider = cv2.dilate(part.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
-    inside, around = pixels[part].astype(np.float64), pixels[wider & ~part].astype(np.float64)
-    if not len(inside) or not len(around):
-        return False
-    spread = np.linalg.norm(inside.std(0)) + np.linalg.norm(around.std(0))
-    return bool(2 * np.linalg.norm(inside.mean(0) - around.mean(0)) < spread)
-
-
-def _grabcut(pixels: NDArray[np.uint8], core: float) -> NDArray[np.bool_]:
+def _grabcut(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     import cv2  # 0.1 s, which pictures on plain ground need not pay
 
     cv2.setRNGSeed(0)
@@ -95,7 +72,7 @@ def _grabcut(pixels: NDArray[np.uint8], core: float) -> NDArray[np.bool_]:
     mask[(row < _LIKELY) & (column < _LIKELY)] = cv2.GC_PR_FGD
     edge = max(1, round(_BORDER * max(height, width)))
     mask[:edge] = mask[-edge:] = mask[:, :edge] = mask[:, -edge:] = cv2.GC_BGD
-    mask[row**2 + column**2 < core**2] = cv2.GC_FGD
+    mask[row**2 + column**2 < _CORE**2] = cv2.GC_FGD
     if not ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).any():
         return np.zeros(pixels.shape[:2], bool)  # too narrow: all of it is border
     models = np.zeros((1, 65)), np.zeros((1, 65))

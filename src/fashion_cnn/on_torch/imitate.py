@@ -27,7 +27,7 @@ _NARROWEST, _WIDEST = math.log(0.8), math.log(1.6)  # clothes laid flat are wide
 _SMALLEST, _LARGEST = 0.85, 1.02  # of the longest edge that a garment should fill
 _SHIFT = 0.06  # of half the picture
 _BEND = 0.05  # standard deviation, of half the picture
-_NO_STEP = 2**40
+_NO_STEP = 2**40  # what is drawn for it, no training sees
 _FAULTS = 0.35  # probability of background left in, and of garment left out
 
 
@@ -77,10 +77,7 @@ def photo_like(
 
 
 def as_photos(split: Split) -> NDArray[np.uint8]:
-    """Every image of a split made to look cut out of a photo: uint8 (N, 28, 28).
-
-    Always the same draws, which no step of a training makes.
-    """
+    """Every image of a split made to look cut out of a photo, always alike: uint8 (N, 28, 28)."""
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
     changed = photo_like(images, labels, 1.0, 0, _NO_STEP, split.class_names)
     return changed.numpy()

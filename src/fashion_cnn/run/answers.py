@@ -1,4 +1,4 @@
-"""What a run answered on the test set, read from its folder: the test set itself stays closed."""
+"""What a run's evaluation left in its folder: the test set itself stays closed."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from fashion_cnn.run.predictions import Predictions, read_predictions
 
 def read_metrics(run: Run) -> dict[str, Any]:
     """What `metrics.json` holds; raises `UsageError` if the run was not evaluated yet."""
-    if run.metrics is None:
+    if (metrics := run.metrics) is None:
         raise UsageError(f"{run.path} was not evaluated yet; run: fashion-cnn evaluate {run.path}")
-    return run.metrics
+    return metrics
 
 
 def read_test_answers(run: Run) -> Predictions:

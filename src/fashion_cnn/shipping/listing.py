@@ -41,18 +41,18 @@ def to_json(rows: Sequence[Row], top_k: int) -> str:
 
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """A row a file: label, probability, accepted, may_be, warnings, error, all probabilities."""
+    """A row a file: label, probability, … as in `fixed`, then all probabilities."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    fixed = ["file", "label", "probability", "accepted", "may_be", "warnings", "error"]
+    fixed = ["file", "label", "probability", "accepted", "may_be", "warnings", "recipe", "error"]
     writer.writerow([*fixed, *names])
     for name, answer in rows:
         if isinstance(answer, str):
-            writer.writerow([shown(name), *[""] * 5, answer, *[""] * len(names)])
+            writer.writerow([shown(name), *[""] * 6, answer, *[""] * len(names)])
             continue
         (best, confidence), every = answer.classes[0], dict(answer.classes)
         known = [best, f"{confidence:.6f}", str(answer.accepted).lower()]
-        lists = ["; ".join(answer.may_be), "; ".join(answer.warnings), ""]
+        lists = ["; ".join(answer.may_be), "; ".join(answer.warnings), answer.recipe, ""]
         writer.writerow([shown(name), *known, *lists, *(f"{every[one]:.6f}" for one in names)])
     return text.getvalue().rstrip("\n")
 

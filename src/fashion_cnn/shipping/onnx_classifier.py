@@ -118,12 +118,16 @@ def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
         names, temperature = facts["class_names"], float(facts["calibration"]["temperature"])
         threshold = float(facts["outlier"]["threshold"])
         numbers = 0 < temperature < math.inf and math.isfinite(threshold)
-        same_score = facts["outlier"]["score"] == SCORE
         check_class_names(names, what)
         # Files from before there were other data sets do not name theirs.
         data = json.loads(properties.get("data", json.dumps(FASHION_MNIST)))
         objects = isinstance(facts["recipe"]["name"], str) and isinstance(facts["made_by"], dict)
-        if type(names) is list and isinstance(data, str) and numbers and objects and same_score:
+        if type(names) is list and isinstance(data, str) and numbers and objects:
+            if facts["outlier"].get("score") != SCORE:
+                raise ModelError(
+                    f"{what} was exported when strangeness was scored otherwise; export it again "
+                    "with: fashion-cnn export RUN"
+                )
             return {"data": data, **facts}
     except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         pass

@@ -30,7 +30,8 @@ class Prediction:
         may_be: the prediction set: it holds the true class at the coverage that was asked for
             when it was fitted (95 %), for pictures like those of the data set.
         accepted: whether the confidence reaches the reject threshold; True without one.
-        outlier_score: how little it looks like the training set; see `evaluation.outliers`.
+        outlier_score: how little it looks like the training set; see `evaluation.outliers`. That of
+            one model says nothing beside that of another.
         warnings: why the answer may be worth little; empty for a picture like those of the data.
         seen: uint8 (28, 28), what the network was given.
         recipe: the name of the recipe that the network was trained by.
@@ -117,8 +118,18 @@ class Predictor:
 def open_predictor(
     path: Path | None = None, reject: float | None = None, threads: int | None = None
 ) -> Predictor:
-    """Open an exported model, or both models in the package; arguments and errors as above."""
+    """Open an exported model, or both models in the package.
+
+    Args: path: as in `open_model`, but None for both; reject: as in `Predictor`; threads: of each.
+
+    Raises:
+        ModelError: as `open_model`. If the second model is damaged, the first picture on uneven
+            ground raises it.
+        UsageError: as `Predictor`.
+    """
     if path is None:
+        if not FOR_PHOTOS.is_file():
+            raise ModelError(f"{FOR_PHOTOS} is missing; install the package again, or give --model")
         photos = functools.partial(OnnxClassifier.open, FOR_PHOTOS, threads)
         return Predictor(open_model(None, threads), reject, photos)
     return Predictor(open_model(path, threads), reject)

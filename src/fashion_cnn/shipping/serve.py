@@ -84,8 +84,9 @@ class Desk:
         """
         for predictor in (self.predictor, self.predictor.for_photos):
             if (found := self._say(predictor)) != self._wanted:
+                name = predictor.classifier.facts["recipe"]["name"]
                 raise ModelError(
-                    f"the model calls a known picture {found!r}, not {self._wanted!r}: "
+                    f"the model of {name} calls a known picture {found!r}, not {self._wanted!r}: "
                     "it is of no use"
                 )
 

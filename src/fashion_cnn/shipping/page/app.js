@@ -157,9 +157,10 @@ fetch("v1/model", { headers: headers() })
       return;
     }
     const { accuracy, n, split } = model.measured;
+    const second = model.for_photos ? `; pictures on uneven ground are answered by another, ${model.for_photos.recipe.name}` : "";
     at("model").textContent =
       `Model: recipe ${model.recipe.name}, ${(100 * accuracy).toFixed(2)} % of ${n.toLocaleString("en")} ` +
-      `${split} images of ${model.data} right${model.for_photos ? "; for pictures on uneven ground another, " + model.for_photos.recipe.name : ""}. It knows ${model.class_names.length} classes and says one of them of anything.`;
+      `${split} images of ${model.data} right${second}. It knows ${model.class_names.length} classes and says one of them of anything.`;
     const samples = [...at("samples").children];
     for (const sample of samples) sample.hidden = !model.class_names.includes(sample.querySelector("img").alt);
     at("samples-title").hidden = samples.every((sample) => sample.hidden);
