@@ -28,6 +28,7 @@ from fashion_cnn.data.fashion_mnist import find_data, load_test, load_training
 from fashion_cnn.data.photo import Photo, read_photo
 from fashion_cnn.data.split import Split, divide, stratified_sample
 from fashion_cnn.errors import ImageError
+from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import auroc, outlier_score, outlier_threshold
 from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.imitate import as_photos
@@ -62,11 +63,15 @@ class Answers:
         classes: int64 (N,), the most probable one.
         strangeness: float64 (N,), how far the outlier score is above what is warned of.
         readable: bool (N,), whether there was anything to look at.
+        confidence: float64 (N,), calibrated; not a number for a model that was not exported.
+        sets: bool (N, C), the classes that it may be; all for a model that was not exported.
     """
 
     classes: NDArray[np.int64]
     strangeness: NDArray[np.float64]
     readable: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+    sets: NDArray[np.bool_]
 
 
 class Models:
@@ -90,13 +95,17 @@ class Models:
         """Answer for prepared images (N, 28, 28), for some of them by the second model."""
         second = np.zeros(len(images), bool) if second is None else second
         classes, strangeness = np.empty(len(images), np.int64), np.empty(len(images))
+        confidence, sets = np.full(len(images), np.nan), np.ones((len(images), 10), bool)
         for which, (model, threshold) in enumerate(
             zip(self._models, self._thresholds, strict=True)
         ):
             logits = model.logits(images[second == which])
             classes[second == which] = logits.argmax(1)
             strangeness[second == which] = outlier_score(logits) - threshold
-        return Answers(classes, strangeness, np.ones(len(images), bool))
+            if isinstance(model, OnnxClassifier):
+                answer = Calibration.from_dict(model.facts["calibration"]).answer(logits)
+                confidence[second == which], sets[second == which] = answer.confidence, answer.sets
+        return Answers(classes, strangeness, np.ones(len(images), bool), confidence, sets)
 
     def read(self, files: Iterable[bytes]) -> Answers:
         """Answer for picture files; what cannot be read counts as black."""
@@ -131,16 +140,19 @@ def real_photos(models: Models, folder: Path, limit: int) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for half in ("tuning", "held_out"):
         began, count = time.perf_counter(), 0
-        right, scores = {}, {}
+        right, scores, known_answers = {}, {}, []
         for name in (*RIGHT, *NONE):
             paths = sorted(p for p in (folder / name).iterdir() if half_of(p) == half)
             paths = paths[:: max(1, len(paths) // limit)] if limit else paths
             answers = models.read(path.read_bytes() for path in paths)
             scores[name], count = answers.strangeness, count + len(paths)
             if name in RIGHT:
+                correct = np.isin(answers.classes, RIGHT[name])
+                covered = answers.sets[:, RIGHT[name]].any(axis=1)
+                known_answers.append((correct, answers.confidence, covered, answers.sets.sum(1)))
                 right[name] = {
                     "n": len(paths),
-                    "accuracy": float(np.isin(answers.classes, RIGHT[name]).mean()),
+                    "accuracy": float(correct.mean()),
                     "warned": float((scores[name] > 0).mean()),
                 }
         known = np.concatenate([scores[name] for name in RIGHT])
@@ -153,9 +165,27 @@ def real_photos(models: Models, folder: Path, limit: int) -> dict[str, Any]:
                 **{name: auroc(known, scores[name]) for name in NONE},
                 "warned": float((none > 0).mean()),
             },
+            **_calibration(known_answers),
             "milliseconds_a_photo": 1000 * (time.perf_counter() - began) / count,
         }
     return result
+
+
+def _calibration(answers: Sequence[tuple[NDArray[Any], ...]]) -> dict[str, Any]:
+    """What the probabilities are worth, over all photos of the kinds that are known."""
+    correct, confidence, covered, size = (
+        np.concatenate(part) for part in zip(*answers, strict=True)
+    )
+    if np.isnan(confidence).any():
+        return {}
+    return {
+        "calibration": {
+            "mean_accuracy": float(correct.mean()),
+            "mean_confidence": float(confidence.mean()),
+            "sets_cover": float(covered.mean()),
+            "mean_set_size": float(size.mean()),
+        }
+    }
 
 
 def imitated(models: Models, split: Split) -> dict[str, Any]:
@@ -207,7 +237,7 @@ def main() -> None:
         sys.exit("the data set is missing: fashion-cnn data get")
     training = load_training(directory)
     held_out = divide(training, validation=recipe.validation, seed=recipe.seed).validation
-    models = Models(classifiers, as_photos(held_out) if recipe.photo else held_out.images)
+    models = Models(classifiers, (as_photos(held_out) if recipe.photo else held_out).images)
     split = held_out
     if options.test:
         if run:

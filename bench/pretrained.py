@@ -47,9 +47,14 @@ def card(run: Run, model: OnnxClassifier) -> str:
     undone = f"Label smoothing of {smoothing:g} undone. " if smoothing else ""
     assert recipe == catalog.named(recipe.name).replace(seed=recipe.seed), "a recipe of its own"
     title, of_photos = "The model in the box", ""
-    imitated = ", made to look cut out of photos," if recipe.photo else ""
+    imitated = ", made to look cut out of photos" if recipe.photo else ""
+    measures = f""" Expected calibration error on {checked["split"]}:
+{checked["before"]["ece"]:.1%} before, {checked["after"]["ece"]:.1%} after. The sets of classes that
+it may be hold the true one for {sets["coverage"]:.1%}
+({calibration["conformal"]["coverage"]:.0%} asked for), with {sets["mean_size"]:.2f} classes on
+average."""
     if recipe.name == FOR_PHOTOS.stem:
-        title, of_photos = "The model in the box for photos", _of_photos(recipe)
+        title, of_photos, measures = "The model in the box for photos", _of_photos(recipe), ""
     return f"""# {title}: `{recipe.name}`
 
 `{recipe.name}.onnx`, {model.size:,} bytes, SHA-256 `{model.sha256}`. It takes uint8 images
@@ -67,14 +72,10 @@ too.
 interval {100 * low:.2f} - {100 * high:.2f} %, by the checkpoint of step {facts["made_by"]["step"]}.
 
 {of_photos}**Calibration.** {undone}Temperature {calibration["temperature"]:.3f}, fitted on
-validation images. Expected calibration error on {checked["split"]}:
-{checked["before"]["ece"]:.1%} before, {checked["after"]["ece"]:.1%} after. The sets of classes that
-it may be hold the true one for
-{sets["coverage"]:.1%} ({calibration["conformal"]["coverage"]:.0%} asked for), with
-{sets["mean_size"]:.2f} classes on average.
+validation images{imitated}.{measures}
 
-**Strange pictures.** It warns of those in which nothing speaks for or against a class;
-{facts["outlier"]["not_warned"]:.0%} of the validation images{imitated} are not warned about.
+**Strange pictures.** It warns of those in which nothing speaks for or against a class; of the
+validation images{imitated}, {facts["outlier"]["not_warned"]:.0%} are not warned about.
 
 **What it is not for.** What is said of test and validation images holds for pictures made as the
 data set's were: one piece of clothing from a shop's catalogue, upright, prepared as
@@ -96,8 +97,7 @@ def _of_photos(recipe: Recipe) -> str:
     count = sum(row["n"] for row in real["classes"].values())
     share = real["macro_accuracy"]
     return f"""**Photos.** {share:.1%} of {count} photos of clothes on floors, sheets and hangers
-(the mean over seven kinds of clothes), on which it was neither trained nor tuned. What follows of
-its probabilities and sets is of the data set's own images, and promises nothing for photos.
+(the mean over seven kinds of clothes), on which it was neither trained nor tuned.
 
 """
 

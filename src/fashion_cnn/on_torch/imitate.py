@@ -7,6 +7,7 @@ shoes in pairs, and cutting out leaves some background in and some of the garmen
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -76,11 +77,11 @@ def photo_like(
     return torch.where(_to(images, chosen, torch.bool)[:, None, None], changed, images)
 
 
-def as_photos(split: Split) -> NDArray[np.uint8]:
-    """Every image of a split made to look cut out of a photo, always alike: uint8 (N, 28, 28)."""
+def as_photos(split: Split) -> Split:
+    """A split whose every image is made to look cut out of a photo, always alike."""
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
     changed = photo_like(images, labels, 1.0, 0, _NO_STEP, split.class_names)
-    return changed.numpy()
+    return replace(split, images=changed.numpy())
 
 
 def outliers(

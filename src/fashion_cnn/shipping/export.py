@@ -13,7 +13,7 @@ from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, load_test, load_test_images, load_training
 from fashion_cnn.data.split import divide, stratified_sample
 from fashion_cnn.errors import ExportError, UsageError
-from fashion_cnn.evaluation.calibration import Calibration
+from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
 from fashion_cnn.frameworks import Hardware, hardware_as_before
 from fashion_cnn.run import exports
@@ -66,10 +66,15 @@ def export(
         train_images=run.recipe.train_images,
         seed=run.recipe.seed,
     )
-    images, ordinary = load_test_images(directory), parts.validation.images
-    if run.recipe.photo:  # it is for photos, so what they look like is nothing to warn of
-        ordinary = hardware.room("imitate").as_photos(parts.validation)
-    data, report = write_model(run, reference, images, ordinary)
+    images, ordinary, calibration = load_test_images(directory), parts.validation, run.calibration
+    assert calibration is not None
+    # It is for photos: of these it must be as sure as it may be, and warn of few. Own data that are
+    # cut out of photos need no imitation.
+    if run.recipe.photo and _data_of(run) == FASHION_MNIST:
+        ordinary = hardware.room("imitate").as_photos(ordinary)
+        logits = reference.logits(ordinary.images)
+        calibration = fit(logits, ordinary.labels, run.recipe.label_smoothing)
+    data, report = write_model(run, reference, images, ordinary.images, calibration)
     files = {"model": data}
     if int8 and report["parity"]["passed"]:
         from fashion_cnn.shipping.quantise import quantise
@@ -108,6 +113,7 @@ def write_model(
     reference: Classifier,
     images: NDArray[np.uint8],
     ordinary: NDArray[np.uint8],
+    calibration: Mapping[str, Any],
 ) -> tuple[bytes, dict[str, Any]]:
     """Write a run's answering checkpoint as an ONNX file and compare the two.
 
@@ -117,6 +123,7 @@ def write_model(
         images: (N, 28, 28) uint8 to compare on: the test images, without their labels.
         ordinary: (M, 28, 28) uint8, made of validation images; from what pictures on there is a
             warning that they look like nothing in the training set is fitted on them.
+        calibration: what `evaluation.calibration.fit` found.
 
     Returns:
         The file, and what `export.json` holds. Whether it may be used is for `check_parity`.
@@ -128,16 +135,17 @@ def write_model(
     checkpoint = run.load_checkpoint(answering_checkpoint(run))
     threshold = outlier_threshold(outlier_score(reference.logits(ordinary)))
     outlier = {"score": SCORE, "not_warned": NOT_WARNED, "threshold": threshold}
-    facts = {**_facts(run, int(checkpoint.state["step"])), "outlier": outlier}
-    calibration = Calibration.from_dict(facts["calibration"])
-    model = build_graph(run.recipe, checkpoint.model, calibration, facts)
+    step = int(checkpoint.state["step"])
+    facts = {**_facts(run, step, calibration), "outlier": outlier}
+    answers = Calibration.from_dict(facts["calibration"])
+    model = build_graph(run.recipe, checkpoint.model, answers, facts)
     data = model.SerializeToString()
     return data, {
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "opset": OPSET,
-        "step": int(checkpoint.state["step"]),
-        "parity": _compare(OnnxClassifier(data), reference, images, calibration),
+        "step": step,
+        "parity": _compare(OnnxClassifier(data), reference, images, answers),
         "facts": facts,
     }
 
@@ -153,10 +161,13 @@ def check_parity(report: Mapping[str, Any]) -> None:
         )
 
 
-def _facts(run: Run, step: int) -> dict[str, Any]:
-    metrics, found = run.metrics, run.calibration
+def _data_of(run: Run) -> str:
+    return run.split.get("data", FASHION_MNIST)
+
+
+def _facts(run: Run, step: int, found: Mapping[str, Any]) -> dict[str, Any]:
+    metrics = run.metrics
     assert metrics is not None
-    assert found is not None
     shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
     result = metrics[shown][part]
     choices = [
@@ -164,7 +175,7 @@ def _facts(run: Run, step: int) -> dict[str, Any]:
         for row in found["reject"]["choices"]
     ]
     return {
-        "data": run.split.get("data", FASHION_MNIST),
+        "data": _data_of(run),
         "class_names": list(class_names_of(run)),
         "calibration": {
             "label_smoothing": found.get("label_smoothing", 0.0),
