@@ -63,6 +63,8 @@ class Answers:
         classes: int64 (N,), the most probable one.
         strangeness: float64 (N,), how far the outlier score is above what is warned of.
         readable: bool (N,), whether there was anything to look at.
+        warned: bool (N,), whether people are told that the answer may be worth little, by the score
+            or because nothing stands out from the ground.
         confidence: float64 (N,), calibrated; not a number for a model that was not exported.
         sets: bool (N, C), the classes that it may be; all for a model that was not exported.
     """
@@ -70,6 +72,7 @@ class Answers:
     classes: NDArray[np.int64]
     strangeness: NDArray[np.float64]
     readable: NDArray[np.bool_]
+    warned: NDArray[np.bool_]
     confidence: NDArray[np.float64]
     sets: NDArray[np.bool_]
 
@@ -105,11 +108,12 @@ class Models:
             if isinstance(model, OnnxClassifier):
                 answer = Calibration.from_dict(model.facts["calibration"]).answer(logits)
                 confidence[second == which], sets[second == which] = answer.confidence, answer.sets
-        return Answers(classes, strangeness, np.ones(len(images), bool), confidence, sets)
+        readable = np.ones(len(images), bool)
+        return Answers(classes, strangeness, readable, strangeness > 0, confidence, sets)
 
     def read(self, files: Iterable[bytes]) -> Answers:
         """Answer for picture files; what cannot be read counts as black."""
-        seen, uneven, readable = [], [], []
+        seen, uneven, readable, noted = [], [], [], []
         for data in files:
             try:
                 photo = read_photo(data)
@@ -117,9 +121,12 @@ class Models:
             except ImageError:
                 photo = Photo(np.zeros((28, 28), np.uint8))
                 readable.append(False)
+            noted.append(bool(photo.notes))
             seen.append(photo.seen)
             uneven.append(not photo.plain)
-        return replace(self.look(np.stack(seen), np.array(uneven)), readable=np.array(readable))
+        found = self.look(np.stack(seen), np.array(uneven))
+        warned = found.warned | np.array(noted)
+        return replace(found, readable=np.array(readable), warned=warned)
 
 
 def open_models(path: Path | None) -> tuple[list[Classifier], Recipe, Run | None]:
@@ -140,12 +147,13 @@ def real_photos(models: Models, folder: Path, limit: int) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for half in ("tuning", "held_out"):
         began, count = time.perf_counter(), 0
-        right, scores, known_answers = {}, {}, []
+        right, scores, warned, known_answers = {}, {}, {}, []
         for name in (*RIGHT, *NONE):
             paths = sorted(p for p in (folder / name).iterdir() if half_of(p) == half)
             paths = paths[:: max(1, len(paths) // limit)] if limit else paths
             answers = models.read(path.read_bytes() for path in paths)
             scores[name], count = answers.strangeness, count + len(paths)
+            warned[name] = answers.warned
             if name in RIGHT:
                 correct = np.isin(answers.classes, RIGHT[name])
                 covered = answers.sets[:, RIGHT[name]].any(axis=1)
@@ -153,7 +161,7 @@ def real_photos(models: Models, folder: Path, limit: int) -> dict[str, Any]:
                 right[name] = {
                     "n": len(paths),
                     "accuracy": float(correct.mean()),
-                    "warned": float((scores[name] > 0).mean()),
+                    "warned": float(warned[name].mean()),
                 }
         known = np.concatenate([scores[name] for name in RIGHT])
         none = np.concatenate([scores[name] for name in NONE])
@@ -163,7 +171,7 @@ def real_photos(models: Models, folder: Path, limit: int) -> dict[str, Any]:
             "none_of_them": {
                 "auroc": auroc(known, none),
                 **{name: auroc(known, scores[name]) for name in NONE},
-                "warned": float((none > 0).mean()),
+                "warned": float(np.concatenate([warned[name] for name in NONE]).mean()),
             },
             **_calibration(known_answers),
             "milliseconds_a_photo": 1000 * (time.perf_counter() - began) / count,
@@ -206,14 +214,15 @@ def imitated(models: Models, split: Split) -> dict[str, Any]:
 def strange(models: Models, ordinary: NDArray[np.uint8], count: int) -> dict[str, Any]:
     """AUROC against the data set and share warned, for pictures of no clothes."""
     usual = models.look(ordinary).strangeness
-    rows, every = {}, []
+    rows, every, warned = {}, [], []
     for kind in STRANGE:
         answers = models.read(strange_pictures(kind, count))
-        scores = np.where(answers.readable, answers.strangeness, np.inf)  # refused: warned of
-        every.append(scores)
-        rows[kind] = {"auroc": auroc(usual, scores), "warned": float((scores > 0).mean())}
-    together = np.concatenate(every)
-    rows["all"] = {"auroc": auroc(usual, together), "warned": float((together > 0).mean())}
+        # What is refused is warned of.
+        every.append(np.where(answers.readable, answers.strangeness, np.inf))
+        warned.append(answers.warned | ~answers.readable)
+        rows[kind] = {"auroc": auroc(usual, every[-1]), "warned": float(warned[-1].mean())}
+    together = auroc(usual, np.concatenate(every))
+    rows["all"] = {"auroc": together, "warned": float(np.concatenate(warned).mean())}
     return {"n_of_each": count, "kinds": rows}
 
 
