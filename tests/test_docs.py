@@ -253,6 +253,7 @@ def test_what_shipping_measures_is_that_of_the_records() -> None:
     fast = json.loads((REPOSITORY / "docs/results/epyc-avx2/infer.json").read_text())["forms"]
     ratio = fast["onnx"]["images_per_second"] / fast["pytorch"]["images_per_second"]
     assert f"it was {ratio:.2f} times PyTorch" in text
+    assert fast["int8"]["images_per_second"] < fast["onnx"]["images_per_second"]
     seconds = {name: found["median_seconds"] for name, found in commands["commands"].items()}
     assert f"a photo {seconds['predict']:.2f} s, `report` {seconds['report']:.2f} s" in text
     most = commands["commands"]["audit"]["most_mib"]

@@ -13,6 +13,12 @@ def test_the_score_is_minus_the_deviation_of_the_logits() -> None:
     assert len(outlier_score(np.zeros((0, 10)))) == 0
 
 
+def test_what_no_class_claims_scores_higher() -> None:
+    sure, lost = np.zeros((1, 10)), np.zeros((1, 10))
+    sure[0, 3] = 8
+    assert outlier_score(lost) > outlier_score(sure)
+
+
 @pytest.mark.parametrize("count", [1, 19, 20, 100, 1001])
 def test_at_least_95_percent_are_not_warned_about(count) -> None:
     scores = np.random.default_rng(count).normal(size=count)

@@ -64,11 +64,8 @@ class Group:
         """95 % interval: Student's of the mean over the seeds, Wilson's of a single run."""
         if self.deviation is None:
             return accuracy_interval(self.predictions[0])
-        reach = (
-            student_quantile(len(self.accuracies) - 1)
-            * self.deviation
-            / len(self.accuracies) ** 0.5
-        )
+        error = self.deviation / len(self.accuracies) ** 0.5
+        reach = student_quantile(len(self.accuracies) - 1) * error
         return self.mean - reach, self.mean + reach
 
 
