@@ -81,7 +81,7 @@ def test_shoes_are_paired_and_other_things_not(images) -> None:
     single = photo_like(bar, torch.zeros(COUNT, dtype=torch.int64), 1.0, 0, 2, CLASS_NAMES)
     paired = photo_like(bar, torch.full((COUNT,), 7), 1.0, 0, 2, CLASS_NAMES)
     same = (single == paired).flatten(1).all(1).double().mean()
-    assert 0.25 < same < 0.55, "two fifths of the shoes stay single"
+    assert 0.3 < same < 0.55, "two fifths of the shoes stay single"
 
 
 def test_from_above_a_pair_is_two_ovals_whatever_the_shoe(images, monkeypatch) -> None:
