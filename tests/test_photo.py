@@ -60,17 +60,44 @@ def test_alpha_says_where_the_garment_is() -> None:
     assert_is_the_t(prepare(pixels).seen, 195)
 
 
-def test_uneven_ground_is_cut_away() -> None:
-    random = np.random.default_rng(0)
-    pixels = drawn((170, 140, 90), (30, 40, 110), (256, 192)).astype(np.float64)
-    light = np.linspace(0.7, 1.25, 256)[:, None, None]
-    pixels[:, :, :3] *= light
-    pixels[:, :, :3] += random.normal(0, 15, (256, 192, 1))
-    pixels = pixels.clip(0, 255).astype(np.uint8)
+def shaded(ground, garment, light: tuple[float, float], grain: float) -> np.ndarray:
+    """The T in a light that changes from top to bottom, with grain: (256, 192, 4) uint8."""
+    pixels = drawn(ground, garment, (256, 192)).astype(np.float64)
+    pixels[:, :, :3] *= np.linspace(*light, 256)[:, None, None]
+    pixels[:, :, :3] += np.random.default_rng(0).normal(0, grain, (256, 192, 1))
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def overlap_with_the_t(garment: np.ndarray) -> float:
+    wanted = drawn((0, 0, 0), (1, 1, 1), garment.shape)[:, :, 0] > 0
+    return (garment & wanted).sum() / (garment | wanted).sum()
+
+
+def test_shade_and_grain_are_seen_past() -> None:
+    pixels = shaded((170, 140, 90), (30, 40, 110), light=(0.7, 1.25), grain=15)
     garment, plain = find_garment(pixels[:, :, :3])
-    wanted = (drawn((0, 0, 0), (1, 1, 1), (256, 192))[:, :, 0]) > 0
+    assert plain
+    assert overlap_with_the_t(garment) > 0.9
+    assert_is_the_t(prepare(shaded((170, 140, 90), (60, 60, 60), (1, 1), 12)).seen, 195)
+
+
+def test_shade_without_a_garment_is_no_garment() -> None:
+    pixels = shaded((170, 140, 90), (170, 140, 90), light=(0.7, 1.25), grain=6)
+    garment, plain = find_garment(pixels[:, :, :3])
     assert not plain
-    assert (garment & wanted).sum() / (garment | wanted).sum() > 0.9
+    assert not garment.any()
+    assert prepare(pixels).notes == ("no piece of clothing stands out from the background",)
+
+
+def test_uneven_ground_is_cut_away() -> None:
+    pixels = shaded((170, 140, 90), (30, 40, 110), light=(0.7, 1.25), grain=15)
+    ground = drawn((0, 0, 0), (1, 1, 1), (256, 192))[:, :, 0] == 0
+    planks = np.arange(256) // 16 % 2 == 1
+    darker = planks[:, None] & ground
+    pixels[darker, :3] = pixels[darker, :3] * 0.8
+    garment, plain = find_garment(pixels[:, :, :3])
+    assert not plain
+    assert overlap_with_the_t(garment) > 0.9
     seen = prepare(pixels).seen
     np.testing.assert_array_equal(seen, prepare(pixels).seen, "the same photo, the same pixels")
     assert (seen[:, :2] == 0).all()

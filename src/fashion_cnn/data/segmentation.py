@@ -11,7 +11,8 @@ _PAINTED = 2.0  # 8-bit levels: half of a border as even as this is no photo's; 
 _APART = 10.0  # 8-bit levels: further than this from the background's colour is garment
 _COLOURED = 20.0  # 8-bit levels: the channels of a colour differ by more
 _SMALLEST_PART = 0.2  # of the largest part's area: smaller parts are dirt, labels and hangers
-_ITERATIONS = 3
+_GRAIN = 5  # pixels: averaged over a square of this side, grain is gone
+_ITERATIONS = 3  # of GrabCut
 _GRABCUT_SIDE = 192  # it takes four times as long at twice the side
 
 
@@ -24,7 +25,7 @@ def border_colour(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float
         Their median, float64 (3,), and the distances from it, in 8-bit levels, that half and nine
         tenths of them do not exceed.
     """
-    width = max(1, round(_BORDER * max(pixels.shape[:2])))
+    width = _edge(*pixels.shape[:2])
     edges = (pixels[:width], pixels[-width:], pixels[:, :width], pixels[:, -width:])
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges]).astype(np.float64)
     middle = np.median(border, axis=0)
@@ -32,16 +33,23 @@ def border_colour(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float
     return middle, float(half), float(most)
 
 
+def _edge(height: int, width: int) -> int:
+    """Pixels that the border is wide."""
+    return max(1, round(_BORDER * max(height, width)))
+
+
 def find_garment(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], bool]:
     """Tell the garment from the background.
 
-    On a border of one colour, whatever differs from that colour is garment. Elsewhere GrabCut
-    decides, told that the border is background and the middle likely to be garment.
+    On a border of one colour, whatever differs from that colour is garment; grain and a change of
+    light from one side to another are seen past. Elsewhere GrabCut decides, told that the border is
+    background and the middle likely to be garment.
 
     Args: pixels: uint8 (H, W, 3), at most a few hundred pixels a side.
 
     Returns:
-        bool (H, W), all False if there is nothing; and whether the background is of one colour.
+        bool (H, W), all False if there is nothing; and whether the background is of one colour,
+        shaded and grained at most.
 
     Source: Rother, Kolmogorov, Blake 2004, GrabCut.
     """
@@ -50,7 +58,37 @@ def find_garment(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], bool]:
         uneven = most if most <= _EVEN else half
         garment = np.linalg.norm(pixels - colour, axis=2) > max(_APART, 3 * uneven)
         return _eroded(garment) if np.ptp(colour) > _COLOURED else garment, True
-    return _grabcut(pixels), False
+    garment = _on_shaded_ground(pixels)
+    if garment is None:
+        return _grabcut(pixels), False
+    return garment, bool(garment.any())
+
+
+def _on_shaded_ground(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """What differs from a plane of colours through the border; None where the border is none."""
+    import cv2  # 0.1 s, which pictures on plain ground need not pay
+
+    smooth = cv2.blur(pixels, (_GRAIN, _GRAIN)).astype(np.float64)
+    height, width = pixels.shape[:2]
+    row, column = np.mgrid[:height, :width] / max(height, width)
+    places = np.stack([np.ones_like(row), row, column], axis=2)
+    edge = _edge(height, width)
+    on_border = np.ones((height, width), bool)
+    on_border[edge:-edge, edge:-edge] = False
+    at, colours = places[on_border], smooth[on_border]
+    kept, most = np.ones(len(at), bool), np.inf
+    plane = np.zeros((3, 3))
+    for _ in range(3):  # without the tenth that fits worst: garments reach over the border
+        plane = np.linalg.lstsq(at[kept], colours[kept])[0]
+        distance = np.linalg.norm(colours - at @ plane, axis=1)
+        most = np.quantile(distance, 0.9)
+        kept = distance <= most
+    if most > _EVEN:
+        return None
+    apart = np.linalg.norm(smooth - places @ plane, axis=2) > max(_APART, 3 * most)
+    # Opened, specks of grain are gone; averaging has widened the rest by half its side.
+    garment = cv2.morphologyEx(apart.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return cv2.erode(garment, np.ones((_GRAIN, _GRAIN), np.uint8)).astype(bool)
 
 
 def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -60,7 +98,7 @@ def _eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _grabcut(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    import cv2  # 0.1 s, which pictures on plain ground need not pay
+    import cv2  # as above
 
     cv2.setRNGSeed(0)
     scale = min(1, _GRABCUT_SIDE / max(pixels.shape[:2]))
@@ -70,7 +108,7 @@ def _grabcut(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     column = np.abs(np.arange(width) * 2 - width + 1)[None, :] / width
     mask = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
     mask[(row < _LIKELY) & (column < _LIKELY)] = cv2.GC_PR_FGD
-    edge = max(1, round(_BORDER * max(height, width)))
+    edge = _edge(height, width)
     mask[:edge] = mask[-edge:] = mask[:, :edge] = mask[:, -edge:] = cv2.GC_BGD
     mask[row**2 + column**2 < _CORE**2] = cv2.GC_FGD
     if not ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).any():
