@@ -259,6 +259,7 @@ def main() -> None:
         "machine": {"cpu": cpu_name(), **machine()},
         "model": recipe.to_dict(),
         "and_for_photos": len(classifiers) > 1,
+        "sha256": [m.sha256 for m in classifiers if isinstance(m, OnnxClassifier)],
         "imitated_of": "test" if options.test else "validation",
         "imitated": imitated(models, split),
         "strange": strange(models, held_out.images, 200),

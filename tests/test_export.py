@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
-from fashion_cnn.data.split import divide
+from fashion_cnn.data.split import Split, divide
 from fashion_cnn.errors import ModelError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import SCORE, outlier_score
@@ -25,6 +25,8 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import build_graph
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.onnx_file import OPERATORS, check_model
+from fashion_cnn.shipping.predict import PRETRAINED
+from fashion_cnn.shipping.quantise import quantise
 
 MODELS = Recipe.__dataclass_fields__["model"].metadata["choices"]
 CALIBRATION = Calibration(1.5, 1.0, None)
@@ -185,6 +187,14 @@ def test_the_quantised_variant_is_measured_and_counted(run: Run) -> None:
     assert forms["onnx"]["bytes"] == report["bytes"]
     assert all(0 < form["single_p50_ms"] < 1000 for form in forms.values())
     assert all(form["images_per_second"] > 10 for form in forms.values())
+
+
+def test_a_byte_a_weight_and_hardly_more() -> None:
+    weights, images = 483_488, np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
+    split = Split(images, np.arange(50) % 10, CLASS_NAMES)
+    small, report = quantise(PRETRAINED.read_bytes(), images, split, "validation")
+    assert len(small) == report["bytes"] < 500_000 < 1.05 * weights
+    onnx.checker.check_model(onnx.load_from_string(small))
 
 
 def test_a_model_that_answers_otherwise_is_not_exported(capsys, run: Run, monkeypatch) -> None:
