@@ -204,15 +204,14 @@ def test_what_balanced_has_is_that_of_the_records() -> None:
     assert f"has {found['accuracy']} ({found['n']}, seeds 0 to 4;" in README
     assert f"{found['accuracy']} ({found['n']}" in catalog.description("balanced")
     alone = json.loads((REPOSITORY / "docs/results/balanced/seed-5/metrics.json").read_text())
-    minutes = [
+    training, command = (
         "{:.0f} min {:.0f} s".format(*divmod(alone[name], 60))
         for name in ("training_seconds", "command_seconds")
-    ]
-    accuracy = f"{100 * alone['final']['test']['accuracy']:.2f} %"
-    assert f"has {accuracy} after {minutes[0]} of training, {minutes[1]} with all the rest" in README
-    assert f"{minutes[0]} with validation, {minutes[1]} the whole command (seed 5: {accuracy})" in (
-        catalog.description("balanced")
     )
+    accuracy = f"{100 * alone['final']['test']['accuracy']:.2f} %"
+    assert f"has {accuracy} after {training} of training, {command} with all the rest" in README
+    described = f"{training} with validation, {command} the whole command (seed 5: {accuracy})"
+    assert described in catalog.description("balanced")
     record = json.loads((REPOSITORY / "docs/results/balanced/evaluations.json").read_text())
     for name in ("accuracy", "tta_accuracy"):
         values = [100 * row[name] for row in record["runs"]]

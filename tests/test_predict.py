@@ -234,3 +234,15 @@ def test_standard_input_without_a_framework(pictures) -> None:
     loaded = {name.split(".")[0] for name in done.stderr.split()}
     assert not loaded & {"torch", "keras", "scipy", "sklearn", "matplotlib", "onnx", "rich"}
     assert "onnxruntime" in loaded
+
+
+def test_nobody_is_told(pictures, tmp_path: Path) -> None:
+    """ONNX Runtime would keep an identifier, and what it has not sent yet, at home."""
+    home = tmp_path / "home"
+    home.mkdir()
+    silencers = ("ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "CI")
+    environment = {k: v for k, v in os.environ.items() if k not in silencers}
+    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+    command = [sys.executable, "-m", "fashion_cnn", "predict", "a.png"]
+    subprocess.run(command, env=environment, check=True)
+    assert not list(home.iterdir())

@@ -4,10 +4,14 @@ The names below are the Python API. Each is imported when it is first used, so t
 package loads neither PyTorch nor matplotlib.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# From 1.29 on, ONNX Runtime reports its use to its maker, unless told not to before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from fashion_cnn.classifier import Classifier as Classifier
