@@ -107,12 +107,17 @@ def test_the_photo_figures_are_those_of_the_record() -> None:
     lost = {name: row["points_lost"] for name, row in box["imitated"]["conditions"].items()}
     assert "noisy" in lost
     clean = 100 * box["imitated"]["clean"]
-    assert f"lose at most {max(lost.values()):.1f} points of {clean:.1f} %, shaded" in text
+    assert f"lose at most {max(lost.values()):.1f} points of {clean:.1f} %, also on grainy" in text
     same, strict = (
         tuned["test"][name] for name in ("macro_accuracy_as_in_photos_json", "macro_accuracy")
     )
     assert (
         f"it has {100 * same:.1f} % of the other half by the same measure, {100 * strict:.1f} %"
+    ) in text
+    more = tuned["with_four_fifths"]["test"]
+    assert (
+        f"on four fifths, {100 * more['macro_accuracy_as_in_photos_json']:.1f} % of the other fifth "
+        f"({100 * more['macro_accuracy']:.1f} %)"
     ) in text
 
 

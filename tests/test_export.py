@@ -193,7 +193,7 @@ def test_a_byte_a_weight_and_hardly_more() -> None:
     weights, images = 483_488, np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
     split = Split(images, np.arange(50) % 10, CLASS_NAMES)
     small, report = quantise(PRETRAINED.read_bytes(), images, split, "validation")
-    assert len(small) == report["bytes"] < 500_000 < 1.05 * weights
+    assert weights < len(small) == report["bytes"] < 500_000
     onnx.checker.check_model(onnx.load_from_string(small))
 
 

@@ -61,9 +61,10 @@ def test_alpha_says_where_the_garment_is() -> None:
 
 
 def shaded(ground, garment, light: tuple[float, float], grain: float) -> np.ndarray:
-    """The T in a light that changes from top to bottom, with grain: (256, 192, 4) uint8."""
+    """The T in a light that changes down and across, with grain: (256, 192, 4) uint8."""
     pixels = drawn(ground, garment, (256, 192)).astype(np.float64)
-    pixels[:, :, :3] *= np.linspace(*light, 256)[:, None, None]
+    down, across = np.linspace(*light, 256), np.linspace(-0.15, 0.15, 192)
+    pixels[:, :, :3] *= (down[:, None] + across)[:, :, None]
     pixels[:, :, :3] += np.random.default_rng(0).normal(0, grain, (256, 192, 1))
     return pixels.clip(0, 255).astype(np.uint8)
 
@@ -79,6 +80,16 @@ def test_shade_and_grain_are_seen_past() -> None:
     assert plain
     assert overlap_with_the_t(garment) > 0.9
     assert_is_the_t(prepare(shaded((170, 140, 90), (60, 60, 60), (1, 1), 12)).seen, 195)
+
+
+def test_on_shaded_ground_a_garment_may_reach_over_the_border() -> None:
+    pixels = shaded((170, 140, 90), (170, 140, 90), light=(0.8, 1.1), grain=10)
+    pixels[60:, 66:126, :3] = (30, 40, 110)
+    garment, plain = find_garment(pixels[:, :, :3])
+    assert plain
+    wanted = np.zeros((256, 192), bool)
+    wanted[60:, 66:126] = True
+    assert (garment & wanted).sum() / (garment | wanted).sum() > 0.95
 
 
 def test_shade_without_a_garment_is_no_garment() -> None:

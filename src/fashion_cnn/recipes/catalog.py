@@ -66,7 +66,7 @@ def balanced() -> Recipe:
     Command: fashion-cnn train balanced
     Accuracy: 94.98 ± 0.13 % (n=5, seeds 0 to 4)
     Training: 8 min 43 s with validation, 8 min 57 s the whole command (seed 5: 94.97 %)
-    Hardware: 2 cores of an Intel Xeon with AMX (seeds 0 to 4: elsewhere, slower); torch 2.13.0
+    Hardware: 2 cores of an Intel Xeon (AMX); seeds 0 to 4 had one core, or an EPYC's; torch 2.13.0
     Network: 483,488 parameters, 29.0 MFLOP an image forward
     Record: docs/results/balanced
     """
