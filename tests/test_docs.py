@@ -201,6 +201,22 @@ def test_the_ladder_is_that_of_the_records(recipe: str, study: str) -> None:
         assert figure in text, (recipe, figure)
 
 
+def test_what_best_has_is_that_of_the_record() -> None:
+    run = Run(REPOSITORY / "docs/results/best")
+    assert run.recipe.replace(name="best") == catalog.named("best")
+    assert run.metrics
+    result = run.metrics["final"]["test"]
+    low, high = (f"{100 * end:.2f}" for end in result["interval"])
+    accuracy = f"{percent(result['accuracy'])} (n=1, seed 0; 95 % interval {low} - {high} %"
+    assert accuracy in README
+    assert accuracy in catalog.description("best")
+    price = cost("best")
+    assert f"{price['parameters']} parameters, {price['mflop']}" in catalog.description("best")
+    minutes = f"{run.metrics['training_seconds'] / 60:.0f} min"
+    assert f"after {minutes}utes on one core" in README
+    assert f"Training: {minutes} with validation" in catalog.description("best")
+
+
 def test_what_balanced_has_is_that_of_the_records() -> None:
     found = ladder("balanced")
     assert f"has {found['accuracy']} ({found['n']}, seeds 0 to 4;" in README

@@ -85,6 +85,33 @@ def balanced() -> Recipe:
     )
 
 
+def best() -> Recipe:
+    """An hour and more for accuracy: full resolution at first, erased and mixed images.
+
+    The network of `balanced` without its first stride, with a residual block there and two in each
+    later stage; no mirror images; against learning by heart, CutMix in half of the steps and random
+    erasing of half of the images; weights averaged for twice as long. Meant to have 95.8 %.
+
+    Command: fashion-cnn train best
+    Accuracy: 95.34 % (n=1, seed 0; 95 % interval 94.91 - 95.74 %)
+    Training: 96 min with validation, of which it was stopped for 9; 97 min the whole command
+    Hardware: 1 of 2 cores of an Intel Xeon (AMX), which other work used too; torch 2.13.0
+    Network: 852,512 parameters, 160.3 MFLOP an image forward
+    Record: docs/results/best
+    """
+    return balanced().replace(
+        name="best",
+        model="wide_resnet",
+        blocks=2,
+        epochs=56,
+        ema_decay=0.999,
+        flip=False,
+        cutout=0,
+        erase=0.5,
+        cutmix=0.5,
+    )
+
+
 def photo() -> Recipe:
     """For photos: trained on images made to look cut out of them, and on what is none of the ten.
 
@@ -113,7 +140,7 @@ def photo() -> Recipe:
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    recipe.__name__: recipe for recipe in (baseline, fast, balanced, photo)
+    recipe.__name__: recipe for recipe in (baseline, fast, balanced, best, photo)
 }
 
 
