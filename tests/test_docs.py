@@ -251,7 +251,7 @@ def test_the_speedrun_page_is_that_of_the_records() -> None:
     page = (REPOSITORY / "docs/speedrun.md").read_text()
     for study in ("speedrun", "sprint"):
         assert " | ".join(ladder(study).values()) in page
-    for study in ("fast-ablation", "balanced-ablation"):
+    for study in ("fast-ablation", "balanced-ablation", "trials/fast-start"):
         record = json.loads((REPOSITORY / f"docs/results/{study}/study.json").read_text())
         assert to_table(record) in page
     overhead = json.loads((REPOSITORY / "docs/results/benchmark-overhead.json").read_text())
