@@ -42,7 +42,7 @@ class Photo:
         seen: uint8 (28, 28), bright on black as in the data set.
         notes: lines for people on what was done or looks wrong; often none.
         plain: whether it stood out from ground of one colour (shaded, grained) or none, or came as
-            28x28 pixels, as the data set's; else GrabCut looked for it, or nothing was found.
+            28x28 pixels, as the data set's; else GrabCut looked for it, or nothing stood out.
     """
 
     seen: NDArray[np.uint8]

@@ -48,8 +48,8 @@ def find_garment(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], bool]:
     Args: pixels: uint8 (H, W, 3), at most a few hundred pixels a side.
 
     Returns:
-        bool (H, W), all False if there is nothing; and whether the garment is what differs from a
-        background of one colour: also if nothing does, but for shade and grain.
+        bool (H, W), all False if there is nothing; and whether it is what differs from a background
+        of one colour. For an empty picture that is True on one colour, False on a shaded one.
 
     Source: Rother, Kolmogorov, Blake 2004, GrabCut.
     """
@@ -61,7 +61,8 @@ def find_garment(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], bool]:
     garment = _on_shaded_ground(pixels)
     if garment is None:
         return _grabcut(pixels), False
-    return garment, bool(garment.any())  # faint things are worth a doubtful answer, not a refusal
+    # Nothing: False, so that what may be too faint to find is answered with a note, not refused.
+    return garment, bool(garment.any())
 
 
 def _on_shaded_ground(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:

@@ -86,7 +86,7 @@ def balanced() -> Recipe:
 
 
 def best() -> Recipe:
-    """An hour and more for accuracy: full resolution at first, erased and mixed images.
+    """An hour or more for accuracy: full resolution at first, erased and mixed images.
 
     The network of `balanced` without its first stride, with a residual block there and two in each
     later stage; no mirror images; against learning by heart, CutMix in half of the steps and random
