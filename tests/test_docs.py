@@ -269,9 +269,14 @@ def test_what_shipping_measures_is_that_of_the_records() -> None:
         json.loads((REPOSITORY / f"docs/results/epyc-avx512/{name}.json").read_text())
         for name in ("commands", "load", "load-photo")
     )
-    xeon, epyc, fast = (
-        json.loads((REPOSITORY / f"docs/results/{machine}/infer.json").read_text())["forms"]
-        for machine in ("xeon-amx", "epyc-avx512", "epyc-avx2")
+    xeon, small, epyc, fast = (
+        json.loads((REPOSITORY / f"docs/results/{name}.json").read_text())["forms"]
+        for name in (
+            "xeon-amx/infer",
+            "xeon-amx/infer-fast",
+            "epyc-avx512/infer",
+            "epyc-avx2/infer",
+        )
     )
     text, forms = " ".join(README.split()), xeon
     onnx, int8, eager = forms["onnx"], forms["int8"], forms["pytorch"]
@@ -285,8 +290,12 @@ def test_what_shipping_measures_is_that_of_the_records() -> None:
     assert int8["bytes"] / onnx["bytes"] == pytest.approx(0.25, abs=0.05)
     elsewhere = [
         form["onnx"]["images_per_second"] / form["pytorch"]["images_per_second"]
-        for form in (epyc, fast)
+        for form in (epyc, fast, small)
     ]
+    assert (
+        f"a `fast` in {small['onnx']['single_p50_ms']:.2f} ms and "
+        f"{small['onnx']['images_per_second']:,.0f} a second, {elsewhere[2]:.2f} times PyTorch"
+    ) in text
     assert f"ONNX Runtime is {elsewhere[0]:.2f} times PyTorch" in text
     assert f"of `fast`, {elsewhere[1]:.2f} times" in text
     assert fast["int8"]["images_per_second"] < fast["onnx"]["images_per_second"]
