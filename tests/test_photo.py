@@ -69,8 +69,12 @@ def shaded(ground, garment, light: tuple[float, float], grain: float) -> np.ndar
     return pixels.clip(0, 255).astype(np.uint8)
 
 
-def overlap_with_the_t(garment: np.ndarray) -> float:
-    wanted = drawn((0, 0, 0), (1, 1, 1), garment.shape)[:, :, 0] > 0
+def the_t() -> np.ndarray:
+    """Where `shaded` draws it: bool (256, 192)."""
+    return drawn((0, 0, 0), (1, 1, 1), (256, 192))[:, :, 0] > 0
+
+
+def overlap(garment: np.ndarray, wanted: np.ndarray) -> float:
     return (garment & wanted).sum() / (garment | wanted).sum()
 
 
@@ -78,7 +82,7 @@ def test_shade_and_grain_are_seen_past() -> None:
     pixels = shaded((170, 140, 90), (30, 40, 110), light=(0.7, 1.25), grain=15)
     garment, plain = find_garment(pixels[:, :, :3])
     assert plain
-    assert overlap_with_the_t(garment) > 0.9
+    assert overlap(garment, the_t()) > 0.9
     assert_is_the_t(prepare(shaded((170, 140, 90), (60, 60, 60), (1, 1), 12)).seen, 195)
 
 
@@ -89,7 +93,7 @@ def test_on_shaded_ground_a_garment_may_reach_over_the_border() -> None:
     assert plain
     wanted = np.zeros((256, 192), bool)
     wanted[60:, 66:126] = True
-    assert (garment & wanted).sum() / (garment | wanted).sum() > 0.95
+    assert overlap(garment, wanted) > 0.95
 
 
 def test_shade_without_a_garment_is_no_garment() -> None:
@@ -102,13 +106,12 @@ def test_shade_without_a_garment_is_no_garment() -> None:
 
 def test_uneven_ground_is_cut_away() -> None:
     pixels = shaded((170, 140, 90), (30, 40, 110), light=(0.7, 1.25), grain=15)
-    ground = drawn((0, 0, 0), (1, 1, 1), (256, 192))[:, :, 0] == 0
     planks = np.arange(256) // 16 % 2 == 1
-    darker = planks[:, None] & ground
+    darker = planks[:, None] & ~the_t()
     pixels[darker, :3] = pixels[darker, :3] * 0.8
     garment, plain = find_garment(pixels[:, :, :3])
     assert not plain
-    assert overlap_with_the_t(garment) > 0.9
+    assert overlap(garment, the_t()) > 0.9
     seen = prepare(pixels).seen
     np.testing.assert_array_equal(seen, prepare(pixels).seen, "the same photo, the same pixels")
     assert (seen[:, :2] == 0).all()
