@@ -56,7 +56,9 @@ class Address:
 
     def listen(self) -> socket.socket:
         """Open the socket. Raises `UsageError`: it is taken, or not this machine's."""
-        listening = socket.socket(self.family)
+        # By name: asyncio sends without delay (TCP_NODELAY) only on sockets said to be TCP's, and
+        # with delay a client that keeps its connection waits 40 ms for every answer.
+        listening = socket.socket(self.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((self.host, self.port))
