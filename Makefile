@@ -5,7 +5,7 @@ ARGS ?=
 N ?= 100
 BIN := .venv/bin
 
-.PHONY: help train train-keras data postgresql test check format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
+.PHONY: help train train-keras data postgresql test verify-records check format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -42,6 +42,9 @@ postgresql:  # for tests/test_search_postgresql.py; the rest of the tests can do
 
 test: .venv/dev data postgresql  ## run every test
 	$(BIN)/pytest -m "not campaign" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+verify-records: .venv/runtime  ## recompute every figure of the pages from docs/results, and name those without a record
+	$(BIN)/python -m bench.records
 
 check: .venv/dev  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -1,0 +1,56 @@
+"""All pages, one after the other."""
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from bench.records.page import Fault, Page
+from bench.records.pages import CHECKS, HISTORY, PENDING
+from bench.records.reading import REPOSITORY, Records
+
+DOCSTRINGS = ("src/fashion_cnn/recipes/catalog.py",)
+"""Modules whose docstrings are pages."""
+
+
+def names() -> list[str]:
+    """Every page, by its path."""
+    pages = [
+        REPOSITORY / "README.md",
+        *REPOSITORY.glob("docs/*.md"),
+        *REPOSITORY.glob("src/fashion_cnn/shipping/pretrained/*.md"),
+        *map(REPOSITORY.joinpath, DOCSTRINGS),
+    ]
+    return sorted(page.relative_to(REPOSITORY).as_posix() for page in pages)
+
+
+def faults(
+    only: str | None = None, text: str | None = None, changed: Mapping[str, str] | None = None
+) -> Iterator[Fault]:
+    """Find what is wrong on the pages.
+
+    Args:
+        only: the one page to check.
+        text: what stands on it, in place of what does.
+        changed: records with other texts, by their path below docs/results.
+    """
+    records = Records(changed)
+    for name in names():
+        if only is None or name == only:
+            written = text if text is not None else (REPOSITORY / name).read_text()
+            if name.endswith(".py"):
+                written = docstrings(written)
+            page = Page(name, written, history=name in HISTORY)
+            for check in CHECKS.get(name, ()):
+                check(page, records)
+            yield from page.faults if name in PENDING else page.finish()
+
+
+def docstrings(source: str) -> str:
+    """A module with all but its docstrings blank, so that lines keep their numbers."""
+    kept: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if first and ast.get_docstring(node) is not None:
+                kept |= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    lines = source.splitlines()
+    return "\n".join(line if n in kept else "" for n, line in enumerate(lines, 1)) + "\n"

@@ -1,0 +1,106 @@
+"""docs/log.md: history. A number must stand in a record that its entry links, or be "not kept".
+
+An entry is too old and too long to be taken apart sentence by sentence as the other pages are. So a
+number passes where it is, at the precision in which it is written, among what the entry's linked
+records hold: their values, those times 100, means and deviations over the runs of a study and
+paired differences. That is weaker: a small number is found by chance in a large record. What
+carries a conclusion deserves `page.says` here too. A paragraph with readings that no record has
+says so ("... that is not kept"), or its entry begins with "**Readings not kept.**".
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import PurePosixPath
+from typing import Any
+
+from bench.records.page import NUMBER, Page
+from bench.records.reading import (
+    CONFUSED,
+    REPOSITORY,
+    Records,
+    deviation,
+    differences,
+    mean,
+    median,
+    percents,
+    student,
+)
+
+LINK = re.compile(r"\]\((results/[^)#]+)\)")
+
+
+def check(page: Page, records: Records) -> None:
+    """Look every number up in what its entry links."""
+    for entry in re.finditer(r"^## .*?(?=^## |\Z)", page.text, re.MULTILINE | re.DOTALL):
+        held: list[float] = []
+        for link in dict.fromkeys(LINK.findall(entry[0])):
+            held += values(link.removeprefix("results/"), records)
+        for number, _ in list(page.numbers_without_record()):
+            if entry.start() <= number.start() < entry.end() and _among(number[0], held):
+                page.cover(number)
+
+
+def values(path: str, records: Records) -> list[float]:
+    """All that a record, or a folder of them, holds or comes to."""
+    folder = REPOSITORY / "docs/results" / path
+    if folder.is_dir():
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+    else:
+        files = [folder]
+    found: list[float] = []
+    for file in files:
+        name = file.relative_to(REPOSITORY / "docs/results").as_posix()
+        match PurePosixPath(name).suffix:
+            case ".json":
+                held = records.json(name)
+                found += [*_leaves(held), *_of_study(held)]
+            case ".csv":
+                found += [value for row in records.csv(name) for value in row.values()]
+            case ".jsonl":
+                found += [
+                    x for line in records.text(name).splitlines() for x in _leaves(json.loads(line))
+                ]
+            case ".txt" | ".md" | ".toml":
+                text = records.text(name)
+                found += [float(one[0].replace(",", "")) for one in NUMBER.finditer(text)]
+    return [*found, *(100 * value for value in found)]
+
+
+def _among(written: str, held: list[float]) -> bool:
+    value = float(written.replace(",", ""))
+    step = 10.0 ** -len(written.partition(".")[2])
+    return any(abs(abs(value) - abs(one)) <= step / 2 + 1e-9 for one in held)
+
+
+def _leaves(held: Any) -> Iterator[float]:
+    if isinstance(held, dict):
+        for value in held.values():
+            yield from _leaves(value)
+    elif isinstance(held, list):
+        yield float(len(held))
+        for value in held:
+            yield from _leaves(value)
+    elif isinstance(held, int | float):
+        yield float(held)
+    elif isinstance(held, str):
+        yield from (float(one[0].replace(",", "")) for one in NUMBER.finditer(held))
+
+
+def _of_study(held: Any) -> Iterator[float]:
+    """Mean, deviation, paired differences; accuracies in per cent, so divided by 100 here."""
+    if not isinstance(held, dict) or "variants" not in held:
+        return
+    for variant, quantity in product(held["variants"], ("accuracy", "ece", *CONFUSED)):
+        own = list(percents(held, variant, quantity).values())
+        if len(own) > 1:
+            yield from (mean(own) / 100, deviation(own) / 100)
+        for first in held["variants"]:
+            if first != variant and (pairs := differences(held, variant, first, quantity)):
+                yield from (value / 100 for value in student(pairs))
+    for variant in held["variants"]:
+        rows = [row for row in held["runs"] if row["variant"] == variant]
+        for key in ("training_seconds", "process_seconds", "loss"):
+            if found := [row[key] for row in rows if key in row]:
+                yield from (mean(found), median(found))
