@@ -1,27 +1,31 @@
 """How well a model answers for photos: real ones, imitated ones, and pictures of no clothes.
 
-    python bench/photos.py [--model RUN_OR_ONNX] [--photos DIR] [--test] [--output FILE]
+    python bench/photos.py [--model RUN_OR_ONNX] [--photos DIR [--held-out]] [--test]
 
 DIR holds a folder of pictures for each of dress, longsleeve, outwear, pants, shirt, shoes and
 t-shirt, which map onto classes of the data set, and of hat, shorts and skirt, which do not. Half of
-them, by a hash of their names, are for tuning, the other half is held out. Without --test the
-imitated photos are made of the validation images, on which everything was chosen; with it of test
-images, and the reading is noted in the run. Prints the record as JSON.
+them, by a hash of their names, are for tuning, the other half is held out. Only the tuning half is
+read, unless --held-out asks for the other one instead: that reading is counted before a photo is
+opened, in docs/results/held-out-photos.jsonl, a line a reading; commit the line with the record.
+Without --test the imitated photos are made of the validation images, on which everything was
+chosen; with it of test images, and the reading is noted in the run. Prints the record as JSON.
 """
 
 import argparse
 import hashlib
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pictures import CONDITIONS, STRANGE, photographs, strange_pictures
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import find_data, load_test, load_training
@@ -29,14 +33,17 @@ from fashion_cnn.data.photo import Photo, read_photo
 from fashion_cnn.data.split import Split, divide, stratified_sample
 from fashion_cnn.errors import ImageError
 from fashion_cnn.evaluation.calibration import Calibration
+from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.evaluation.outliers import auroc, outlier_score, outlier_threshold
 from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.imitate import as_photos
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.checkpoint import WEIGHTS
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.machine import cpu_name, machine
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import FOR_PHOTOS, PRETRAINED
+from pictures import CONDITIONS, STRANGE, photographs, strange_pictures
 
 RIGHT = {
     "dress": (3,),
@@ -47,12 +54,58 @@ RIGHT = {
     "shoes": (5, 7, 9),
     "t-shirt": (0,),
 }
+"""Of each kind of photo, the classes of the data set that count as right."""
+
 NONE = ("hat", "shorts", "skirt")
+"""Kinds of which the data set has no class."""
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+READINGS = REPOSITORY / "docs/results/held-out-photos.jsonl"
 
 
 def half_of(path: Path) -> str:
     """The part that a photo belongs to, by its name: "tuning" or "held_out"."""
     return ("tuning", "held_out")[hashlib.sha256(path.name.encode()).digest()[0] % 2]
+
+
+def record_reading(readings: Path, sha256: Sequence[str], record: Path | None = None) -> int:
+    """Add a line for a reading of the held-out half, and sync it, before any photo is opened.
+
+    Args:
+        readings: a file of JSON lines, which is only ever added to.
+        sha256: of the files that hold the models' weights.
+        record: where the result will be written.
+
+    Returns:
+        How many readings there were before.
+    """
+    before = len(readings.read_text().splitlines()) if readings.exists() else 0
+    line = {
+        "reading": before + 1,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "sha256": list(sha256),
+        "record": record and record.name,
+    }
+    with readings.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return before
+
+
+def _commit() -> str:
+    """The commit that answers, marked where code differs from it; "unknown" without git."""
+    try:
+        head, changed = (
+            subprocess.run(
+                ["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "src", "bench"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + (" and changes" if changed else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,54 +182,76 @@ class Models:
         return replace(found, readable=np.array(readable), warned=warned)
 
 
-def open_models(path: Path | None) -> tuple[list[Classifier], Recipe, Run | None]:
+def open_models(path: Path | None) -> tuple[list[Classifier], list[str], Recipe, Run | None]:
     """Open an exported model, a run with its framework, or for None those in the package.
 
     Returns:
-        The models, the recipe of the first, and the run if it is one.
+        The models, the SHA-256 of the files with their weights, the recipe of the first, and the
+        run if it is one.
     """
     if path is None or path.suffix == ".onnx":
         models = [OnnxClassifier.open(p) for p in ([path] if path else [PRETRAINED, FOR_PHOTOS])]
-        return [*models], Recipe.from_dict(models[0].facts["recipe"]), None
+        sums = [model.sha256 for model in models]
+        return [*models], sums, Recipe.from_dict(models[0].facts["recipe"]), None
     run = Run.open(path)
-    return [open_classifier(run)], run.recipe, run
+    weights = run.load_checkpoint(run.answering).path / WEIGHTS
+    sums = [hashlib.sha256(weights.read_bytes()).hexdigest()]
+    return [open_classifier(run)], sums, run.recipe, run
 
 
-def real_photos(models: Models, folder: Path, limit: int) -> dict[str, Any]:
-    """Accuracy a class and AUROC on the photos of a folder, for each half."""
-    result: dict[str, Any] = {}
-    for half in ("tuning", "held_out"):
-        began, count = time.perf_counter(), 0
-        right, scores, warned, known_answers = {}, {}, {}, []
-        for name in (*RIGHT, *NONE):
-            paths = sorted(p for p in (folder / name).iterdir() if half_of(p) == half)
-            paths = paths[:: max(1, len(paths) // limit)] if limit else paths
-            answers = models.read(path.read_bytes() for path in paths)
-            scores[name], count = answers.strangeness, count + len(paths)
-            warned[name] = answers.warned
-            if name in RIGHT:
-                correct = np.isin(answers.classes, RIGHT[name])
-                covered = answers.sets[:, RIGHT[name]].any(axis=1)
-                known_answers.append((correct, answers.confidence, covered, answers.sets.sum(1)))
-                right[name] = {
-                    "n": len(paths),
-                    "accuracy": float(correct.mean()),
-                    "warned": float(warned[name].mean()),
-                }
-        known = np.concatenate([scores[name] for name in RIGHT])
-        none = np.concatenate([scores[name] for name in NONE])
-        result[half] = {
-            "macro_accuracy": float(np.mean([row["accuracy"] for row in right.values()])),
-            "classes": right,
-            "none_of_them": {
-                "auroc": auroc(known, none),
-                **{name: auroc(known, scores[name]) for name in NONE},
-                "warned": float(np.concatenate([warned[name] for name in NONE]).mean()),
-            },
-            **_calibration(known_answers),
-            "milliseconds_a_photo": 1000 * (time.perf_counter() - began) / count,
-        }
-    return result
+def real_photos(models: Models, folder: Path, half: str, limit: int = 0) -> dict[str, Any]:
+    """Accuracy a class and AUROC on one half of the photos of a folder.
+
+    Args:
+        half: "tuning" or "held_out"; no photo of the other one is opened.
+        limit: about so many photos a kind; 0 for all.
+    """
+    began, count = time.perf_counter(), 0
+    right, scores, warned, known_answers = {}, {}, {}, []
+    for name in (*RIGHT, *NONE):
+        paths = sorted(p for p in (folder / name).iterdir() if half_of(p) == half)
+        paths = paths[:: max(1, len(paths) // limit)] if limit else paths
+        answers = models.read(path.read_bytes() for path in paths)
+        scores[name], count = answers.strangeness, count + len(paths)
+        warned[name] = answers.warned
+        if name in RIGHT:
+            correct = np.isin(answers.classes, RIGHT[name])
+            covered = answers.sets[:, RIGHT[name]].any(axis=1)
+            known_answers.append((correct, answers.confidence, covered, answers.sets.sum(1)))
+            right[name] = {
+                "n": len(paths),
+                "accuracy": float(correct.mean()),
+                "interval": wilson_interval(int(correct.sum()), len(paths)),
+                "warned": float(warned[name].mean()),
+            }
+    known = np.concatenate([scores[name] for name in RIGHT])
+    none = np.concatenate([scores[name] for name in NONE])
+    return {
+        "macro_accuracy": float(np.mean([row["accuracy"] for row in right.values()])),
+        "macro_interval": macro_interval(
+            [(row["accuracy"], *row["interval"]) for row in right.values()]
+        ),
+        "classes": right,
+        "none_of_them": {
+            "auroc": auroc(known, none),
+            **{name: auroc(known, scores[name]) for name in NONE},
+            "warned": float(np.concatenate([warned[name] for name in NONE]).mean()),
+        },
+        **_calibration(known_answers),
+        "milliseconds_a_photo": 1000 * (time.perf_counter() - began) / count,
+    }
+
+
+def macro_interval(shares: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """The 95 % interval of a mean of independent shares, each given with its own interval.
+
+    From the mean, the root of the summed squares of the distances to the single limits, divided by
+    the number of shares. Source: Zou and Donner 2008, Statistics in Medicine 27, 1693-1702.
+    """
+    mean = sum(share for share, _, _ in shares) / len(shares)
+    below = sum((share - low) ** 2 for share, low, _ in shares) ** 0.5 / len(shares)
+    above = sum((high - share) ** 2 for share, _, high in shares) ** 0.5 / len(shares)
+    return mean - below, mean + above
 
 
 def _calibration(answers: Sequence[tuple[NDArray[Any], ...]]) -> dict[str, Any]:
@@ -226,28 +301,17 @@ def strange(models: Models, ordinary: NDArray[np.uint8], count: int) -> dict[str
     return {"n_of_each": count, "kinds": rows}
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--model", type=Path, help="a run folder or an ONNX file  [the two in the package]"
-    )
-    parser.add_argument("--photos", type=Path, help="a folder of photos, a folder a class")
-    parser.add_argument("--test", action="store_true", help="imitate photos of test images")
-    parser.add_argument("--images", type=int, default=1000, help="how many to imitate photos of")
-    parser.add_argument(
-        "--limit", type=int, default=0, help="about so many real photos a class; 0: all"
-    )
-    parser.add_argument("--output", type=Path, help="also write the record here")
-    options = parser.parse_args()
-    classifiers, recipe, run = open_models(options.model)
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure and print. Args: words: of the command line, for tests."""
+    options = _options(words)
+    classifiers, sums, recipe, run = open_models(options.model)
     directory = find_data()
     if directory is None:
         sys.exit("the data set is missing: fashion-cnn data get")
     training = load_training(directory)
-    held_out = divide(training, validation=recipe.validation, seed=recipe.seed).validation
-    models = Models(classifiers, (as_photos(held_out) if recipe.photo else held_out).images)
-    split = held_out
+    validation = divide(training, validation=recipe.validation, seed=recipe.seed).validation
+    models = Models(classifiers, (as_photos(validation) if recipe.photo else validation).images)
+    split = validation
     if options.test:
         if run:
             run.record_test_reading(reason="bench/photos.py")
@@ -259,17 +323,41 @@ def main() -> None:
         "machine": {"cpu": cpu_name(), **machine()},
         "model": recipe.to_dict(),
         "and_for_photos": len(classifiers) > 1,
-        "sha256": [m.sha256 for m in classifiers if isinstance(m, OnnxClassifier)],
+        "sha256": sums,
         "imitated_of": "test" if options.test else "validation",
         "imitated": imitated(models, split),
-        "strange": strange(models, held_out.images, 200),
+        "strange": strange(models, validation.images, 200),
     }
     if options.photos:
-        record["real_photos"] = real_photos(models, options.photos, options.limit)
+        half = "held_out" if options.held_out else "tuning"
+        if options.held_out:
+            record["held_out_readings_before"] = record_reading(READINGS, sums, options.output)
+        record["real_photos"] = {half: real_photos(models, options.photos, half, options.limit)}
     text = json.dumps(record, indent=2) + "\n"
     if options.output:
         options.output.write_text(text)
     sys.stdout.write(text)
+
+
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--model", type=Path, help="a run folder or an ONNX file  [the two in the package]"
+    )
+    parser.add_argument("--photos", type=Path, help="a folder of photos, a folder a class")
+    parser.add_argument(
+        "--held-out", action="store_true", help="their held-out half; the reading is counted"
+    )
+    parser.add_argument("--test", action="store_true", help="imitate photos of test images")
+    parser.add_argument("--images", type=int, default=1000, help="how many to imitate photos of")
+    parser.add_argument(
+        "--limit", type=int, default=0, help="about so many real photos a class; 0: all"
+    )
+    parser.add_argument("--output", type=Path, help="also write the record here")
+    options = parser.parse_args(words)
+    if options.held_out and not options.photos:
+        parser.error("--held-out is a half of --photos DIR")
+    return options
 
 
 if __name__ == "__main__":
