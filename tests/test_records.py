@@ -107,7 +107,7 @@ def test_settings_are_named_in_their_words() -> None:
     assert page.finish() == []
     page.settings("Batches of 65")
     assert len(page.finish()) == 1
-    with pytest.raises(ValueError, match="a word or two"):
+    with pytest.raises(ValueError, match="needs words"):
         page.settings("64")
 
 

@@ -99,10 +99,14 @@ class Page:
     def settings(self, *sentences: str) -> None:
         """Name what is no figure: choices and limits, in the words in which they stand."""
         for sentence in sentences:
-            if len(re.findall(r"[A-Za-z]{2,}", sentence)) < 2:
-                raise ValueError(f"{sentence!r} needs a word or two around its numbers")
+            if not re.search(r"[A-Za-z]{3,}", sentence):
+                raise ValueError(f"{sentence!r} needs words around its numbers")
             if not self._find(f"({_fold(sentence)})"):
                 self.faults.append(Fault(self.name, 1, f"a setting is not here: {sentence!r}"))
+
+    def fault(self, what: str) -> None:
+        """Note what is wrong and is no number."""
+        self.faults.append(Fault(self.name, 1, what))
 
     def numbers_without_record(self) -> Iterator[tuple[re.Match[str], str]]:
         """Give each number that nothing covers yet, with the paragraph that it stands in."""

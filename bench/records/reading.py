@@ -1,8 +1,11 @@
 """What the records hold, and the few formulas that make figures of it."""
 
 import ast
+import contextlib
 import csv
+import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -35,6 +38,16 @@ class Records:
         """What a JSON file holds."""
         return json.loads(self.text(path))
 
+    def model_facts(self, name: str) -> dict[str, Any]:
+        """What an ONNX file of the package says of itself in JSON; its size and SHA-256."""
+        data = (REPOSITORY / "src/fashion_cnn/shipping/pretrained" / f"{name}.onnx").read_bytes()
+        facts: dict[str, Any] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for found in re.finditer(rb"([a-z_]+)\x12.{1,2}?(?=[{\[\"])", data[-8192:], re.DOTALL):
+            text = data[-8192:][found.end() :].decode("utf-8", "replace")
+            with contextlib.suppress(ValueError):
+                facts[found[1].decode()] = json.JSONDecoder().raw_decode(text)[0]
+        return facts
+
     def csv(self, path: str) -> list[dict[str, float]]:
         """Rows of a table; cells without a number are left out."""
         rows = csv.DictReader(self.text(path).splitlines())
@@ -44,7 +57,8 @@ class Records:
 
 def mean(values: Iterable[float]) -> float:
     """Arithmetic mean."""
-    return float(np.mean(list(values)))
+    held = list(values)
+    return math.fsum(held) / len(held)  # np.mean's rounding shows where a mean ends in a five
 
 
 def deviation(values: Iterable[float]) -> float:
@@ -201,3 +215,39 @@ def _value(node: ast.expr | None) -> Any:
         return ast.literal_eval(node) if node else None
     except ValueError:
         return None
+
+
+def network(recipe: Row) -> tuple[int, int]:
+    """Learned parameters and floating-point operations an image forward, counted by hand.
+
+    A multiplication and an addition are two operations; of the layers only products count.
+    """
+    width, blocks = recipe["width"], recipe["blocks"]
+    if recipe["model"] == "simple_cnn":
+        layers = [(28, 1, width), (14, width, 2 * width), (7, 2 * width, 4 * width)]
+        flat = 9 * 4 * width
+        learned = sum(9 * below * above + above for _, below, above in layers)
+        learned += (flat + 1) * 128 + (128 + 1) * 10
+        flops = sum(2 * side * side * 9 * below * above for side, below, above in layers)
+        return learned, flops + 2 * (flat * 128 + 128 * 10)
+    widths, strides, counts = {
+        "strided_cnn": ((1, 2, 2), (2, 2, 2), (0, 0, 1)),
+        "resnet": ((1, 2, 4), (2, 2, 2), (blocks,) * 3),
+        "wide_resnet": ((1, 2, 4), (1, 2, 2), (blocks - 1, blocks, blocks)),
+    }[recipe["model"]]
+    side, below, learned = 27, 8, 0  # the whitening layer, 2x2, is not learned
+    flops = 2 * side * side * 4 * below
+    for times, stride, count in zip(widths, strides, counts, strict=True):
+        above, side = times * width, (side - 1) // stride + 1
+        for source in (below, *(above,) * (2 * count)):
+            learned += 9 * source * above + above
+            flops += 2 * side * side * 9 * source * above
+        below = above
+    return learned + 10 * below, flops + 2 * 10 * below
+
+
+def tested(result: Row) -> tuple[float, float, float]:
+    """Accuracy and Wilson's interval, per cent, out of the confusion matrix."""
+    confusion = result["test"]["confusion"]
+    n = sum(map(sum, confusion))
+    return 100 * right(confusion) / n, *wilson(right(confusion), n)

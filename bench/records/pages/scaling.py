@@ -1,0 +1,84 @@
+"""docs/scaling.md: what several ranks cost, measured and by a model."""
+
+from bench.records.page import Page
+from bench.records.reading import Records, catalog, median, network
+
+LAYERS = {"baseline": 0, "fast": 3 + 2, "balanced": 3 + 3 * 2}
+"""Batch norms: one a stage and two a residual block."""
+
+
+def check(page: Page, records: Records) -> None:
+    """Hold the measurements against their record and work the model out again."""
+    page.settings(
+        "exactly 10,000 test images",
+        "itself waits 30 seconds",
+        "on the same 2 cores of an AMD EPYC",
+        "A ring moves 2 (n-1)/n of",
+        "a row of 1 + 2C numbers",
+        "and one of 2C numbers",
+        "C = 128, and growing",
+        "messages t + 2 (n-1)/n gradient / B",
+        "R = 0.4 TFLOP/s in bfloat16, t = 50 µs on loopback, B = 2 GB/s",
+        "R = 20 TFLOP/s at these small maps, t = 20 µs",
+    )
+    rows = records.json("epyc-avx2/ranks.json")["rows"]
+    _measured(page, {(row["recipe"], row["code"].split()[-2]): row for row in rows})
+    _model(page)
+
+
+def _measured(page: Page, rows: dict[tuple[str, str], dict[str, list[float]]]) -> None:
+    page.says(
+        "single operations, n={} | as one function of whole kernels, n={}",
+        *(len(rows["fast", code]["1 x 2"]) for code in ("single", "one")),
+    )
+    for recipe in ("fast", "balanced", "baseline"):
+        cells = []
+        for code in ("single", "one"):
+            found = rows.get((recipe, code), {"1 x 2": [], "2 x 1": []})
+            ratios = [a / b for a, b in zip(found["1 x 2"], found["2 x 1"], strict=True)]
+            cells.append(
+                f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else ""
+            )
+        page.row(f"`{recipe}`", *cells)
+    after, messages = rows["fast", "one"], 5 + 2 * LAYERS["fast"]
+    batch = catalog()["fast"]["batch_size"]
+    steps = [1000 * batch / median(after[how]) for how in ("1 x 2", "2 x 1")]
+    each = (steps[1] - steps[0]) / messages
+    page.says("of the {} messages in a step of `fast` each costs about {:.0f} ms", messages, each)
+    if round(each / 0.05, -1) != 60:
+        page.fault("that is not sixty times a loopback's latency")
+
+
+def _model(page: Page) -> None:
+    page.says("({:.0f} KB for two ranks and", 2 * (1 + 2 * 128) * 4 / 1000)
+    for name, layers in LAYERS.items():
+        recipe = catalog()[name]
+        parameters, flops = network(recipe)
+        arithmetic = 3 * flops * recipe["batch_size"]
+        page.row(
+            f"`{name}`, batch {recipe['batch_size']}",
+            f"{parameters:,}",
+            f"{4 * parameters / 1e6:.2f} MB",
+            f"{arithmetic / 1e9:.1f} GFLOP",
+            str(layers),
+            "4 + 1" + (f" + {2 * layers}" if layers else ""),
+        )
+    gradient, messages = 4 * parameters, 5 + 2 * layers  # of the last row, `balanced`
+
+    def step(ranks: int, rate: float, latency: float, bandwidth: float) -> tuple[float, float]:
+        moved = 2 * (ranks - 1) / ranks * gradient / bandwidth
+        return arithmetic / ranks / rate, messages * latency + moved
+
+    computed, sent = step(2, 0.4e12, 50e-6, 2e9)
+    page.says(
+        "has {:.0f} ms of arithmetic for two ranks and {:.0f} ms of messages: {:.0f} % efficient",
+        1000 * computed,
+        1000 * sent,
+        100 * computed / (computed + sent),
+    )
+    half = next(
+        n for n in range(2, 999) if step(n, 0.4e12, 50e-6, 2e9)[0] < step(n, 0.4e12, 50e-6, 2e9)[1]
+    )
+    page.says("half the step with some {} ranks", 5 * round(half / 5))
+    page.says("has {:.1f} ms of arithmetic on one and", 1000 * arithmetic / 20e12)
+    page.says("on one and {:.1f} ms of messages on any more", 1000 * messages * 20e-6)
