@@ -14,7 +14,7 @@ NO_FIGURE = {
     "a comment or tag": r"<!--.*?-->|<[a-zA-Z/][^>]*>",
     "where a link leads": r"\]\([^)]*\)|https?://\S+",
     "a date": r"\b\d{4}-\d\d-\d\d\b",
-    "a paper": r"\barXiv[: ]\d{4}\.\d{5}\b",
+    "a paper": r"\barXiv[: ]\d{4}\.\d{4,5}\b",
     "a version or address": r"(?<![\w.])\d+\.\d+\.\d+(?:\.\d+)*",
     "a program's version": r"\b(?:Python|PyTorch|torch|torchvision|TensorFlow|Keras|JAX) \d[\d.]*",
     "a size": r"(?<![\w.])\d+ ?x ?\d+(?: ?x ?\d+)*(?!\w)",

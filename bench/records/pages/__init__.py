@@ -3,11 +3,21 @@
 from collections.abc import Callable
 
 from bench.records.page import Page
-from bench.records.pages import cards, catalog, findings, log, photos, scaling, server, speedrun
+from bench.records.pages import (
+    cards,
+    catalog,
+    findings,
+    log,
+    photos,
+    readme,
+    scaling,
+    server,
+    speedrun,
+)
 from bench.records.reading import Records
 
 CHECKS: dict[str, tuple[Callable[[Page, Records], None], ...]] = {
-    "README.md": (photos.check, server.check),
+    "README.md": (readme.check, photos.check, server.check),
     "docs/findings.md": (findings.check,),
     "docs/log.md": (log.check,),
     "docs/scaling.md": (scaling.check,),
@@ -22,7 +32,6 @@ HISTORY = {"docs/log.md"}
 """Pages in which a paragraph may say that its readings are not kept."""
 
 PENDING = {
-    "README.md",
     "docs/decisions.md",
     "docs/findings.md",
     "docs/log.md",
