@@ -49,36 +49,40 @@ def _measured(page: Page, rows: dict[tuple[str, str], dict[str, list[float]]]) -
         page.fault("that is not sixty times a loopback's latency")
 
 
+def _price(name: str) -> tuple[int, int, int]:
+    """A recipe's parameters, operations a step and messages a step."""
+    recipe = catalog()[name]
+    parameters, flops = network(recipe)
+    return parameters, 3 * flops * recipe["batch_size"], 5 + 2 * LAYERS[name]
+
+
 def _model(page: Page) -> None:
     page.says("({:.0f} KB for two ranks and", 2 * (1 + 2 * 128) * 4 / 1000)
     for name, layers in LAYERS.items():
-        recipe = catalog()[name]
-        parameters, flops = network(recipe)
-        arithmetic = 3 * flops * recipe["batch_size"]
+        parameters, arithmetic, _ = _price(name)
         page.row(
-            f"`{name}`, batch {recipe['batch_size']}",
+            f"`{name}`, batch {catalog()[name]['batch_size']}",
             f"{parameters:,}",
             f"{4 * parameters / 1e6:.2f} MB",
             f"{arithmetic / 1e9:.1f} GFLOP",
             str(layers),
             "4 + 1" + (f" + {2 * layers}" if layers else ""),
         )
-    gradient, messages = 4 * parameters, 5 + 2 * layers  # of the last row, `balanced`
+    parameters, arithmetic, messages = _price("balanced")
 
-    def step(ranks: int, rate: float, latency: float, bandwidth: float) -> tuple[float, float]:
-        moved = 2 * (ranks - 1) / ranks * gradient / bandwidth
-        return arithmetic / ranks / rate, messages * latency + moved
+    def on_cpus(ranks: int) -> tuple[float, float]:
+        """Seconds of arithmetic and of messages."""
+        moved = 2 * (ranks - 1) / ranks * 4 * parameters
+        return arithmetic / ranks / 0.4e12, messages * 50e-6 + moved / 2e9
 
-    computed, sent = step(2, 0.4e12, 50e-6, 2e9)
+    computed, sent = on_cpus(2)
     page.says(
         "has {:.0f} ms of arithmetic for two ranks and {:.0f} ms of messages: {:.0f} % efficient",
         1000 * computed,
         1000 * sent,
         100 * computed / (computed + sent),
     )
-    half = next(
-        n for n in range(2, 999) if step(n, 0.4e12, 50e-6, 2e9)[0] < step(n, 0.4e12, 50e-6, 2e9)[1]
-    )
+    half = next(ranks for ranks in range(2, 999) if on_cpus(ranks)[0] < on_cpus(ranks)[1])
     page.says("half the step with some {} ranks", 5 * round(half / 5))
     page.says("has {:.1f} ms of arithmetic on one and", 1000 * arithmetic / 20e12)
     page.says("on one and {:.1f} ms of messages on any more", 1000 * messages * 20e-6)
