@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special, stats
 from sklearn import metrics as sk
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.metrics import (
+    ClassMetrics,
+    Evaluation,
     expected_calibration_error,
     log_softmax,
     measure,
     most_confused,
+    probability_scores,
     wilson_interval,
 )
 
@@ -115,3 +119,106 @@ def test_what_cannot_be_measured_is_refused(logits, labels) -> None:
 
 def test_most_confused_counts_both_directions() -> None:
     assert most_confused(((9, 2, 0), (3, 9, 1), (0, 0, 9)), 2) == [(5, 0, 1), (1, 1, 2)]
+
+
+def test_all_that_is_measured_of_three_classes_by_hand() -> None:
+    """Class b has no image and is never answered; of a's two images one is called c."""
+    logits = logits_of([0.5, 0.25, 0.25], [0.25, 0.25, 0.5], [0.125, 0.125, 0.75])
+    got = measure(logits, np.array([0, 0, 2]), ("a", "b", "c"), "validation")
+    loss = -(math.log(0.5) + math.log(0.25) + math.log(0.75)) / 3
+    brier = (0.25 + 2 * 0.0625 + 0.5625 + 0.0625 + 0.25 + 2 * 0.015625 + 0.0625) / 3
+    wanted = Evaluation(
+        split="validation",
+        n=3,
+        loss=pytest.approx(loss, rel=1e-6),
+        accuracy=2 / 3,
+        interval=wilson_interval(2, 3),
+        per_class=(
+            ClassMetrics(0, "a", 1.0, 0.5, pytest.approx(2 / 3), 2),
+            ClassMetrics(1, "b", 0.0, 0.0, 0.0, 0),
+            ClassMetrics(2, "c", 0.5, 1.0, pytest.approx(2 / 3), 1),
+        ),
+        confusion=((1, 0, 1), (0, 0, 0), (0, 0, 1)),
+        ece=pytest.approx((0.5 + 0.5 - 1 + 0.25) / 3, abs=1e-6),
+        brier=pytest.approx(brier, rel=1e-6),
+        mean_confidence=pytest.approx((0.5 + 0.5 + 0.75) / 3, rel=1e-6),
+    )
+    assert got == wanted
+    assert got.to_dict()["per_class"][1]["name"] == "b"
+    assert {type(row.support) for row in got.per_class} == {int}
+
+
+def test_the_interval_against_scipy() -> None:
+    for n in (1, 2, 7, 30, 1000):
+        for successes in range(0, n + 1, max(1, n // 10)):
+            wanted = stats.binomtest(successes, n).proportion_ci(method="wilson")
+            assert wilson_interval(successes, n) == pytest.approx(tuple(wanted), abs=1e-12)
+
+
+def test_no_rounding_puts_the_proportion_out_of_its_interval() -> None:
+    for n in range(1, 400):
+        assert wilson_interval(0, n)[0] == 0
+        assert wilson_interval(n, n)[1] == 1
+
+
+@pytest.mark.parametrize(("successes", "n"), [(1, 0), (0, 0), (-1, 5), (6, 5)])
+def test_what_is_no_proportion_is_said(successes: int, n: int) -> None:
+    with pytest.raises(UsageError) as caught:
+        wilson_interval(successes, n)
+    assert str(caught.value) == f"{successes} of {n} is not a proportion"
+
+
+def test_bins_are_open_below_and_closed_above() -> None:
+    """With two bins, 0.5 is in the lower one, and so is 0."""
+    confidence, correct = np.array([0.0, 0.5, 0.75]), np.array([True, False, False])
+    got = expected_calibration_error(confidence, correct, 2)
+    assert got == (abs(-1 + 0.5) + 0.75) / 3
+    # 15 bins unless others are asked for: 0.93 and 0.94 have the boundary 14/15 between them.
+    apart = np.array([0.93, 0.94])
+    got = expected_calibration_error(apart, np.array([True, False]))
+    assert got == pytest.approx((0.07 + 0.94) / 2)
+    together = np.array([0.94, 0.95])
+    got = expected_calibration_error(together, np.array([True, False]))
+    assert got == pytest.approx((0.95 - 0.06) / 2)
+
+
+def test_log_probabilities_against_scipy() -> None:
+    logits = np.array([[1e4, 1e4 - 1, 0.0], [-1e4, -1e4 + 2, -1e4], [0.1, 0.2, 0.3]], np.float32)
+    got = log_softmax(logits)
+    assert got.dtype == np.float64
+    wanted = special.log_softmax(logits.astype(np.float64), axis=1)
+    np.testing.assert_allclose(got, wanted, rtol=1e-13, atol=1e-13)
+
+
+def test_scores_of_probabilities_by_hand() -> None:
+    """Two images of three classes, of one length with neither: shapes cannot be confused."""
+    found = probability_scores(
+        np.log([[0.5, 0.375, 0.125], [0.25, 0.125, 0.625]]), np.array([1, 2])
+    )
+    assert found == {
+        "loss": pytest.approx(-(math.log(0.375) + math.log(0.625)) / 2, rel=1e-12),
+        "brier": pytest.approx((0.25 + 0.625**2 + 0.125**2 + 0.25**2 + 0.125**2 + 0.375**2) / 2),
+        "ece": pytest.approx((0.5 + 0.375) / 2),
+        "mean_confidence": pytest.approx(0.5625),
+    }
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "message"),
+    [
+        (np.zeros((0, 2)), [], "logits (0, 2) do not fit 0 labels, 2 classes"),
+        (np.zeros((1, 3)), [0], "logits (1, 3) do not fit 1 labels, 2 classes"),
+        (np.zeros((2, 2)), [0], "logits (2, 2) do not fit 1 labels, 2 classes"),
+        (np.array([[0.0, np.inf]]), [0], "logits are not finite"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(logits, labels: list[int], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        measure(logits.astype(np.float32), np.array(labels, np.int64), ("a", "b"), "test")
+    assert str(caught.value) == message
+
+
+def test_the_most_confused_come_first_and_as_many_as_asked_for() -> None:
+    confusion = ((50, 1, 4), (2, 50, 0), (5, 3, 50))
+    assert most_confused(confusion, 3) == [(9, 0, 2), (3, 1, 2), (3, 0, 1)]
+    assert most_confused(confusion, 1) == [(9, 0, 2)]

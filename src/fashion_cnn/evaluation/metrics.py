@@ -154,8 +154,8 @@ def expected_calibration_error(
         confidence: (N,) from 0 to 1.
         correct: (N,) bool.
     """
-    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(index, weights=confidence - correct, minlength=bins)
+    index = np.maximum(np.ceil(confidence * bins).astype(int) - 1, 0)
+    gaps = np.bincount(index, weights=confidence - correct)
     return float(np.abs(gaps).sum() / len(confidence))
 
 
