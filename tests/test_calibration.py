@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import optimize, special, stats
 from sklearn import metrics as sk
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV, calibration_curve
@@ -285,3 +286,230 @@ def test_no_images_get_no_answers() -> None:
     answer = Calibration.from_dict(GOOD).answer(np.empty((0, 10), np.float32))
     assert answer.sets.shape == answer.probabilities.shape == (0, 10)
     assert answer.accepted.shape == answer.predicted.shape == (0,)
+
+
+def loss_by(inverse: float, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return -special.log_softmax(logits * inverse, axis=1)[np.arange(len(labels)), labels]
+
+
+def test_temperature_and_interval_against_scipy() -> None:
+    """The optimum by a search, the sandwich by differences of the loss."""
+    logits, labels = drawn(200, 1.4, seed=11)
+    exact = logits.astype(np.float64)
+    temperature, interval = fit_temperature(logits, labels)
+    found = optimize.minimize_scalar(
+        lambda inverse: loss_by(inverse, exact, labels).mean(),
+        bounds=(0.05, 20),
+        method="bounded",
+        options={"xatol": 1e-10},
+    )
+    assert temperature == pytest.approx(1 / found.x, rel=1e-6)
+    inverse, step = 1 / temperature, 1e-4
+    below, here, above = (loss_by(inverse + d, exact, labels) for d in (-step, 0.0, step))
+    first, second = (above - below) / (2 * step), (above - 2 * here + below) / step**2
+    error = 1.96 * np.sqrt((first**2).sum()) / second.sum()
+    assert interval == pytest.approx([1 / (inverse + error), 1 / (inverse - error)], rel=1e-4)
+    assert type(temperature) is float
+
+
+def test_what_is_added_to_an_images_logits_changes_nothing() -> None:
+    logits, labels = drawn(50, 1.4, seed=12)
+    exact = logits.astype(np.float64)
+    moved = exact + np.linspace(0, 1e7, 50)[:, None]
+    temperature, interval = fit_temperature(exact, labels)
+    again, ends = fit_temperature(moved, labels)
+    assert [again, *ends] == pytest.approx([temperature, *interval], rel=1e-6)
+
+
+def test_temperatures_at_the_ends_of_the_range_have_intervals() -> None:
+    equal = np.zeros((2, 2), np.float32)
+    assert fit_temperature(equal, np.array([0, 1])) == (20, [20, 20])
+    # One image, wrong: the hotter the better. Derivatives by 1 / T at 1 / 20, where p is the
+    # probability of the first class: p x 0 + (1 - p) x -0.1 + 0.1, and 0.01 p (1 - p).
+    temperature, interval = fit_temperature(np.array([[0.0, -0.1]]), np.array([1]))
+    p = special.expit(0.1 / 20)
+    error = 1.96 * (0.1 * p) / (0.01 * p * (1 - p))
+    assert temperature == 20
+    assert interval == pytest.approx([max(1 / (0.05 + error), 0.05), 20])
+    temperature, interval = fit_temperature(np.array([[1.0, 0.0]]), np.array([0]))
+    assert temperature == 0.05
+    p = special.expit(20.0)
+    error = 1.96 * (1 - p) / (p * (1 - p))
+    assert interval == pytest.approx([0.05, 1 / (20 - error)])
+
+
+def test_smoothing_is_undone_in_double_precision_whatever_the_class_count() -> None:
+    logits = np.log(np.array([[0.6, 0.4]], np.float32))
+    assert unsmoothed(logits, 0.0).dtype == np.float64
+    np.testing.assert_allclose(np.exp(unsmoothed(logits, 0.2)), [[0.5, 0.3]], rtol=1e-6)
+    far = unsmoothed(np.array([[0.0, -800.0]]), 0.1)
+    assert far[0, 1] == pytest.approx(-800 + math.log(0.03))
+
+
+def test_who_stands_exactly_at_a_threshold_is_in() -> None:
+    logits = np.array([[2.0, 1.0, 0.0]])
+    sure = Calibration(1.5, 1.0, None).answer(logits)
+    first, second, _ = sure.probabilities[0]
+    np.testing.assert_allclose(sure.probabilities, special.softmax(logits / 1.5, axis=1))
+    assert sure.confidence.tolist() == [first]
+    assert sure.accepted.tolist() == [False], "no threshold is high enough"
+    at = Calibration(1.5, float(first), float(first)).answer(logits)
+    assert at.sets.tolist() == [[True, True, False]]
+    assert at.accepted.tolist() == [True]
+    below = Calibration(1.5, float(np.nextafter(first, 0)), float(np.nextafter(first, 1)))
+    assert below.answer(logits).sets.tolist() == [[True, False, False]]
+    assert below.answer(logits).accepted.tolist() == [False]
+    assert Calibration(1.5, float(first + second), None).answer(logits).sets.all()
+
+
+def test_classes_of_one_probability_stand_in_their_order() -> None:
+    """Of 64 equal classes a threshold just above a half lets in the first 33."""
+    answer = Calibration(1.0, 0.501, None).answer(np.zeros((2, 64)))
+    assert answer.sets.sum(1).tolist() == [33, 33]
+    assert answer.sets[:, :33].all()
+    threshold, _ = fit_sets(answer.probabilities[:1].repeat(19, 0), np.arange(19), 0.95)
+    assert threshold == pytest.approx(18 / 64)
+
+
+def test_thresholds_of_sets_by_hand() -> None:
+    """19 images: the 19th smallest score, with the quantiles of a Beta distribution."""
+    scores = np.linspace(0.55, 0.73, 19)  # the mass of the first class, the true one the second
+    probabilities = np.stack([scores, 1 - scores], 1)
+    threshold, expected = fit_sets(probabilities, np.ones(19, int), 0.95)
+    assert threshold == pytest.approx(0.73)
+    assert expected == pytest.approx(stats.beta(19, 1).ppf([0.025, 0.975]))
+    assert fit_sets(probabilities[:18], np.ones(18, int), 0.95) == (1.0, [1.0, 1.0])
+    threshold, expected = fit_sets(probabilities, np.ones(19, int), 0.5)
+    assert threshold == pytest.approx(0.55 + 9 * 0.01)
+    assert expected == pytest.approx(stats.beta(10, 10).ppf([0.025, 0.975]))
+    above_one = np.array([[0.4, 0.3, 0.2, 0.1 + 1e-12, 0.0]]).repeat(19, 0)
+    assert fit_sets(above_one, np.full(19, 4), 0.95)[0] == 1.0, "despite rounding"
+
+
+def test_rejecting_by_hand() -> None:
+    """49 right answers: (0 + 1) / (49 + 1) is 0.02, no more; with 48 it is."""
+    logits = np.stack([np.linspace(5, 4, 49), np.zeros(49)], 1)
+    right = np.zeros(49, int)
+    fitted = fit(logits, right)
+    confidence = Calibration.from_dict(fitted).answer(logits).confidence
+    rows = {row["error_rate"]: row for row in fitted["reject"]["choices"]}
+    assert list(rows) == [0.005, 0.01, 0.02, 0.03, 0.05]
+    assert rows[0.01]["threshold"] is None
+    assert rows[0.02]["threshold"] == confidence[-1]
+    assert fitted["reject"]["threshold"] == confidence[-1]
+    assert fit(logits[:48], right[:48])["reject"]["threshold"] is None
+    # A wrong one among the least sure: with it (1 + 1) / (49 + 1); before it (0 + 1) / (48 + 1).
+    labels = right.copy()
+    labels[48] = 1
+    fitted = fit(logits, labels)
+    calibration = Calibration.from_dict(fitted, 0.03)
+    assert calibration.reject_threshold == calibration.answer(logits).confidence[47]
+    rows = {row["error_rate"]: row for row in fitted["reject"]["choices"]}
+    assert rows[0.03]["validation"] == {
+        "answered": 48 / 49,
+        "wrong": 0.0,
+        "interval": wilson_interval(0, 48),
+    }
+    calibration = Calibration.from_dict(fitted, 0.05)
+    assert calibration.reject_threshold == calibration.answer(logits).confidence[48]
+    assert rows[0.05]["validation"]["wrong"] == 1 / 49
+
+
+def test_rejection_by_hand() -> None:
+    confidence, correct = np.array([0.9, 0.8, 0.8, 0.3]), np.array([True, False, True, False])
+    assert rejection(confidence, correct, 0.8) == {
+        "answered": 0.75,
+        "wrong": pytest.approx(1 / 3),
+        "interval": wilson_interval(1, 3),
+    }
+    assert rejection(confidence, correct, 0.95) == {
+        "answered": 0.0,
+        "wrong": None,
+        "interval": None,
+    }
+    assert rejection(confidence, correct, None)["answered"] == 0.0
+    assert rejection(confidence, correct, 0.9) == {
+        "answered": 0.25,
+        "wrong": 0.0,
+        "interval": wilson_interval(0, 1),
+    }
+
+
+def test_all_that_is_fitted() -> None:
+    logits, labels = drawn(300, 1.4, seed=13)
+    fitted = fit(logits, labels, 0.1)
+    plain = unsmoothed(logits, 0.1)
+    temperature, interval = fit_temperature(plain, labels)
+    probabilities = special.softmax(plain / temperature, axis=1)
+    threshold, expected = fit_sets(probabilities, labels, 0.95)
+    reject = fitted.pop("reject")
+    assert fitted == {
+        "label_smoothing": 0.1,
+        "temperature": temperature,
+        "temperature_interval": interval,
+        "fitted_on": {"split": "validation", "n": 300},
+        "conformal": {
+            "method": "adaptive prediction sets, not randomised, never empty",
+            "coverage": 0.95,
+            "threshold": pytest.approx(threshold, abs=1e-12),
+            "expected_coverage_interval": expected,
+        },
+    }
+    assert set(reject) == {"error_rate", "threshold", "choices"}
+    assert reject["error_rate"] == 0.02
+    correct = plain.argmax(1) == labels
+    for row in reject["choices"]:
+        wanted = rejection(probabilities.max(1) + 1e-12, correct, row["threshold"])
+        assert row["validation"] == wanted
+    assert reject["threshold"] == reject["choices"][2]["threshold"] > 0
+    assert fit(logits, labels)["label_smoothing"] == 0.0
+
+
+GOOD_BY_HAND = {
+    "temperature": 1.5,
+    "conformal": {"threshold": 0.25},
+    "reject": {
+        "error_rate": 0.02,
+        "choices": [
+            {"error_rate": 0.01, "threshold": None},
+            {"error_rate": 0.02, "threshold": 0.75},
+        ],
+    },
+    "label_smoothing": 0.125,
+}
+
+
+def test_a_calibration_is_read_from_its_file() -> None:
+    assert Calibration.from_dict(GOOD_BY_HAND) == Calibration(1.5, 0.25, 0.75, 0.125)
+    assert Calibration.from_dict(GOOD_BY_HAND, 0.01) == Calibration(1.5, 0.25, None, 0.125)
+    older = {k: v for k, v in GOOD_BY_HAND.items() if k != "label_smoothing"}
+    assert Calibration.from_dict(older) == Calibration(1.5, 0.25, 0.75, 0.0)
+    with pytest.raises(UsageError) as caught:
+        Calibration.from_dict(GOOD_BY_HAND, 0.03)
+    assert str(caught.value) == "no threshold for an error rate of 0.03; there is: 0.01, 0.02"
+    for name in ("temperature", "conformal", "reject"):
+        lacking = {k: v for k, v in GOOD_BY_HAND.items() if k != name}
+        with pytest.raises(UsageError) as caught:
+            Calibration.from_dict(lacking)
+        assert str(caught.value) == f"the calibration lacks or misnames {name!r}"
+
+
+RANGES = {
+    "temperature": ("1e-06", "1e+06"),
+    "set_threshold": ("0", "1"),
+    "reject_threshold": ("0", "1"),
+    "label_smoothing": ("0", "1"),
+}
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_numbers_may_be_at_the_ends_of_their_ranges_and_no_further(name: str) -> None:
+    good = {"temperature": 1, "set_threshold": 1, "reject_threshold": 1, "label_smoothing": 0}
+    low, high = RANGES[name]
+    for end in (float(low), float(high)):
+        Calibration(**{**good, name: end})
+    for beyond in (float(low) - 1e-7, float(high) + 1e-7, math.inf, math.nan, "1", True):
+        with pytest.raises(UsageError) as caught:
+            Calibration(**{**good, name: beyond})
+        message = f"{name} is {beyond!r}; it must be from {low} to {high}"
+        assert str(caught.value) == message

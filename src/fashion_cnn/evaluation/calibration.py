@@ -116,7 +116,7 @@ class Calibration:
     def answer(self, logits: NDArray[np.floating[Any]]) -> Answer:
         """Say what logits (N, C) mean."""
         probabilities = np.exp(self.log_probabilities(logits))
-        confidence = probabilities.max(1, initial=0.0)
+        confidence = probabilities.max(1)
         least = math.inf if self.reject_threshold is None else self.reject_threshold
         return Answer(
             probabilities,
