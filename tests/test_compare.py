@@ -3,6 +3,8 @@
 import csv
 import dataclasses
 import json
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,17 @@ from scipy import stats
 from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.errors import UsageError
-from fashion_cnn.evaluation.compare import compare, mcnemar, paired_interval
+from fashion_cnn.evaluation import compare as module
+from fashion_cnn.evaluation.compare import (
+    Group,
+    accuracy_interval,
+    compare,
+    mcnemar,
+    paired_interval,
+    student_quantile,
+)
+from fashion_cnn.evaluation.metrics import wilson_interval
+from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.comparison import to_text
 from fashion_cnn.run.predictions import Predictions
 from finished import finished_run
@@ -169,3 +181,246 @@ def test_what_cannot_be_compared_is_refused(tmp_path, capsys) -> None:
     (other.path / "metrics.json").unlink()
     assert main(["compare", str(a.path), str(other.path)]) == 2
     assert "was not evaluated yet" in capsys.readouterr().err
+
+
+# -- by hand, without folders ----------------------------------------------------------------------
+
+
+def test_mcnemar_counts_half_of_the_outcome_itself() -> None:
+    found = mcnemar(predictions([1, 0, 0, 1]), predictions([0, 1, 1, 1]))
+    assert (found.gained.tolist(), found.lost.tolist()) == ([1, 2], [0])
+    # 2 x (1 + 3) / 8, and less the 3 of the outcome itself.
+    assert (found.exact_p, found.mid_p) == (1.0, pytest.approx(2 * 4 / 8 - 3 / 8))
+    one = mcnemar(predictions([0]), predictions([1]))
+    assert (one.exact_p, one.mid_p) == pytest.approx((1.0, 0.5))
+    six = mcnemar(predictions([0] * 6), predictions([1] * 6))
+    assert (six.exact_p, six.mid_p) == pytest.approx((2 / 64, 1 / 64))
+
+
+def test_the_paired_interval_by_hand() -> None:
+    """9 gained and 3 lost of 98: 9.5 and 3.5 of 100."""
+    reach = stats.norm.ppf(0.975) * np.sqrt(13 - 36 / 100) / 100
+    assert paired_interval(9, 3, 98) == pytest.approx((0.06 - reach, 0.06 + reach), rel=1e-12)
+    assert paired_interval(3, 9, 98) == pytest.approx((-0.06 - reach, -0.06 + reach), rel=1e-12)
+    assert paired_interval(1, 0, 1)[1] == 1
+    assert paired_interval(0, 1, 1)[0] == -1
+
+
+def test_the_accuracy_has_wilsons_interval() -> None:
+    assert accuracy_interval(predictions([1, 1, 0])) == wilson_interval(2, 3)
+
+
+def test_students_quantile_against_scipy() -> None:
+    for freedom in (1, 2.5, 30):
+        assert student_quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-9)
+
+
+def group(*accuracies: float, seeds: tuple[int, ...] | None = None, recalls=None) -> Group:
+    seeds = seeds or tuple(range(len(accuracies)))
+    recalls = np.zeros((len(accuracies), 2)) if recalls is None else np.array(recalls)
+    answers = (predictions([1, 0]),) * len(accuracies)
+    return Group("some", {seed: f"run-{seed}" for seed in seeds}, accuracies, recalls, answers)
+
+
+def test_seeds_in_common_are_paired_by_hand() -> None:
+    first = group(0.90, 0.92, 0.91, recalls=[[0.5, 1.0], [0.5, 0.5], [0.5, 0.0]])
+    second = group(0.91, 0.94, 0.91, recalls=[[1.0, 0.5], [0.25, 0.5], [1.0, 0.5]])
+    found = module._difference(first, second)
+    wanted = stats.ttest_rel(second.accuracies, first.accuracies).confidence_interval()
+    assert found.accuracy == pytest.approx(0.01)
+    assert found.interval == pytest.approx((wanted.low, wanted.high))
+    assert found.method == "Student's, 3 pairs of one seed"
+    assert found.recalls == pytest.approx([0.25, 0.0])
+    assert found.recall_intervals is None
+    assert found.mcnemar is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (group(0.90, 0.92, 0.95), group(0.91, 0.99)),
+        (group(0.91, 0.99), group(0.90, 0.92, 0.95)),
+        (group(0.90, 0.92), group(0.91, 0.99, seeds=(1, 2))),
+        (group(0.90, 0.92), group(0.91, 0.99, seeds=(7, 8))),
+    ],
+    ids=["fewer", "more", "one seed in common", "no seed in common"],
+)
+def test_other_seeds_are_compared_by_welchs_test(first: Group, second: Group) -> None:
+    found = module._difference(first, second)
+    wanted = stats.ttest_ind(second.accuracies, first.accuracies, equal_var=False)
+    interval = wanted.confidence_interval()
+    assert found.interval == pytest.approx((interval.low, interval.high), rel=1e-9)
+    assert found.method == "Welch's, over the seeds"
+    assert found.accuracy == pytest.approx(second.mean - first.mean)
+    assert found.recall_intervals is None
+    assert found.mcnemar is None
+
+
+def test_a_run_alone_is_given_the_other_groups_deviation() -> None:
+    several, alone = group(0.90, 0.92, 0.94, 0.95), group(0.96)
+    deviation = np.std(several.accuracies, ddof=1)
+    reach = stats.t.ppf(0.975, 3) * deviation * np.sqrt(1 / 4 + 1)
+    for first, second in ((several, alone), (alone, several)):
+        found = module._difference(first, second)
+        difference = second.mean - first.mean
+        assert found.accuracy == pytest.approx(difference)
+        assert found.interval == pytest.approx((difference - reach, difference + reach))
+        assert found.method == "Welch's, over the seeds"
+
+
+def test_groups_without_any_deviation_have_an_interval_of_no_width() -> None:
+    assert module._welch(group(0.5, 0.5), group(0.75, 0.75, 0.75)) == (0.0, 3)
+    found = module._difference(group(0.5, 0.5), group(0.75, 0.75, 0.75))
+    assert found.interval == (0.25, 0.25)
+
+
+def test_two_runs_are_paired_by_image_by_hand() -> None:
+    """Of class 0 one gained of three, of class 1 one lost of two; class 2 has no image."""
+    labels = np.array([0, 0, 0, 1, 1])
+    one = Predictions(labels, np.array([0, 0, 1, 1, 1]), np.zeros((5, 3)))
+    other = Predictions(labels, np.array([0, 0, 0, 1, 0]), np.zeros((5, 3)))
+    recalls = np.array([[2 / 3, 1.0, np.nan]]), np.array([[1.0, 0.5, np.nan]])
+    first = Group("a", {0: "a"}, (0.8,), recalls[0], (one,))
+    second = Group("b", {0: "b"}, (0.8,), recalls[1], (other,))
+    found = module._difference(first, second)
+    assert found.accuracy == 0
+    assert found.interval == paired_interval(1, 1, 5)
+    assert found.method == "paired by image"
+    np.testing.assert_allclose(found.recalls, [1 / 3, -0.5, np.nan])
+    assert found.recall_intervals == [
+        paired_interval(1, 0, 3),
+        paired_interval(0, 1, 2),
+        paired_interval(0, 0, 0),
+    ]
+    assert found.mcnemar
+    assert (found.mcnemar.gained.tolist(), found.mcnemar.lost.tolist()) == ([2], [4])
+    assert first.interval == wilson_interval(4, 5)
+
+
+def stand_in(path: str, seed: int = 0, **changed) -> types.SimpleNamespace:
+    """What `compare` reads of a run that was evaluated on five images of three classes."""
+    labels, guesses = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1])
+    run = {
+        "path": Path(path),
+        "recipe": Recipe(name="mine", seed=seed),
+        "environment": {"framework": "pytorch", "data_sha256": {"a": "1"}},
+        "metrics": {"reports_speak_on": "test", "class_names": ["x", "y", "z"]},
+        "predictions": Predictions(labels, guesses, np.eye(3)[guesses]),
+    }
+    return types.SimpleNamespace(**{**run, **changed})
+
+
+def with_predictions(path: str, seed: int, guesses: list[int]) -> types.SimpleNamespace:
+    labels = stand_in(path).predictions.labels
+    answers = Predictions(labels, np.array(guesses), np.eye(3)[guesses])
+    return stand_in(path, seed, predictions=answers)
+
+
+def test_groups_by_hand() -> None:
+    """Seeds in any order; the mean of the probabilities; a class without images has no recall."""
+    runs = [
+        with_predictions("a/two", 2, [0, 0, 0, 1, 1]),
+        with_predictions("a/one", 1, [0, 0, 1, 1, 1]),
+        with_predictions("b/three", 3, [1, 0, 0, 1, 0]),
+    ]
+    found = compare(runs)
+    (only,) = found.groups
+    assert (found.split, found.n, found.class_names) == ("test", 5, ("x", "y", "z"))
+    assert found.differences == ()
+    assert only.name == "mine (3 seeds)"
+    assert list(only.runs.items()) == [(1, "a/one"), (2, "a/two"), (3, "b/three")]
+    assert only.accuracies == (0.8, 1.0, 0.6)
+    np.testing.assert_allclose(
+        only.recalls, [[2 / 3, 1, np.nan], [1, 1, np.nan], [2 / 3, 0.5, np.nan]]
+    )
+    assert only.ensemble
+    assert only.ensemble.predicted.tolist() == [0, 0, 0, 1, 1]
+    np.testing.assert_allclose(only.ensemble.probabilities[0], [2 / 3, 1 / 3, 0])
+    assert only.deviation == pytest.approx(0.2)
+    reach = stats.t.ppf(0.975, 2) * 0.2 / np.sqrt(3)
+    assert only.interval == pytest.approx((0.8 - reach, 0.8 + reach))
+    runs[2].path = Path("a/three")
+    assert compare(runs).groups[0].name == "a (3 seeds)"
+
+
+def test_what_makes_a_group() -> None:
+    def sizes(*runs) -> list[tuple[str, int]]:
+        return [(item.name, len(item.accuracies)) for item in compare(runs).groups]
+
+    one, two, three = stand_in("r/1", 1), stand_in("r/2", 2), stand_in("r/3", 3)
+    assert sizes(one, two) == [("r/1", 1), ("r/2", 1)]
+    assert sizes(one, two, three) == [("r (3 seeds)", 3)]
+    assert sizes(one, two, stand_in("r/again", 2)) == [("r/1", 1), ("r/2", 1), ("r/again", 1)]
+    keras = stand_in("r/k", 3, environment={"framework": "keras", "data_sha256": {"a": "1"}})
+    assert sizes(keras, one, two) == [("r/k", 1), ("r (2 seeds)", 2)]
+    wider = stand_in("r/w", 3, recipe=Recipe(name="mine", seed=3, width=8))
+    assert sizes(one, wider, two) == [("r (2 seeds)", 2), ("r/w", 1)]
+    found = compare([one, wider, two])
+    assert len(found.differences) == 1
+    assert found.differences[0].method == "Welch's, over the seeds"
+    unnamed = stand_in("r/u", 3, environment={"data_sha256": {"a": "1"}})
+    assert sizes(one, two, unnamed) == [("r (2 seeds)", 2), ("r/u", 1)]
+
+
+OTHER = Predictions(np.array([0, 0, 1, 1, 1]), np.zeros(5, int), np.zeros((5, 3)))
+SEALED = {"reports_speak_on": "validation", "class_names": ["x", "y", "z"]}
+NOT_THE_SAME = "do not speak of the same {} images, so they cannot be compared image by image"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"predictions": OTHER}, "a and b " + NOT_THE_SAME.format("test")),
+        ({"environment": {"data_sha256": {}}}, "a and b " + NOT_THE_SAME.format("test")),
+        (
+            {"metrics": {"reports_speak_on": "test", "class_names": ["x", "y", "q"]}},
+            "a and b " + NOT_THE_SAME.format("test"),
+        ),
+        (
+            {"metrics": SEALED},
+            "b has its test set sealed, so it speaks of validation images and the other of test "
+            "images; open it with: fashion-cnn evaluate b",
+        ),
+        (
+            {"metrics": {"reports_speak_on": "test"}},
+            "b: its results lack 'class_names'; write them anew: fashion-cnn evaluate b",
+        ),
+        (
+            {"metrics": {"class_names": []}},
+            "b: its results lack 'reports_speak_on'; write them anew: fashion-cnn evaluate b",
+        ),
+        (
+            {"environment": {}},
+            "b: its results lack 'data_sha256'; write them anew: fashion-cnn evaluate b",
+        ),
+    ],
+)
+def test_why_two_runs_cannot_be_compared_is_said(changed: dict, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        compare([stand_in("a"), stand_in("b", 1, **changed)])
+    assert str(caught.value) == message
+    with pytest.raises(UsageError) as caught:
+        compare([stand_in("a"), stand_in("c", 1), stand_in("b", 2, **changed)])
+    assert str(caught.value) == message
+
+
+def test_the_side_that_is_sealed_is_named_whichever_it_is() -> None:
+    with pytest.raises(UsageError, match="^s has its test set sealed.*evaluate s$"):
+        compare([stand_in("s", metrics=SEALED), stand_in("b", 1)])
+
+
+def test_validation_images_are_the_same_for_one_seed_and_share_alone() -> None:
+    first = stand_in("a", metrics=SEALED)
+    wider = stand_in("b", metrics=SEALED, recipe=Recipe(width=8))
+    assert compare([first, wider]).split == "validation"
+    for recipe in (Recipe(seed=1), Recipe(validation=0.25)):
+        with pytest.raises(UsageError) as caught:
+            compare([first, stand_in("b", metrics=SEALED, recipe=recipe)])
+        assert str(caught.value) == "a and b " + NOT_THE_SAME.format("validation")
+
+
+def test_fewer_than_two_runs_are_no_comparison() -> None:
+    for runs in ([], [stand_in("a")], [stand_in("a"), stand_in("b", 1), stand_in("./a")]):
+        with pytest.raises(UsageError) as caught:
+            compare(runs)
+        assert str(caught.value) == "name two runs or more, each once"
