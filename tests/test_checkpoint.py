@@ -2,8 +2,10 @@
 
 import dataclasses
 import errno
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from fashion_cnn.errors import CheckpointError, NotFiniteError
 from fashion_cnn.run import checkpoint
@@ -257,3 +260,262 @@ def test_a_torn_log_line_is_repaired_and_the_future_cut(tmp_path: Path) -> None:
     entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [(e["event"], e["step"]) for e in entries] == [("epoch", 10), ("test_set_opened", 20)]
     assert [row.epoch for row in run.history] == [1]
+
+
+# -- by hand ---------------------------------------------------------------------------------------
+
+
+def test_the_manifest_by_hand(tmp_path: Path) -> None:
+    path = save(tmp_path, MODEL, OPTIMIZER, {"step": 7})
+    assert (path / "state.json").read_bytes() == b'{\n  "step": 7\n}\n'
+    names = ["model.safetensors", "optimizer.safetensors", "state.json"]
+    files = {}
+    for name in names:
+        content = (path / name).read_bytes()
+        files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    wanted = json.dumps({"format": 1, "files": files}, indent=2) + "\n"
+    assert (path / "MANIFEST.json").read_text() == wanted
+
+
+def test_a_save_in_its_order(tmp_path: Path, monkeypatch) -> None:
+    """Files, then the manifest, then the folder; after the rename the one above; then a reading."""
+    done: list[str] = []
+
+    def noted(what: str, function):
+        def call(*arguments):
+            paths = [a.relative_to(tmp_path) for a in arguments[:2] if isinstance(a, Path)]
+            done.append(" ".join([what, *map(str, paths)]))
+            return function(*arguments)
+
+        return call
+
+    for name in ("write_durably", "sync_directory", "load"):
+        monkeypatch.setattr(checkpoint, name, noted(name, getattr(checkpoint, name)))
+    monkeypatch.setattr(os, "rename", noted("rename", os.rename))
+    folder = tmp_path / "run/checkpoints"
+    (folder / ".step-00000007.tmp").mkdir(parents=True)
+    (folder / ".step-00000007.tmp/torn").write_text("left over")
+    save(folder, MODEL, OPTIMIZER, {"step": 7})
+    temporary = "run/checkpoints/.step-00000007.tmp"
+    assert done == [
+        f"write_durably {temporary}/model.safetensors",
+        f"write_durably {temporary}/optimizer.safetensors",
+        f"write_durably {temporary}/state.json",
+        f"write_durably {temporary}/MANIFEST.json",
+        f"sync_directory {temporary}",
+        f"rename {temporary} run/checkpoints/step-00000007",
+        "sync_directory run/checkpoints",
+        "load run/checkpoints/step-00000007",
+    ]
+    assert sorted(item.name for item in folder.iterdir()) == ["step-00000007"]
+    assert not (folder / "step-00000007/torn").exists()
+
+
+def test_what_was_published_is_read_back_at_once(tmp_path: Path, monkeypatch) -> None:
+    def lose_a_byte(path: Path, data: bytes) -> None:
+        path.write_bytes(data[:-1] if path.name == "model.safetensors" else data)
+
+    monkeypatch.setattr(checkpoint, "write_durably", lose_a_byte)
+    with pytest.raises(CheckpointError, match="model.safetensors has .* bytes"):
+        save(tmp_path, MODEL, OPTIMIZER, {"step": 1})
+
+
+def test_a_damaged_checkpoint_of_the_same_step_is_written_anew(tmp_path: Path) -> None:
+    path = save(tmp_path, MODEL, OPTIMIZER, {"step": 1})
+    (path / "state.json").write_bytes(b"{}")
+    assert save(tmp_path, MODEL, OPTIMIZER, {"step": 1}) == path
+    assert load(path).path == path
+
+
+def test_a_disk_that_takes_no_folder_is_told_as_it_is(tmp_path: Path, monkeypatch) -> None:
+    def full(self: Path, *arguments, **keywords) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    save(tmp_path, MODEL, OPTIMIZER, {"step": 1})
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(OSError, match="full") as caught:
+        save(tmp_path, MODEL, OPTIMIZER, {"step": 2})
+    assert caught.value.errno == errno.ENOSPC
+
+
+def put(path: Path, **content: bytes) -> None:
+    """Write a checkpoint whose manifest agrees with whatever it holds."""
+    path.mkdir(exist_ok=True)
+    content = {
+        "model.safetensors": content.get("model", safetensors.numpy.save(MODEL)),
+        "optimizer.safetensors": content.get("optimizer", safetensors.numpy.save(OPTIMIZER)),
+        "state.json": content.get("state", b'{"step": 7}'),
+    }
+    for name, data in content.items():
+        (path / name).write_bytes(data)
+    (path / "MANIFEST.json").write_bytes(checkpoint._manifest(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"state": b"{"}, r"PATH/state.json is not valid JSON \(.*\)"),
+        ({"state": b"[7]"}, "PATH: state.json is of another step"),
+        ({"state": b'{"step": 7.0}'}, "PATH: state.json is of another step"),
+        ({"state": b'{"step": true}'}, "PATH: state.json is of another step"),
+        ({"state": b'{"stop": 7}'}, "PATH: state.json is of another step"),
+        ({"state": b'{"step": 8}'}, "PATH: state.json is of another step"),
+        ({"model": b"no"}, r"PATH/model.safetensors is not valid safetensors \(.+\)"),
+        ({"optimizer": b"no"}, r"PATH/optimizer.safetensors is not valid safetensors \(.+\)"),
+        (
+            {"optimizer": safetensors.numpy.save({"x": np.array([np.inf], np.float32)})},
+            "PATH/optimizer.safetensors: x is not finite",
+        ),
+        (
+            {"model": safetensors.numpy.save({"x": np.array([np.nan], np.float32)})},
+            "PATH/model.safetensors: x is not finite",
+        ),
+    ],
+)
+def test_what_hashes_right_and_is_wrong_is_said(tmp_path, content: dict, message: str) -> None:
+    path = tmp_path / "step-00000007"
+    put(path, **content)
+    with pytest.raises((CheckpointError, NotFiniteError)) as caught:
+        load(path)
+    assert re.fullmatch(message.replace("PATH", str(path)), str(caught.value)), caught.value
+
+
+def test_a_folder_of_another_name_may_be_of_any_step(tmp_path: Path) -> None:
+    put(tmp_path / "best")
+    found = load(tmp_path / "best")
+    assert found.state == {"step": 7}
+    assert found.model.keys() == {"a", "b"}
+    assert found.optimizer.keys() == {"a/exp_avg"}
+    (tmp_path / "final").symlink_to("step-00000008")
+    put(tmp_path / "step-00000008")
+    with pytest.raises(CheckpointError, match="of another step"):
+        load(tmp_path / "final")
+
+
+def test_what_a_manifest_and_the_files_disagree_on_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "step-00000007"
+    put(path)
+    whole = (path / "MANIFEST.json").read_bytes()
+
+    def said() -> str:
+        with pytest.raises(CheckpointError) as caught:
+            load(path)
+        return str(caught.value)
+
+    (path / "state.json").write_bytes(b'{"step":  7}')
+    assert said() == f"{path}: state.json has 12 bytes, its manifest says 11"
+    (path / "state.json").write_bytes(b'{"step": 8}')
+    assert said() == f"{path}: state.json is not what its manifest says: other SHA-256"
+    (path / "state.json").write_bytes(b'{"step": 7}')
+    (path / "MANIFEST.json").write_bytes(whole + b" ")
+    assert said() == f"{path}: MANIFEST.json is damaged"
+    for damaged in (b"", b"[]", b'{"files": 1}', b'{"files": {"model.safetensors": {}}}', b"{}"):
+        (path / "MANIFEST.json").write_bytes(damaged)
+        assert said() == f"{path}: MANIFEST.json is damaged"
+    (path / "MANIFEST.json").unlink()
+    assert said() == f"{path}/MANIFEST.json cannot be read: No such file or directory"
+
+
+def test_a_file_may_have_as_many_bytes_as_allowed_and_no_more(tmp_path, monkeypatch) -> None:
+    path = save(tmp_path, MODEL, OPTIMIZER, {"step": 7})
+    most = max(file.stat().st_size for file in path.iterdir())
+    monkeypatch.setattr(checkpoint, "MOST_BYTES", most)
+    load(path)
+    monkeypatch.setattr(checkpoint, "MOST_BYTES", most - 1)
+    with pytest.raises(CheckpointError) as caught:
+        load(path)
+    assert str(caught.value) == f"{path}/MANIFEST.json has more than {most - 1} bytes"
+
+
+def test_layouts_must_be_alike() -> None:
+    wanted = {"a": np.zeros((2, 3), np.float32), "b": np.zeros(1, np.float32)}
+    checkpoint.check_layout(dict(reversed(wanted.items())), wanted, "it")
+    for found, message in (
+        ({"b": wanted["b"]}, "it lacks tensor 'a'"),
+        ({**wanted, "c": wanted["a"]}, "it has an unknown tensor 'c'"),
+        ({}, "it lacks tensor 'a'"),
+        (
+            {**wanted, "a": np.zeros((3, 2), np.float32)},
+            "it: a is float32 (3, 2), expected float32 (2, 3)",
+        ),
+        (
+            {**wanted, "b": np.zeros(1, np.float16)},
+            "it: b is float16 (1,), expected float32 (1,)",
+        ),
+    ):
+        with pytest.raises(CheckpointError) as caught:
+            checkpoint.check_layout(found, wanted, "it")
+        assert str(caught.value) == message
+
+
+def test_every_group_is_looked_at_for_numbers_that_are_not_finite() -> None:
+    checkpoint.check_finite(MODEL, OPTIMIZER)
+    checkpoint.check_finite()
+    for groups in (
+        ({"x": np.array([np.nan])}, MODEL),
+        (MODEL, {"y": np.ones(1), "x": np.array([np.inf])}),
+    ):
+        with pytest.raises(NotFiniteError) as caught:
+            checkpoint.check_finite(*groups)
+        assert str(caught.value) == "x is not finite"
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(item.name for item in folder.iterdir())
+
+
+def test_links_by_hand(tmp_path: Path, monkeypatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(checkpoint, "sync_directory", synced.append)
+    put(tmp_path / "step-00000007")
+    put(tmp_path / "step-00000012")
+    checkpoint.link(tmp_path, "best", 7)
+    assert os.readlink(tmp_path / "best") == "step-00000007"
+    (tmp_path / ".best.tmp").write_text("left over")
+    checkpoint.link(tmp_path, "best", 12)
+    assert os.readlink(tmp_path / "best") == "step-00000012"
+    checkpoint.link(tmp_path, "final", 7)
+    (tmp_path / "elsewhere").symlink_to("nowhere")
+    assert checkpoint.linked_steps(tmp_path) == {7, 12}
+    checkpoint.link(tmp_path, "best", None)
+    checkpoint.link(tmp_path, "best", None)
+    assert names_in(tmp_path) == ["elsewhere", "final", "step-00000007", "step-00000012"]
+    shutil.copytree(tmp_path / "step-00000007", tmp_path / "best")
+    checkpoint.link(tmp_path, "best", 12)
+    assert os.readlink(tmp_path / "best") == "step-00000012"
+    assert synced == [tmp_path] * 6
+    assert (tmp_path / "step-00000007/state.json").exists()
+
+
+def test_pruning_by_hand(tmp_path: Path) -> None:
+    assert checkpoint.published_steps(tmp_path / "nowhere") == []
+    for step in (3, 20, 100):
+        put(tmp_path / f"step-{step:08d}")
+    for name in ("step-3", "step-000000003", "xstep-00000003", ".other.tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".step-00000004.tmp").mkdir()
+    (tmp_path / ".step-00000004.tmp/torn").write_text("")
+    (tmp_path / ".step-00000005.tmp").write_text("")
+    assert checkpoint.published_steps(tmp_path) == [100, 20, 3]
+    checkpoint.prune(tmp_path, {20, 999})
+    assert names_in(tmp_path) == [
+        ".other.tmp",
+        "step-000000003",
+        "step-00000020",
+        "step-3",
+        "xstep-00000003",
+    ]
+    assert checkpoint.path_of(tmp_path, 20) == tmp_path / "step-00000020"
+
+
+def test_whatever_stands_there_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_text("")
+    (tmp_path / "link").symlink_to("folder")
+    (tmp_path / "file").write_text("")
+    checkpoint.remove(tmp_path / "link")
+    assert names_in(tmp_path) == ["file", "folder"]
+    checkpoint.remove(tmp_path / "folder")
+    checkpoint.remove(tmp_path / "file")
+    checkpoint.remove(tmp_path / "file")
+    assert names_in(tmp_path) == []
