@@ -1,5 +1,7 @@
 """Schedules against PyTorch's own."""
 
+import types
+
 import pytest
 import torch
 from torch.optim import lr_scheduler
@@ -10,6 +12,7 @@ from fashion_cnn.recipes.schedule import (
     ending,
     image_side,
     learning_rate,
+    schedule_after_extension,
     steps_per_epoch,
     stops_early,
 )
@@ -122,3 +125,100 @@ def test_images_grow_evenly_and_are_whole_for_the_last_three_tenths() -> None:
     assert sides.index(28) < 700
     assert set(sides[700:]) == {28}
     assert {image_side(Recipe(), step, 100) for step in range(5000)} == {28}
+
+
+def rates(epochs: int, steps: int, losses: tuple[float, ...] = (), **fields) -> list[float]:
+    recipe = Recipe(learning_rate=0.8, epochs=epochs, **fields)
+    return [learning_rate(recipe, step, steps, losses) for step in range(epochs * steps)]
+
+
+def test_rates_by_hand() -> None:
+    assert (
+        rates(3, 2, schedule="step", schedule_epochs=2, schedule_factor=0.5)
+        == [0.8] * 4 + [0.4] * 2
+    )
+    assert rates(2, 2, schedule="cosine") == pytest.approx(
+        [0.8, 0.4 + 0.4 * 0.5**0.5, 0.4, 0.4 - 0.4 * 0.5**0.5]
+    )
+    # Up in 1 step (0.25 x 8 - 1), from a 25th of the peak; down in 6, to a 250,000th.
+    down = [0.8, 0.8 * 0.75 + 0.25 * 3.2e-6, 0.4 + 0.5 * 3.2e-6]
+    got = rates(4, 2, schedule="one-cycle", warmup=0.25)
+    assert [got[0], got[1], got[3], got[4]] == pytest.approx([0.8 / 25, *down], rel=1e-12)
+    assert got[7] == pytest.approx(3.2e-6, rel=1e-9)
+    # No step before the top: nothing is divided by a number below 1.
+    assert rates(1, 4, schedule="triangle", warmup=0.05)[0] == pytest.approx(0.8)
+    assert rates(1, 4, schedule="triangle", warmup=0.5) == pytest.approx([0.4, 0.8, 0.8, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("losses", "cuts"),
+    [
+        ((), 0),
+        ((1.0, 0.9, 0.8), 0),
+        ((1.0, 1.0), 0),
+        ((1.0, 1.0, 1.0), 1),
+        ((1.0, 1.0, 1.0, 1.0), 1),
+        ((1.0, 1.0, 1.0, 1.0, 1.0), 2),
+        ((1.0, 1.0, 0.5, 0.5), 0),
+        ((1.0, 1.0, 1 - 1e-4), 1),
+        ((1.0, 1.0, 0.999899), 0),
+        ((1.0, 0.5, 0.7, 0.6), 1),
+    ],
+    ids=str,
+)
+def test_a_plateau_is_more_than_its_patience_of_epochs_no_better(losses, cuts: int) -> None:
+    got = rates(1, 1, losses, schedule="plateau", schedule_epochs=1, schedule_factor=0.5)
+    assert got == [0.8 * 0.5**cuts]
+
+
+def test_a_schedule_that_nobody_knows_is_a_fault_of_the_code() -> None:
+    recipe = types.SimpleNamespace(schedule="sawtooth", learning_rate=1.0, epochs=1)
+    with pytest.raises(AssertionError, match="^sawtooth$"):
+        learning_rate(recipe, 0, 1, [])
+
+
+def test_sides_by_hand() -> None:
+    recipe = Recipe(model="resnet", epochs=2, start_side=14)
+    # Of 10 steps 7 grow it, by 2 each: rounded to even at a half.
+    assert [image_side(recipe, step, 5) for step in range(10)] == [14, 16, 18, 20, 22, 24, 26] + [
+        28
+    ] * 3
+
+
+def test_a_batch_may_be_all_images() -> None:
+    assert steps_per_epoch(Recipe(batch_size=64), 64) == 1
+    assert steps_per_epoch(Recipe(batch_size=64), 65) == 2
+    with pytest.raises(UsageError) as caught:
+        steps_per_epoch(Recipe(batch_size=64), 63)
+    assert str(caught.value) == "batch_size is 64, more than the 63 images to train on"
+
+
+def test_stopping_by_hand() -> None:
+    assert not stops_early([], 1)
+    assert not stops_early([1.0], 1)
+    assert stops_early([1.0, 2.0], 1)
+    assert not stops_early([1.0, 2.0, 0.5], 1)
+    assert stops_early([1.0, 2.0, 1.0], 2)
+    assert not stops_early([2.0, 1.0, 1.5], 2)
+
+
+def test_what_more_epochs_do_is_said() -> None:
+    def said(epochs: int, **fields) -> str | None:
+        before = Recipe(epochs=10, **fields)
+        return schedule_after_extension(before, before.replace(epochs=epochs))
+
+    assert said(10) is None
+    assert said(12) == (
+        "10 -> 12 epochs: the constant schedule goes on as it would have; the result is that of "
+        "such a run from the start"
+    )
+    for name in ("cosine", "one-cycle", "triangle"):
+        assert said(12, schedule=name) == (
+            f"10 -> 12 epochs: the {name} schedule is stretched; from here on the learning rate "
+            "is what a run of the new length has at this step, so it jumps, and the result is not "
+            "that of such a run from the start"
+        )
+    assert said(8, model="resnet", start_side=27) == (
+        "10 -> 8 epochs: the constant schedule goes on as it would have, but the images grow more "
+        "slowly from here on, and the result is not that of such a run from the start"
+    )

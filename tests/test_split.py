@@ -1,8 +1,11 @@
+import hashlib
+
 import numpy as np
 import pytest
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
-from fashion_cnn.data.split import Split, divide, epoch_order
+from fashion_cnn.data.randomness import stream
+from fashion_cnn.data.split import Split, TrainingData, divide, epoch_order, stratified_sample
 from fashion_cnn.errors import DataError, UsageError
 
 
@@ -79,3 +82,117 @@ def test_labels_are_places_among_the_class_names() -> None:
     assert split.select(np.array([1])).class_names == ("a", "b", "c")
     with pytest.raises(DataError, match="labels run from 0 to 2, not 0-1"):
         Split(images, split.labels, ("a", "b"))
+
+
+def test_fingerprints_by_hand(small_split: Split) -> None:
+    training, validation = np.array([0, 300, 70_000]), np.array([5])
+    data = TrainingData(small_split, small_split, training, validation)
+    content = (3).to_bytes(8, "big") + b"".join(i.to_bytes(8, "big") for i in (0, 300, 70_000))
+    content += (1).to_bytes(8, "big") + (5).to_bytes(8, "big")
+    assert data.fingerprint() == hashlib.sha256(content).hexdigest()[:16]
+
+
+def test_samples_by_hand() -> None:
+    """Of 6, 3 and 1 images 5: 3, 1.5 and 0.5; of equal remainders the first class's is taken."""
+    labels = np.array([4, 4, 4, 4, 4, 4, 7, 7, 7, 9])
+    chosen = stratified_sample(labels, 5, 3, "some")
+    fours, sevens = (
+        stream(3, "some", label).permutation(np.flatnonzero(labels == label)) for label in (4, 7)
+    )
+    assert chosen.tolist() == sorted([*fours[:3], *sevens[:2]])
+    assert chosen.dtype == np.int64
+    assert stratified_sample(labels, 10, 3, "some").tolist() == list(range(10))
+    assert (stratified_sample(labels, 5, 3, "other") != chosen).any()
+    # 5 of 7, 2 and 1: 3.5, 1 and 0.5, so the place left is the first class's.
+    uneven = np.repeat([0, 1, 2], [7, 2, 1])
+    assert np.bincount(uneven[stratified_sample(uneven, 5, 0, "x")], minlength=3).tolist() == [
+        4,
+        1,
+        0,
+    ]
+    # 7 of 6, 3, 1: 4.2, 2.1, 0.7: the last class has the largest remainder.
+    assert np.bincount(labels[stratified_sample(labels, 7, 0, "x")])[[4, 7, 9]].tolist() == [
+        4,
+        2,
+        1,
+    ]
+
+
+def test_divisions_are_those_of_every_run_before(small_split: Split) -> None:
+    """A run is resumed, and a comparison made, by another version on the same images."""
+    data = divide(small_split, validation=0.2, train_images=30, seed=5)
+    held_out = stratified_sample(small_split.labels, 60, 5, "validation")
+    np.testing.assert_array_equal(data.validation_indices, held_out)
+    rest = np.setdiff1d(np.arange(300), held_out)
+    rest = rest[stratified_sample(small_split.labels[rest], 30, 5, "train_images")]
+    np.testing.assert_array_equal(data.training_indices, rest)
+    np.testing.assert_array_equal(data.training.labels, small_split.labels[rest])
+    np.testing.assert_array_equal(data.validation.images, small_split.images[held_out])
+    assert data.teacher is None
+    assert len(divide(small_split, validation=0.2, seed=5).training) == 240
+    order = stream(2, "order", 7).permutation(50)
+    np.testing.assert_array_equal(epoch_order(50, 2, 7), order)
+    assert epoch_order(6, 1, 2).tolist() == [0, 2, 1, 5, 4, 3]
+
+
+def test_the_smallest_and_the_largest_parts(small_split: Split) -> None:
+    assert len(divide(small_split, validation=0.0034, seed=0).validation) == 1
+    assert len(divide(small_split, validation=0.9967, seed=0).training) == 1
+    assert len(divide(small_split, validation=0.1, seed=0, train_images=270).training) == 270
+    assert len(divide(small_split, validation=0.1, seed=0, train_images=1).training) == 1
+    for share in (0.001, 0.999):
+        with pytest.raises(UsageError) as caught:
+            divide(small_split, validation=share, seed=0)
+        assert str(caught.value) == f"validation {share} of 300 images leaves a part empty"
+    with pytest.raises(UsageError) as caught:
+        divide(small_split, validation=0.1, seed=0, train_images=271)
+    assert str(caught.value) == (
+        "train_images is 271; 270 images are left to train on beside the 30 of validation; "
+        "ask for at most 270, or 0 for all"
+    )
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (
+            np.zeros((2, 28, 28), np.int8),
+            np.zeros(2, np.int64),
+            "images are int8 (2, 28, 28), not uint8 (N, 28, 28)",
+        ),
+        (
+            np.zeros((2, 28, 29), np.uint8),
+            np.zeros(2, np.int64),
+            "images are uint8 (2, 28, 29), not uint8 (N, 28, 28)",
+        ),
+        (
+            np.zeros((2, 28, 28), np.uint8),
+            np.zeros((2, 1), np.int64),
+            "labels are int64 (2, 1) for 2 images, not int64 (2,)",
+        ),
+        (
+            np.zeros((2, 28, 28), np.uint8),
+            np.zeros(2, np.uint8),
+            "labels are uint8 (2,) for 2 images, not int64 (2,)",
+        ),
+        (
+            np.zeros((2, 28, 28), np.uint8),
+            np.array([-1, 1]),
+            "labels run from -1 to 1, not 0-1",
+        ),
+        (
+            np.zeros((2, 28, 28), np.uint8),
+            np.array([1, 2]),
+            "labels run from 1 to 2, not 0-1",
+        ),
+    ],
+)
+def test_what_a_split_lacks_is_said(images, labels, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        Split(images, labels, ("a", "b"))
+    assert str(caught.value) == message
+
+
+def test_a_split_may_be_empty_or_of_the_last_class_alone() -> None:
+    assert len(Split(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64), ("a", "b"))) == 0
+    assert len(Split(np.zeros((1, 28, 28), np.uint8), np.ones(1, np.int64), ("a", "b"))) == 1
