@@ -1,11 +1,20 @@
 """The optimisers: against PyTorch's own, and Muon against what it promises."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from fashion_cnn.on_torch.model import StagedCNN
-from fashion_cnn.on_torch.optim import Muon, build_optimizer, orthogonalise
+from fashion_cnn.on_torch.optim import (
+    Muon,
+    build_optimizer,
+    gradient_norm,
+    load_optimizer_arrays,
+    optimizer_arrays,
+    orthogonalise,
+    trained_parameters,
+)
 from fashion_cnn.recipes.recipe import Recipe
 
 
@@ -70,3 +79,200 @@ def test_sgd_is_nesterovs(model) -> None:
     optimizer.step()
     gradient = model.output.weight.grad + 0.5 * before  # an L2 penalty
     torch.testing.assert_close(model.output.weight, before - 0.1 * 1.8 * gradient)
+
+
+# -- by hand ---------------------------------------------------------------------------------------
+
+
+class TwoShapes(nn.Module):
+    """A matrix, a shift, filters, and a frozen shift."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.matrix = nn.Parameter(torch.randn(3, 4))
+        self.shift = nn.Parameter(torch.randn(3))
+        self.filters = nn.Parameter(torch.randn(2, 2, 3, 3).to(memory_format=torch.channels_last))
+        self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
+
+
+def gradients_of(step: int) -> dict[str, torch.Tensor]:
+    torch.manual_seed(10 + step)
+    return {
+        "matrix": torch.randn(3, 4),
+        "shift": torch.randn(3),
+        "filters": torch.randn(2, 2, 3, 3),
+    }
+
+
+def go(optimizer: torch.optim.Optimizer, model: nn.Module, steps: range = range(3)) -> None:
+    for step in steps:
+        for name, gradient in gradients_of(step).items():
+            parameter = model.get_parameter(name)
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)  # laid out as it is
+        optimizer.step()
+
+
+def by_adam(name: str, recipe: Recipe) -> np.ndarray:
+    """Three steps in double precision. Sources: torch.optim.Adam, torch.optim.AdamW."""
+    weight = TwoShapes().get_parameter(name).detach().numpy().astype(np.float64)
+    mean, square = np.zeros_like(weight), np.zeros_like(weight)
+    for step in range(3):
+        gradient = gradients_of(step)[name].numpy().astype(np.float64)
+        if recipe.optimizer == "adam":
+            gradient = gradient + recipe.weight_decay * weight
+        elif weight.ndim > 1:
+            weight = weight * (1 - recipe.learning_rate * recipe.weight_decay)
+        mean = recipe.momentum * mean + (1 - recipe.momentum) * gradient
+        square = recipe.beta2 * square + (1 - recipe.beta2) * gradient**2
+        unbiased = mean / (1 - recipe.momentum ** (step + 1))
+        root = np.sqrt(square / (1 - recipe.beta2 ** (step + 1))) + 1e-8
+        weight = weight - recipe.learning_rate * unbiased / root
+    return weight
+
+
+def by_sgd(name: str, recipe: Recipe) -> np.ndarray:
+    """As `by_adam`. Source: torch.optim.SGD."""
+    weight = TwoShapes().get_parameter(name).detach().numpy().astype(np.float64)
+    velocity = np.zeros_like(weight)
+    for step in range(3):
+        gradient = gradients_of(step)[name].numpy().astype(np.float64)
+        if weight.ndim > 1:
+            gradient = gradient + recipe.weight_decay * weight
+        velocity = recipe.momentum * velocity + gradient
+        weight = weight - recipe.learning_rate * (gradient + recipe.momentum * velocity)
+    return weight
+
+
+def by_muon(name: str, recipe: Recipe) -> np.ndarray:
+    """As `by_adam`, of filters; the step of each by its singular value decomposition."""
+    if name != "filters":
+        return by_adam(name, recipe)
+    weight = TwoShapes().filters.detach().numpy().astype(np.float64)
+    average = np.zeros_like(weight)
+    for step in range(3):
+        gradient = gradients_of(step)[name].numpy().astype(np.float64)
+        average = recipe.momentum * average + gradient
+        ahead = (gradient + recipe.momentum * average).reshape(2, 18)
+        moved = 0.2 * np.sqrt(18) * towards_orthogonal(ahead).reshape(weight.shape)
+        weight = weight * (1 - recipe.learning_rate * recipe.weight_decay)
+        weight = weight - recipe.learning_rate * moved
+    return weight
+
+
+def towards_orthogonal(matrix: np.ndarray) -> np.ndarray:
+    """Newton and Schulz's polynomial, five times on each singular value."""
+    u, values, v = np.linalg.svd(matrix, full_matrices=False)
+    values = values / (np.linalg.norm(matrix) + 1e-7)
+    for _ in range(5):
+        values = 3.4445 * values - 4.775 * values**3 + 2.0315 * values**5
+    return u * values @ v
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fields"),
+    [
+        (by_adam, {"optimizer": "adam", "beta2": 0.9}),
+        (by_adam, {"optimizer": "adam", "momentum": 0.5, "beta2": 0.95, "weight_decay": 0.3}),
+        (by_adam, {"optimizer": "adamw", "momentum": 0.8, "beta2": 0.9, "weight_decay": 0.3}),
+        (by_sgd, {"optimizer": "sgd", "momentum": 0.8, "weight_decay": 0.3}),
+        (by_sgd, {"optimizer": "sgd", "momentum": 0.0}),
+        (by_muon, {"optimizer": "muon", "momentum": 0.8, "beta2": 0.9, "weight_decay": 0.3}),
+    ],
+    ids=lambda value: value.get("optimizer") if isinstance(value, dict) else "",
+)
+def test_three_steps_by_hand(wanted, fields: dict) -> None:
+    recipe, model = Recipe(learning_rate=0.02, **fields), TwoShapes()
+    go(build_optimizer(recipe, model), model)
+    for name in ("matrix", "shift", "filters"):
+        found = model.get_parameter(name).detach().numpy()
+        np.testing.assert_allclose(found, wanted(name, recipe), rtol=2e-5, atol=2e-6, err_msg=name)
+    assert model.frozen.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "muon"])
+def test_adam_is_one_kernel_a_step(name: str) -> None:
+    optimizer = build_optimizer(Recipe(optimizer=name), TwoShapes())
+    assert all(group["fused"] for group in optimizer.param_groups if "fused" in group)
+    assert any("fused" in group for group in optimizer.param_groups)
+
+
+def test_muon_has_the_rates_of_every_group_within_reach() -> None:
+    recipe = Recipe(optimizer="muon", learning_rate=0.02, momentum=0.8, beta2=0.9, weight_decay=0.3)
+    optimizer = build_optimizer(recipe, TwoShapes())
+    filters, matrices, shifts = optimizer.param_groups
+    assert [len(group["params"]) for group in optimizer.param_groups] == [1, 1, 1]
+    assert (filters["lr"], filters["momentum"], filters["weight_decay"]) == (0.02, 0.8, 0.3)
+    assert (matrices["lr"], matrices["betas"], matrices["weight_decay"]) == (0.02, (0.8, 0.9), 0.3)
+    assert (shifts["lr"], shifts["betas"], shifts["weight_decay"]) == (0.02, (0.8, 0.9), 0.0)
+    frozen = TwoShapes()
+    frozen.filters.grad = None
+    frozen.matrix.grad, frozen.shift.grad = torch.zeros(3, 4), torch.zeros(3)
+    before = frozen.filters.detach().clone()
+    build_optimizer(recipe, frozen).step()
+    assert torch.equal(frozen.filters, before), "no gradient, no step"
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 4)])
+def test_orthogonalising_is_a_polynomial_of_the_singular_values(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.manual_seed(3))
+    found = orthogonalise(matrix).numpy()
+    np.testing.assert_allclose(found, towards_orthogonal(matrix.double().numpy()), atol=2e-4)
+    assert not orthogonalise(torch.zeros(shape)).any()
+    tiny = orthogonalise(matrix * 1e-7).numpy()
+    np.testing.assert_allclose(tiny, towards_orthogonal(matrix.double().numpy() * 1e-7), atol=2e-4)
+
+
+def test_the_norm_of_all_gradients_by_hand() -> None:
+    model = TwoShapes()
+    optimizer = build_optimizer(Recipe(optimizer="adamw"), model)
+    model.matrix.grad, model.shift.grad = torch.full((3, 4), 2.0), torch.full((3,), 4.0)
+    assert gradient_norm(optimizer) == pytest.approx((12 * 4 + 3 * 16) ** 0.5)
+    model.filters.grad = torch.full((2, 2, 3, 3), float("nan"))
+    assert not np.isfinite(gradient_norm(optimizer))
+
+
+def test_trained_parameters_are_named() -> None:
+    model = TwoShapes()
+    found = trained_parameters(model)
+    assert list(found) == ["matrix", "shift", "filters"]
+    assert found["shift"] is model.shift
+
+
+@pytest.mark.parametrize(
+    ("name", "slots"),
+    [
+        ("adam", {"step", "exp_avg", "exp_avg_sq"}),
+        ("sgd", {"momentum_buffer"}),
+        ("muon", {"momentum_buffer"}),
+    ],
+)
+def test_a_state_that_was_kept_goes_on_in_the_same_bits(name: str, slots: set[str]) -> None:
+    recipe = Recipe(optimizer=name, learning_rate=0.02, momentum=0.8)
+    model, twin = TwoShapes(), TwoShapes()
+    optimizer, other = build_optimizer(recipe, model), build_optimizer(recipe, twin)
+    assert optimizer_arrays(optimizer, model) == {}
+    go(optimizer, model, range(2))
+    arrays = {key: value.copy() for key, value in optimizer_arrays(optimizer, model).items()}
+    assert {key for key in arrays if key.startswith("filters")} == {f"filters/{s}" for s in slots}
+    assert {key.split("/")[0] for key in arrays} == {"matrix", "shift", "filters"}
+    kept = {key: value.copy() for key, value in arrays.items()}
+    go(other, twin, range(5, 6))  # a state that must go
+    load_optimizer_arrays(other, twin, {**arrays, "stranger/exp_avg": np.ones(3, np.float32)})
+    again = optimizer_arrays(other, twin)
+    assert again.keys() == arrays.keys()
+    twin.load_state_dict(model.state_dict())
+    for key in arrays:
+        np.testing.assert_array_equal(again[key], arrays[key])
+    slot = "momentum_buffer" if name != "adam" else "exp_avg"
+    state = other.state[twin.filters][slot]
+    assert state.stride() == twin.filters.stride(), "in the parameter's own memory layout"
+    assert not state.requires_grad
+    go(optimizer, model, range(2, 3))
+    go(other, twin, range(2, 3))
+    for parameter in ("matrix", "shift", "filters"):
+        assert torch.equal(model.get_parameter(parameter), twin.get_parameter(parameter))
+    for key, value in kept.items():
+        np.testing.assert_array_equal(arrays[key], value, err_msg="what was given is not changed")
+    load_optimizer_arrays(other, twin, {})
+    assert optimizer_arrays(other, twin) == {}

@@ -17,10 +17,7 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     """
     trained = trained_parameters(model)
     common: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
-    adam = {
-        "betas": (recipe.momentum, recipe.beta2),
-        "fused": next(model.parameters()).device.type in ("cpu", "cuda", "mps"),
-    }
+    adam = {"betas": (recipe.momentum, recipe.beta2), "fused": True}
     if recipe.optimizer == "adam":
         return torch.optim.Adam(trained.values(), **common, **adam)
     decayed = [p for p in trained.values() if p.ndim > 1]
