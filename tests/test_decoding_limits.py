@@ -1,0 +1,498 @@
+"""The decoder's limits by hand: a child that is played, and the real one's code in this process."""
+
+import io
+import itertools
+import json
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import types
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_cnn.data import decoding, decoding_child
+from fashion_cnn.data.decoding import Decoder, DecoderPool
+from fashion_cnn.errors import ImageError
+
+
+def framed(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def answer(*, mode: str = "RGBA", size=(2, 1), notes=(), pixels: bytes = bytes(8)) -> bytes:
+    said = {"mode": mode, "size": size, "notes": list(notes)}
+    return framed(json.dumps(said).encode()) + framed(pixels)
+
+
+class Played:
+    """A child process of which nothing runs: what it answers, and what was done to it."""
+
+    def __init__(self, words: list[str], **how) -> None:
+        self.words, self.how, self.done = words, how, []
+        self.stdin, self.stdout = Pipe(self), io.BytesIO(PLAYED.pop(0))
+        self.code: int | None = None
+        self.at_end = -signal.SIGKILL
+        CHILDREN.append(self)
+
+    def poll(self) -> int | None:
+        return self.code
+
+    def kill(self) -> None:
+        self.done.append("kill")
+
+    def wait(self) -> int:
+        self.done.append("wait")
+        return self.at_end
+
+    def __enter__(self) -> "Played":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.done.append("close")
+        if self.stdin.broken:
+            raise BrokenPipeError
+
+
+class Pipe:
+    def __init__(self, child: Played) -> None:
+        self._child, self.written, self.broken = child, b"", False
+
+    def write(self, data: bytes) -> None:
+        if self.broken:
+            raise BrokenPipeError
+        self.written += data
+
+    def flush(self) -> None:
+        self._child.done.append("flush")
+
+
+class Clock:
+    """A timer that rings when it is told to."""
+
+    def __init__(self, seconds: float, call) -> None:
+        self.seconds, self.call, self.daemon, self.done = seconds, call, False, []
+        CLOCKS.append(self)
+
+    def start(self) -> None:
+        self.done.append(f"start {self.daemon}")
+
+    def cancel(self) -> None:
+        self.done.append("cancel")
+
+
+PLAYED: list[bytes] = []
+CHILDREN: list[Played] = []
+CLOCKS: list[Clock] = []
+
+
+@pytest.fixture
+def played(monkeypatch) -> Iterator[list[bytes]]:
+    """What the next children will answer, one after the other."""
+    for notes in (PLAYED, CHILDREN, CLOCKS):
+        notes.clear()
+    monkeypatch.setattr(subprocess, "Popen", Played)
+    monkeypatch.setattr(threading, "Timer", Clock)
+    yield PLAYED
+    assert all(clock.done == ["start True", "cancel"] for clock in CLOCKS)
+    assert {clock.seconds for clock in CLOCKS} <= {10.0}
+
+
+def test_a_picture_goes_there_and_back(played) -> None:
+    played.append(answer(pixels=bytes(range(8)), notes=["a note"]))
+    decoder = Decoder()
+    pixels, notes = decoder.decode(b"file")
+    assert pixels.tolist() == [[[0, 1, 2, 3], [4, 5, 6, 7]]]
+    assert pixels.dtype == np.uint8
+    assert notes == ["a note"]
+    (child,) = CHILDREN
+    assert child.stdin.written == framed(b"file")
+    assert child.done == ["flush"]
+    script = Path(decoding.__file__).with_name("decoding_child.py")
+    assert child.words == [sys.executable, "-I", str(script)]
+    assert child.how == {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.DEVNULL,
+        "start_new_session": True,
+    }
+
+
+def test_grey_has_no_channels_and_errors_are_the_childs(played) -> None:
+    played.append(
+        answer(mode="L", size=(3, 2), pixels=bytes(6))
+        + framed(b'{"error": "too odd"}')
+        + framed(b"")
+    )
+    decoder = Decoder()
+    assert decoder.decode(b"file")[0].shape == (2, 3)
+    with pytest.raises(ImageError, match="^too odd$"):
+        decoder.decode(b"other")
+    assert len(CHILDREN) == 1, "one child for both"
+    assert len(CLOCKS) == 2
+
+
+def test_files_of_eight_megabytes_are_read_and_no_larger(played) -> None:
+    played.append(answer())
+    decoder = Decoder()
+    decoder.decode(bytes(8 * 2**20))
+    for data, message in (
+        (bytes(8 * 2**20 + 1), "8.0 MB; at most 8 MB are read"),
+        (bytes(12 * 2**20), "12.0 MB; at most 8 MB are read"),
+        (b"", "an empty file"),
+    ):
+        with pytest.raises(ImageError) as caught:
+            decoder.decode(data)
+        assert str(caught.value) == message
+    assert len(CLOCKS) == 1, "what is refused reaches no child"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"\0\0",
+        framed(b"{}")[:-1],
+        framed(b"no JSON") + framed(b""),
+        framed(b"{}") + b"\0",
+        struct.pack(">I", 2**20) + bytes(2**20),
+    ],
+    ids=["nothing", "half a length", "half an answer", "no JSON", "no pixels", "too long"],
+)
+def test_a_child_that_answers_nonsense_is_ended(played, said: bytes) -> None:
+    played += [said, answer()]
+    decoder = Decoder()
+    with pytest.raises(ImageError) as caught:
+        decoder.decode(b"file")
+    assert str(caught.value) == "breaks its decoder (status -9)"
+    assert CHILDREN[0].done == ["flush", "kill", "close", "wait"]
+    assert decoder.decode(b"file")[0].shape == (1, 2, 4)
+    assert len(CHILDREN) == 2
+
+
+def test_a_frame_of_just_under_a_megabyte_is_read(played) -> None:
+    size = 2**20 - 4
+    played.append(answer(size=(size // 4, 1), pixels=bytes(size)))
+    assert Decoder().decode(b"file")[0].shape == (1, size // 4, 4)
+
+
+def test_why_a_child_ended_is_told_apart(played) -> None:
+    played += [b"", b"", b""]
+    decoder = Decoder()
+    decoder.start()
+    CHILDREN[0].at_end = -signal.SIGXCPU
+    with pytest.raises(ImageError) as caught:
+        decoder.decode(b"file")
+    assert str(caught.value) == "takes too long to decode"
+    decoder.start()
+    CHILDREN[1].stdin.broken = True
+    with pytest.raises(ImageError) as caught:
+        decoder.decode(b"file")
+    assert str(caught.value) == "breaks its decoder (status -9)"
+    assert CHILDREN[1].done == ["kill", "close", "wait"]
+
+
+def test_a_clock_that_rings_ends_the_child(played, monkeypatch) -> None:
+    played.append(b"")
+    decoder = Decoder()
+    decoder.start()
+
+    def slowly(data: bytes) -> None:
+        CLOCKS[0].call()
+        CHILDREN[0].done.append("killed by now")
+
+    monkeypatch.setattr(CHILDREN[0].stdin, "write", slowly)
+    with pytest.raises(ImageError) as caught:
+        decoder.decode(b"file")
+    assert str(caught.value) == "takes too long to decode"
+    assert CHILDREN[0].done[:2] == ["kill", "killed by now"]
+
+
+def test_a_child_that_is_gone_or_of_another_process_is_replaced(played, monkeypatch) -> None:
+    played += [b"", answer(), answer()]
+    decoder = Decoder()
+    decoder.start()
+    CHILDREN[0].code = 1
+    decoder.decode(b"file")
+    assert len(CHILDREN) == 2
+    assert CHILDREN[0].done == ["kill", "close", "wait"]
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    decoder.decode(b"file")
+    assert len(CHILDREN) == 3
+    assert "kill" not in CHILDREN[1].done, "it is the other process's"
+    assert CHILDREN[1].done[-2:] == ["close", "wait"]
+
+
+def test_a_decoder_may_be_closed_at_any_time(played) -> None:
+    played += [answer(), answer()]
+    decoder = Decoder()
+    decoder.close()
+    assert decoder._end() == 0
+    decoder.decode(b"file")
+    decoder.close()
+    decoder.close()
+    assert CHILDREN[0].done == ["flush", "kill", "close", "wait"]
+    decoder.decode(b"file")
+    assert len(CHILDREN) == 2
+
+
+def test_an_interrupted_decoder_ends_its_child(played, monkeypatch) -> None:
+    played.append(b"")
+    decoder = Decoder()
+    decoder.start()
+
+    def interrupted(data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CHILDREN[0].stdin, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        decoder.decode(b"file")
+    assert CHILDREN[0].done == ["kill", "close", "wait"]
+
+
+def test_a_pool_has_as_many_children_as_are_busy(played, monkeypatch) -> None:
+    played += [b"", answer() + answer(), answer()]
+    pool = DecoderPool()
+    pool.start()
+    pool.start()
+    assert len(CHILDREN) == 1
+    pool.close()
+    assert CHILDREN[0].done == ["kill", "close", "wait"]
+    pixels, _ = pool.decode(b"one")
+    assert pixels.shape == (1, 2, 4)
+    assert len(CHILDREN) == 2
+    original = Decoder.decode
+
+    def meanwhile(self: Decoder, data: bytes):
+        if data == b"first":
+            pool.decode(b"second")
+        return original(self, data)
+
+    monkeypatch.setattr(Decoder, "decode", meanwhile)
+    pool.decode(b"first")
+    assert len(CHILDREN) == 3
+    assert len(pool._idle) == 2
+    with pytest.raises(ImageError, match="empty"):
+        pool.decode(b"")
+    assert len(pool._idle) == 2, "one that refused is idle again"
+
+
+# -- the child's own code --------------------------------------------------------------------------
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **how) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **how)
+    return buffer.getvalue()
+
+
+def decoded(picture: Image.Image, kind: str = "PNG", **how) -> tuple[dict, np.ndarray]:
+    said, pixels = decoding_child.decode(encoded(picture, kind, **how))
+    width, height = said["size"]
+    return said, np.frombuffer(pixels, np.uint8).reshape(height, width, -1)
+
+
+GREY = Image.fromarray(np.arange(784, dtype=np.uint16).reshape(28, 28).astype(np.uint8))
+
+
+def test_small_pictures_are_as_they_are() -> None:
+    said, pixels = decoded(Image.new("RGB", (3, 2), (1, 2, 3)))
+    assert said == {"mode": "RGBA", "size": (3, 2), "notes": []}
+    assert pixels.tolist() == [[[1, 2, 3, 255]] * 3] * 2
+    said, pixels = decoded(Image.new("RGB", (256, 3), (9, 8, 7)))
+    assert said["size"] == (256, 3)
+
+
+def test_grey_of_a_networks_size_is_untouched() -> None:
+    for picture in (GREY, GREY.convert("RGB"), GREY.convert("RGBA")):
+        said, pixels = decoded(picture)
+        assert (said["mode"], said["size"]) == ("L", (28, 28))
+        np.testing.assert_array_equal(pixels[:, :, 0], np.asarray(GREY))
+    for place, value in (
+        ((0, 0), (1, 0, 0, 255)),
+        ((5, 5), (0, 1, 0, 255)),
+        ((9, 9), (0, 0, 1, 255)),
+        ((3, 3), (0, 0, 0, 254)),
+    ):
+        picture = Image.new("RGBA", (28, 28), (0, 0, 0, 255))
+        picture.putpixel(place, value)
+        assert decoded(picture)[0]["mode"] == "RGBA"
+    assert decoded(Image.new("L", (28, 27)))[0]["mode"] == "RGBA"
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [
+        ((257, 100), (256, 100)),
+        ((512, 256), (256, 128)),
+        ((513, 256), (256, 128)),
+        ((1024, 512), (256, 128)),
+        ((1100, 4), (256, 1)),
+        ((100, 2000), (13, 256)),
+    ],
+)
+def test_large_pictures_end_at_256_pixels(size, wanted) -> None:
+    assert decoded(Image.new("RGB", size))[0]["size"] == wanted
+
+
+def test_large_pictures_are_averaged_by_whole_factors_first(monkeypatch) -> None:
+    factors, original = [], Image.Image.reduce
+
+    def noted(self, factor, **of_a_thumbnail):
+        if not of_a_thumbnail:
+            factors.append(factor)
+        return original(self, factor, **of_a_thumbnail)
+
+    monkeypatch.setattr(Image.Image, "reduce", noted)
+    for side in (512, 513, 1023, 1024, 1536, 2048):
+        decoded(Image.new("L", (side, 8)))
+    assert factors == [1, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("picture", "wanted"),
+    [
+        (Image.new("1", (600, 8), 1), (255, 255, 255, 255)),
+        (Image.new("RGB", (600, 8), (1, 2, 3)).quantize(2), (1, 2, 3, 255)),
+        (Image.new("I;16", (9, 9), 257 * 100), (100, 100, 100, 255)),
+        (Image.new("I;16", (600, 9), 65535), (255, 255, 255, 255)),
+        (Image.new("LA", (600, 8), (9, 50)), (9, 9, 9, 50)),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Image.Image) else "",
+)
+def test_kinds_of_pixels(picture: Image.Image, wanted: tuple[int, ...]) -> None:
+    said, pixels = decoded(picture)
+    assert said["mode"] == "RGBA"
+    np.testing.assert_allclose(pixels[0, 0], wanted, atol=1)
+
+
+def test_the_largest_picture_has_25_million_pixels(monkeypatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+
+    def promising(width: int, height: int) -> dict:
+        data = encoded(Image.new("1", (width, height)))
+        return decoding_child._try(data)[0]
+
+    assert promising(5000, 5000)["size"] == (256, 256)
+    refused = {"error": "5001x5000 pixels; at most 25 million are read"}
+    assert promising(5001, 5000) == refused
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        assert promising(11, 10) == {"error": "more than 25 million pixels"}
+        assert promising(30, 30) == {"error": "more than 25 million pixels"}
+
+
+def test_animations_turned_pictures_and_drafts() -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    said, pixels = decoded(
+        frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True
+    )
+    assert said["notes"] == ["an animation: its first picture was taken"]
+    assert tuple(pixels[0, 0]) == (255, 0, 0, 255)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decoded(Image.new("RGB", (4, 2)), exif=exif)[0]["size"] == (2, 4)
+
+
+def test_a_jpeg_is_read_at_a_fraction_of_its_size(monkeypatch) -> None:
+    drafts = []
+    cls = type(Image.open(io.BytesIO(encoded(Image.new("L", (8, 8)), "JPEG"))))
+    original = cls.draft
+
+    def noted(self, mode, size):
+        drafts.append((mode, size))
+        return original(self, mode, size)
+
+    monkeypatch.setattr(cls, "draft", noted)
+    decoded(Image.new("RGB", (40, 30)), "JPEG")
+    assert drafts == [(None, (512, 512))]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"hello", "not a PNG, JPEG or WEBP picture"),
+        (encoded(Image.new("L", (3, 3)), "GIF"), "not a PNG, JPEG or WEBP picture"),
+    ],
+)
+def test_what_is_no_picture_is_said(data: bytes, message: str) -> None:
+    assert decoding_child._try(data) == ({"error": message}, b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "needs more than 512 MB to decode"),
+        (ValueError("odd"), "cannot be decoded (ValueError: odd)"),
+        (ValueError("x" * 300), ("cannot be decoded (ValueError: " + "x" * 300)[:200]),
+    ],
+)
+def test_whatever_happens_is_an_answer(monkeypatch, error: Exception, message: str) -> None:
+    def failing(data: bytes):
+        assert data == b"file"
+        raise error
+
+    monkeypatch.setattr(decoding_child, "decode", failing)
+    assert decoding_child._try(b"file") == ({"error": message}, b"")
+
+
+def test_the_child_sets_its_limits_and_serves(monkeypatch) -> None:
+    """2 seconds of CPU time for each picture, on top of what was used; 512 MB; no file at all."""
+    limits, filters = [], []
+    used = itertools.count(start=1)
+    monkeypatch.setattr(resource, "setrlimit", lambda what, both: limits.append((what, both)))
+    monkeypatch.setattr(
+        resource,
+        "getrusage",
+        lambda who: (
+            types.SimpleNamespace(ru_utime=10.6 * next(used), ru_stime=0.3)
+            if who == resource.RUSAGE_SELF
+            else None
+        ),
+    )
+    monkeypatch.setattr(warnings, "simplefilter", lambda *words: filters.append(words))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    files = [encoded(Image.new("RGB", (1, 1), (1, 2, 3))), b"hello"]
+    stdin = types.SimpleNamespace(buffer=io.BytesIO(b"".join(map(framed, files))))
+    flushes: list[int] = []
+
+    class Sink(io.BytesIO):
+        def flush(self) -> None:
+            flushes.append(len(self.getvalue()))
+
+    stdout = types.SimpleNamespace(buffer=Sink())
+    monkeypatch.setattr(decoding_child, "sys", types.SimpleNamespace(stdin=stdin, stdout=stdout))
+    decoding_child.main()
+    megabytes = 512 * 2**20
+    assert limits == [
+        (resource.RLIMIT_AS, (megabytes, megabytes)),
+        (resource.RLIMIT_FSIZE, (0, 0)),
+        (resource.RLIMIT_CORE, (0, 0)),
+        (resource.RLIMIT_CPU, (13, resource.RLIM_INFINITY)),
+        (resource.RLIMIT_CPU, (24, resource.RLIM_INFINITY)),
+    ]
+    assert filters == [("ignore",), ("error", Image.DecompressionBombWarning)]
+    assert Image.MAX_IMAGE_PIXELS == 25_000_000
+    first = framed(b'{"mode": "RGBA", "size": [1, 1], "notes": []}') + framed(bytes([1, 2, 3, 255]))
+    second = framed(b'{"error": "not a PNG, JPEG or WEBP picture"}') + framed(b"")
+    assert stdout.buffer.getvalue() == first + second
+    assert flushes == [len(first), len(first + second)]
+
+
+def test_a_picture_that_computes_for_more_than_two_seconds_is_ended() -> None:
+    """The limit as the kernel has it: a fresh child has used less than a second."""
+    decoder = Decoder()
+    decoder.decode(encoded(Image.new("RGB", (3, 3))))
+    assert decoder._child is not None
+    lines = Path(f"/proc/{decoder._child.pid}/limits").read_text().splitlines()
+    (row,) = (line.split() for line in lines if line.startswith("Max cpu time"))
+    assert int(row[3]) in (3, 4)
+    decoder.close()

@@ -1,0 +1,400 @@
+"""The server's limits and refusals by hand: a clock that stands still, and no network."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from fashion_cnn.shipping import guard
+from fashion_cnn.shipping.guard import Guard, LimitedProtocol
+
+TOKEN = "0123456789abcdef"
+
+
+async def answering(scope, receive, send) -> None:
+    """An application that reads nothing and answers."""
+    headers = [(b"content-length", b"2"), (b"x-frame-options", b"ALLOWALL")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+# -- who may ask -----------------------------------------------------------------------------------
+
+
+def ask(
+    *headers: tuple[str, str],
+    path: str = "/",
+    method: str = "GET",
+    hosts: tuple[str, ...] = ("shoes.example",),
+    token: str | None = None,
+    any_ip: bool = False,
+) -> tuple[int, str, dict[str, str]]:
+    """Status, detail and headers of the answer; without headers the host is localhost."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("nothing is read")
+
+    named = (
+        headers if any(name == "host" for name, _ in headers) else (*headers, ("host", "localhost"))
+    )
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in named if value != "-"]
+    scope = {"type": "http", "method": method, "path": path, "headers": raw}
+    asyncio.run(Guard(answering, frozenset(hosts), token, any_ip=any_ip)(scope, receive, send))
+    start, *bodies = sent
+    found = {name.decode(): value.decode() for name, value in start["headers"]}
+    body = b"".join(message["body"] for message in bodies)
+    return (
+        start["status"],
+        body.decode() if start["status"] == 200 else json.loads(body)["detail"],
+        found,
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("localhost", True),
+        ("LOCALHOST:8000", True),
+        ("127.0.0.1", True),
+        ("127.0.0.1:1", True),
+        ("[::1]", True),
+        ("[::1]:8000", True),
+        ("shoes.example", True),
+        ("Shoes.Example:80", True),
+        ("evil.example", False),
+        ("10.0.0.1", False),
+        ("[::2]", False),
+        ("localhost:80:80", False),
+        ("localhost:x", False),
+        ("[::1].evil", False),
+        ("x@localhost", False),
+        ("", False),
+        ("-", False),
+    ],
+)
+def test_the_server_goes_by_its_names_alone(host: str, known: bool) -> None:
+    status, detail, _ = ask(("host", host))
+    if known:
+        assert (status, detail) == (200, "ok")
+    else:
+        assert status == 421
+        assert detail == "this server does not go by that name (see: serve --allow-host)"
+
+
+def test_two_hosts_are_none() -> None:
+    assert ask(("host", "localhost"), ("host", "localhost"))[0] == 421
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [("10.0.0.1", True), ("[::2]:80", True), ("localhost", True), ("evil.example", False)],
+)
+def test_any_number_but_no_other_name_where_all_addresses_are_served(host, known: bool) -> None:
+    assert ask(("host", host), any_ip=True)[0] == (200 if known else 421)
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "method", "allowed"),
+    [
+        ((("origin", "http://localhost"),), "/", "GET", True),
+        ((("origin", "https://LocalHost"),), "/", "POST", True),
+        ((("origin", "http://localhost:81"),), "/", "GET", False),
+        ((("origin", "null"),), "/", "GET", False),
+        ((("origin", "http://[x"),), "/", "GET", False),
+        ((("origin", ""),), "/", "GET", False),
+        ((("sec-fetch-site", "same-origin"),), "/v1/predict", "POST", True),
+        ((("sec-fetch-site", "none"),), "/v1/predict", "POST", True),
+        ((("sec-fetch-site", "cross-site"),), "/", "GET", False),
+        ((("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")), "/", "GET", True),
+        ((("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")), "/x", "GET", False),
+        ((("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")), "/", "POST", False),
+        ((("sec-fetch-site", "same-site"), ("sec-fetch-mode", "cors")), "/", "GET", False),
+    ],
+)
+def test_pages_of_others_may_do_no_more_than_link_here(headers, path, method, allowed) -> None:
+    status, detail, _ = ask(*headers, path=path, method=method)
+    if allowed:
+        assert status == 200
+    else:
+        assert (status, detail) == (403, "requests from other sites are refused")
+
+
+def test_the_host_that_an_origin_is_of_counts_with_its_port() -> None:
+    assert ask(("host", "Localhost:81"), ("origin", "http://localhost:81"))[0] == 200
+    assert ask(("host", "localhost:81"), ("origin", "http://localhost"))[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "wanted"),
+    [
+        (f"Bearer {TOKEN}", "/v1/predict", 200),
+        (f"bearer {TOKEN}", "/v1/predict", 401),
+        (f"Bearer {TOKEN} ", "/v1/predict", 401),
+        (TOKEN, "/v1/predict", 401),
+        ("Bearer é", "/v1/predict", 401),
+        (None, "/v1/predict", 401),
+        (None, "/", 200),
+        (None, "/healthz", 200),
+    ],
+)
+def test_the_token_is_for_the_interface(given: str | None, path: str, wanted: int) -> None:
+    headers = (("authorization", given),) if given else ()
+    status, detail, found = ask(*headers, path=path, token=TOKEN)
+    assert status == wanted
+    if wanted == 401:
+        assert detail == "a token is needed: Authorization: Bearer TOKEN"
+        assert found["www-authenticate"] == "Bearer"
+    assert ask(path=path)[0] == 200, "none is needed unless one was set"
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/predict", "/healthz", "/readyz", "/v1"])
+@pytest.mark.parametrize("host", ["localhost", "evil.example"])
+def test_every_answer_has_the_headers(path: str, host: str) -> None:
+    _, _, found = ask(("host", host), path=path)
+    policy = (
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )
+    wanted = {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+    }
+    assert wanted.items() <= found.items()
+    assert found.get("cache-control") == (None if path in ("/", "/v1") else "no-store")
+
+
+def test_what_is_no_request_is_handed_on() -> None:
+    seen = []
+
+    async def app(*arguments) -> None:
+        seen.append(arguments)
+
+    arguments = ({"type": "lifespan"}, "receive", "send")
+    asyncio.run(Guard(app, frozenset(), None)(*arguments))
+    assert seen == [arguments]
+
+
+# -- how long, how many ----------------------------------------------------------------------------
+
+
+class Timer:
+    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
+        self.seconds, self.call, self.cancelled = seconds, call, False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Loop:
+    """A loop whose clock stands still."""
+
+    def __init__(self) -> None:
+        self.timers: list[Timer] = []
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
+        self.timers.append(Timer(seconds, call))
+        return self.timers[-1]
+
+    def create_task(self, coroutine, **how) -> asyncio.Task:
+        return asyncio.get_running_loop().create_task(coroutine, **how)
+
+
+class Wire(asyncio.Transport):
+    """Notes what is done to a connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+        self.written = b""
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return default
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def write_eof(self) -> None:
+        self.done.append("eof")
+
+    def close(self) -> None:
+        self.done.append("close")
+
+    def abort(self) -> None:
+        self.done.append("abort")
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+class Line:
+    """A connection to a server of which nothing but the protocol is there."""
+
+    def __init__(self, state: ServerState, app=answering) -> None:
+        config = uvicorn.Config(app, http=LimitedProtocol, log_config=None, lifespan="off")
+        self.loop, self.wire = Loop(), Wire()
+        self.protocol = LimitedProtocol(config, state, {}, self.loop)
+        self.protocol.connection_made(self.wire)
+
+    @property
+    def clocks(self) -> list[float]:
+        """Seconds of each of our timers that runs."""
+        ours = [timer for timer in self.loop.timers if timer.call == self.protocol._give_up]
+        return [timer.seconds for timer in ours if not timer.cancelled]
+
+    def ring(self) -> None:
+        (timer,) = (
+            timer
+            for timer in self.loop.timers
+            if timer.call == self.protocol._give_up and not timer.cancelled
+        )
+        timer.call()
+
+
+def in_a_loop(test: Callable[[], Any]) -> None:
+    asyncio.run(test())
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+
+
+async def waiting(scope, receive, send) -> None:
+    """An application that reads the body to its end, then answers."""
+    while (await receive()).get("more_body"):
+        pass
+    await answering(scope, receive, send)
+
+
+def test_a_request_line_and_its_headers_have_five_seconds() -> None:
+    async def test() -> None:
+        line = Line(ServerState())
+        assert line.clocks == [5.0]
+        line.protocol.data_received(GET[:10])
+        assert line.clocks == [5.0]
+        assert len(line.loop.timers) == 1, "bytes that trickle in start no new clock"
+        line.ring()
+        assert line.wire.done == ["abort"]
+
+    in_a_loop(test)
+
+
+def test_an_answered_request_is_not_timed_and_the_next_one_is() -> None:
+    async def test() -> None:
+        line = Line(ServerState())
+        line.protocol.data_received(GET)
+        assert line.clocks == []
+        await settle()
+        assert line.wire.written.endswith(b"ok")
+        line.protocol.data_received(GET[:10])
+        assert line.clocks == [5.0]
+        line.protocol.data_received(GET[10:20])
+        assert line.clocks == [5.0]
+        line.protocol.data_received(GET[20:])
+        assert line.clocks == []
+        assert line.wire.done == []
+
+    in_a_loop(test)
+
+
+def test_a_body_has_fifteen_seconds_and_one_of_grace() -> None:
+    async def test() -> None:
+        line = Line(ServerState(), waiting)
+        line.protocol.data_received(POST[:20])
+        assert line.clocks == [5.0]
+        line.protocol.data_received(POST[20:] + b"1234")
+        assert line.clocks == [16.0]
+        count = len(line.loop.timers)
+        line.protocol.data_received(b"5")
+        assert line.clocks == [16.0]
+        assert len(line.loop.timers) == count, "more of a body starts no new clock"
+        line.protocol.data_received(b"6789")
+        assert line.clocks == []
+        await settle()
+        assert line.wire.written.endswith(b"ok")
+        line.protocol.data_received(POST)
+        assert line.clocks == [16.0], "nor is the next request's body untimed"
+        line.ring()
+        assert line.wire.done == ["abort"]
+        assert line.protocol._deadline is None
+        line.protocol.connection_lost(None)
+        await settle()
+
+    in_a_loop(test)
+
+
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 34\r\n\r\n"
+    b'{"detail":"too many connections"}\n'
+)
+
+
+@pytest.fixture
+def nobody_lingers(monkeypatch) -> None:
+    monkeypatch.setattr(LimitedProtocol, "_turned_away", set())
+
+
+def test_the_sixty_fifth_connection_is_turned_away(nobody_lingers) -> None:
+    async def test() -> None:
+        state = ServerState()
+        lines = [Line(state) for _ in range(64)]
+        assert {tuple(line.clocks) for line in lines} == {(5.0,)}
+        assert b"".join(line.wire.written for line in lines) == b""
+        late = Line(state)
+        assert late.wire.written == FULL
+        assert late.wire.done == ["eof"]
+        assert late.clocks == [2.0]
+        assert len(state.connections) == 64
+        late.protocol.data_received(GET)
+        await settle()
+        assert late.wire.written == FULL, "what it still sends is passed over"
+        assert late.clocks == [2.0]
+        late.ring()
+        assert late.wire.done == ["eof", "abort"]
+        late.protocol.connection_lost(None)
+        assert LimitedProtocol._turned_away == set()
+        lines[0].protocol.connection_lost(None)
+        assert lines[0].clocks == []
+        assert len(state.connections) == 63
+        assert Line(state).wire.written == b""
+
+    in_a_loop(test)
+
+
+def test_of_those_turned_away_256_may_linger(nobody_lingers, monkeypatch) -> None:
+    async def test() -> None:
+        monkeypatch.setattr(guard, "CONNECTIONS", 0)
+        state = ServerState()
+        lines = [Line(state) for _ in range(256)]
+        assert {tuple(line.wire.done) for line in lines} == {("eof",)}
+        flood = Line(state)
+        assert flood.wire.written == FULL
+        assert flood.wire.done == ["close"]
+        assert flood.clocks == []
+        lines[0].protocol.connection_lost(None)
+        assert Line(state).wire.done == ["eof"]
+
+    in_a_loop(test)
