@@ -1,0 +1,419 @@
+"""What may leave as an exported model, by hand: a small data set, a small network, no training."""
+
+import hashlib
+import json
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashion_cnn import __version__
+from fashion_cnn.data import fashion_mnist
+from fashion_cnn.data.adoption import adopt
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST, load_test, load_test_images, load_training
+from fashion_cnn.data.split import Split, divide, stratified_sample
+from fashion_cnn.errors import DataError, ExportError, UsageError
+from fashion_cnn.evaluation.calibration import Calibration, fit
+from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
+from fashion_cnn.evaluation.outliers import SCORE, outlier_score, outlier_threshold
+from fashion_cnn.on_torch import imitate
+from fashion_cnn.on_torch.classifier import TorchClassifier, open_classifier, weight_arrays
+from fashion_cnn.on_torch.model import build_model
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run import exports
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.shipping import export as module
+from fashion_cnn.shipping import quantise
+from fashion_cnn.shipping.export import (
+    answering_checkpoint,
+    check_parity,
+    export,
+    to_text,
+    write_model,
+)
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from shapes import write_idx
+
+# -- the gate itself -------------------------------------------------------------------------------
+
+WANTED = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 0.5]], np.float32)
+
+
+class Answering:
+    """A classifier that gives what it is told to."""
+
+    def __init__(self, logits: np.ndarray, probabilities: np.ndarray | None = None) -> None:
+        self._logits, self._probabilities = logits, probabilities
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        assert images is IMAGES
+        return self._logits
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        assert images is IMAGES
+        assert self._probabilities is not None
+        return self._probabilities
+
+
+IMAGES = np.zeros((2, 28, 28), np.uint8)
+CALIBRATION = Calibration(2.0, 1.0, None)
+PROBABILITIES = np.exp(WANTED / 2) / np.exp(WANTED / 2).sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("logits_off", "probability_off", "passed"),
+    [
+        (0.0, 0.0, True),
+        (9e-5, 0.0, True),
+        (-9e-5, 0.0, True),
+        (1.2e-4, 0.0, False),
+        (-1.2e-4, 0.0, False),
+        (0.0, 9e-5, True),
+        (0.0, 1.2e-4, False),
+        (0.0, -1.2e-4, False),
+        (np.nan, 0.0, False),
+    ],
+)
+def test_a_difference_above_a_ten_thousandth_is_no_rounding(
+    logits_off: float, probability_off: float, passed: bool
+) -> None:
+    logits, probabilities = WANTED.astype(np.float64), PROBABILITIES.copy()
+    logits[1, 2] += logits_off
+    probabilities[0, 1] += probability_off
+    found = module._compare(
+        Answering(logits, probabilities), Answering(WANTED), IMAGES, CALIBRATION
+    )
+    assert found == {
+        "images": 2,
+        "tolerance": 1e-4,
+        "other_classes": int(np.isnan(logits_off)),
+        "largest_difference": pytest.approx(abs(logits_off), abs=1e-12, nan_ok=True),
+        "largest_difference_of_probabilities": pytest.approx(abs(probability_off), abs=1e-7),
+        "passed": passed,
+    }
+
+
+def test_a_difference_of_just_the_tolerance_passes(monkeypatch) -> None:
+    """In numbers that are exact in binary: two classes alike, half and half."""
+    monkeypatch.setattr(module, "TOLERANCE", 2.0**-10)
+    alike = np.zeros((2, 2))
+    for logit_off, probability_off, passed in (
+        (2.0**-10, 2.0**-10, True),
+        (2.0**-9, 0.0, False),
+        (0.0, 2.0**-9, False),
+    ):
+        logits, halves = alike.copy(), np.exp(CALIBRATION.log_probabilities(alike))
+        logits[0, 0] += logit_off
+        halves[0, 0] += probability_off
+        assert halves[0, 0] - halves[1, 0] == probability_off
+        found = module._compare(Answering(logits, halves), Answering(alike), IMAGES, CALIBRATION)
+        assert (found["other_classes"], found["passed"]) == (0, passed)
+
+
+def test_another_class_is_never_let_through() -> None:
+    """Even where the logits are all but alike."""
+    near = np.array([[1.0, 1.00001, 0.0], [1.0, 0.0, 1.00001]])
+    other = np.array([[1.00001, 1.0, 0.0], [1.0, 0.0, 1.00001]])
+    softened = np.exp(CALIBRATION.log_probabilities(near))
+    found = module._compare(Answering(other, softened), Answering(near), IMAGES, CALIBRATION)
+    assert (found["other_classes"], found["passed"]) == (1, False)
+    assert found["largest_difference"] < 1e-4
+
+
+def test_a_report_that_did_not_pass_is_an_error_that_says_why() -> None:
+    parity = {"images": 1000, "other_classes": 3, "largest_difference": 0.0125, "passed": False}
+    with pytest.raises(ExportError) as caught:
+        check_parity({"parity": parity})
+    assert str(caught.value) == (
+        "the exported graph is not the trained model: 3 of 1000 images have another class, "
+        "logits differ by up to 0.013 (0.0001 is allowed); nothing was exported"
+    )
+    check_parity({"parity": {**parity, "passed": True}})
+
+
+# -- a whole export --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = write_idx(tmp_path_factory.mktemp("data") / "three", 3, 60, test=20)
+    adopt(folder)
+    return folder
+
+
+def finish(folder: Path, data: Path, *, sealed: bool = False, **fields) -> Run:
+    """A run folder as training and evaluation leave it, of random weights."""
+    contents = fashion_mnist.contents(data)
+    recipe = Recipe(width=2, validation=0.2, epochs=1, batch_size=8, **fields)
+    run = Run(folder)
+    run.path.mkdir(parents=True)
+    run.describe(
+        {
+            "framework": "pytorch",
+            "device": "cpu",
+            "threads": 1,
+            "deterministic": False,
+            "data_sha256": dict(contents.sha256),
+        },
+        {
+            "seed": recipe.seed,
+            "test_sealed": sealed,
+            "fingerprint": "0" * 16,
+            "data": contents.name,
+            "class_names": list(contents.class_names),
+        },
+    )
+    arrays = weight_arrays(build_model(recipe, 3))
+    random = np.random.default_rng(0)
+    for name, array in arrays.items():
+        if name == "output.weight" or not array.any():  # what begins with zeros tells no class
+            arrays[name] = random.normal(size=array.shape).astype(np.float32)
+    history = [EpochRecord(1, 6, 1e-3, 1.0, 0.5, 1.0, 0.5, 1.0, 100.0)]
+    run.save_checkpoint(arrays, {}, {"step": 6}, history)
+    run.link_results(6, history)
+    run.record_history(history)
+    run.record_recipe(recipe)
+    parts = divide(load_training(data), validation=0.2, seed=recipe.seed)
+    run.record_metrics(
+        evaluate_run(
+            run,
+            lambda checkpoint: open_classifier(run, checkpoint),
+            parts.validation,
+            None if sealed else lambda: load_test(data),
+            Standing("finished", 6, 1.0, 1.0),
+        )
+    )
+    return run
+
+
+@pytest.fixture
+def run(tmp_path: Path, data: Path) -> Run:
+    return finish(tmp_path / "run", data)
+
+
+def test_an_export_says_what_it_is(run: Run, data: Path) -> None:
+    readings = run.test_readings()
+    report = export(run, data)
+    assert run.test_readings() == readings
+    content = (run.path / "model.onnx").read_bytes()
+    assert json.loads((run.path / "export.json").read_text()) == report
+    calibration, metrics = run.calibration, run.metrics
+    assert calibration
+    assert metrics
+    parts = divide(load_training(data), validation=0.2, seed=0)
+    reference = open_classifier(run)
+    measured = {k: metrics["best"]["test"][k] for k in ("n", "accuracy", "interval")}
+    outlier = {
+        "score": SCORE,
+        "not_warned": 0.95,
+        "threshold": outlier_threshold(outlier_score(reference.logits(parts.validation.images))),
+    }
+    choices = [
+        {"error_rate": row["error_rate"], "threshold": row["threshold"]}
+        for row in calibration["reject"]["choices"]
+    ]
+    parity = report.pop("parity")
+    assert report == {
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "opset": report["opset"],
+        "step": 6,
+        "facts": {
+            "data": "three",
+            "class_names": ["0", "1", "2"],
+            "calibration": {
+                "label_smoothing": 0.0,
+                "temperature": calibration["temperature"],
+                "conformal": {
+                    "coverage": 0.95,
+                    "threshold": calibration["conformal"]["threshold"],
+                },
+                "reject": {"error_rate": 0.02, "choices": choices},
+            },
+            "recipe": run.recipe.to_dict(),
+            "measured": {"split": "test", **measured},
+            "data_sha256": run.environment["data_sha256"],
+            "made_by": {"fashion_cnn": __version__, "framework": "pytorch", "step": 6},
+            "outlier": outlier,
+        },
+    }
+    assert (parity["images"], parity["other_classes"], parity["passed"]) == (20, 0, True)
+    exported, images = OnnxClassifier(content, threads=1), load_test_images(data)
+    difference = np.abs(exported.logits(images) - reference.logits(images)).max()
+    assert parity["largest_difference"] == pytest.approx(difference, abs=1e-6)
+
+
+def test_an_export_elsewhere_is_the_same(run: Run, data: Path, tmp_path: Path) -> None:
+    report = export(run, data, output=tmp_path / "shoes.onnx")
+    assert (tmp_path / "shoes.onnx").exists()
+    assert json.loads((tmp_path / "shoes.json").read_text()) == report
+    assert not (run.path / "model.onnx").exists()
+
+
+def test_the_run_says_that_its_validation_images_were_seen_before(run: Run, data: Path) -> None:
+    run.describe(run.environment, {**run.split, "validation_seen_before": "yes"})
+    made_by = export(run, data)["facts"]["made_by"]
+    assert made_by["validation_seen_before"] is True
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_a_model_that_answers_otherwise_takes_the_one_before_away(
+    run: Run, data: Path, monkeypatch, int8: bool
+) -> None:
+    export(run, data, int8=True)
+    answer = TorchClassifier.logits
+
+    def altered(self: TorchClassifier, images: np.ndarray) -> np.ndarray:
+        logits = answer(self, images)
+        logits[len(images) // 2, 1] += 3e-4
+        return logits
+
+    monkeypatch.setattr(TorchClassifier, "logits", altered)
+    with pytest.raises(ExportError, match="^the exported graph is not the trained model: "):
+        export(run, data, int8=int8)
+    assert not (run.path / "model.onnx").exists()
+    assert not (run.path / "model-int8.onnx").exists()
+    report = json.loads((run.path / "export.json").read_text())
+    assert report["parity"]["passed"] is False
+    assert report["parity"]["largest_difference"] == pytest.approx(3e-4, rel=0.1)
+    assert "int8" not in report
+
+
+@pytest.mark.parametrize(("sealed", "most"), [(False, 1000), (False, 10), (True, 1000)])
+def test_the_int8_variant_is_of_training_images_and_measured_on_what_was_read(
+    tmp_path: Path, data: Path, monkeypatch, sealed: bool, most: int
+) -> None:
+    run = finish(tmp_path / "run", data, sealed=sealed, seed=2)
+    monkeypatch.setattr(module, "_CALIBRATION_IMAGES", most)
+    given = {}
+
+    def small(content, images, measured_on, part):
+        given.update(content=content, images=images, measured_on=measured_on, part=part)
+        return b"small", {"bytes": 5}
+
+    monkeypatch.setattr(quantise, "quantise", small)
+    readings = run.test_readings()
+    report = export(run, data, int8=True)
+    assert report["int8"] == {"bytes": 5}
+    assert (run.path / "model-int8.onnx").read_bytes() == b"small"
+    assert given["content"] == (run.path / "model.onnx").read_bytes()
+    parts = divide(load_training(data), validation=0.2, seed=2)
+    chosen = stratified_sample(parts.training.labels, min(most, 48), 2, "int8")
+    np.testing.assert_array_equal(given["images"], parts.training.images[chosen])
+    if sealed:
+        assert run.test_readings() == readings == 0
+        assert given["part"] == "validation"
+        np.testing.assert_array_equal(given["measured_on"].labels, parts.validation.labels)
+    else:
+        assert run.test_readings() == readings + 1
+        assert run.events()[-1]["purpose"] == "accuracy of the int8 variant"
+        assert given["part"] == "test"
+        np.testing.assert_array_equal(given["measured_on"].labels, load_test(data).labels)
+
+
+def test_a_run_for_photos_is_calibrated_on_images_like_photos(
+    tmp_path: Path, data: Path, monkeypatch
+) -> None:
+    """Of Fashion-MNIST alone: what is cut out of photos already needs no imitation."""
+    run = finish(tmp_path / "run", data, model="strided_cnn", photo=0.5, label_smoothing=0.1)
+    calibration = run.calibration
+    assert calibration
+    imitated = []
+
+    def darker(split: Split) -> Split:
+        imitated.append(len(split))
+        return Split(255 - split.images, split.labels, split.class_names)
+
+    monkeypatch.setattr(imitate, "as_photos", darker)
+    own = export(run, data)["facts"]
+    assert imitated == []
+    assert own["calibration"]["temperature"] == calibration["temperature"]
+    monkeypatch.setattr(module, "_data_of", lambda run: FASHION_MNIST)
+    facts = export(run, data)["facts"]
+    assert imitated == [12]
+    kept = darker(divide(load_training(data), validation=0.2, seed=0).validation)
+    logits = open_classifier(run).logits(kept.images)
+    wanted = fit(logits, kept.labels, 0.1)
+    found = facts["calibration"]
+    assert found["temperature"] == wanted["temperature"]
+    assert found["conformal"]["threshold"] == wanted["conformal"]["threshold"]
+    assert found["label_smoothing"] == 0.1
+    threshold = facts["outlier"]["threshold"]
+    assert threshold == outlier_threshold(outlier_score(logits)) != own["outlier"]["threshold"]
+    plain = finish(tmp_path / "plain", data)
+    before = plain.calibration
+    assert before
+    assert export(plain, data)["facts"]["calibration"]["temperature"] == before["temperature"]
+
+
+def test_what_was_trained_on_fewer_images_is_divided_alike(tmp_path: Path, data: Path) -> None:
+    run = finish(tmp_path / "run", data, train_images=12)
+    assert export(run, data, int8=True)["int8"]["measured"]["n"] == 20
+
+
+def test_other_data_are_refused(run: Run, tmp_path: Path) -> None:
+    other = write_idx(tmp_path / "other", 3, 50, test=20)
+    adopt(other)
+    with pytest.raises(DataError, match="name the right folder"):
+        export(run, other)
+
+
+def test_a_file_is_written_from_what_is_given(run: Run, data: Path) -> None:
+    images = load_test_images(data)
+    ordinary = load_training(data).images[:7]
+    reference = open_classifier(run)
+    calibration = run.calibration
+    assert calibration
+    content, report = write_model(run, reference, images[:5], ordinary, calibration)
+    assert report["parity"]["images"] == 5
+    scores = outlier_score(reference.logits(ordinary))
+    assert report["facts"]["outlier"]["threshold"] == outlier_threshold(scores)
+    exported = OnnxClassifier(content, threads=1)
+    assert exported.facts == json.loads(json.dumps(report["facts"]))
+    wanted = np.exp(Calibration.from_dict(calibration).log_probabilities(reference.logits(images)))
+    np.testing.assert_allclose(exported.probabilities(images), wanted, atol=1e-6)
+
+
+def test_the_checkpoint_that_answers_is_the_reports() -> None:
+    run = types.SimpleNamespace(
+        path=Path("runs/a"), metrics={"reports_speak_of": "final"}, calibration={"temperature": 1}
+    )
+    assert answering_checkpoint(run) == "final"
+    for lacking in ("metrics", "calibration"):
+        without = types.SimpleNamespace(**{**vars(run), lacking: None})
+        with pytest.raises(UsageError) as caught:
+            answering_checkpoint(without)
+        assert str(caught.value) == (
+            "runs/a has no results or no calibration yet; make them with: "
+            "fashion-cnn evaluate runs/a"
+        )
+
+
+def test_what_runs_from_before_do_not_say_is_filled_in() -> None:
+    run = types.SimpleNamespace(split={})
+    assert module._data_of(run) == FASHION_MNIST
+    assert module._data_of(types.SimpleNamespace(split={"data": "mine"})) == "mine"
+
+
+def test_the_result_in_lines() -> None:
+    report = {
+        "bytes": 1_234_567,
+        "opset": 17,
+        "parity": {"images": 10_000, "largest_difference": 0.0000123},
+        "facts": {"measured": {"accuracy": 0.91234, "n": 10_000, "split": "test"}},
+    }
+    where = exports.Place(Path("a.onnx"), Path("a-int8.onnx"), Path("a.json"))
+    lines = [
+        "a.onnx: 1.23 MB, ONNX opset 17, 91.23% of 10,000 test images",
+        "agrees with the trained model on all 10,000 test images (logits within 1e-05)",
+    ]
+    last = "a.json: what was compared and measured"
+    assert to_text(report, where).split("\n") == [*lines, last]
+    report["int8"] = {
+        "bytes": 345_678,
+        "measured": {"accuracy": 0.9111, "float_accuracy": 0.9123, "same_class": 0.9876},
+    }
+    small = "a-int8.onnx: 0.35 MB, 91.11% (-0.12 points), the same class for 98.76%"
+    assert to_text(report, where).split("\n") == [*lines, small, last]
