@@ -340,6 +340,24 @@ def test_a_body_has_fifteen_seconds_and_one_of_grace() -> None:
         assert line.wire.done == ["abort"]
         assert line.protocol._deadline is None
         line.protocol.connection_lost(None)
+        assert line.wire.done == ["abort", "close"]
+        await settle()
+
+    in_a_loop(test)
+
+
+def test_the_next_requests_body_has_its_time_after_its_headers() -> None:
+    async def test() -> None:
+        line = Line(ServerState(), waiting)
+        line.protocol.data_received(POST + b"123456789")
+        await settle()
+        line.protocol.data_received(POST[:20])
+        assert line.clocks == [5.0]
+        line.protocol.data_received(POST[20:])
+        assert line.clocks == [16.0]
+        line.protocol.connection_lost(ConnectionResetError())
+        assert line.clocks == []
+        assert line.wire.done == [], "what is lost needs no closing"
         await settle()
 
     in_a_loop(test)

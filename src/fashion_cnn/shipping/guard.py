@@ -156,7 +156,7 @@ class LimitedProtocol(H11Protocol):
         self.connections.discard(self)
         self._turned_away.add(self)
         transport.write_eof()
-        self._wait(_LINGER_SECONDS, in_headers=False)
+        self._wait(_LINGER_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         """As uvicorn does, with the clock running until the request is there."""
@@ -170,7 +170,7 @@ class LimitedProtocol(H11Protocol):
         elif state is not h11.SEND_BODY:
             self._stop()
         elif self._in_headers or self._deadline is None:
-            self._wait(BODY_SECONDS + _GRACE, in_headers=False)
+            self._wait(BODY_SECONDS + _GRACE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As uvicorn does."""
@@ -178,7 +178,7 @@ class LimitedProtocol(H11Protocol):
         self._turned_away.discard(self)
         super().connection_lost(exc)
 
-    def _wait(self, seconds: float, *, in_headers: bool) -> None:
+    def _wait(self, seconds: float, *, in_headers: bool = False) -> None:
         self._stop()
         self._in_headers = in_headers
         self._deadline = self.loop.call_later(seconds, self._give_up)
