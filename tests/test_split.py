@@ -118,6 +118,13 @@ def test_samples_by_hand() -> None:
     ]
 
 
+def test_of_many_equal_remainders_the_first_classes_are_rounded_up() -> None:
+    """Every third of 40 classes has 4 images, the others 2: 20 of the 108 are 0.74 and 0.37."""
+    labels = np.repeat(np.arange(40), np.where(np.arange(40) % 3 == 0, 4, 2))
+    chosen = labels[stratified_sample(labels, 20, 0, "x")]
+    assert chosen.tolist() == sorted([*range(0, 40, 3), 1, 2, 4, 5, 7, 8])
+
+
 def test_divisions_are_those_of_every_run_before(small_split: Split) -> None:
     """A run is resumed, and a comparison made, by another version on the same images."""
     data = divide(small_split, validation=0.2, train_images=30, seed=5)

@@ -93,7 +93,7 @@ def divide(split: Split, *, validation: float, seed: int, train_images: int = 0)
     if not 0 < count < len(split):
         raise UsageError(f"validation {validation} of {len(split)} images leaves a part empty")
     held_out = stratified_sample(split.labels, count, seed, "validation")
-    rest = np.setdiff1d(everything, held_out, assume_unique=True)
+    rest = np.setdiff1d(everything, held_out)
     if train_images > len(rest):
         raise UsageError(
             f"train_images is {train_images}; {len(rest)} images are left to train on beside the "
