@@ -5,7 +5,7 @@ import torch
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, PIXEL_MEAN
 from fashion_cnn.on_torch import augment as augmentation
 from fashion_cnn.on_torch.augment import blend, flip, paste, resize, rotate, translate, warp
-from fashion_cnn.recipes.augmentation import draw_warps, mirrored_in
+from fashion_cnn.recipes.augmentation import draw_erasures, draw_warps, mirrored_in
 from fashion_cnn.recipes.recipe import Recipe
 
 OPERATIONS = [
@@ -206,3 +206,17 @@ def test_a_resized_image_keeps_its_greys() -> None:
     means = images.float().mean((1, 2))
     torch.testing.assert_close(small.float().mean((1, 2)), means, atol=3, rtol=0)
     assert small.float().std() < images.float().std()
+
+
+def test_erased_areas_run_from_a_fiftieth_to_two_fifths_of_the_image() -> None:
+    _, boxes = draw_erasures(Recipe(erase=1.0), 0, 20_000)
+    height, width = boxes[:, 2], boxes[:, 3]
+    inside = (height < 28) & (width < 28)  # not cut to the image
+    area = (height * width)[inside] / 784
+    assert 0.015 < area.min() < 0.03
+    assert 0.37 < area.max() < 0.43
+    assert np.median(area) == pytest.approx(0.21, abs=0.03)
+    aspect = (height / width)[inside]
+    assert 0.25 < np.quantile(aspect, 0.001) < 0.4
+    assert np.median(aspect) == pytest.approx(1, abs=0.1)
+    assert (boxes[:, 0] + height).max() == (boxes[:, 1] + width).max() == 28

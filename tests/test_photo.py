@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from fashion_cnn.data.photo import Photo, prepare, read_photo
 from fashion_cnn.data.segmentation import find_garment
@@ -176,3 +177,43 @@ def test_reading_loads_no_torch_and_plain_ground_no_opencv() -> None:
     data = encoded(Image.fromarray(drawn((255, 255, 255), (9, 9, 9))))
     done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_a_pixel_by_hand() -> None:
+    """Halved by area, sharpened by ImageMagick's kernel, negated, in the middle: 56x40 to 28x20."""
+    blocks = np.random.default_rng(0).integers(0, 200, (56, 40)).astype(np.uint8)
+    pixels = np.full((80, 100, 4), 255, np.uint8)
+    pixels[12:68, 30:70, :3] = blocks[:, :, None]
+    framed = np.zeros((28, 28))
+    framed[:, 4:24] = 255 - blocks.reshape(28, 2, 20, 2).mean((1, 3))
+    gaussian = np.exp(-np.array([[2, 1, 2], [1, 0, 1], [2, 1, 2]]) / 2)
+    kernel = -gaussian
+    kernel[1, 1] = 2 * gaussian.sum()
+    wanted = ndimage.convolve(framed, kernel / kernel.sum(), mode="constant")
+    off = np.abs(prepare(pixels).seen - wanted.clip(0, 255).round())
+    assert off.max() <= 1
+
+
+def test_what_is_half_transparent_lies_on_white() -> None:
+    pixels = drawn((0, 255, 0), (60, 60, 60))
+    pixels[pixels[:, :, 1] == 255, 3] = 0
+    pixels[pixels[:, :, 3] == 255, 3] = 204  # four fifths
+    assert_is_the_t(prepare(pixels).seen, 255 - (0.8 * 60 + 0.2 * 255))
+
+
+@pytest.mark.parametrize(("ground", "taken"), [((200, 30, 60), 1), ((255, 255, 255), 0)])
+def test_on_coloured_ground_the_outermost_pixels_go(ground, taken: int) -> None:
+    pixels = drawn(ground, (30, 40, 110), (256, 192))
+    garment, plain = find_garment(pixels[:, :, :3])
+    assert plain
+    wanted = ndimage.binary_erosion(the_t()) if taken else the_t()
+    np.testing.assert_array_equal(garment, wanted)
+
+
+def test_what_is_cut_out_of_uneven_ground_is_made_narrower() -> None:
+    """The T, 60 by 80, would be 21 columns wide; of a photo 0.85 of that, 18."""
+    pixels = shaded((170, 140, 90), (30, 40, 110), light=(0.7, 1.25), grain=15)
+    darker = (np.arange(256) // 16 % 2 == 1)[:, None] & ~the_t()
+    pixels[darker, :3] = pixels[darker, :3] * 0.8
+    columns = np.flatnonzero((prepare(pixels).seen > 20).any(0))
+    assert 17 <= columns.max() - columns.min() + 1 <= 19

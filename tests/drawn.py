@@ -1,0 +1,65 @@
+"""Pictures that are read and not drawn: a PNG's bytes are then the key of its figure."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+class Drawn:
+    """The figures of the PNGs that were made meanwhile."""
+
+    def __init__(self) -> None:
+        self._figures: dict[bytes, Figure] = {}
+
+    def keep(self, figure: Figure) -> bytes:
+        key = b"\x89PNG figure %d" % len(self._figures)
+        self._figures[key] = figure
+        return key
+
+    def figure(self, png: bytes | Path) -> Figure:
+        return self._figures[png.read_bytes() if isinstance(png, Path) else png]
+
+    def axes(self, png: bytes | Path) -> Axes:
+        """The first of them."""
+        return self.figure(png).axes[0]
+
+
+@contextmanager
+def figures_instead_of_pictures() -> Iterator[Drawn]:
+    drawn = Drawn()
+    with pytest.MonkeyPatch.context() as patch:
+
+        def print_png(canvas: FigureCanvasAgg, file, **_) -> None:
+            file.write(drawn.keep(canvas.figure))
+
+        patch.setattr(FigureCanvasAgg, "print_png", print_png)
+        yield drawn
+
+
+def points(line) -> tuple[list[float], list[float]]:
+    x, y = line.get_data()
+    return np.asarray(x, float).tolist(), np.asarray(y, float).tolist()
+
+
+def labelled(axes: Axes) -> dict[str, tuple[list[float], list[float]]]:
+    """The points of each line that the legend names."""
+    return {
+        str(line.get_label()): points(line)
+        for line in axes.get_lines()
+        if not str(line.get_label()).startswith("_")
+    }
+
+
+def ticks(axes: Axes, side: str) -> dict[float, str]:
+    """Where each name stands on the x or the y axis."""
+    axis = axes.xaxis if side == "x" else axes.yaxis
+    return {
+        float(place): label.get_text()
+        for place, label in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+    }
