@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from bench.records import rules
 from bench.records.check import docstrings, faults
 from bench.records.page import Page
 from bench.records.pages import CHECKS
@@ -143,6 +144,68 @@ def test_a_changed_record_is_noticed() -> None:
     changed = {"findings/study.json": json.dumps(study)}
     found = [str(one) for one in faults("docs/findings.md", changed=changed)]
     assert any("by the records the row is | StepLR | 3 |" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It has 95.1 % of the test images, so it is kept.",
+        "`wide` was chosen because its test accuracy is 95.1 %.",
+        "It has 95.1 % of the test images (n=1).\nSo it is the third recipe.",
+        "On test it has 0.3 points more, therefore flips stay.",
+    ],
+)
+def test_a_test_figure_is_no_reason(text: str) -> None:
+    (found,) = rules.reasons(Page("page.md", "## A\n\n" + text))
+    assert (found.line, found.what.split(":")[0]) == (3, "a test figure as a reason")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It has 95.1 % of the test images, which was chosen on validation images.",
+        "It was chosen because it has 95.1 % of the validation images.",
+        "It has 95.1 % of the test images. It is slow.",
+        "| because | test accuracy 95.1 % |",
+        "```\nbecause of 95.1 % of the test images\n```",
+    ],
+)
+def test_other_reasons_and_other_test_figures_pass(text: str) -> None:
+    assert list(rules.reasons(Page("page.md", text))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("study.json", '{"measure": "test", "runs": []}'),
+        ("metrics.json", '{"final": {"test": {"accuracy": 0.9}}}'),
+        ("metrics.json", '{"test_readings": 1}'),
+        ("study.json", '{"runs": [{"command": ["fashion-cnn", "train", "fast"]}]}'),
+        ("photos.json", '{"imitated_of": "test", "imitated": {}}'),
+        ("classification_report.txt", "accuracy  0.95  10000"),
+        ("readings.txt", "seed 0: 95.13 % of the test images"),
+    ],
+)
+def test_a_trial_that_opened_the_test_set_is_seen(name: str, text: str) -> None:
+    assert list(rules.opened(f"trials/{name}", text))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("study.json", '{"measure": "validation", "runs": [{"command": ["train", "--no-test"]}]}'),
+        ("metrics.json", '{"final": {"validation": {"accuracy": 0.9}}, "test_readings": 0}'),
+        ("classification_report.txt", "accuracy  0.95  6000"),
+        ("gate.txt", "the tests take 8.5 min, 1,271 of them"),
+    ],
+)
+def test_other_trials_pass(name: str, text: str) -> None:
+    assert list(rules.opened(f"trials/{name}", text)) == []
+
+
+def test_the_closed_list_of_trials_is_no_longer_than_it_must_be() -> None:
+    for name in rules.HISTORIC_TRIALS:
+        assert list(rules.opened(name, Records().text(name))), name
 
 
 def test_the_formulas_by_hand() -> None:

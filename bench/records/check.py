@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 
+from bench.records import rules
 from bench.records.page import Fault, Page
 from bench.records.pages import CHECKS, HISTORY, PENDING
 from bench.records.reading import REPOSITORY, Records
@@ -42,6 +43,9 @@ def faults(
             for check in CHECKS.get(name, ()):
                 check(page, records)
             yield from page.faults if name in PENDING else page.finish()
+            yield from rules.reasons(page)
+    if only is None:
+        yield from rules.trials(records)
 
 
 def docstrings(source: str) -> str:
