@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from bench.records import rules
-from bench.records.check import docstrings, faults
+from bench.records.check import docstrings, faults, in_docstrings
 from bench.records.page import Page
 from bench.records.pages import CHECKS
 from bench.records.reading import REPOSITORY, Records, catalog, student, wilson
@@ -135,6 +135,13 @@ def test_only_docstrings_of_a_module_are_its_page() -> None:
         '"""Has 3 of them."""\n\nX = 4  # 5\n\n\ndef f():\n    """Has\n    6."""\n    return 7\n'
     )
     assert [one.line for one in Page("m.py", docstrings(source)).finish()] == [1, 8]
+
+
+def test_a_measured_figure_in_any_docstring_is_noticed() -> None:
+    said = 'def f():\n    """Takes at most 8 MB; %s."""\n'
+    assert list(in_docstrings("m.py", said % "with 241,546 parameters, sure to 95 %")) == []
+    for figure in ("costs 2 % of a step", "1.3 points better", "1.5 times as fast"):
+        assert [one.line for one in in_docstrings("m.py", said % figure)] == [2]
 
 
 def test_a_changed_record_is_noticed() -> None:

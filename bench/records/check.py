@@ -1,15 +1,19 @@
 """All pages, one after the other."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 
 from bench.records import rules
 from bench.records.page import Fault, Page
 from bench.records.pages import CHECKS, HISTORY, PENDING
-from bench.records.reading import REPOSITORY, Records
+from bench.records.reading import REPOSITORY, Records, catalog, network
 
 DOCSTRINGS = ("src/fashion_cnn/recipes/catalog.py",)
 """Modules whose docstrings are pages."""
+
+MEASURED = re.compile(r" ?(?:%|±|points\b|times\b|[MG]FLOP|parameters\b|images a second)")
+"""What follows a figure in the docstrings of other modules, where most numbers are limits."""
 
 
 def names() -> list[str]:
@@ -17,6 +21,7 @@ def names() -> list[str]:
     pages = [
         REPOSITORY / "README.md",
         *REPOSITORY.glob("docs/*.md"),
+        REPOSITORY / "docs/results/README.md",
         *REPOSITORY.glob("src/fashion_cnn/shipping/pretrained/*.md"),
         *map(REPOSITORY.joinpath, DOCSTRINGS),
     ]
@@ -46,6 +51,23 @@ def faults(
             yield from rules.reasons(page)
     if only is None:
         yield from rules.trials(records)
+        for source in sorted(REPOSITORY.glob("src/**/*.py")):
+            name = source.relative_to(REPOSITORY).as_posix()
+            if name not in DOCSTRINGS:
+                yield from in_docstrings(name, source.read_text())
+
+
+def in_docstrings(name: str, source: str) -> Iterator[Fault]:
+    """Find figures in a module's docstrings; those of a network's size are counted by hand."""
+    page = Page(name, docstrings(source))
+    sizes = {"95"}  # per cent: the level of every interval and set
+    for recipe in catalog().values():
+        parameters, flops = network(recipe)
+        sizes |= {f"{parameters:,}", f"{flops / 1e6:.1f}"}
+    for number, _ in list(page.numbers_without_record()):
+        if number[0] in sizes or not MEASURED.match(page.text, number.end()):
+            page.cover(number)
+    yield from page.finish()
 
 
 def docstrings(source: str) -> str:

@@ -27,7 +27,7 @@ def seed_of(seed: int, purpose: str, *position: int) -> int:
 def first_seed(seed: int, purpose: str) -> int:
     """The first of a run of seeds for another library's generator, one a step; below 2**62.
 
-    For what happens every step: deriving a seed from scratch costs more than 1 % of a small one.
+    For what happens every step: deriving a seed from scratch would show in a small one.
     """
     return seed_of(seed, purpose) >> 2
 

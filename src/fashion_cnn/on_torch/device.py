@@ -49,7 +49,7 @@ def configure(device: str, threads: int | None, deterministic: bool) -> torch.de
 def seed_generator(device: torch.device, seed: int) -> None:
     """Seed the generator that dropout on `device` draws from.
 
-    `torch.manual_seed` seeds those of all kinds of device, which costs 2 % of a baseline step.
+    `torch.manual_seed` seeds those of all kinds of device, which takes longer every step.
     """
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
