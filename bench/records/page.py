@@ -110,11 +110,13 @@ class Page:
 
     def numbers_without_record(self) -> Iterator[tuple[re.Match[str], str]]:
         """Give each number that nothing covers yet, with the paragraph that it stands in."""
+        numbers = iter(one for one in self._numbers if one.start() not in self._covered)
+        number = next(numbers, None)
         for start, end, excused in self._paragraphs():
-            for found in self._numbers:
-                within = start <= found.start() < end and not excused
-                if within and found.start() not in self._covered:
-                    yield found, self.text[start:end]
+            while number and number.start() < end:
+                if not excused:
+                    yield number, self.text[start:end]
+                number = next(numbers, None)
 
     def cover(self, number: re.Match[str]) -> None:
         """Take it that this number has a record."""

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import csv
+import functools
 import hashlib
 import json
 import math
@@ -73,11 +74,15 @@ def median(values: Iterable[float]) -> float:
 
 def student(values: Sequence[float]) -> tuple[float, float, float]:
     """Mean, and Student's 95 % interval of it."""
-    centre, reach = mean(values), 0.0
-    if len(values) > 1 and deviation(values) > 0:
-        low, high = stats.t.interval(0.95, len(values) - 1, centre, stats.sem(values))
-        reach = (float(high) - float(low)) / 2
+    centre, n = mean(values), len(values)
+    reach = quantile(n - 1) * deviation(values) / n**0.5 if n > 1 else 0.0
     return centre, centre - reach, centre + reach
+
+
+@functools.cache
+def quantile(freedom: int) -> float:
+    """Student's, two-sided, 95 %."""
+    return float(stats.t.ppf(0.975, freedom))
 
 
 def wilson(right: float, n: int) -> tuple[float, float]:
@@ -180,6 +185,7 @@ def right(confusion: Sequence[Sequence[int]]) -> int:
     return int(np.trace(np.array(confusion)))
 
 
+@functools.cache
 def catalog() -> dict[str, dict[str, Any]]:
     """Every recipe's settings, read from the source without running it."""
     folder = REPOSITORY / "src/fashion_cnn/recipes"

@@ -33,11 +33,12 @@ LINK = re.compile(r"\]\((results/[^)#]+)\)")
 
 def check(page: Page, records: Records) -> None:
     """Look every number up in what its entry links."""
+    left = list(page.numbers_without_record())
     for entry in re.finditer(r"^## .*?(?=^## |\Z)", page.text, re.MULTILINE | re.DOTALL):
         held: list[float] = []
         for link in dict.fromkeys(LINK.findall(entry[0])):
             held += values(link.removeprefix("results/"), records)
-        for number, _ in list(page.numbers_without_record()):
+        for number, _ in left:
             if entry.start() <= number.start() < entry.end() and _among(number[0], held):
                 page.cover(number)
 
