@@ -215,6 +215,46 @@ def test_the_closed_list_of_trials_is_no_longer_than_it_must_be() -> None:
         assert list(rules.opened(name, Records().text(name))), name
 
 
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("README.md", "94.98 ± 0.13 %", "94.98 ± 0.31 %"),
+        ("README.md", "15 the command", "13 the command"),
+        ("README.md", "| Coat | 0.887 |", "| Coat | 0.878 |"),
+        ("README.md", "## Speed\n", "## Speed\n\nAn epoch takes 17.3 s.\n"),
+        ("docs/speedrun.md", "58x to 59x", "58x to 61x"),
+        ("docs/scaling.md", "| 1.93 MB |", "| 1.39 MB |"),
+        ("src/fashion_cnn/recipes/catalog.py", "95.34 % (n=1", "95.43 % (n=1"),
+        ("src/fashion_cnn/recipes/catalog.py", "batch 500, 42 epochs", "batch 500, 40 epochs"),
+        ("src/fashion_cnn/shipping/pretrained/balanced.md", "94.90%", "94.91%"),
+        ("src/fashion_cnn/shipping/pretrained/balanced.md", "SHA-256 `59a956", "SHA-256 `59a957"),
+    ],
+)
+def test_a_wrong_figure_on_a_page_is_noticed(name: str, right: str, wrong: str) -> None:
+    text = (REPOSITORY / name).read_text()
+    assert right in text
+    assert list(faults(name, text.replace(right, wrong, 1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "right", "wrong"),
+    [
+        ("README.md", "speedrun/study.json", '"accuracy": 0.9257', '"accuracy": 0.9457'),
+        ("docs/speedrun.md", "balanced/ensemble.txt", "95.37 %", "95.38 %"),
+        (
+            "docs/speedrun.md",
+            "benchmark-train-xeon.json",
+            '"hand_written": [',
+            '"hand_written": [1, 1, ',
+        ),
+    ],
+)
+def test_another_record_is_noticed(name: str, path: str, right: str, wrong: str) -> None:
+    text = Records().text(path)
+    assert right in text
+    assert list(faults(name, changed={path: text.replace(right, wrong, 1)}))
+
+
 def test_the_formulas_by_hand() -> None:
     mean, low, high = student([1.0, 2.0, 3.0])  # t(2 degrees) = 4.302653, sd 1, over root 3
     assert mean == 2

@@ -23,6 +23,7 @@ def check(page: Page, records: Records) -> None:
     _records(page, records)
     _assignment(page, records)
     _ingredients(page, records)
+    _averaged(page, records)
     _history(page, records)
 
 
@@ -117,6 +118,18 @@ def _ingredients(page: Page, records: Records) -> None:
     if [name for name, one in found.items() if one[1] > 0] != ["no flips"]:
         page.fault("other intervals leave 0 out than that without flips")
     page.settings("without flips leaves 0 out")
+
+
+def _averaged(page: Page, records: Records) -> None:
+    runs = records.json("balanced/evaluations.json")["runs"]
+    seeds = [row["seed"] for row in runs]
+    alone, mirrored = ([100 * row[name] for row in runs] for name in ("accuracy", "tta_accuracy"))
+    page.says("seeds {} to {} of `balanced` (float32", min(seeds), max(seeds))
+    page.says("alone {:.2f} ± {:.2f} %, each over", mean(alone), deviation(alone))
+    page.says("mirror image {:.2f} ± {:.2f} %", mean(mirrored), deviation(mirrored))
+    together = records.text("balanced/ensemble.txt").split("averaged: ")[1].split(" %")[0]
+    page.says("as an ensemble {} %", together)
+    page.settings("None of these is an entry: rule 3")
 
 
 def _history(page: Page, records: Records) -> None:
