@@ -141,7 +141,7 @@ SAME = {
     "adam with L2": SHORT.replace(weight_decay=0.01, learning_rate=1e-3),
     "adamw and nearly everything": RICH,
     "sgd and mixing": SHORT.replace(
-        optimizer="sgd", learning_rate=0.05, weight_decay=0.01, cutmix=0.5, mixup=0.5
+        optimizer="sgd", learning_rate=0.05, weight_decay=0.01, cutmix=0.5
     ),
     "plain sgd": SHORT.replace(optimizer="sgd", learning_rate=0.05, momentum=0.0, rotate=10.0),
 }
@@ -190,8 +190,8 @@ def test_a_new_field_of_a_recipe_is_thought_of_here() -> None:
     read_or_refused = """
         name model width blocks seed epochs batch_size validation answer train_images optimizer
         learning_rate momentum beta2 weight_decay schedule schedule_epochs schedule_factor
-        warmup dropout label_smoothing class_weights ema_decay lookahead start_side flip
-        translate rotate randaugment magnitude erase cutout cutmix mixup augment_classes
+        warmup dropout label_smoothing class_weights ema_decay flip
+        translate rotate randaugment magnitude erase cutout cutmix augment_classes
         outliers photo precision early_stopping init_from freeze teacher
     """
     # With init_from, a teacher, or a model of timm's.
@@ -235,10 +235,9 @@ def test_fit_reads_a_dataset_that_does_not_tune_itself(small_data) -> None:
         {"randaugment": 2, "magnitude": 15.0},
         {"erase": 0.7},
         {"cutout": 8},
-        {"translate": 2, "mixup": 0.5, "augment_classes": (0, 6)},
+        {"translate": 2, "cutmix": 0.5, "augment_classes": (0, 6)},
         {"cutmix": 1.0},
-        {"mixup": 1.0},
-        {"flip": True, "translate": 2, "erase": 0.5, "cutout": 5, "cutmix": 0.5, "mixup": 0.5},
+        {"flip": True, "translate": 2, "erase": 0.5, "cutout": 5, "cutmix": 0.5},
         {},
     ],
 )

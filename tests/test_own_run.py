@@ -191,7 +191,7 @@ def test_fields_of_other_class_counts_are_refused(home: Path, capsys, tmp_path) 
 
 def test_every_augmentation_takes_three_classes(home: Path, tmp_path) -> None:
     """Mixing, outliers and the imitation of photos make labels of their own."""
-    flags = "--epochs 1 --cutmix 0.5 --mixup 1 --outliers 0.3 --photo 0.5 --flip --cutout 4"
+    flags = "--epochs 1 --cutmix 0.5 --outliers 0.3 --photo 0.5 --flip --cutout 4"
     flags += " --class-weights 1,2,1 --augment-classes 0,2 --label-smoothing 0.1"
     words = ["--data-dir", str(home / "own"), "--output", str(tmp_path / "run"), "--no-test"]
     assert main(["train", "fast", *words, *TINY, *flags.split()]) == 0

@@ -10,7 +10,6 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.recipes.schedule import (
     ending,
-    image_side,
     learning_rate,
     schedule_after_extension,
     steps_per_epoch,
@@ -114,17 +113,6 @@ def test_batches_cover_all_images() -> None:
     assert steps_per_epoch(Recipe(), 54_000) == 844
     with pytest.raises(UsageError, match="batch_size is 64, more than the 63"):
         steps_per_epoch(Recipe(), 63)
-
-
-def test_images_grow_evenly_and_are_whole_for_the_last_three_tenths() -> None:
-    recipe = Recipe(model="resnet", epochs=10, start_side=14)
-    sides = [image_side(recipe, step, 100) for step in range(1000)]
-    assert sides[0] == 14
-    assert sides[350] == 21
-    assert sides == sorted(sides)
-    assert sides.index(28) < 700
-    assert set(sides[700:]) == {28}
-    assert {image_side(Recipe(), step, 100) for step in range(5000)} == {28}
 
 
 def rates(epochs: int, steps: int, losses: tuple[float, ...] = (), **fields) -> list[float]:

@@ -76,7 +76,7 @@ def test_a_network_learns_what_the_labels_do_not_say(small_data, tmp_path) -> No
 
 @pytest.mark.parametrize("teacher", [Bars(), open_model(threads=1)], ids=["by hand", "ONNX"])
 def test_it_resumes_to_the_same_bits(small_data, tmp_path, teacher: Teacher) -> None:
-    recipe = SHORT.replace(teacher="bars", flip=True, mixup=0.5)
+    recipe = SHORT.replace(teacher="bars", flip=True, cutmix=0.5)
     data = dataclasses.replace(small_data, teacher=teacher)
     whole = go(recipe, data, tmp_path / "whole")
     go(recipe, data, tmp_path / "run", stop=7)

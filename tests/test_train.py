@@ -44,11 +44,9 @@ RESIDUAL = SHORT.replace(
     weight_decay=0.1,
     schedule="triangle",
     ema_decay=0.8,
-    start_side=16,
     flip=True,
     cutout=6,
     cutmix=0.5,
-    mixup=0.5,
 )
 RECIPES = {
     "short": SHORT,
@@ -56,7 +54,6 @@ RECIPES = {
     "plain sgd": SHORT.replace(optimizer="sgd", learning_rate=0.05, momentum=0.0),
     "rich": RICH,
     "residual": RESIDUAL,
-    "lookahead": SHORT.replace(ema_decay=0.5, lookahead=2),
     **{
         name: catalog.named(name).replace(epochs=3, batch_size=50)
         for name in catalog.RECIPES
@@ -343,25 +340,6 @@ def test_the_average_answers_and_the_weights_train_on(small_data, tmp_path) -> N
     assert (found.model[name] != plain.model[name]).any()
     assert averaged.history[-1].train_loss == Run(tmp_path / "plain").history[-1].train_loss
     assert averaged.history[-1].val_loss != Run(tmp_path / "plain").history[-1].val_loss
-
-
-def test_with_lookahead_the_weights_return_to_their_average(small_data) -> None:
-    recipe = SHORT.replace(ema_decay=0.25, lookahead=2)
-    images = torch.from_numpy(small_data.training.images[:50])
-    learner = Learner.start(recipe, images, "")
-    learner.step = 100  # past the first steps, which average over less
-    slow, fast = (net.conv1.weight.detach() for net in (learner.average, learner.model))
-    start = slow.clone()
-    with torch.no_grad():
-        fast += 1
-    learner.count(1.0, 1, 50, 0.1)
-    assert learner.step % 2
-    assert (slow == start).all()
-    with torch.no_grad():
-        fast += 1
-    learner.count(1.0, 1, 50, 0.1)
-    torch.testing.assert_close(slow, start + 0.75 * 2)
-    assert (fast == slow).all()
 
 
 def test_a_batch_larger_than_the_data_is_refused(small_data, tmp_path) -> None:

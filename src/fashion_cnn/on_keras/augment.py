@@ -34,8 +34,8 @@ def augment(
     Args:
         images: (N, 28, 28) uint8, a whole batch.
         labels: (N,) int64.
-        recipe: its `rotate`, `randaugment`, `magnitude`, `translate`, `erase`, `cutout`, `cutmix`,
-            `mixup` and `seed`; all but the mixing is only for the classes in its
+        recipe: its `rotate`, `randaugment`, `magnitude`, `translate`, `erase`, `cutout`,
+            `cutmix` and `seed`; all but the mixing is only for the classes in its
             `augment_classes`, if any are named.
         step: counted from 0 over the run; with the seed it decides every draw.
         mirrored: (N,) bool, what to flip, see `mirrored_in`; None for nothing.
@@ -63,12 +63,8 @@ def augment(
         chosen = np.isin(labels, recipe.augment_classes)
         images = np.where(chosen[:, None, None], images, plain)
     if mix := draw_mix(recipe, step, count):
-        others, share = images[mix.partner], mix.share[:, None]
-        if mix.boxes is None:
-            weight = share[:, :, None]
-            images = np.round(weight * images + (1 - weight) * others).astype(np.uint8)
-        else:
-            images = paste(images, others, mix.boxes)
+        share = mix.share[:, None]
+        images = paste(images, images[mix.partner], mix.boxes)
         shares = share * shares + (1 - share) * shares[mix.partner]
     return images, shares.astype(np.float32, copy=False)
 

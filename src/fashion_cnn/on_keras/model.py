@@ -22,7 +22,6 @@ _TRAINED = {
     "optimizer": ("adam", "adamw", "sgd"),
     "precision": ("float32",),
     "ema_decay": (0.0,),
-    "start_side": (28,),
     "init_from": ("",),
     "freeze": (0,),
     "teacher": ("",),

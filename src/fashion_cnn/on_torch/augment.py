@@ -35,7 +35,7 @@ def augment(
         images: (N, 28, 28) uint8, a whole global batch.
         labels: (N,) int64.
         recipe: its `rotate`, `randaugment`, `magnitude`, `translate`, `erase`, `cutout`, `cutmix`,
-            `mixup`, `outliers`, `photo` and `seed`; all up to the mixing is only for the classes in
+            `outliers`, `photo` and `seed`; all up to the mixing is only for the classes in
             its `augment_classes`, if any are named.
         step: counted from 0 over the run; with the seed it decides every draw.
         mirrored: (N,) bool, what to flip, see `mirrored_in`; None for nothing.
@@ -66,10 +66,7 @@ def augment(
         images = torch.where(chosen[:, None, None], images, plain)
     if mix := draw_mix(recipe, step, count):
         partner, share = _to(images, mix.partner), _to(images, mix.share)
-        if mix.boxes is None:
-            images = blend(images, images[partner], share)
-        else:
-            images = paste(images, images[partner], _to(images, mix.boxes))
+        images = paste(images, images[partner], _to(images, mix.boxes))
         ours = F.one_hot(labels, len(class_names)).float()
         labels = share[:, None] * ours + (1 - share[:, None]) * ours[partner]
     if recipe.outliers:
@@ -138,20 +135,6 @@ def paste(images: Tensor, others: Tensor, boxes: Tensor) -> Tensor:
     rows = (position >= top) & (position < top + height)
     columns = (position >= left) & (position < left + width)
     return torch.where(rows[:, :, None] & columns[:, None, :], others, images)
-
-
-def blend(images: Tensor, others: Tensor, shares: Tensor) -> Tensor:
-    """Mix two images pixel by pixel: (N, 28, 28) uint8 twice, (N,) float32 of the first."""
-    share = shares[:, None, None]
-    return (share * images + (1 - share) * others).round().to(torch.uint8)
-
-
-def resize(images: Tensor, side: int) -> Tensor:
-    """Shrink (N, 28, 28) uint8 images to (N, side, side); a pixel is a mean of those near it."""
-    if side == images.shape[1]:
-        return images
-    shrunk = F.interpolate(images[:, None].float(), (side, side), mode="bilinear", antialias=True)
-    return shrunk[:, 0].round().to(torch.uint8)
 
 
 def _to(like: Tensor, array: np.ndarray) -> Tensor:

@@ -97,7 +97,7 @@ class Learner(Course):
 
     def count(self, loss: float, correct: int, images: int, seconds: float) -> None:
         """Note that a step was done; the average of the weights follows."""
-        if self.average and (self.step + 1) % max(self.recipe.lookahead, 1) == 0:
+        if self.average:
             self._move_average(self.average)
         self.step += 1
         self.loss_sum += loss * images
@@ -107,16 +107,12 @@ class Learner(Course):
 
     @torch.no_grad()
     def _move_average(self, average: nn.Module) -> None:
-        """Move the average towards the weights, and with lookahead the weights to the average.
-
-        Source: M. Zhang et al. 2019, arXiv 1907.08610, its slow and fast weights.
-        """
-        slow, fast = _numbers(average), _numbers(self.model)
+        """Move the average towards the weights."""
         # The first steps have little past to average over.
         share = 1 - min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(slow, fast, share)  # pyright: ignore[reportPrivateImportUsage]
-        if self.recipe.lookahead:
-            torch._foreach_copy_(fast, slow)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
+            _numbers(average), _numbers(self.model), share
+        )
 
     def arrays(self) -> tuple[Arrays, Arrays]:
         """The weights that answer; the optimiser's state, and with EMA the weights in training."""

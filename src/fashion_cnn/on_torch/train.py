@@ -12,7 +12,7 @@ from fashion_cnn.classifier import Teacher
 from fashion_cnn.data.randomness import first_seed
 from fashion_cnn.data.split import Split, TrainingData, epoch_order
 from fashion_cnn.errors import NotFiniteError, UsageError
-from fashion_cnn.on_torch.augment import augment, resize
+from fashion_cnn.on_torch.augment import augment
 from fashion_cnn.on_torch.classifier import predict
 from fashion_cnn.on_torch.device import seed_generator
 from fashion_cnn.on_torch.learner import Learner
@@ -21,7 +21,7 @@ from fashion_cnn.on_torch.ranks import ALONE, Ranks
 from fashion_cnn.on_torch.start import starting_weights
 from fashion_cnn.recipes.augmentation import mirrored_in
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.recipes.schedule import ending, image_side, learning_rate, steps_per_epoch
+from fashion_cnn.recipes.schedule import ending, learning_rate, steps_per_epoch
 from fashion_cnn.run.course import CHECKPOINT_SECONDS
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.interruption import Interruption
@@ -173,7 +173,7 @@ def train(
             loss, correct = train_step(
                 network,
                 learner.optimizer,
-                resize(batch_images, image_side(recipe, learner.step, steps)),
+                batch_images,
                 batch_labels,
                 rate,
                 recipe,

@@ -30,12 +30,12 @@ class Mix:
     Attributes:
         partner: (N,) int64, the image that each is mixed with.
         share: (N,) float32, the part of the mixture and of its label that stays each image's own.
-        boxes: (N, 4) int64 top, left, height, width of what is pasted; None to blend all pixels.
+        boxes: (N, 4) int64 top, left, height, width of what is pasted.
     """
 
     partner: NDArray[np.int64]
     share: NDArray[np.float32]
-    boxes: NDArray[np.int64] | None
+    boxes: NDArray[np.int64]
 
 
 def mirrored_in(epoch: int, count: int, seed: int) -> NDArray[np.bool_]:
@@ -105,21 +105,17 @@ def draw_cutouts(recipe: Recipe, step: int, count: int) -> NDArray[np.int64]:
 
 
 def draw_mix(recipe: Recipe, step: int, count: int) -> Mix | None:
-    """How to mix the batch: cutmix, else mixup, else (None) not at all; shares uniform in 0..1.
+    """How to mix the batch by CutMix; None for a step that mixes nothing.
 
-    Sources: cutmix, Yun et al. 2019, arXiv 1905.04899; mixup, Zhang et al. 2017, arXiv 1710.09412.
+    Source: Yun et al. 2019, arXiv 1905.04899, with a share uniform in 0..1.
     """
-    for kind, probability in (("cutmix", recipe.cutmix), ("mixup", recipe.mixup)):
-        random = stream(recipe.seed, kind, step) if probability else None
-        if random is None or random.random() >= probability:
-            continue
-        partner, share = random.permutation(count), random.random(count)
-        if kind == "mixup":
-            return Mix(partner, share.astype(np.float32), None)
-        half = np.sqrt(1 - share) * _SIZE / 2
-        centre = random.random((2, count)) * _SIZE
-        low = np.clip(np.round(centre - half), 0, _SIZE).astype(np.int64)
-        high = np.clip(np.round(centre + half), 0, _SIZE).astype(np.int64)
-        share = 1 - (high - low).prod(axis=0) / _SIZE**2
-        return Mix(partner, share.astype(np.float32), np.concatenate([low, high - low]).T)
-    return None
+    random = stream(recipe.seed, "cutmix", step) if recipe.cutmix else None
+    if random is None or random.random() >= recipe.cutmix:
+        return None
+    partner, share = random.permutation(count), random.random(count)
+    half = np.sqrt(1 - share) * _SIZE / 2
+    centre = random.random((2, count)) * _SIZE
+    low = np.clip(np.round(centre - half), 0, _SIZE).astype(np.int64)
+    high = np.clip(np.round(centre + half), 0, _SIZE).astype(np.int64)
+    share = 1 - (high - low).prod(axis=0) / _SIZE**2
+    return Mix(partner, share.astype(np.float32), np.concatenate([low, high - low]).T)

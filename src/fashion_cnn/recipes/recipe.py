@@ -129,13 +129,6 @@ class Recipe:
         0.0, "decay a step of the averaged weights that answer; 0 = off", high=1, open_high=True
     )
 
-    lookahead: int = _field(
-        0, "steps after which the weights return to their average, again and again; 0 = never"
-    )
-
-    start_side: int = _field(
-        28, "pixels: progressive resizing begins with images of this side", low=8, high=28
-    )
     flip: bool = _field(False, "mirror images left to right, each in every other epoch")
     translate: int = _field(0, "shift by up to this many pixels", high=27)
     rotate: float = _field(0.0, "turn by up to this many degrees", high=180)
@@ -146,7 +139,6 @@ class Recipe:
     erase: float = _field(0.0, "probability of erasing a random rectangle", high=1)
     cutout: int = _field(0, "cover a square of this side, in the mean grey, in each image", high=28)
     cutmix: float = _field(0.0, "probability a step of pasting a part of another image", high=1)
-    mixup: float = _field(0.0, "probability a step of blending in another image", high=1)
     augment_classes: tuple[int, ...] = _field(
         (), "classes, from 0 on, to augment (mixing, outliers and photo apart); empty = all"
     )
@@ -176,15 +168,6 @@ class Recipe:
         if not all(type(w) is float and 0 < w < math.inf for w in self.class_weights):
             raise UsageError(
                 f"class_weights is {self.class_weights}; it must be positive numbers, or empty"
-            )
-        if self.lookahead and not self.ema_decay:
-            raise UsageError(
-                "lookahead returns to the average of the weights; it needs an ema_decay above 0"
-            )
-        if self.start_side < 28 and self.model == "simple_cnn":
-            raise UsageError(
-                f"start_side is {self.start_side}, but simple_cnn takes images of 28 pixels alone; "
-                "the other networks take any"
             )
         check_start(self)
         check_teacher(self)
@@ -252,6 +235,8 @@ class Recipe:
         Raises:
             UsageError: a key is unknown, or a value is out of its range.
         """
+        # An older record may have fields that are gone; at these values they did nothing.
+        gone = {"lookahead": 0, "start_side": 28, "mixup": 0.0}
         if not isinstance(values, Mapping):
             raise UsageError(f"a recipe is an object of fields, not {values!r:.40}")
         if "name" not in values:
@@ -259,6 +244,7 @@ class Recipe:
         changes = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
+            if name not in gone or value != gone[name]
         }
         return cls().replace(**changes)
 

@@ -9,7 +9,6 @@ from fashion_cnn.recipes.recipe import Recipe
 _PLATEAU_THRESHOLD = 1e-4  # relative; source: torch.optim.lr_scheduler.ReduceLROnPlateau
 _ONE_CYCLE_START = 1 / 25  # of the peak; source: torch.optim.lr_scheduler.OneCycleLR
 _ONE_CYCLE_END = 1 / 25 / 1e4
-_WHOLE = 0.3  # so that filters and batch norm settle on the images that the network will see
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int, val_losses: Sequence[float]) -> float:
@@ -40,17 +39,6 @@ def learning_rate(recipe: Recipe, step: int, steps: int, val_losses: Sequence[fl
             top = recipe.warmup * total
             return peak * min((step + 1) / max(top, 1), (total - step) / (total - top), 1.0)
     raise AssertionError(recipe.schedule)
-
-
-def image_side(recipe: Recipe, step: int, steps: int) -> int:
-    """The side in pixels of the images of one step: progressive resizing.
-
-    It grows evenly from `start_side`, and is 28 for the last `_WHOLE` of the run.
-
-    Args: as in `learning_rate`.
-    """
-    grown = min(step / (recipe.epochs * steps * (1 - _WHOLE)), 1.0)
-    return 28 - round((28 - recipe.start_side) * (1 - grown))
 
 
 def steps_per_epoch(recipe: Recipe, images: int) -> int:
@@ -115,10 +103,5 @@ def schedule_after_extension(before: Recipe, after: Recipe) -> str | None:
         return course + (
             "is stretched; from here on the learning rate is what a run of the new length has at "
             "this step, so it jumps, and the result is not that of such a run from the start"
-        )
-    if after.start_side < 28:
-        return course + (
-            "goes on as it would have, but the images grow more slowly from here on, and the "
-            "result is not that of such a run from the start"
         )
     return course + "goes on as it would have; the result is that of such a run from the start"

@@ -46,11 +46,6 @@ def check_start(recipe: "Recipe") -> None:
             )
     if timm and recipe.precision == "mixed":
         raise UsageError("precision is 'mixed'; for timm's networks it must be 'float32'")
-    if timm and recipe.start_side < 28:
-        raise UsageError(
-            f"start_side is {recipe.start_side}; for timm's networks it must be 28: what they see "
-            "is input_side"
-        )
 
 
 def check_teacher(recipe: "Recipe") -> None:
