@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fashion_cnn.process.machine import cpu_name, machine
 from fashion_cnn.run.files import to_json
-from fashion_cnn.run.machine import cpu_name, machine
 
 _WARM_UP = 20
 _FACTORS = (1, 2, 10)

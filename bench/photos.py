@@ -37,10 +37,10 @@ from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.evaluation.outliers import auroc, outlier_score, outlier_threshold
 from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.imitate import as_photos
+from fashion_cnn.process.machine import cpu_name, machine
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import WEIGHTS
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.machine import cpu_name, machine
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import FOR_PHOTOS, PRETRAINED
 from pictures import CONDITIONS, STRANGE, photographs, strange_pictures

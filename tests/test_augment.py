@@ -5,8 +5,8 @@ import torch
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, PIXEL_MEAN
 from fashion_cnn.on_torch import augment as augmentation
 from fashion_cnn.on_torch.augment import flip, paste, rotate, translate, warp
-from fashion_cnn.recipes.augmentation import draw_erasures, draw_warps, mirrored_in
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.training.draws import draw_erasures, draw_warps, mirrored_in
 
 OPERATIONS = [
     {"flip": True},

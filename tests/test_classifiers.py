@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from fashion_cnn import on_keras  # noqa: F401  # first of all that imports Keras: it keeps it quiet
-from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD, read_verified
+from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD, DataSet
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.job import Hardware, train
@@ -41,7 +41,7 @@ def run(real_data: Path, tmp_path_factory) -> Run:
     folder = tmp_path_factory.mktemp("runs") / "run"
     recipe = Recipe(epochs=2, train_images=3000, learning_rate=2e-3)
     hardware = Hardware(threads=2)
-    return train(recipe, folder, data_dir=real_data, hardware=hardware, quiet=True, test=False).run
+    return train(recipe, folder, data_dir=real_data, hardware=hardware, test=False).run
 
 
 @pytest.fixture(scope="module", params=OPEN)
@@ -147,7 +147,7 @@ def test_keras_refuses_another_normalisation(run, tmp_path) -> None:
 
 def test_the_frameworks_agree_on_all_test_images(run, real_data) -> None:
     """Nothing is chosen or measured here: the images are read without their labels."""
-    images = parse_idx(read_verified(real_data, "t10k-images-idx3-ubyte"))
+    images = parse_idx(DataSet.open(real_data).read("t10k-images-idx3-ubyte"))
     assert len(images) == 10_000
     first, *others = (open_(run).logits(images) for open_ in OPEN.values())
     assert len(others) == 2

@@ -14,9 +14,9 @@ from fashion_cnn import doctor as examination
 from fashion_cnn.cli import main
 from fashion_cnn.data import fashion_mnist, fetch
 from fashion_cnn.errors import UsageError
+from fashion_cnn.process import launch
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run import launch
 from fashion_cnn.run.folder import Run
 
 pytestmark = pytest.mark.usefixtures("without_plots")

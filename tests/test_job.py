@@ -16,10 +16,10 @@ from sklearn.metrics import classification_report
 
 from fashion_cnn import CLASS_NAMES, Run, open_classifier
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import load_test
+from fashion_cnn.data.fashion_mnist import DataSet, load_test
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.recipes.schedule import schedule_after_extension
+from fashion_cnn.training.schedule import schedule_after_extension
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = REPOSITORY / "fashion_mnist_pytorch.py"
@@ -165,7 +165,7 @@ def test_recipe_json_reruns_the_run(results, tmp_path, real_data) -> None:
 
     folder, _ = results
     hardware = Hardware(threads=2)
-    train(Run(folder).recipe, tmp_path, data_dir=real_data, hardware=hardware, quiet=True)
+    train(Run(folder).recipe, tmp_path, data_dir=real_data, hardware=hardware)
     assert same_weights(folder, tmp_path)
 
 
@@ -292,11 +292,9 @@ def test_extending_says_what_happens_to_the_schedule(tmp_path, capsys, few_data)
 def test_no_test_leaves_the_test_set_sealed_until_evaluate(
     tmp_path, capsys, few_data, monkeypatch
 ) -> None:
-    from fashion_cnn.data import fashion_mnist
-
     opened = []
-    load_test = fashion_mnist.load_test
-    monkeypatch.setattr(fashion_mnist, "load_test", lambda d: opened.append(d) or load_test(d))
+    open_test = DataSet.test
+    monkeypatch.setattr(DataSet, "test", lambda data: opened.append(data) or open_test(data))
     output = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data)]
     small = ["--epochs", "1", "--train-images", "500", "--answer", "final"]
     assert main(["train", *small, "--no-test", *output]) == 0
@@ -325,7 +323,7 @@ def test_no_test_leaves_the_test_set_sealed_until_evaluate(
     assert metrics["tta"]["of"] == "final"
     assert main(["train", "--resume", "--epochs", "3", "--no-test", *output]) == 0
     assert "opened 1 time(s)" in capsys.readouterr().out
-    test = load_test(few_data)
+    test = open_test(DataSet.open(few_data))
     classifier = open_classifier(Run(tmp_path / "run"), f"step-{metrics['final']['step']:08d}")
     mirrored = np.flip(test.images, axis=2)
     guess = (classifier.logits(test.images) + classifier.logits(mirrored)).argmax(1)

@@ -19,20 +19,20 @@ from fashion_cnn.errors import CheckpointError, DivergedError, UsageError
 from fashion_cnn.on_keras import augment as in_numpy
 from fashion_cnn.on_keras import train as train_module
 from fashion_cnn.on_keras.batches import Batches, read_ahead
-from fashion_cnn.on_keras.learner import Learner
+from fashion_cnn.on_keras.framework import KerasFramework
 from fashion_cnn.on_keras.model import build_model
-from fashion_cnn.on_keras.train import train
+from fashion_cnn.on_keras.state import KerasState
 from fashion_cnn.on_keras.weights import load_weights, shapes, to_keras, to_torch, weight_arrays
 from fashion_cnn.on_torch import augment as in_torch
-from fashion_cnn.on_torch import train as torch_train
-from fashion_cnn.on_torch.learner import Learner as TorchLearner
+from fashion_cnn.on_torch.framework import TorchFramework
 from fashion_cnn.on_torch.model import build_model as build_in_torch
-from fashion_cnn.recipes.augmentation import mirrored_in
+from fashion_cnn.on_torch.state import TorchState
+from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.interruption import Interruption
-from fashion_cnn.run.progress import Progress
+from fashion_cnn.training.draws import mirrored_in
+from fashion_cnn.training.progress import Progress
 
 SHORT = Recipe(epochs=2, batch_size=50, learning_rate=3e-3)  # 240 images: 4 full batches, 1 of 40
 STEPS = 5
@@ -56,8 +56,9 @@ def go(
     run = Run(path)
     path.mkdir(exist_ok=True)
     interruption = Interruption() if stop is None else StopAt(stop)
-    status = train(recipe, data, run, "cpu", interruption, Progress(quiet=True), resume=resume)
-    assert (status == "interrupted") == (stop is not None)
+    arguments = (recipe, data, run, interruption, Progress(quiet=True))
+    ended = KerasFramework("cpu", None, False).train(*arguments, resume=resume)
+    assert (ended.status == "interrupted") == (stop is not None)
     return run
 
 
@@ -152,22 +153,21 @@ def test_from_the_same_start_both_frameworks_learn_the_same(
     small_data, tmp_path, monkeypatch, name: str
 ) -> None:
     recipe = SAME[name].replace(dropout=0.0)
-    images = torch.from_numpy(small_data.training.images)
-    network = TorchLearner.start(recipe, images, "").model
+    network = TorchState.start(recipe, small_data, torch.device("cpu")).model
     start = {k: v.numpy().copy() for k, v in network.state_dict().items()}
-    original = Learner.start.__func__
+    original = KerasState.start.__func__
 
-    def from_there(cls, *arguments) -> Learner:
-        learner = original(cls, *arguments)
-        load_weights(learner.model, start, "start")
-        return learner
+    def from_there(cls, *arguments) -> KerasState:
+        state = original(cls, *arguments)
+        load_weights(state.model, start, "start")
+        return state
 
-    monkeypatch.setattr(Learner, "start", classmethod(from_there))
+    monkeypatch.setattr(KerasState, "start", classmethod(from_there))
     ours = go(recipe, small_data, tmp_path / "keras")
     theirs = Run(tmp_path / "torch")
     theirs.path.mkdir()
-    arguments = (torch.device("cpu"), Interruption(), Progress(quiet=True))
-    torch_train.train(recipe, small_data, theirs, *arguments)
+    trained = TorchFramework(torch.device("cpu"))
+    trained.train(recipe, small_data, theirs, Interruption(), Progress(quiet=True))
     # Adam makes a whole step of the sign of a gradient that is nearly nothing, and so of rounding.
     loss, accuracy = (5e-3, 0.1) if recipe.optimizer == "adamw" else (5e-4, 5e-4)
     for a, b in zip(timeless(ours), timeless(theirs), strict=True):
@@ -336,9 +336,9 @@ def test_a_rich_run_resumes_exactly(small_data, tmp_path) -> None:
 
 def test_a_long_epoch_is_saved_on_the_way(straight, small_data, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(train_module, "CHECKPOINT_SECONDS", 0.0)
-    seen, original = [], Learner.save
+    seen, original = [], KerasState.save
     monkeypatch.setattr(
-        Learner, "save", lambda self, run: (seen.append(self.step), original(self, run))
+        KerasState, "save", lambda self, run: (seen.append(self.step), original(self, run))
     )
     run = go(SHORT, small_data, tmp_path)
     assert seen == list(range(2 * STEPS + 1))
@@ -358,7 +358,7 @@ def test_a_roll_back_halves_the_rate_and_goes_on(small_data, tmp_path, monkeypat
     fail_at, original = [7], train_module.Recorder.on_train_batch_end
 
     def failing(self, batch: int, logs: dict) -> None:
-        if fail_at and self._learner.step + 1 == fail_at[0]:
+        if fail_at and self._state.step + 1 == fail_at[0]:
             fail_at.pop()
             logs = {**logs, "loss": float("nan")}
         original(self, batch, logs)
@@ -374,12 +374,13 @@ def test_a_roll_back_halves_the_rate_and_goes_on(small_data, tmp_path, monkeypat
 def test_early_stopping_and_extension(small_data, tmp_path) -> None:
     recipe = SHORT.replace(epochs=30, early_stopping=1, learning_rate=0.02, dropout=0.0)
     run = Run(tmp_path)
-    arguments = (small_data, run, "cpu", Interruption(), Progress(quiet=True))
-    assert train(recipe, *arguments) == "stopped early"
+    arguments = (small_data, run, Interruption(), Progress(quiet=True))
+    train = KerasFramework("cpu", None, False).train
+    assert train(recipe, *arguments).status == "stopped early"
     count = len(run.history)
     assert count < 30
     longer = recipe.replace(early_stopping=0, epochs=count + 1)
-    assert train(longer, *arguments, resume=True) == "finished"
+    assert train(longer, *arguments, resume=True).status == "finished"
     assert len(run.history) == count + 1
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import make_split
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_test
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, DataSet, load_test
 from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.reporting.study import quantities
 from fashion_cnn.reporting.summary import reproduce
@@ -218,9 +218,9 @@ def test_a_run_that_records_no_classes_is_of_fashion_mnist(tmp_path, real_data, 
     old, _, _ = finished_run(tmp_path / "old")
     assert "class_names" not in old.split
     assert class_names_of(old) == CLASS_NAMES
-    check_same_data(old, real_data)
+    check_same_data(old, DataSet.open(real_data))
     with pytest.raises(DataError, match="is a run on own"):
-        check_same_data(run, real_data)
+        check_same_data(run, DataSet.open(real_data))
     for names in ("abc", ["a"], ["a", "a"], [1, 2], None, {"a": 1, "b": 2}):
         old.describe(old.environment, {**old.split, "class_names": names})
         with pytest.raises(UsageError, match="does not say what its classes are"):

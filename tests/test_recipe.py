@@ -43,8 +43,9 @@ def test_committed_recipes_open_though_fields_are_gone() -> None:
     assert len(files) > 10
     for file in files:
         fields = json.loads(file.read_text())
-        if "mixup" in file.parent.name:
-            with pytest.raises(UsageError, match="a recipe has no 'mixup'"):
+        name = file.parent.name
+        if "mixup" in name or "sharpness-aware" in name:  # the second: of a field that never came
+            with pytest.raises(UsageError, match="a recipe has no '(mixup|sam)'"):
                 Recipe.from_dict(fields)
         else:
             recipe = Recipe.from_dict(fields)

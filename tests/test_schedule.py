@@ -8,7 +8,7 @@ from torch.optim import lr_scheduler
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.recipes.schedule import (
+from fashion_cnn.training.schedule import (
     ending,
     learning_rate,
     schedule_after_extension,

@@ -14,9 +14,9 @@ from fashion_cnn.cli import main
 from fashion_cnn.errors import CheckpointError, ModelError, NotFiniteError, UsageError
 from fashion_cnn.on_torch import train as train_module
 from fashion_cnn.on_torch.classifier import weight_arrays
-from fashion_cnn.on_torch.learner import Learner
 from fashion_cnn.on_torch.model import build_model
-from fashion_cnn.on_torch.start import fit, starting_weights, take_weights
+from fashion_cnn.on_torch.start import fit, take_weights
+from fashion_cnn.on_torch.state import TorchState
 from fashion_cnn.on_torch.train import train_step
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import remove
@@ -133,12 +133,12 @@ def test_a_roll_back_into_the_frozen_epochs_thaws_again(
 ) -> None:
     learned, fail_at = [], [6]
 
-    def failing(model, optimizer, images, labels, rate, recipe, step, ranks):
-        learned.append((step, model.conv1.weight.requires_grad))
-        if fail_at and step == fail_at[0]:
+    def failing(state, images, labels, rate):
+        learned.append((state.step, state.model.conv1.weight.requires_grad))
+        if fail_at and state.step == fail_at[0]:
             fail_at.pop()
             raise NotFiniteError("loss nan")
-        return train_step(model, optimizer, images, labels, rate, recipe, step, ranks)
+        return train_step(state, images, labels, rate)
 
     monkeypatch.setattr(train_module, "train_step", failing)
     recipe = NETWORKS["adam"].replace(init_from=str(before["adam"].path), freeze=1, epochs=2)
@@ -148,14 +148,12 @@ def test_a_roll_back_into_the_frozen_epochs_thaws_again(
 
 def test_what_is_frozen_acts_as_it_answers(before, small_data) -> None:
     recipe = RESIDUAL.replace(freeze=1, init_from=str(before["muon, batch norm, average"].path))
-    recipe, weights = starting_weights(recipe)
-    images = torch.from_numpy(small_data.training.images)
-    learner = Learner.start(recipe, images, "", weights=weights)
-    norms = [m for m in learner.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    learner.freeze(True)
+    state = TorchState.start(recipe, small_data, torch.device("cpu"))
+    norms = [m for m in state.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    state.freeze(True)
     assert not any(norm.training for norm in norms)
-    assert learner.model.dropout.training
-    learner.freeze(False)
+    assert state.model.dropout.training
+    state.freeze(False)
     assert all(norm.training for norm in norms)
     assert not any(norm.weight.requires_grad for norm in norms), "a scale that nobody ever learns"
 

@@ -14,7 +14,7 @@ from conftest import make_split
 from fashion_cnn.classifier import Teacher
 from fashion_cnn.cli import main
 from fashion_cnn.errors import ModelError, UsageError
-from fashion_cnn.on_torch.train import taught
+from fashion_cnn.on_torch.batches import taught
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.predict import PRETRAINED, open_model

@@ -10,14 +10,15 @@ import torch
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import CheckpointError, DivergedError, NotFiniteError, UsageError
 from fashion_cnn.on_torch import train as train_module
-from fashion_cnn.on_torch.learner import Learner
-from fashion_cnn.on_torch.train import train, train_step
+from fashion_cnn.on_torch.framework import TorchFramework
+from fashion_cnn.on_torch.state import TorchState
+from fashion_cnn.on_torch.train import train_step
+from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.interruption import Interruption
-from fashion_cnn.run.progress import Progress
+from fashion_cnn.training.progress import Progress
 
 CPU = torch.device("cpu")
 SHORT = Recipe(epochs=3, batch_size=50, learning_rate=3e-3)  # 240 images: 4 full batches, 1 of 40
@@ -84,8 +85,10 @@ def go(
     run = Run(path)
     path.mkdir(exist_ok=True)
     interruption = Interruption() if stop is None else StopAt(stop)
-    status = train(recipe, data, run, CPU, interruption, Progress(quiet=True), resume=resume)
-    assert (status == "interrupted") == (stop is not None)
+    ended = TorchFramework(CPU).train(
+        recipe, data, run, interruption, Progress(quiet=True), resume=resume
+    )
+    assert (ended.status == "interrupted") == (stop is not None)
     return run
 
 
@@ -110,13 +113,11 @@ def straight(small_data, tmp_path_factory) -> dict[str, Run]:
 
 def test_a_batch_can_be_learnt_by_heart(small_data) -> None:
     recipe = Recipe(dropout=0.0)
-    learner = Learner.start(recipe, torch.from_numpy(small_data.training.images), "")
+    state = TorchState.start(recipe, small_data, CPU)
     images = torch.from_numpy(small_data.training.images[:64])
     labels = torch.from_numpy(small_data.training.labels[:64])
-    for step in range(60):
-        loss, correct = train_step(
-            learner.model, learner.optimizer, images, labels, 1e-3, recipe, step
-        )
+    for state.step in range(60):
+        loss, correct = train_step(state, images, labels, 1e-3)
     assert correct == 64
     assert loss < 0.05
 
@@ -208,9 +209,9 @@ def test_an_optimiser_state_that_hashes_right_but_does_not_fit_is_refused(
 def test_a_long_epoch_is_saved_on_the_way(small_data, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(train_module, "CHECKPOINT_SECONDS", 0.0)
     seen = []
-    original = Learner.save
+    original = TorchState.save
     monkeypatch.setattr(
-        Learner, "save", lambda self, run: (seen.append(self.step), original(self, run))
+        TorchState, "save", lambda self, run: (seen.append(self.step), original(self, run))
     )
     go(SHORT.replace(epochs=1), small_data, tmp_path)
     assert seen == [0, 1, 2, 3, 4, 5]
@@ -224,12 +225,12 @@ def test_resuming_nothing_is_an_error(small_data, tmp_path) -> None:
 def test_one_bad_step_rolls_back_to_half_the_rate(small_data, tmp_path, monkeypatch) -> None:
     rates, fail_at = [], [7]
 
-    def failing(model, optimizer, images, labels, rate, recipe, step, ranks):
-        rates.append((step, rate))
-        if fail_at and step == fail_at[0]:
+    def failing(state, images, labels, rate):
+        rates.append((state.step, rate))
+        if fail_at and state.step == fail_at[0]:
             fail_at.pop()
             raise NotFiniteError("loss nan")
-        return train_step(model, optimizer, images, labels, rate, recipe, step, ranks)
+        return train_step(state, images, labels, rate)
 
     monkeypatch.setattr(train_module, "train_step", failing)
     run = go(SHORT, small_data, tmp_path)
@@ -251,21 +252,20 @@ def test_hopeless_training_ends_as_diverged_with_good_checkpoints(small_data, tm
 @pytest.mark.parametrize("where", ["weight", "gradient", "loss"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_nothing_changes_in_a_step_that_is_not_finite(small_data, where: str, bad: float) -> None:
-    learner = Learner.start(SHORT, torch.from_numpy(small_data.training.images), "")
+    recipe = SHORT.replace(class_weights=(1e38,) * 10) if where == "loss" else SHORT
+    state = TorchState.start(recipe, small_data, CPU)
     images = torch.from_numpy(small_data.training.images[:50])
     labels = torch.from_numpy(small_data.training.labels[:50])
-    recipe = SHORT
     if where == "weight":
-        learner.model.output.weight.data[0, 0] = bad
+        state.model.output.weight.data[0, 0] = bad
     elif where == "gradient":
-        learner.model.conv1.weight.register_hook(lambda gradient: gradient * bad)
+        state.model.conv1.weight.register_hook(lambda gradient: gradient * bad)
     else:
-        recipe = SHORT.replace(class_weights=(1e38,) * 10)
-        learner.model.output.bias.data[0] = 1e4  # the weighted sum overflows float32
-    before = {k: v.clone() for k, v in learner.model.state_dict().items()}
+        state.model.output.bias.data[0] = 1e4  # the weighted sum overflows float32
+    before = {k: v.clone() for k, v in state.model.state_dict().items()}
     with pytest.raises(NotFiniteError):
-        train_step(learner.model, learner.optimizer, images, labels, 1e-3, recipe, 0)
-    for name, tensor in learner.model.state_dict().items():
+        train_step(state, images, labels, 1e-3)
+    for name, tensor in state.model.state_dict().items():
         assert torch.equal(tensor.nan_to_num(), before[name].nan_to_num()), name
 
 
@@ -273,28 +273,29 @@ def test_early_stopping_ends_at_the_plateau_and_stays_ended(small_data, tmp_path
     recipe = SHORT.replace(epochs=40, early_stopping=2, learning_rate=0.02, dropout=0.0)
     run = Run(tmp_path)
     tmp_path.mkdir(exist_ok=True)
-    arguments = (small_data, run, CPU, Interruption(), Progress(quiet=True))
-    assert train(recipe, *arguments) == "stopped early"
+    arguments = (small_data, run, Interruption(), Progress(quiet=True))
+    train = TorchFramework(CPU).train
+    assert train(recipe, *arguments).status == "stopped early"
     history = run.history
     assert len(history) < 40
     best = min(range(len(history)), key=lambda i: history[i].val_loss)
     assert len(history) - 1 - best == 2
-    assert train(recipe, *arguments, resume=True) == "stopped early"
+    assert train(recipe, *arguments, resume=True).status == "stopped early"
     assert run.history == history
     longer = recipe.replace(early_stopping=0, epochs=len(history) + 1)
-    assert train(longer, *arguments, resume=True) == "finished"
+    assert train(longer, *arguments, resume=True).status == "finished"
 
 
 def test_label_smoothing_and_class_weights_act_on_the_loss(small_data) -> None:
     def loss(**fields) -> float:
         recipe = SHORT.replace(dropout=0.0, **fields)
-        learner = Learner.start(recipe, torch.from_numpy(small_data.training.images), "")
+        state = TorchState.start(recipe, small_data, CPU)
         images = torch.from_numpy(small_data.training.images[:50])
         labels = torch.from_numpy(small_data.training.labels[:50])
         with torch.no_grad():
-            logits = learner.model.eval()(images)
-        learner.model.train()
-        got, _ = train_step(learner.model, learner.optimizer, images, labels, 1e-3, recipe, 0)
+            logits = state.model.eval()(images)
+        state.model.train()
+        got, _ = train_step(state, images, labels, 1e-3)
         log_p = logits.double().log_softmax(1)
         weights = torch.tensor(fields.get("class_weights", (1.0,) * 10), dtype=torch.float64)
         smoothing = fields.get("label_smoothing", 0.0)
@@ -315,8 +316,8 @@ def test_shares_of_one_class_are_that_label(small_data) -> None:
     shares = torch.nn.functional.one_hot(labels, 10).float()
     results = []
     for given in (labels, shares):
-        learner = Learner.start(recipe, torch.from_numpy(small_data.training.images), "")
-        results.append(train_step(learner.model, learner.optimizer, images, given, 1e-3, recipe, 0))
+        state = TorchState.start(recipe, small_data, CPU)
+        results.append(train_step(state, images, given, 1e-3))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-6)
     assert results[0][1] == results[1][1]
 

@@ -16,7 +16,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
             raise
         print(f"this needs {error.name}: pip install -r requirements.txt", file=sys.stderr)
         sys.exit(2)
-    from fashion_cnn.run import launch
+    from fashion_cnn.process import launch
 
     signal.signal(signal.SIGINT, raising)
     code = main(arguments)

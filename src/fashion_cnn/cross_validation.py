@@ -11,11 +11,11 @@ from fashion_cnn.data.randomness import stream
 from fashion_cnn.data.split import Split, TrainingData
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.metrics import log_softmax
-from fashion_cnn.job import Hardware
+from fashion_cnn.frameworks import Hardware, open_framework
+from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.interruption import Interruption
-from fashion_cnn.run.progress import Progress
+from fashion_cnn.training.progress import Progress
 
 
 def folds(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
@@ -57,26 +57,21 @@ def out_of_fold(
 
     Raises: as `fashion_cnn.job.train`.
     """
-    # Imported here, so that a wrong word or data set is told at once.
-    from fashion_cnn.on_torch.classifier import open_classifier
-    from fashion_cnn.on_torch.device import configure
-    from fashion_cnn.on_torch.train import train
-
     fold = folds(split.labels, count, recipe.seed)
     smallest = len(split) - int(np.bincount(fold).max())
     recipe = recipe.replace(batch_size=min(recipe.batch_size, smallest))
-    device = configure(hardware.device, hardware.threads, hardware.deterministic)
     probabilities = np.empty((len(split), len(split.class_names)))
-    for number in range(count):
-        rest, held_out = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        data = TrainingData(split.select(rest), split.select(held_out), rest, held_out)
-        with tempfile.TemporaryDirectory() as folder, Progress(quiet=True) as progress:
-            run = Run(Path(folder))
-            run.describe({}, {"class_names": list(split.class_names), "test_sealed": True})
-            # Never entered, so signals act as usual: there is nothing to save.
-            train(recipe, data, run, device, Interruption(), progress)
-            logits = open_classifier(run, "final", device).logits(data.validation.images)
-        probabilities[held_out] = np.exp(log_softmax(logits))
-        right = (logits.argmax(1) == data.validation.labels).mean()
-        say(f"fold {number + 1} of {count}: {100 * right:.2f} % of {len(held_out):,} images right")
+    with open_framework(hardware) as framework:
+        for number in range(count):
+            rest, held_out = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            data = TrainingData(split.select(rest), split.select(held_out), rest, held_out)
+            with tempfile.TemporaryDirectory() as folder:
+                run = Run(Path(folder))
+                run.describe({}, {"class_names": list(split.class_names), "test_sealed": True})
+                # Never entered, so signals act as usual: there is nothing to save.
+                framework.train(recipe, data, run, Interruption(), Progress(quiet=True))
+                logits = framework.open_classifier(run, "final").logits(data.validation.images)
+            probabilities[held_out] = np.exp(log_softmax(logits))
+            right = f"{100 * (logits.argmax(1) == data.validation.labels).mean():.2f} %"
+            say(f"fold {number + 1} of {count}: {right} of {len(held_out):,} images right")
     return probabilities

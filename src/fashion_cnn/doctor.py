@@ -54,7 +54,7 @@ def _devices() -> Iterator[tuple[str, str]]:
         import torch
 
         from fashion_cnn.on_torch.device import configure, describe
-        from fashion_cnn.run.machine import usable_cores
+        from fashion_cnn.process.machine import usable_cores
 
         device = configure("auto", None, False)
         found = describe(device)

@@ -1,17 +1,21 @@
 """Which framework computes, and where; and what of that stays when a run goes on."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
+from fashion_cnn.classifier import Classifier
+from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import UsageError
+from fashion_cnn.process.interruption import Interruption
+from fashion_cnn.process.machine import DEVICES, FRAMEWORKS, MOST_THREADS
+from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.machine import DEVICES, FRAMEWORKS, MOST_THREADS
-from fashion_cnn.run.progress import Progress
-
-_ROOMS: dict[str, str] = dict(zip(FRAMEWORKS, ("on_torch", "on_keras"), strict=True))
-"""Both have `device`, `model`, `ranks`, `train` and `classifier`, with the same functions."""
+from fashion_cnn.run.weights import Weights
+from fashion_cnn.training.progress import Progress
+from fashion_cnn.training.state import Ending
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,98 @@ class Hardware:
         """The framework's name."""
         return self.framework or FRAMEWORKS[0]
 
-    def room(self, module: str) -> Any:
-        """A module of the framework's room, imported when it is needed."""
-        return import_module(f"fashion_cnn.{_ROOMS[self.name]}.{module}")
 
-    def configure(self) -> Any:
-        """Set this process up, as `on_torch.device.configure` does; returns the device."""
-        return self.room("device").configure(self.device, self.threads, self.deterministic)
+class Framework(Protocol):
+    """What trains a recipe and scores images with what it learned, on the device that it is for.
+
+    Attributes:
+        name: one of `FRAMEWORKS`.
+    """
+
+    name: str
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise `UsageError`, naming the field, for what this framework does not train."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """The versions, hardware and settings that numbers depend on, for `environment.json`."""
+        ...
+
+    def start(self, recipe: Recipe, data: TrainingData) -> Weights | None:
+        """Build the network at its start, for `train` to take, before anything is written.
+
+        Returns:
+            The weights of before that it starts from; None for those of a seed alone.
+
+        Raises:
+            ModelError: what it is to start from is missing, or not what it should be.
+        """
+        ...
+
+    def train(
+        self,
+        recipe: Recipe,
+        data: TrainingData,
+        run: Run,
+        interruption: Interruption,
+        progress: Progress,
+        *,
+        resume: bool = False,
+    ) -> Ending:
+        """Train until the recipe is done, or stops early, or someone interrupts.
+
+        Args:
+            recipe: as `start` was given it, with the SHA-256 of the weights that it found.
+            data: on the CPU.
+            run: locked by the first rank, the only one that writes, and new unless `resume`.
+            interruption: looked at after every step; a signal to any rank stops all.
+            progress: is shown every step and epoch.
+            resume: continue from the newest checkpoint that verifies.
+
+        Returns:
+            How it ended; a checkpoint of that moment is published.
+
+        Raises:
+            UsageError: a batch does not fit the data or the ranks; or this framework does not
+                train the recipe; or that names a teacher and `data` has none.
+            ModelError: as `start`, which it need not follow.
+            CheckpointError: `resume`, and there is nothing to resume from.
+            DivergedError: the loss stayed non-finite after `MOST_ROLLBACKS` roll-backs.
+            OSError: the disk is full or failing.
+        """
+        ...
+
+    def open_classifier(self, run: Run, checkpoint: str | None = None) -> Classifier:
+        """Rebuild a run's network with the weights of a checkpoint.
+
+        Args:
+            run: a run of any framework.
+            checkpoint: "best", "final" or "step-XXXXXXXX"; None for the one that answers.
+
+        Raises:
+            CheckpointError: it is missing or damaged, or not of the recipe's network.
+            UsageError: this framework does not have that network.
+        """
+        ...
+
+
+@contextmanager
+def open_framework(hardware: Hardware) -> Iterator[Framework]:
+    """Import a framework, set this process up for it, and meet the ranks that train together.
+
+    Raises:
+        UsageError: it is not installed, or the device is not there.
+    """
+    if hardware.name == "keras":
+        from fashion_cnn.on_keras.framework import KerasFramework
+
+        yield KerasFramework(hardware.device, hardware.threads, hardware.deterministic)
+    else:
+        from fashion_cnn.on_torch.framework import open_torch
+
+        with open_torch(hardware.device, hardware.threads, hardware.deterministic) as framework:
+            yield framework
 
 
 def check_framework(hardware: Hardware, run: Run) -> None:

@@ -5,28 +5,39 @@ import functools
 import platform
 import sys
 import time
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from fashion_cnn import __version__
-from fashion_cnn.data import fashion_mnist
-from fashion_cnn.data.fashion_mnist import TEST_PART
+from fashion_cnn.data.fashion_mnist import TEST_PART, DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, divide
 from fashion_cnn.errors import CheckpointError, UsageError
-from fashion_cnn.frameworks import Hardware, check_framework, hardware_as_before, note_changes
+from fashion_cnn.frameworks import (
+    Framework,
+    Hardware,
+    check_framework,
+    hardware_as_before,
+    note_changes,
+    open_framework,
+)
+from fashion_cnn.process import launch
+from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
-from fashion_cnn.recipes.schedule import ending, steps_per_epoch
-from fashion_cnn.recipes.start import starts_from_weights
 from fashion_cnn.reporting.summary import describe_start, describe_teacher
-from fashion_cnn.run import launch
 from fashion_cnn.run.dataset import check_same_data, describe_data
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.interruption import Interruption
-from fashion_cnn.run.progress import Progress
 from fashion_cnn.run.weights import check_apart, has_seen_validation
+from fashion_cnn.training.progress import Progress
+from fashion_cnn.training.schedule import ending, steps_per_epoch
+from fashion_cnn.training.state import Ending
+
+Existing = Literal["refuse", "overwrite", "resume"]
+"""What becomes of a run that is there already."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +66,7 @@ def train(
     *,
     data_dir: str | Path | None = None,
     hardware: Hardware = Hardware(),
-    resume: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
+    existing: Existing = "refuse",
     test: bool = True,
 ) -> Outcome:
     """Train a recipe and write every result into a run folder.
@@ -72,9 +81,8 @@ def train(
         output: the run folder.
         data_dir: the folder of the data set; see `find_data` for where it is looked for without.
         hardware: what computes, and where.
-        resume: continue the run in `output`, exactly as if it had never stopped.
-        overwrite: replace a run that `output` holds.
-        quiet: print no progress.
+        existing: what becomes of a run that `output` holds: "refuse", "overwrite", or "resume",
+            exactly as if it had never stopped.
         test: evaluate on the test set too; without, it stays sealed, also when the run is
             resumed, until `evaluate` opens it, and the report speaks of the validation part.
 
@@ -88,8 +96,7 @@ def train(
         DivergedError: the loss stayed non-finite.
         OSError: the disk is full or failing.
     """
-    began = time.monotonic()
-    first = launch.rank() == 0
+    began, first, resume = time.monotonic(), launch.rank() == 0, existing == "resume"
     run = Run(output, read_only=not first)
     if resume:
         _must_hold_a_run(run)
@@ -97,58 +104,44 @@ def train(
         hardware = hardware_as_before(hardware, run)
         test = test and not run.split["test_sealed"]
     else:
-        run.check_room(overwrite=overwrite)
-    with Progress(quiet=quiet or not first) as progress:
-        directory = data_directory(data_dir, progress.say)
+        run.check_room(overwrite=existing == "overwrite")
+        check_apart(recipe, run)
+    with Progress(quiet=not first) as progress:
+        data_set = DataSet.open(data_directory(data_dir, progress.say))
         if resume:
-            check_same_data(run, directory)
-        data = open_training(directory, recipe)
-        steps, names = steps_per_epoch(recipe, len(data.training)), data.training.class_names
-
-        # Imported here, so that a wrong path or data set is told at once.
-        on, train_network = hardware.room("device"), hardware.room("train").train
-        joined = hardware.room("ranks").joined
-        hardware.room("model").check_recipe(recipe)
-        contents = fashion_mnist.contents(directory)
-        seen = not resume and has_seen_validation(recipe, dict(contents.sha256))
-        if not resume:
-            check_apart(recipe, run)
-        if not resume and starts_from_weights(recipe):  # in PyTorch: Keras has refused it
-            recipe, weights = hardware.room("start").starting_weights(recipe, len(names))
-            progress.say(describe_start(weights, seen=seen))
-        answered_by: dict[str, str] = {}
-        if recipe.teacher:
-            from fashion_cnn.shipping.teacher import COMPUTED_BY, knows_validation, open_teacher
-
-            recipe, teacher = open_teacher(recipe, names, launch.threads(hardware.threads))
-            flatters = not resume and knows_validation(teacher, recipe, dict(contents.sha256))
-            progress.say(describe_teacher(recipe, seen=flatters))
-            data, seen = dataclasses.replace(data, teacher=teacher), seen or flatters
-            answered_by = COMPUTED_BY
-        device = hardware.configure()
-        described = {**on.describe(device), **answered_by}
-        with Interruption() as interruption, run.lock():
-            if not resume:
-                run.prepare(overwrite=overwrite)
-                split = {**_describe_split(recipe, data, steps), "test_sealed": not test}
-                split |= {"validation_seen_before": True} if seen else {}
-                environment = {**_environment(described), "data_sha256": contents.sha256}
-                run.describe(environment, {**split, **describe_data(contents)})
-            else:
-                note_changes(run, described, progress)
-            with joined(device) as ranks:
-                status = train_network(
-                    recipe, data, run, device, interruption, progress, ranks=ranks, resume=resume
-                )
+            check_same_data(run, data_set)
+        data = open_training(data_set, recipe)
+        # Imported now, so that a wrong path or data set is told at once.
+        with open_framework(hardware) as framework:
+            framework.check(recipe)
+            known = None if resume else dict(data_set.contents.sha256)
+            described = framework.describe()
+            seen = taught = False
+            if recipe.teacher:
+                threads = launch.threads(hardware.threads)
+                recipe, data, taught = _with_teacher(recipe, data, known, threads, progress.say)
+                described |= {"onnxruntime": version("onnxruntime")}
+            if known:
+                recipe, seen = _at_its_start(framework, recipe, data, known, progress.say)
+            with Interruption() as interruption, run.lock():
+                if resume:
+                    note_changes(run, described, progress)
+                else:
+                    run.prepare(overwrite=existing == "overwrite")
+                    split = {**_describe_split(recipe, data), "test_sealed": not test}
+                    split |= {"validation_seen_before": True} if seen or taught else {}
+                    environment = {**_environment(described), "data_sha256": known}
+                    run.describe(environment, {**split, **describe_data(data_set.contents)})
+                ending = framework.train(recipe, data, run, interruption, progress, resume=resume)
                 if interruption.signal is not None:
                     progress.say(
                         "stopping: evaluating what was learned; once more to leave at once"
                     )
-                if first and _has_results(run, status, test):
+                if first and _has_results(run, ending, test):
                     progress.say("nothing was left to do; these are the results from before")
                 elif first:
-                    _evaluate(run, data, directory, (hardware, device), status, began, test=test)
-        return Outcome(run, status, interruption.signal)
+                    _evaluate(run, data, data_set, framework, ending, began, test=test)
+    return Outcome(run, ending.status, interruption.signal)
 
 
 def evaluate(
@@ -170,13 +163,11 @@ def evaluate(
     """
     began = time.monotonic()
     recipe, _ = run.recipe, run.split  # read now: what is damaged is told before the test set opens
-    directory = data_directory(data_dir, lambda line: print(line, file=sys.stderr))
-    check_same_data(run, directory)
-    data = open_training(directory, recipe)
+    data_set = DataSet.open(data_directory(data_dir, lambda line: print(line, file=sys.stderr)))
+    check_same_data(run, data_set)
+    data = open_training(data_set, recipe)
     steps = steps_per_epoch(recipe, len(data.training))
-    hardware = hardware_as_before(hardware, run)
-    device = hardware.configure()
-    with run.lock():
+    with open_framework(hardware_as_before(hardware, run)) as framework, run.lock():
         fingerprint = recipe.fingerprint(data.fingerprint())
         found, history, rejected = run.newest_checkpoint(fingerprint)
         if rejected:
@@ -187,9 +178,10 @@ def evaluate(
         step, losses = found.state["step"], [record.val_loss for record in history]
         run.cut_back(step, history)
         run.link_results(step, history)
-        status = ending(recipe, step, steps, losses) or "interrupted"
-        _evaluate(run, data, directory, (hardware, device), status, began, tta=tta)
-    return Outcome(run, status, None)
+        seconds = found.state["seconds"] + sum(record.seconds for record in history)
+        ended = Ending(ending(recipe, step, steps, losses) or "interrupted", step, seconds)
+        _evaluate(run, data, data_set, framework, ended, began, tta=tta)
+    return Outcome(run, ended.status, None)
 
 
 def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
@@ -197,7 +189,7 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
 
     Raises:
         CheckpointError: there is no run.
-        UsageError: another field would change, or fewer epochs are asked for than are done.
+        UsageError: another field would change.
     """
     _must_hold_a_run(run)
     recipe = run.recipe
@@ -212,23 +204,17 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
                 f"{name} cannot change from {getattr(recipe, name)!r} to {value!r} while a run "
                 f"goes on (only {' and '.join(MAY_CHANGE)} can); start another with --output FOLDER"
             )
-    changed = recipe.replace(**changes)
-    done = len(run.newest_checkpoint()[1])
-    if changed.epochs < done:
-        raise UsageError(
-            f"epochs is {changed.epochs}, but {done} are done; ask for at least {done}"
-        )
-    return changed
+    return recipe.replace(**changes)
 
 
-def open_training(directory: Path, recipe: Recipe) -> TrainingData:
+def open_training(data_set: DataSet, recipe: Recipe) -> TrainingData:
     """Read what a recipe trains and validates on; the test files are hashed, not looked at.
 
     Raises:
         DataError: the data set is not what it should be.
         UsageError: the recipe does not fit its classes or its size.
     """
-    everything = fashion_mnist.load_training(directory)
+    everything = data_set.training()
     recipe.check_classes(len(everything.class_names))
     data = divide(
         everything,
@@ -237,16 +223,59 @@ def open_training(directory: Path, recipe: Recipe) -> TrainingData:
         seed=recipe.seed,
     )
     # Sealed, but hashed: better to hear of a bad test file now than after fifty epochs.
-    fashion_mnist.verify(directory, TEST_PART)
+    data_set.verify(TEST_PART)
     return data
+
+
+def _with_teacher(
+    recipe: Recipe,
+    data: TrainingData,
+    known: dict[str, str] | None,
+    threads: int,
+    say: Callable[[str], None],
+) -> tuple[Recipe, TrainingData, bool]:
+    """Open whom a recipe learns from.
+
+    Args: known: the hashes of the data set's files; None for a run that goes on.
+
+    Returns:
+        The recipe, now with the SHA-256 of the teacher; the data with it; and whether it may have
+        trained on what a new run validates on.
+    """
+    from fashion_cnn.shipping.teacher import knows_validation, open_teacher
+
+    recipe, teacher = open_teacher(recipe, data.training.class_names, threads)
+    seen = known is not None and knows_validation(teacher, recipe, known)
+    say(describe_teacher(recipe, seen=seen))
+    return recipe, dataclasses.replace(data, teacher=teacher), seen
+
+
+def _at_its_start(
+    framework: Framework,
+    recipe: Recipe,
+    data: TrainingData,
+    known: dict[str, str],
+    say: Callable[[str], None],
+) -> tuple[Recipe, bool]:
+    """Build the network, before anything is written.
+
+    Returns:
+        The recipe, now with the SHA-256 of the weights that the network starts from, if any; and
+        whether those may come from training on what the recipe validates on.
+    """
+    seen = has_seen_validation(recipe, known)
+    if weights := framework.start(recipe, data):
+        recipe = recipe.replace(init_sha256=weights.sha256)
+        say(describe_start(weights, seen=seen))
+    return recipe, seen
 
 
 def _evaluate(
     run: Run,
     data: TrainingData,
-    directory: Path,
-    where: tuple[Hardware, Any],
-    status: str,
+    data_set: DataSet,
+    framework: Framework,
+    ended: Ending,
     began: float,
     *,
     test: bool = True,
@@ -256,39 +285,31 @@ def _evaluate(
     from fashion_cnn.reporting.plots import draw_run
     from fashion_cnn.reporting.report import make_report
 
-    hardware, device = where
-    open_classifier = hardware.room("classifier").open_classifier
-    open_test = functools.cache(lambda: fashion_mnist.load_test(directory))
-    state = run.load_checkpoint("final").state
+    open_test = functools.cache(data_set.test)
+    epochs = ended.step / steps_per_epoch(run.recipe, len(data.training))
     metrics = evaluate_run(
         run,
-        lambda checkpoint: open_classifier(run, checkpoint, device),
+        lambda checkpoint: framework.open_classifier(run, checkpoint),
         data.validation,
         open_test if test else None,
-        Standing(
-            status,
-            state["step"],
-            state["step"] / steps_per_epoch(run.recipe, len(data.training)),
-            state["seconds"] + sum(record.seconds for record in run.history),
-        ),
+        Standing(ended.status, ended.step, epochs, ended.seconds),
         tta=tta,
     )
     draw_run(run, metrics)
     run.record_page(make_report(run, metrics, open_test() if test else data.validation))
     # Last: a run whose metrics speak of its final step has all its results.
     spent = time.monotonic() - began
-    run.record_metrics({**metrics, "evaluated_in": hardware.name, "command_seconds": spent})
-    run.log("evaluated", status=status, step=state["step"])
+    run.record_metrics({**metrics, "evaluated_in": framework.name, "command_seconds": spent})
+    run.log("evaluated", status=ended.status, step=ended.step)
 
 
-def _has_results(run: Run, status: str, test: bool) -> bool:
+def _has_results(run: Run, ended: Ending, test: bool) -> bool:
     """Whether what is on disk speaks of where the run now stands, and of what is asked for."""
-    step = run.load_checkpoint("final").state["step"]
     try:
         metrics = run.metrics
         return (
             bool(metrics)
-            and (metrics["status"], metrics["final"]["step"]) == (status, step)
+            and (metrics["status"], metrics["final"]["step"]) == (ended.status, ended.step)
             and bool(metrics["final"]["test"] or not test)
         )
     except (UsageError, KeyError, TypeError):  # altered; they are written anew
@@ -311,12 +332,12 @@ def _environment(framework: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _describe_split(recipe: Recipe, data: TrainingData, steps: int) -> dict[str, Any]:
+def _describe_split(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
     return {
         "method": "stratified by class, seeded; repeat with fashion_cnn.data.split.divide",
         "seed": recipe.seed,
         "training_images": len(data.training),
         "validation_images": len(data.validation),
-        "steps_per_epoch": steps,
+        "steps_per_epoch": steps_per_epoch(recipe, len(data.training)),
         "fingerprint": data.fingerprint(),
     }

@@ -15,9 +15,9 @@ from fashion_cnn.data.fashion_mnist import load_training
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.device import configure, describe
+from fashion_cnn.process.machine import machine
 from fashion_cnn.run.exports import place
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.machine import machine
 from fashion_cnn.shipping.export import answering_checkpoint
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 

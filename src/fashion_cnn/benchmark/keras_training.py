@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.split import Split, TrainingData
 from fashion_cnn.job import open_training
-from fashion_cnn.on_keras.device import configure, describe
-from fashion_cnn.on_keras.train import train
+from fashion_cnn.on_keras.framework import KerasFramework
+from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.interruption import Interruption
-from fashion_cnn.run.progress import Progress
+from fashion_cnn.training.progress import Progress
 
 
 def fit_and_our_epoch(
@@ -24,11 +24,11 @@ def fit_and_our_epoch(
 
     A drift of the machine's speed so moves both alike. Also what `describe` says of Keras.
     """
-    device = configure("cpu", threads, deterministic=False)
-    data = open_training(directory, recipe)
+    framework = KerasFramework("cpu", threads, deterministic=False)
+    data = open_training(DataSet.open(directory), recipe)
     first = fit_epoch(data.training, recipe)
-    ours = our_epoch(data, recipe, device) + our_epoch(data, recipe, device)
-    return (first + fit_epoch(data.training, recipe)) / 2, ours / 2, describe(device)
+    ours = our_epoch(data, recipe, framework) + our_epoch(data, recipe, framework)
+    return (first + fit_epoch(data.training, recipe)) / 2, ours / 2, framework.describe()
 
 
 def fit_epoch(training: Split, recipe: Recipe) -> float:
@@ -66,12 +66,12 @@ def fit_epoch(training: Split, recipe: Recipe) -> float:
     return time.perf_counter() - began
 
 
-def our_epoch(data: TrainingData, recipe: Recipe, device: str) -> float:
+def our_epoch(data: TrainingData, recipe: Recipe, framework: KerasFramework) -> float:
     """Seconds of a one-epoch `train` less its validation pass, which `fit_epoch` has not."""
     with tempfile.TemporaryDirectory() as folder:
         run = Run(folder)
         began = time.perf_counter()
-        train(recipe, data, run, device, Interruption(), Progress(quiet=True))
+        framework.train(recipe, data, run, Interruption(), Progress(quiet=True))
         whole = time.perf_counter() - began
         (record,) = run.history
     return whole - (record.seconds - len(data.training) / record.images_per_second)

@@ -18,18 +18,19 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fashion_cnn import __version__
 from fashion_cnn.benchmark.hand_written import Plain, hand_written_epoch
-from fashion_cnn.data.split import Split, epoch_order
+from fashion_cnn.data.fashion_mnist import DataSet
+from fashion_cnn.data.split import TrainingData, epoch_order
 from fashion_cnn.job import open_training
 from fashion_cnn.on_torch.device import configure, describe
-from fashion_cnn.on_torch.learner import Learner
+from fashion_cnn.on_torch.framework import TorchFramework
 from fashion_cnn.on_torch.model import SimpleCNN
-from fashion_cnn.on_torch.train import train
+from fashion_cnn.on_torch.state import TorchState
+from fashion_cnn.process.interruption import Interruption
+from fashion_cnn.process.machine import machine, usable_cores
 from fashion_cnn.recipes.catalog import baseline
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.interruption import Interruption
-from fashion_cnn.run.machine import machine, usable_cores
-from fashion_cnn.run.progress import Progress
+from fashion_cnn.training.progress import Progress
 
 _MATMUL_SIZE = 2048
 _TURN = 40  # steps: about half a second, soon against the drift of a machine, long for its caches
@@ -199,12 +200,12 @@ def bare_and_our_epoch(
     The two take turns, some steps each: whatever slows the machine down slows both.
     """
     device = configure("cpu", threads, deterministic=False)
-    data = open_training(directory, recipe)
-    beside = _BareBeside(data.training, recipe, device)
+    data = open_training(DataSet.open(directory), recipe)
+    beside = _BareBeside(data, recipe, device)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(folder)
         began = time.perf_counter()
-        train(recipe, data, run, device, Interruption(), beside)
+        TorchFramework(device).train(recipe, data, run, Interruption(), beside)
         whole = time.perf_counter() - began - beside.bare
         (record,) = run.history
     trained = len(data.training) / record.images_per_second  # what the epoch counts as training
@@ -214,12 +215,12 @@ def bare_and_our_epoch(
 class _BareBeside(Progress):
     """Does steps of the bare kernels, on a network of its own, after every few of ours."""
 
-    def __init__(self, training: Split, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, data: TrainingData, recipe: Recipe, device: torch.device) -> None:
         super().__init__(quiet=True)
-        self._images = torch.from_numpy(training.images).to(device)
-        self._labels = torch.from_numpy(training.labels).to(device)
-        self._learner = Learner.start(recipe, self._images, "")
-        order = torch.from_numpy(epoch_order(len(training), recipe.seed, 0))
+        self._images = torch.from_numpy(data.training.images).to(device)
+        self._labels = torch.from_numpy(data.training.labels).to(device)
+        self._state = TorchState.start(recipe, data, device)
+        order = torch.from_numpy(epoch_order(len(data.training), recipe.seed, 0))
         self._batches = order.split(recipe.batch_size)
         self._done = 0
         self.bare = self.ours = 0.0
@@ -239,7 +240,7 @@ class _BareBeside(Progress):
         self.bare += self._mark - ended
 
     def _bare_step(self, chosen: Tensor) -> None:
-        model, optimizer = self._learner.model, self._learner.optimizer
+        model, optimizer = self._state.model, self._state.optimizer
         loss = F.cross_entropy(model(self._images[chosen]), self._labels[chosen])
         optimizer.zero_grad()
         loss.backward()

@@ -61,7 +61,7 @@ def audit(
         require_cleanlab()
     directory = data_directory(data_dir, say)
     if run:
-        check_same_data(run, directory)
+        check_same_data(run, fashion_mnist.DataSet.open(directory))
     output.mkdir(parents=True, exist_ok=True)
     training = fashion_mnist.load_training(directory)
     test_images = fashion_mnist.load_test_images(directory)

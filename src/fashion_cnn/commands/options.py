@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 import click
 
+from fashion_cnn.process.machine import DEVICES, FRAMEWORKS, MOST_THREADS
 from fashion_cnn.recipes.recipe import Recipe, flag, format_value
-from fashion_cnn.run.machine import DEVICES, FRAMEWORKS, MOST_THREADS
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 

@@ -15,10 +15,10 @@ from fashion_cnn.commands.options import (
 from fashion_cnn.commands.output import say, write
 from fashion_cnn.commands.track import TRACKERS
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
+from fashion_cnn.process import launch
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.recipes.schedule import schedule_after_extension
-from fashion_cnn.run import launch
+from fashion_cnn.training.schedule import schedule_after_extension
 
 
 @click.command("train")
@@ -100,8 +100,7 @@ def train(
             folder,
             data_dir=data_dir,
             hardware=job.Hardware(device, threads, deterministic, framework),
-            resume=resume,
-            overwrite=overwrite,
+            existing="resume" if resume else "overwrite" if overwrite else "refuse",
             test=not no_test,
         )
     except DivergedError:  # its curves say where it went wrong

@@ -25,14 +25,15 @@ def report(
 
     To show test images it opens the test set, which is counted; nothing is measured on it.
     """
-    from fashion_cnn.frameworks import Hardware, hardware_as_before
+    from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
     from fashion_cnn.reporting import report
     from fashion_cnn.run.folder import Run
 
     opened, classifier = Run.open(run), None
     if heat_maps:
-        hardware = hardware_as_before(Hardware(framework=framework), opened)
-        classifier = hardware.room("classifier").open_classifier(opened)
+        hardware = hardware_as_before(Hardware("cpu", framework=framework), opened)
+        with open_framework(hardware) as computes:
+            classifier = computes.open_classifier(opened)
     write(str(report.report(opened, data_dir=data_dir, output=output, classifier=classifier)))
 
 

@@ -2,12 +2,13 @@
 
 A folder with a `dataset.json` holds another data set, whose files are what that says.
 
-The test set is sealed: `load_training` never reads it, and whoever calls `load_test` writes that
-down first (`Run.record_test_reading`).
+The test set is sealed: `training` never reads it, and whoever calls `test` writes that down first
+(`Run.record_test_reading`).
 """
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,92 @@ SYSTEM_DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
 
 LOCAL_DIRECTORY = Path("data")
 """Where `fashion-cnn data get` puts them."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The four files of a folder, and what they must hold.
+
+    Attributes:
+        directory: the folder.
+        contents: what its manifest says, read once.
+    """
+
+    directory: Path
+    contents: Contents
+
+    @classmethod
+    def open(cls, directory: Path) -> "DataSet":
+        """Read what a folder says that it holds. Raises `DataError` as `contents` does."""
+        return cls(directory, contents(directory))
+
+    def training(self) -> Split:
+        """Open the training images. Raises `DataError` as `verify` does."""
+        return self._load("train")
+
+    def test(self) -> Split:
+        """Open the test images. Raises `DataError` as `verify` does."""
+        return self._load(TEST_PART)
+
+    def test_images(self) -> NDArray[np.uint8]:
+        """Open the test images without their labels: uint8 (N, 28, 28), read-only.
+
+        To compare two forms of one model; nothing can be measured on them, so it is no reading of
+        the test set. Raises `DataError` as `verify` does.
+        """
+        return parse_idx(self.read(f"{TEST_PART}-images-idx3-ubyte"))
+
+    def verify(self, part: str = "") -> None:
+        """Hash the files whose names begin with `part`, without parsing them: all by default.
+
+        Raises:
+            DataError: a file is missing, unreadable, damaged, or not what it should be.
+        """
+        for name in SHA256:
+            if name.startswith(part):
+                self.read(name)
+
+    def read(self, name: str) -> bytes:
+        """Read a file, plain or gzipped, and prove that it is what `name`, a key of `SHA256`, says.
+
+        At most one byte more than the file should have is ever decompressed.
+
+        Returns:
+            The decompressed bytes, whose hash is right.
+
+        Raises:
+            DataError: as `verify`.
+        """
+        directory, known = self.directory, self.contents
+        path = locate(directory, name)
+        if path is None:
+            raise DataError(f"{directory} has no {name}.gz; {_again(directory)}")
+        wanted, limit = known.sha256[name], known.sizes[name] + 1
+        try:
+            data = read_file(path, limit)
+        except DataError as error:
+            raise DataError(f"{error}; {_again(directory)}") from None
+        digest = hashlib.sha256(data).hexdigest()
+        if digest == wanted:
+            return data
+        if other := next((one for one, sha in known.sha256.items() if sha == digest), None):
+            raise DataError(f"{path} holds {other}, under the wrong name; {_again(directory)}")
+        own = "" if is_own(directory) else f"; if it is a data set of your own, {again(directory)}"
+        if len(data) != known.sizes[name]:
+            size = f"over {known.sizes[name]}" if len(data) == limit else str(len(data))
+            raise DataError(
+                f"{path} holds {size} bytes, {known.name}'s has {known.sizes[name]}{own}; "
+                f"{_again(directory)}"
+            )
+        raise DataError(
+            f"{path} is not {known.name}'s, though as long (MNIST's files have the same names): "
+            f"SHA-256 {digest[:12]}…, expected {wanted[:12]}…{own}; {_again(directory)}"
+        )
+
+    def _load(self, part: str) -> Split:
+        images = parse_idx(self.read(f"{part}-images-idx3-ubyte"))
+        labels = parse_idx(self.read(f"{part}-labels-idx1-ubyte"))
+        return Split(images, labels.astype(np.int64), self.contents.class_names)
 
 
 def find_data(data_dir: str | Path | None = None) -> Path | None:
@@ -122,87 +209,30 @@ def check_is_fashion_mnist(directory: Path) -> None:
         raise UsageError(f"{directory} holds another data set; this is for Fashion-MNIST alone")
 
 
-def verify(directory: Path, part: str = "") -> None:
-    """Hash the files whose names begin with `part`, without parsing them: all four by default.
-
-    Raises:
-        DataError: a file is missing, unreadable, damaged, or not what it should be.
-    """
-    for name in SHA256:
-        if name.startswith(part):
-            read_verified(directory, name)
+def verify(directory: Path) -> None:
+    """Hash the four files of a folder; see `DataSet.verify`."""
+    DataSet.open(directory).verify()
 
 
 def load_training(directory: Path) -> Split:
-    """Open the training images. Raises `DataError` as `verify` does."""
-    return _load(directory, "train")
+    """Open the training images of a folder; see `DataSet.training`."""
+    return DataSet.open(directory).training()
 
 
 def load_test(directory: Path) -> Split:
-    """Open the test images. Raises `DataError` as `verify` does."""
-    return _load(directory, TEST_PART)
+    """Open the test images of a folder; see `DataSet.test`."""
+    return DataSet.open(directory).test()
 
 
 def load_test_images(directory: Path) -> NDArray[np.uint8]:
-    """Open the test images without their labels: uint8 (N, 28, 28), read-only.
-
-    To compare two forms of one model; nothing can be measured on them, so it is no reading of the
-    test set. Raises `DataError` as `verify` does.
-    """
-    return parse_idx(read_verified(directory, f"{TEST_PART}-images-idx3-ubyte"))
-
-
-def read_verified(directory: Path, name: str) -> bytes:
-    """Read a file of the data set, plain or gzipped, and prove that it is what `name` says.
-
-    At most one byte more than the file should have is ever decompressed.
-
-    Args:
-        directory: the folder.
-        name: a key of `SHA256`.
-
-    Returns:
-        The decompressed bytes, whose hash is right.
-
-    Raises:
-        DataError: a file is missing, unreadable, damaged, or not what it should be.
-    """
-    path, known = locate(directory, name), contents(directory)
-    if path is None:
-        raise DataError(f"{directory} has no {name}.gz; {_again(directory)}")
-    wanted, limit = known.sha256[name], known.sizes[name] + 1
-    try:
-        data = read_file(path, limit)
-    except DataError as error:
-        raise DataError(f"{error}; {_again(directory)}") from None
-    digest = hashlib.sha256(data).hexdigest()
-    if digest == wanted:
-        return data
-    if other := next((one for one, sha in known.sha256.items() if sha == digest), None):
-        raise DataError(f"{path} holds {other}, under the wrong name; {_again(directory)}")
-    own = "" if is_own(directory) else f"; if it is a data set of your own, {again(directory)}"
-    if len(data) != known.sizes[name]:
-        size = f"over {known.sizes[name]}" if len(data) == limit else str(len(data))
-        raise DataError(
-            f"{path} holds {size} bytes, {known.name}'s has {known.sizes[name]}{own}; "
-            f"{_again(directory)}"
-        )
-    raise DataError(
-        f"{path} is not {known.name}'s, though as long (MNIST's files have the same names): "
-        f"SHA-256 {digest[:12]}…, expected {wanted[:12]}…{own}; {_again(directory)}"
-    )
+    """Open the test images of a folder without their labels; see `DataSet.test_images`."""
+    return DataSet.open(directory).test_images()
 
 
 def _again(directory: Path) -> str:
     if is_own(directory):
         return f"bring back the file that was recorded, or {again(directory)}"
     return f"get it again with: fashion-cnn data get --data-dir {directory}"
-
-
-def _load(directory: Path, part: str) -> Split:
-    images = parse_idx(read_verified(directory, f"{part}-images-idx3-ubyte"))
-    labels = parse_idx(read_verified(directory, f"{part}-labels-idx1-ubyte"))
-    return Split(images, labels.astype(np.int64), contents(directory).class_names)
 
 
 def _complete(directory: Path, origin: str) -> Path:

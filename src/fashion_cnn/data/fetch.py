@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fashion_cnn.data import fashion_mnist
-from fashion_cnn.data.fashion_mnist import SHA256, read_verified
+from fashion_cnn.data.fashion_mnist import SHA256
 from fashion_cnn.data.manifest import is_own
 from fashion_cnn.errors import OUT_OF_ROOM, DataError, UsageError
 
@@ -112,8 +112,7 @@ def fetch(
             say(f"trying {name}")
             try:
                 get(incoming)
-                for file in SHA256:
-                    read_verified(incoming, file)
+                fashion_mnist.verify(incoming)
             except DataError as error:
                 say(f"  failed: {error}")
                 failures.append(f"{name}: {error}")

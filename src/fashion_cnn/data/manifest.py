@@ -68,9 +68,10 @@ def read_manifest(directory: Path) -> Contents:
     try:
         found = json.loads(read_small(path))
         files = {name: found["files"][name] for name in FILES}
+        classes = read_small(directory / CLASSES)
         contents = Contents(
             found["name"],
-            class_names(read_small(directory / CLASSES), str(directory / CLASSES)),
+            class_names(classes, str(directory / CLASSES)),
             {name: one["sha256"] for name, one in files.items()},
             {name: one["bytes"] for name, one in files.items()},
         )
@@ -85,7 +86,7 @@ def read_manifest(directory: Path) -> Contents:
         raise DataError(f"{path} is damaged ({error!r}); {again(directory)}") from None
     if not sound:
         raise DataError(f"{path} is damaged; {again(directory)}")
-    if hashlib.sha256(read_small(directory / CLASSES)).hexdigest() != classes_sha256:
+    if hashlib.sha256(classes).hexdigest() != classes_sha256:
         raise DataError(
             f"{directory / CLASSES} is not as it was recorded; if the change is meant, "
             f"{again(directory)}"

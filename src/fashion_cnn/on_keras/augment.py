@@ -1,9 +1,10 @@
-"""Augmentation of whole batches in numpy; what it draws is in `recipes/augmentation.py`."""
+"""Augmentation of whole batches in numpy; what it draws is in `training/draws.py`."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.recipes.augmentation import (
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.training.draws import (
     MEAN_GREY,
     draw_cutouts,
     draw_degrees,
@@ -12,7 +13,6 @@ from fashion_cnn.recipes.augmentation import (
     draw_shifts,
     draw_warps,
 )
-from fashion_cnn.recipes.recipe import Recipe
 
 Images = NDArray[np.uint8]
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from fashion_cnn.data.split import Split, epoch_order
 from fashion_cnn.on_keras.augment import augment
-from fashion_cnn.recipes.augmentation import mirrored_in
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.recipes.schedule import steps_per_epoch
+from fashion_cnn.training.draws import mirrored_in
+from fashion_cnn.training.schedule import steps_per_epoch
 
 _AHEAD = 8  # batches read before `fit` asks for them
 

@@ -39,15 +39,12 @@ def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32
     return np.concatenate([model.predict_on_batch(np.ascontiguousarray(b)) for b in batches])
 
 
-def open_classifier(
-    run: Run, checkpoint: str | None = None, device: str | None = None
-) -> KerasClassifier:
+def open_classifier(run: Run, checkpoint: str | None = None) -> KerasClassifier:
     """Rebuild a run's model and load a checkpoint's weights.
 
     Args:
         run: a run of any framework.
         checkpoint: "best", "final" or "step-XXXXXXXX"; None for the one that answers.
-        device: where `configure` said that Keras computes; it needs no telling.
 
     Raises:
         CheckpointError: it is missing or damaged, or not of the recipe's model.

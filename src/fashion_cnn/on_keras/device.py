@@ -10,8 +10,7 @@ from typing import Any
 import keras
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.on_keras.ranks import check_alone
-from fashion_cnn.run.machine import cpu_name, usable_cores
+from fashion_cnn.process.machine import cpu_name, usable_cores
 
 
 def configure(device: str, threads: int | None, deterministic: bool) -> str:
@@ -28,9 +27,8 @@ def configure(device: str, threads: int | None, deterministic: bool) -> str:
 
     Raises:
         UsageError: the device is not there, or TensorFlow, which can be set up once a process,
-            runs with other threads already, or torchrun started several processes.
+            runs with other threads already.
     """
-    check_alone()
     backend = keras.backend.backend()
     if backend == "tensorflow":
         present = _configure_tensorflow(device, threads, deterministic)

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on the device; what it draws is in `recipes/augmentation.py`."""
+"""Augmentation of whole batches on the device; what it draws is in `training/draws.py`."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fashion_cnn.on_torch.imitate import outliers, photo_like
-from fashion_cnn.recipes.augmentation import (
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.training.draws import (
     MEAN_GREY,
     draw_cutouts,
     draw_degrees,
@@ -18,7 +19,6 @@ from fashion_cnn.recipes.augmentation import (
     draw_shifts,
     draw_warps,
 )
-from fashion_cnn.recipes.recipe import Recipe
 
 
 def augment(

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.run import launch
-from fashion_cnn.run.machine import cpu_name
+from fashion_cnn.process import launch
+from fashion_cnn.process.machine import cpu_name
 
 
 def configure(device: str, threads: int | None, deterministic: bool) -> torch.device:

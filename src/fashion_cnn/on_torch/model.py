@@ -12,9 +12,9 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.device import convolution_dtype
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
 from fashion_cnn.on_torch.timm_network import TimmCNN, check_network
+from fashion_cnn.process import launch
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.recipes.start import timm_name
-from fashion_cnn.run import launch
 
 _PATCH = 2
 _WHITENING_EPSILON = 5e-4  # Source: K. Jordan 2024, arXiv 2404.00498

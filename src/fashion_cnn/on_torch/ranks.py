@@ -19,7 +19,7 @@ from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.run import launch
+from fashion_cnn.process import launch
 
 
 @dataclass(frozen=True)

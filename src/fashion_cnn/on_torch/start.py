@@ -7,7 +7,6 @@ from torch import nn
 
 from fashion_cnn.errors import CheckpointError, ModelError
 from fashion_cnn.on_torch.classifier import load_weights, weight_arrays
-from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.on_torch.timm_network import TimmCNN, hub_file
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.recipes.start import starts_from_weights, timm_name
@@ -18,28 +17,28 @@ HEAD = "output."
 """What the names of every network's last layer begin with, the one that knows the classes."""
 
 
-def starting_weights(recipe: Recipe, classes: int = 10) -> tuple[Recipe, Weights | None]:
-    """Read what the training of a network for so many classes starts from.
+def read_start(recipe: Recipe, model: nn.Module) -> Weights | None:
+    """Set a network to the weights of before that its recipe starts from; a head may begin anew.
 
     Returns:
-        The recipe, now with the SHA-256 of the file, so that it names these weights and no others;
-        and the weights as `fit` gives them, or None for a random start.
+        What was taken, as `fit` gives it; None, and nothing was changed, for a random start.
 
     Raises:
         ModelError: the file is missing or not what it should be, or of another network.
     """
     if not starts_from_weights(recipe):
-        return recipe, None
+        return None
     if recipe.init_from:
         file = find_weights(Path(recipe.init_from))
     else:
         file = hub_file(timm_name(recipe.model) or "")
     weights = read_weights(file, recipe.init_sha256)
     try:
-        weights = fit(build_model(recipe, classes), weights)
+        weights = fit(model, weights)
     except CheckpointError as error:
         raise ModelError(f"{recipe.model} cannot start from another network: {error}") from None
-    return recipe.replace(init_sha256=weights.sha256), weights
+    take_weights(model, weights)
+    return weights
 
 
 def fit(model: nn.Module, weights: Weights) -> Weights:

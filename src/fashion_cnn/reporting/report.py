@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn import __version__
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import find_data, load_test, load_training, nowhere
+from fashion_cnn.data.fashion_mnist import DataSet, find_data, load_test, load_training, nowhere
 from fashion_cnn.data.split import Split, divide
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.errors import (
@@ -91,7 +91,7 @@ def report(
     directory = find_data(Path(data_dir) if data_dir else None)
     if directory is None:
         raise nowhere()
-    check_same_data(run, directory)
+    check_same_data(run, DataSet.open(directory))
     with run.lock():
         predictions = run.predictions
         if metrics["reports_speak_on"] == "test":

@@ -1,10 +1,8 @@
 """The data set that a run is of, as its folder records it."""
 
-from pathlib import Path
 from typing import Any
 
-from fashion_cnn.data import fashion_mnist
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, FASHION_MNIST, SHA256
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, FASHION_MNIST, SHA256, DataSet
 from fashion_cnn.data.manifest import Contents, check_class_names
 from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.run.folder import Run
@@ -33,13 +31,13 @@ def class_names_of(run: Run) -> tuple[str, ...]:
     return tuple(names)
 
 
-def check_same_data(run: Run, directory: Path) -> None:
+def check_same_data(run: Run, data: DataSet) -> None:
     """Raise `DataError` unless a folder says that it holds what the run was trained on."""
-    contents = fashion_mnist.contents(directory)
+    contents = data.contents
     trained_on = run.environment.get("data_sha256", SHA256)
     if trained_on != dict(contents.sha256) or class_names_of(run) != contents.class_names:
         name = run.split.get("data", FASHION_MNIST)
         raise DataError(
-            f"{run.path} is a run on {name} and {directory} holds {contents.name}, or another "
+            f"{run.path} is a run on {name} and {data.directory} holds {contents.name}, or another "
             "state of it; name the right folder with --data-dir FOLDER"
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import CheckpointError, UsageError
+from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoint import Checkpoint
@@ -22,7 +23,6 @@ from fashion_cnn.run.history import (
 )
 from fashion_cnn.run.lock import hold
 from fashion_cnn.run.log import append_entry, read_entries, to_line
-from fashion_cnn.run.machine import FRAMEWORKS
 from fashion_cnn.run.predictions import Predictions, predictions_to_csv, read_predictions
 
 _RECIPE = "recipe.json"

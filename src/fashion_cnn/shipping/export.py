@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from fashion_cnn import __version__
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import FASHION_MNIST, load_test, load_test_images, load_training
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
 from fashion_cnn.data.split import divide, stratified_sample
 from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
-from fashion_cnn.frameworks import Hardware, hardware_as_before
+from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
 from fashion_cnn.run import exports
 from fashion_cnn.run.dataset import check_same_data, class_names_of
 from fashion_cnn.run.folder import Run
@@ -59,23 +59,25 @@ def export(
     check_network(run.recipe)
     target = exports.place(run, output)
     checkpoint = answering_checkpoint(run)
-    check_same_data(run, directory)
+    data_set = DataSet.open(directory)
+    check_same_data(run, data_set)
     hardware = hardware_as_before(Hardware("cpu"), run)  # where ONNX Runtime computes too
-    device = hardware.configure()
-    open_classifier = hardware.room("classifier").open_classifier
-    reference: Classifier = open_classifier(run, checkpoint, device)
+    with open_framework(hardware) as framework:
+        reference = framework.open_classifier(run, checkpoint)
     parts = divide(
-        load_training(directory),
+        data_set.training(),
         validation=run.recipe.validation,
         train_images=run.recipe.train_images,
         seed=run.recipe.seed,
     )
-    images, ordinary, calibration = load_test_images(directory), parts.validation, run.calibration
+    images, ordinary, calibration = data_set.test_images(), parts.validation, run.calibration
     assert calibration is not None
     # It is for photos: of these it must be as sure as it may be, and warn of few. Own data that are
     # cut out of photos need no imitation.
     if run.recipe.photo and _data_of(run) == FASHION_MNIST:
-        ordinary = hardware.room("imitate").as_photos(ordinary)
+        from fashion_cnn.on_torch.imitate import as_photos  # PyTorch alone trains for photos
+
+        ordinary = as_photos(ordinary)
         logits = reference.logits(ordinary.images)
         calibration = fit(logits, ordinary.labels, run.recipe.label_smoothing)
     data, report = write_model(run, reference, images, ordinary.images, calibration)
@@ -88,7 +90,7 @@ def export(
         part, measured_on = report["facts"]["measured"]["split"], parts.validation
         if part == "test":
             run.record_test_reading(purpose="accuracy of the int8 variant")
-            measured_on = load_test(directory)
+            measured_on = data_set.test()
         files["int8"], report["int8"] = quantise(
             data, parts.training.images[chosen], measured_on, part
         )

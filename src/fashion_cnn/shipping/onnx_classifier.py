@@ -16,7 +16,7 @@ from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.data.manifest import check_class_names
 from fashion_cnn.errors import DataError, ModelError
 from fashion_cnn.evaluation.outliers import SCORE
-from fashion_cnn.run.machine import usable_cores
+from fashion_cnn.process.machine import usable_cores
 from fashion_cnn.shipping.onnx_file import check_model, read_model
 
 _BATCH = 256  # bounds the memory; what is fastest: fashion-cnn benchmark infer

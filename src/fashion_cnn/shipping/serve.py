@@ -24,7 +24,7 @@ from fashion_cnn import __version__
 from fashion_cnn.data.decoding import FILE_BYTES
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import ImageError, ModelError
-from fashion_cnn.run.machine import usable_cores
+from fashion_cnn.process.machine import usable_cores
 from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, LimitedProtocol
 from fashion_cnn.shipping.predict import Predictor

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import onnxruntime
-
 from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.recipes.start import IN_THE_BOX
@@ -13,9 +11,6 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import divides_otherwise
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import open_model
-
-COMPUTED_BY = {"onnxruntime": onnxruntime.__version__}
-"""What a taught run's bits depend on besides."""
 
 
 def open_teacher(

@@ -7,8 +7,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.machine import FRAMEWORKS
 from fashion_cnn.tuning.space import Search
 
 _DONE = (TrialState.COMPLETE,)

@@ -14,12 +14,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
+from fashion_cnn.process.interruption import Interruption
+from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
-from fashion_cnn.run.interruption import Interruption
 from fashion_cnn.run.lock import hold
-from fashion_cnn.run.machine import FRAMEWORKS
 from fashion_cnn.tuning.choosing import pruner_named, sampler_named
 from fashion_cnn.tuning.record import describe_search
 from fashion_cnn.tuning.space import Search

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
-from fashion_cnn.run.interruption import Interruption
 
 _LOOK_SECONDS = 0.1
 

@@ -2,7 +2,7 @@
 
 import os
 
-from fashion_cnn.run.machine import usable_cores
+from fashion_cnn.process.machine import usable_cores
 
 
 def rank() -> int:

@@ -1,6 +1,7 @@
-"""`Learner`: what training changes, and how it becomes a checkpoint and comes back."""
+"""`TorchState`: what training changes, and how it becomes a checkpoint and comes back."""
 
 import copy
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fashion_cnn.data.randomness import seed_of
+from fashion_cnn.data.split import TrainingData
 from fashion_cnn.on_torch.classifier import load_weights, weight_arrays
 from fashion_cnn.on_torch.model import StagedCNN, build_model, place
 from fashion_cnn.on_torch.optim import (
@@ -16,65 +18,99 @@ from fashion_cnn.on_torch.optim import (
     optimizer_arrays,
     trained_parameters,
 )
-from fashion_cnn.on_torch.ranks import Dropout
-from fashion_cnn.on_torch.start import HEAD, take_weights
+from fashion_cnn.on_torch.ranks import ALONE, Dropout, Ranks
+from fashion_cnn.on_torch.start import HEAD, read_start
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.recipes.schedule import steps_per_epoch
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint
-from fashion_cnn.run.course import Course, check_optimizer_arrays
+from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import Weights
+from fashion_cnn.training.progress import Progress
+from fashion_cnn.training.schedule import steps_per_epoch
+from fashion_cnn.training.state import TrainingState, check_optimizer_arrays
 
 _WHITENED = 5000  # images: 4 million patches for the 4 x 4 numbers of their covariance
 
 
 @dataclass(kw_only=True)
-class Learner(Course):
-    """What a step changes, and where the run stands: the content of a checkpoint.
+class TorchState(TrainingState):
+    """A network in PyTorch, what trains it, and how far it has come.
 
     Attributes:
         model: trained by `optimizer`.
+        optimizer: its learning rate is set at every step.
         average: exponential moving average of `model`, which then answers; None without EMA.
-        frozen_steps: at first, in which the head alone learns.
+        ranks: those that train together.
+        network: `model`, as the ranks share it.
+        weights: what `model` started from; None for a seed alone, and for a run that goes on.
     """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     average: nn.Module | None
-    frozen_steps: int = 0
+    ranks: Ranks
+    network: nn.Module
+    weights: Weights | None
 
     @classmethod
     def start(
         cls,
         recipe: Recipe,
-        images: Tensor,
-        fingerprint: str,
-        classes: int = 10,
-        weights: Weights | None = None,
-    ) -> "Learner":
-        """Build the network at its start, seeded or given, on the device of the training images.
+        data: TrainingData,
+        device: torch.device,
+        ranks: Ranks = ALONE,
+        *,
+        resume: bool = False,
+    ) -> "TorchState":
+        """Build the network at its start, seeded or given.
 
         Args:
-            images: (N, 28, 28) uint8; a network with a whitening layer fits it to the first.
-            fingerprint: of the recipe and the data.
-            classes: of the data set.
-            weights: what it starts from, if not from a seed alone; as `start.fit` gives them.
+            recipe: if it starts from weights of before, the state's names them by their SHA-256.
+            data: a network with a whitening layer fits it to the first training images.
+            device: where to train.
+            ranks: those that train together.
+            resume: a checkpoint will give the weights: those of before are not read.
+
+        Raises:
+            ModelError: what training is to start from is missing, or not what it should be.
         """
+        began = time.perf_counter()
+        steps = steps_per_epoch(recipe, len(data.training))
         torch.manual_seed(seed_of(recipe.seed, "start"))
-        model = build_model(recipe, classes)
+        model = build_model(recipe, len(data.training.class_names))
         if isinstance(model, StagedCNN):
-            model.fit_whitening(images[:_WHITENED].cpu())
+            model.fit_whitening(torch.from_numpy(data.training.images[:_WHITENED]))
+        weights = None if resume else read_start(recipe, model)
         if weights:
-            take_weights(model, weights)
-        model = place(model, images.device, recipe.precision).train()
-        average = copy.deepcopy(model).requires_grad_(False) if recipe.ema_decay else None
+            recipe = recipe.replace(init_sha256=weights.sha256)
+        model = place(model, device, recipe.precision).train()
         return cls(
             model=model,
+            average=copy.deepcopy(model).requires_grad_(False) if recipe.ema_decay else None,
             optimizer=build_optimizer(recipe, model),
-            average=average,
-            frozen_steps=recipe.freeze and recipe.freeze * steps_per_epoch(recipe, len(images)),
+            ranks=ranks,
+            network=ranks.together(model, in_parts=recipe.freeze > 0),
+            weights=weights,
             recipe=recipe,
-            fingerprint=fingerprint,
+            fingerprint=recipe.fingerprint(data.fingerprint()),
+            steps_per_epoch=steps,
+            seconds=time.perf_counter() - began,
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.model.parameters()).device
+
+    @property
+    def frozen_steps(self) -> int:
+        """How many steps at first change the head alone."""
+        return self.recipe.freeze * self.steps_per_epoch
+
+    def begin(self, run: Run, progress: Progress, *, resume: bool) -> None:
+        """As `TrainingState.begin`; the log says what weights were taken."""
+        super().begin(run, progress, resume=resume)
+        if taken := self.weights:
+            run.log("took weights", file=str(taken.file), sha256=taken.sha256, anew=taken.anew)
 
     def freeze(self, frozen: bool) -> None:
         """Let the head alone learn, or all that is there to be learned.

@@ -1,4 +1,4 @@
-"""`Course`: where a training run stands, how it is saved, resumed and rolled back."""
+"""`TrainingState`: what a run has learned so far; how it is saved, resumed and rolled back."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fashion_cnn.errors import CheckpointError, DivergedError
+from fashion_cnn.errors import CheckpointError, DivergedError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint, check_layout
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
-from fashion_cnn.run.progress import Progress
+from fashion_cnn.training.progress import Progress
+from fashion_cnn.training.schedule import ending, learning_rate
 
 MOST_ROLLBACKS = 3
 CHECKPOINT_SECONDS = 300.0
@@ -20,13 +21,29 @@ CHECKPOINT_SECONDS = 300.0
 _STATE = ("step", "rollbacks", "loss_sum", "correct", "seen", "seconds")
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a training ended.
+
+    Attributes:
+        status: "finished", "stopped early" or "interrupted".
+        step: optimiser steps done.
+        seconds: of training and validation.
+    """
+
+    status: str
+    step: int
+    seconds: float
+
+
 @dataclass(kw_only=True)
-class Course(ABC):
-    """Where a run stands; a framework's learner adds what it trains.
+class TrainingState(ABC):
+    """How far a run has come: the content of a checkpoint. A framework adds what it trains.
 
     Attributes:
         recipe: what is trained.
         fingerprint: of the recipe and the data; a checkpoint of another is refused.
+        steps_per_epoch: batches of an epoch.
         step: optimiser steps done.
         rollbacks: how often training became non-finite; each halves the learning rate.
         loss_sum, correct, seen, seconds: of the epoch under way, up to `step`; the first epoch's
@@ -36,6 +53,7 @@ class Course(ABC):
 
     recipe: Recipe
     fingerprint: str
+    steps_per_epoch: int
     step: int = 0
     rollbacks: int = 0
     loss_sum: float = 0.0
@@ -57,12 +75,23 @@ class Course(ABC):
         """One a finished epoch."""
         return [record.val_loss for record in self.history]
 
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        rate = learning_rate(self.recipe, self.step, self.steps_per_epoch, self.val_losses)
+        return rate * 0.5**self.rollbacks
+
+    @property
+    def status(self) -> str | None:
+        """How the run has ended: "finished", "stopped early", or None if it goes on."""
+        return ending(self.recipe, self.step, self.steps_per_epoch, self.val_losses)
+
     def end_epoch(
-        self, epoch: int, rate: float, val_loss: float, val_accuracy: float, val_seconds: float
+        self, rate: float, val_loss: float, val_accuracy: float, val_seconds: float
     ) -> EpochRecord:
         """Turn the sums of the epoch under way into a record, and begin the next."""
         record = EpochRecord(
-            epoch=epoch,
+            epoch=self.step // self.steps_per_epoch,
             step=self.step,
             learning_rate=rate,
             train_loss=self.loss_sum / self.seen,
@@ -81,15 +110,27 @@ class Course(ABC):
 
         Raises:
             CheckpointError: `resume`, and there is nothing to resume from.
+            UsageError: `resume`, and more epochs are done than the recipe has.
         """
         if resume:
             self._restore_newest(run, progress)
+            if self.recipe.epochs < (done := len(self.history)):
+                raise UsageError(
+                    f"epochs is {self.recipe.epochs}, but {done} are done; ask for at least {done}"
+                )
             run.cut_back(self.step, self.history)
         else:
             self.save(run)
             run.record_history([])
         run.record_recipe(self.recipe)
         run.log("resumed" if resume else "started", step=self.step)
+
+    def end(self, run: Run, status: str) -> Ending:
+        """Let `final` and `best` stand for what they are, and log how it ended."""
+        run.link_results(self.step, self.history)
+        run.log(status, step=self.step)
+        seconds = self.seconds + sum(record.seconds for record in self.history)
+        return Ending(status, self.step, seconds)
 
     def save(self, run: Run) -> None:
         """Publish a checkpoint; raises `NotFiniteError` if a tensor is not finite."""

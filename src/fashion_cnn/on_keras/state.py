@@ -1,9 +1,10 @@
-"""`Learner`: what training changes, and how it becomes a checkpoint and comes back."""
+"""`KerasState`: what training changes, and how it becomes a checkpoint and comes back."""
 
 # pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportArgumentType=false
 # pyright: reportAttributeAccessIssue=false, reportCallIssue=false
 # Keras has no types; what a checker guesses of its attributes is wrong.
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +12,19 @@ from typing import Any
 import keras
 from keras import ops
 
+from fashion_cnn.data.split import TrainingData
 from fashion_cnn.on_keras.model import build_model, check_recipe
 from fashion_cnn.on_keras.optim import build_optimizer, load_optimizer_arrays, optimizer_arrays
 from fashion_cnn.on_keras.weights import load_weights, shapes, weight_arrays
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint
-from fashion_cnn.run.course import Course, check_optimizer_arrays
+from fashion_cnn.training.schedule import steps_per_epoch
+from fashion_cnn.training.state import TrainingState, check_optimizer_arrays
 
 
 @dataclass(kw_only=True)
-class Learner(Course):
-    """A compiled model, and where its run stands: the content of a checkpoint.
+class KerasState(TrainingState):
+    """A compiled network in Keras, and how far it has come.
 
     Attributes:
         model: with its optimiser, loss and accuracy.
@@ -32,21 +35,30 @@ class Learner(Course):
     accuracy: Any
 
     @classmethod
-    def start(cls, recipe: Recipe, fingerprint: str, classes: int = 10) -> "Learner":
+    def start(cls, recipe: Recipe, data: TrainingData) -> "KerasState":
         """Build and compile the network at its seeded start.
 
         Raises:
             UsageError: the recipe has something that the Keras side does not do exactly.
         """
+        began = time.perf_counter()
+        steps = steps_per_epoch(recipe, len(data.training))
         check_recipe(recipe)
-        model = build_model(recipe, classes)
+        model = build_model(recipe, len(data.training.class_names))
         accuracy = keras.metrics.CategoricalAccuracy("accuracy")
         model.compile(
             optimizer=build_optimizer(recipe, model),
             loss=cross_entropy(recipe),
             metrics=[accuracy],
         )
-        return cls(model=model, accuracy=accuracy, recipe=recipe, fingerprint=fingerprint)
+        return cls(
+            model=model,
+            accuracy=accuracy,
+            recipe=recipe,
+            fingerprint=recipe.fingerprint(data.fingerprint()),
+            steps_per_epoch=steps,
+            seconds=time.perf_counter() - began,
+        )
 
     def arrays(self) -> tuple[Arrays, Arrays]:
         """The weights, and the optimiser's state."""

@@ -1,0 +1,77 @@
+"""`TorchFramework`: the door to PyTorch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from fashion_cnn.data.split import TrainingData
+from fashion_cnn.errors import UsageError
+from fashion_cnn.on_torch import classifier, device, model
+from fashion_cnn.on_torch.classifier import TorchClassifier
+from fashion_cnn.on_torch.ranks import ALONE, Ranks, joined
+from fashion_cnn.on_torch.state import TorchState
+from fashion_cnn.on_torch.train import train
+from fashion_cnn.process.interruption import Interruption
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.weights import Weights
+from fashion_cnn.training.progress import Progress
+from fashion_cnn.training.state import Ending
+
+
+class TorchFramework:
+    """A `fashion_cnn.frameworks.Framework` on a device, with the ranks that train together."""
+
+    name = "pytorch"
+
+    def __init__(self, device: torch.device, ranks: Ranks = ALONE) -> None:
+        """Args: device: as `configure` gives it; ranks: as `joined` gives them."""
+        self._device, self._ranks = device, ranks
+        self._state: TorchState | None = None
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise `UsageError` for what PyTorch does not train; see `model.check_recipe`."""
+        model.check_recipe(recipe)
+
+    def describe(self) -> dict[str, Any]:
+        """What numbers depend on; see `device.describe`."""
+        return device.describe(self._device)
+
+    def start(self, recipe: Recipe, data: TrainingData) -> Weights | None:
+        """Build the network at its start, for `train`; see `Framework.start`."""
+        self._state = TorchState.start(recipe, data, self._device, self._ranks)
+        return self._state.weights
+
+    def train(
+        self,
+        recipe: Recipe,
+        data: TrainingData,
+        run: Run,
+        interruption: Interruption,
+        progress: Progress,
+        *,
+        resume: bool = False,
+    ) -> Ending:
+        """Train a run to its end; see `Framework.train`."""
+        if recipe.teacher and data.teacher is None:
+            raise UsageError(f"teacher is {recipe.teacher}, but the data come without it")
+        self._ranks.check_batches(len(data.training), recipe.batch_size)
+        state, self._state = self._state, None
+        if state is None or state.recipe != recipe:
+            state = TorchState.start(recipe, data, self._device, self._ranks, resume=resume)
+        state.begin(run, progress, resume=resume)
+        return train(state, data, run, interruption, progress)
+
+    def open_classifier(self, run: Run, checkpoint: str | None = None) -> TorchClassifier:
+        """Rebuild a run's network with a checkpoint's weights; see `classifier.open_classifier`."""
+        return classifier.open_classifier(run, checkpoint, self._device)
+
+
+@contextmanager
+def open_torch(kind: str, threads: int | None, deterministic: bool) -> Iterator[TorchFramework]:
+    """Set this process up as `device.configure` does, and meet the ranks that torchrun started."""
+    where = device.configure(kind, threads, deterministic)
+    with joined(where) as ranks:
+        yield TorchFramework(where, ranks)

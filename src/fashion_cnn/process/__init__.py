@@ -1,0 +1,1 @@
+"""What happens to a process, and what it runs on."""

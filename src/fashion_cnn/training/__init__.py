@@ -1,0 +1,1 @@
+"""What training keeps in both frameworks: schedule, draws, state, progress."""
