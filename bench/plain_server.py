@@ -19,7 +19,9 @@ from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes.catalog import fast
 
 app = FastAPI()
-model = build_model(fast()).eval()  # its start: answers are wrong and cost as much as right ones
+model = build_model(
+    fast(), 10
+).eval()  # its start: answers are wrong and cost as much as right ones
 
 
 @app.post("/v1/predict")

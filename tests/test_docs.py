@@ -48,7 +48,7 @@ def test_a_study_on_record_is_of_the_recipe_as_it_stands(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in catalog.RECIPES if name != "baseline"])
 def test_what_a_network_costs_is_what_its_recipe_says(name: str) -> None:
     # not of `baseline`: it leaves out products that its docstring, like the assignment, counts
-    model = build_model(catalog.named(name)).eval()
+    model = build_model(catalog.named(name), 10).eval()
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 28, 28, dtype=torch.uint8))
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)

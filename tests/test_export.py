@@ -18,7 +18,7 @@ from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import SCORE, outlier_score
 from fashion_cnn.on_torch.classifier import TorchClassifier, weight_arrays
 from fashion_cnn.on_torch.imitate import as_photos
-from fashion_cnn.on_torch.model import build_model, place
+from fashion_cnn.on_torch.model import build_model, to_device
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.exports import place as export_place
 from fashion_cnn.run.folder import Run
@@ -45,14 +45,14 @@ def random_model(name: str) -> tuple[Recipe, torch.nn.Module]:
     """A network whose every number, the statistics of batch norm included, is a random one."""
     torch.manual_seed(0)
     recipe = Recipe(model=name, width=8)
-    model = build_model(recipe)
+    model = build_model(recipe, 10)
     with torch.no_grad():
         for key, tensor in model.state_dict().items():
             if key.endswith("running_var"):
                 tensor.uniform_(0.5, 2)
             elif key == "whitening" or key.endswith(("running_mean", "bias")):
                 tensor.normal_()
-    return recipe, place(model, torch.device("cpu"))
+    return recipe, to_device(model, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")

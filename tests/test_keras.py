@@ -85,7 +85,7 @@ def straight(small_data, tmp_path_factory) -> Run:
 @pytest.mark.parametrize("width", [32, 4])
 def test_names_and_shapes_are_pytorchs(width: int) -> None:
     recipe = Recipe(width=width)
-    model, theirs = build_model(recipe), build_in_torch(recipe)
+    model, theirs = build_model(recipe, 10), build_in_torch(recipe, 10)
     wanted = {name: tuple(t.shape) for name, t in theirs.state_dict().items()}
     assert {name: array.shape for name, array in weight_arrays(model).items()} == wanted
     assert shapes(model) == {name: tuple(p.shape) for name, p in theirs.named_parameters()}
@@ -110,7 +110,10 @@ def test_layouts_go_there_and_back(name: str, shape: tuple[int, ...]) -> None:
 
 
 def test_the_start_is_pytorchs_distribution() -> None:
-    ours, theirs = weight_arrays(build_model(Recipe())), build_in_torch(Recipe()).state_dict()
+    ours, theirs = (
+        weight_arrays(build_model(Recipe(), 10)),
+        build_in_torch(Recipe(), 10).state_dict(),
+    )
     for name in theirs:
         if name in ("mean", "std"):
             continue
@@ -120,7 +123,7 @@ def test_the_start_is_pytorchs_distribution() -> None:
         if ours[name].size > 1000:
             assert ours[name].std() == pytest.approx(theirs[name].std().item(), rel=0.05)
             assert abs(ours[name].mean()) < 0.1 * reach
-    again, other = build_model(Recipe()), build_model(Recipe(seed=1))
+    again, other = build_model(Recipe(), 10), build_model(Recipe(seed=1), 10)
     np.testing.assert_array_equal(weight_arrays(again)["conv1.weight"], ours["conv1.weight"])
     assert (weight_arrays(other)["conv1.weight"] != ours["conv1.weight"]).all()
 

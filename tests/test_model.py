@@ -12,8 +12,9 @@ from fashion_cnn.on_torch.model import (
     StagedCNN,
     _SmallMapConvolution,
     build_model,
-    place,
+    to_device,
 )
+from fashion_cnn.recipes.networks import Stages
 from fashion_cnn.recipes.recipe import Recipe
 
 
@@ -29,7 +30,7 @@ def as_the_assignment_writes_it(model: SimpleCNN, images: torch.Tensor) -> torch
 @pytest.fixture
 def model() -> SimpleCNN:
     torch.manual_seed(0)
-    return place(SimpleCNN(), torch.device("cpu"))
+    return to_device(SimpleCNN(0.4, 32, 10), torch.device("cpu"))
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def images() -> torch.Tensor:
 
 
 def test_parameters() -> None:
-    assert sum(p.numel() for p in SimpleCNN().parameters()) == 241_546
-    shapes = {name: tuple(p.shape) for name, p in SimpleCNN().named_parameters()}
+    assert sum(p.numel() for p in SimpleCNN(0.4, 32, 10).parameters()) == 241_546
+    shapes = {name: tuple(p.shape) for name, p in SimpleCNN(0.4, 32, 10).named_parameters()}
     assert shapes["conv3.weight"] == (128, 64, 3, 3)
     assert shapes["hidden.weight"] == (128, 1152)
 
@@ -98,7 +99,7 @@ def test_a_classifier_refuses_anything_else(model, wrong) -> None:
 @pytest.fixture
 def staged() -> StagedCNN:
     torch.manual_seed(0)
-    return StagedCNN((8, 16, 16), (2, 2, 2), (0, 1, 1), dropout=0.0)
+    return StagedCNN(Stages((8, 16, 16), (2, 2, 2), (0, 1, 1)), 0.0, 10)
 
 
 def test_whitening_makes_its_outputs_uncorrelated(staged, real_data) -> None:
@@ -129,13 +130,13 @@ def test_a_staged_network_convolves_in_the_fast_layout(staged, images) -> None:
                 )
             )
     staged.fit_whitening(images)
-    place(staged, torch.device("cpu"))(images)
+    to_device(staged, torch.device("cpu"))(images)
     assert layouts == [True] * 7
 
 
 def test_mixed_precision_is_near_float32_and_gives_float32(staged, images) -> None:
     staged.fit_whitening(images)
-    wanted = place(staged, torch.device("cpu")).eval()(images)
+    wanted = to_device(staged, torch.device("cpu")).eval()(images)
     staged.convolve_in = torch.bfloat16
     got = staged(images)
     assert got.dtype == torch.float32
@@ -161,16 +162,16 @@ def test_bfloat16_is_for_cpus_that_multiply_it(monkeypatch, unit) -> None:
     ],
 )
 def test_parameter_counts(name: str, width: int, parameters: int) -> None:
-    model = build_model(Recipe(model=name, width=width))
+    model = build_model(Recipe(model=name, width=width), 10)
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == parameters
 
 
 def test_blocks_deepen_the_residual_networks_and_full_resolution_keeps_the_map(images) -> None:
-    deep = build_model(Recipe(model="resnet", width=4, blocks=3)).eval()
+    deep = build_model(Recipe(model="resnet", width=4, blocks=3), 10).eval()
     assert sum(isinstance(layer, torch.nn.BatchNorm2d) for layer in deep.modules()) == 3 + 3 * 3 * 2
     sizes = {}
     for name in ("resnet", "wide_resnet"):
-        model = build_model(Recipe(model=name, width=4)).eval()
+        model = build_model(Recipe(model=name, width=4), 10).eval()
         model.stages[0].register_forward_hook(
             lambda _, __, out, name=name: sizes.update({name: out.shape[2]})
         )
@@ -180,7 +181,7 @@ def test_blocks_deepen_the_residual_networks_and_full_resolution_keeps_the_map(i
 
 def test_width_scales_every_network(images) -> None:
     for name in ("simple_cnn", "strided_cnn", "resnet", "wide_resnet"):
-        model = build_model(Recipe(model=name, width=4)).eval()
+        model = build_model(Recipe(model=name, width=4), 10).eval()
         assert model(images).shape == (5, 10)
         assert sum(p.numel() for p in model.parameters()) < 40_000
 

@@ -15,13 +15,14 @@ from fashion_cnn.on_torch.optim import (
     orthogonalise,
     trained_parameters,
 )
+from fashion_cnn.recipes.networks import Stages
 from fashion_cnn.recipes.recipe import Recipe
 
 
 @pytest.fixture
 def model() -> StagedCNN:
     torch.manual_seed(0)
-    return StagedCNN((8, 16, 16), (2, 2, 2), (0, 0, 1), dropout=0.0)
+    return StagedCNN(Stages((8, 16, 16), (2, 2, 2), (0, 0, 1)), 0.0, 10)
 
 
 def give_gradients(model: nn.Module) -> None:
@@ -43,7 +44,7 @@ def test_orthogonalised_matrices_have_singular_values_near_one(shape: tuple[int,
 
 
 def test_muon_moves_filters_by_its_formula_and_the_rest_as_adamw(model) -> None:
-    twin = StagedCNN((8, 16, 16), (2, 2, 2), (0, 0, 1), dropout=0.0)
+    twin = StagedCNN(Stages((8, 16, 16), (2, 2, 2), (0, 0, 1)), 0.0, 10)
     twin.load_state_dict(model.state_dict())
     recipe = Recipe(optimizer="muon", learning_rate=0.01, weight_decay=0.1, momentum=0.9)
     muon = build_optimizer(recipe, model)

@@ -165,14 +165,6 @@ def test_a_schedule_that_nobody_knows_is_a_fault_of_the_code() -> None:
         learning_rate(recipe, 0, 1, [])
 
 
-def test_sides_by_hand() -> None:
-    recipe = Recipe(model="resnet", epochs=2, start_side=14)
-    # Of 10 steps 7 grow it, by 2 each: rounded to even at a half.
-    assert [image_side(recipe, step, 5) for step in range(10)] == [14, 16, 18, 20, 22, 24, 26] + [
-        28
-    ] * 3
-
-
 def test_a_batch_may_be_all_images() -> None:
     assert steps_per_epoch(Recipe(batch_size=64), 64) == 1
     assert steps_per_epoch(Recipe(batch_size=64), 65) == 2
@@ -206,7 +198,3 @@ def test_what_more_epochs_do_is_said() -> None:
             "is what a run of the new length has at this step, so it jumps, and the result is not "
             "that of such a run from the start"
         )
-    assert said(8, model="resnet", start_side=27) == (
-        "10 -> 8 epochs: the constant schedule goes on as it would have, but the images grow more "
-        "slowly from here on, and the result is not that of such a run from the start"
-    )

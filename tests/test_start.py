@@ -171,7 +171,7 @@ def sized(model: torch.nn.Module, classes: int) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("classes", [2, 7, 47])
 def test_a_head_for_other_classes_begins_anew(name: str, classes: int) -> None:
     torch.manual_seed(0)
-    other, model = (build_model(Recipe(model=name, width=4)) for _ in range(2))
+    other, model = (build_model(Recipe(model=name, width=4), 10) for _ in range(2))
     start = weight_arrays(model)
     weights = fit(model, Weights(Path("x"), "", sized(other, classes)))
     assert set(weights.anew) == {key for key in start if key.startswith("output.")}
@@ -183,7 +183,7 @@ def test_a_head_for_other_classes_begins_anew(name: str, classes: int) -> None:
 
 def test_a_head_for_as_many_classes_is_taken() -> None:
     torch.manual_seed(0)
-    model = build_model(Recipe(width=4))
+    model = build_model(Recipe(width=4), 10)
     weights = fit(model, Weights(Path("x"), "", sized(model, 10)))
     assert weights.anew == ()
     take_weights(model, weights)
@@ -201,7 +201,7 @@ def test_a_head_for_as_many_classes_is_taken() -> None:
     ],
 )
 def test_weights_of_another_network_are_refused_by_name(change: dict, words: str) -> None:
-    model = build_model(Recipe(width=4))
+    model = build_model(Recipe(width=4), 10)
     arrays = {**weight_arrays(model), **change}
     arrays = {name: array for name, array in arrays.items() if array is not None}
     with pytest.raises(CheckpointError, match=words):

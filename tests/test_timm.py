@@ -17,8 +17,8 @@ from fashion_cnn.cli import main
 from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.on_torch import timm_network
 from fashion_cnn.on_torch.classifier import predict, weight_arrays
-from fashion_cnn.on_torch.model import build_model, check_recipe, place
-from fashion_cnn.on_torch.start import fit, starting_weights, take_weights
+from fashion_cnn.on_torch.model import build_model, check_recipe, to_device
+from fashion_cnn.on_torch.start import fit, read_start
 from fashion_cnn.on_torch.timm_network import hub_file
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
@@ -64,11 +64,10 @@ def no_hub(monkeypatch) -> None:
 def test_it_sees_what_the_network_saw_of_a_grey_picture(tmp_path, side: int) -> None:
     theirs = as_timm_saves("mobilenetv2_100", tmp_path / "w", seed=1, num_classes=10)
     recipe = Recipe(model="timm:mobilenetv2_100", init_from=str(tmp_path / "w"), input_side=side)
-    recipe, weights = starting_weights(recipe)
+    ours = to_device(build_model(recipe, 10), torch.device("cpu")).eval()
+    weights = read_start(recipe, ours)
     assert weights
     assert weights.anew == ()
-    ours = place(build_model(recipe), torch.device("cpu")).eval()
-    take_weights(ours, weights)
     images = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8)
     grey = F.interpolate(images[:, None].double(), (side, side), mode="bilinear") / 255
     mean, std = (
@@ -81,11 +80,10 @@ def test_it_sees_what_the_network_saw_of_a_grey_picture(tmp_path, side: int) -> 
 
 
 def test_its_1000_classes_begin_anew_and_all_else_is_taken(small) -> None:
-    recipe, weights = starting_weights(SMALL.replace(pretrained=True, init_from=str(small)))
+    model = build_model(SMALL, 10)
+    weights = read_start(SMALL.replace(pretrained=True, init_from=str(small)), model)
     assert weights
     assert weights.anew == ("output.weight", "output.bias")
-    model = build_model(recipe)
-    take_weights(model, weights)
     theirs, found = read_weights(small).arrays, weight_arrays(model)
     assert len(found) > 200
     for name, array in found.items():
@@ -96,7 +94,7 @@ def test_its_1000_classes_begin_anew_and_all_else_is_taken(small) -> None:
 def test_a_file_of_another_of_timms_is_refused(small) -> None:
     other = Recipe(model="timm:mobilenetv2_050", init_from=str(small))
     with pytest.raises(ModelError, match="timm:mobilenetv2_050 cannot start.*network.blocks"):
-        starting_weights(other)
+        read_start(other, build_model(other, 10))
 
 
 def test_what_the_hubs_cache_holds_is_used_without_asking_the_hub(small, monkeypatch) -> None:
@@ -110,11 +108,11 @@ def test_what_the_hubs_cache_holds_is_used_without_asking_the_hub(small, monkeyp
     assert hub_file("mobilenetv2_050") == small
     assert asked == [("timm/mobilenetv2_050.lamb_in1k", "model.safetensors")]
     with pytest.raises(ModelError, match="timm:mobilenetv2_050 cannot start"):
-        starting_weights(recipe)
+        read_start(recipe, build_model(recipe, 10))
 
 
 def test_a_run_of_it_can_start_another(small) -> None:
-    model = build_model(SMALL)
+    model = build_model(SMALL, 10)
     ours = {name: array + 0 for name, array in weight_arrays(model).items()}
     assert fit(model, read_weights(small)).anew
     safetensors.numpy.save_file(ours, small.with_name("ours"))
@@ -155,7 +153,7 @@ def test_several_ranks_are_refused(monkeypatch) -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "efficientnet_lite0", "mobilenetv3_small_050"])
 def test_other_networks_of_timms_have_the_same_head(name: str) -> None:
-    model = build_model(Recipe(model=f"timm:{name}", input_side=32)).eval()
+    model = build_model(Recipe(model=f"timm:{name}", input_side=32), 10).eval()
     images = torch.randint(0, 256, (2, 28, 28), dtype=torch.uint8)
     assert predict(model, images).shape == (2, 10)
 

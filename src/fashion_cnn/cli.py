@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import click
 
-from fashion_cnn import __version__
 from fashion_cnn.commands.about import doctor, recipes
 from fashion_cnn.commands.benchmark import benchmark
 from fashion_cnn.commands.data import data
@@ -17,6 +16,7 @@ from fashion_cnn.commands.train import evaluate, study, train
 from fashion_cnn.commands.tune import tune
 from fashion_cnn.commands.understand import compare, report
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
+from fashion_cnn.version import __version__
 
 _UNDERSTAND = ("sklearn", "scipy", "matplotlib", "rich", "onnx", "jinja2")
 _EXTRAS = {

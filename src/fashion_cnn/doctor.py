@@ -7,9 +7,9 @@ import shutil
 import sys
 from collections.abc import Iterator
 
-from fashion_cnn import __version__
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.errors import DataError
+from fashion_cnn.version import __version__
 
 _NEEDED = ("click", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "safetensors")
 _OPTIONAL = {

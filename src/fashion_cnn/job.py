@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fashion_cnn import __version__
 from fashion_cnn.data.fashion_mnist import TEST_PART, DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, divide
@@ -35,6 +34,7 @@ from fashion_cnn.run.weights import check_apart, has_seen_validation
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, steps_per_epoch
 from fashion_cnn.training.state import Ending
+from fashion_cnn.version import __version__
 
 Existing = Literal["refuse", "overwrite", "resume"]
 """What becomes of a run that is there already."""

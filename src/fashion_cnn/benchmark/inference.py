@@ -9,7 +9,6 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from fashion_cnn import __version__
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import load_training
 from fashion_cnn.errors import UsageError
@@ -20,6 +19,7 @@ from fashion_cnn.run.exports import place
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.export import answering_checkpoint
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.version import __version__
 
 _BATCHES = (1, 8, 32, 64, 128, 256)
 _IMAGES = 1024  # a pass at each batch size

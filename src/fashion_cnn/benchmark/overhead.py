@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from fashion_cnn import __version__
 from fashion_cnn.data.fashion_mnist import DataSet, load_training
 from fashion_cnn.job import open_training
 from fashion_cnn.on_torch.classifier import BATCH, TorchClassifier
@@ -19,6 +18,7 @@ from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.model import StagedCNN, build_model, place
 from fashion_cnn.process.machine import machine
 from fashion_cnn.recipes.catalog import fast
+from fashion_cnn.version import __version__
 
 _EVALUATED = 10_000
 
@@ -43,7 +43,7 @@ def benchmark_overhead(directory: Path, rounds: int, threads: int | None) -> dic
     device = configure("cpu", threads, deterministic=False)
     images = load_training(directory).images[:_EVALUATED].copy()
     torch.manual_seed(0)
-    model = build_model(fast().replace(model="resnet"))
+    model = build_model(fast().replace(model="resnet"), 10)
     assert isinstance(model, StagedCNN)
     model.fit_whitening(torch.from_numpy(images[:100]))
     place(model, device)

@@ -16,14 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fashion_cnn import __version__
 from fashion_cnn.benchmark.hand_written import Plain, hand_written_epoch
 from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.split import TrainingData, epoch_order
 from fashion_cnn.job import open_training
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.framework import TorchFramework
-from fashion_cnn.on_torch.model import SimpleCNN
+from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.on_torch.state import TorchState
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import machine, usable_cores
@@ -31,6 +30,7 @@ from fashion_cnn.recipes.catalog import baseline
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.training.progress import Progress
+from fashion_cnn.version import __version__
 
 _MATMUL_SIZE = 2048
 _TURN = 40  # steps: about half a second, soon against the drift of a machine, long for its caches
@@ -94,7 +94,8 @@ def benchmark_training(
     ]
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     flops = {
-        name: _flops(model) for name, model in (("assignment", Plain()), ("ours", SimpleCNN()))
+        name: _flops(model)
+        for name, model in (("assignment", Plain()), ("ours", build_model(baseline(), 10)))
     }
     count = recipe.train_images or 54_000
     rate = flops["assignment"] * count / medians["ours"]

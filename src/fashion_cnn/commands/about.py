@@ -5,7 +5,7 @@ import dataclasses
 import click
 
 from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.recipe import format_value
+from fashion_cnn.recipes.fields import format_value
 
 
 @click.command("recipes")

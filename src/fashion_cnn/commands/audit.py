@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from fashion_cnn import __version__
 from fashion_cnn.commands.options import data_dir_option, threads_option
 from fashion_cnn.commands.output import say, write
 from fashion_cnn.errors import UsageError
+from fashion_cnn.version import __version__
 
 
 @click.command("audit")

@@ -9,7 +9,8 @@ from typing import Any, get_args
 import click
 
 from fashion_cnn.process.machine import DEVICES, FRAMEWORKS, MOST_THREADS
-from fashion_cnn.recipes.recipe import Recipe, flag, format_value
+from fashion_cnn.recipes.fields import flag, format_value
+from fashion_cnn.recipes.recipe import Recipe
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fashion_cnn.recipes.recipe import nearest
+from fashion_cnn.recipes.fields import nearest
 
 
 def say(line: str) -> None:

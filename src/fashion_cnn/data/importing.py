@@ -1,6 +1,8 @@
 """From a folder of photos, a folder a class, to IDX files: a data set of one's own."""
 
+import csv
 import hashlib
+import io
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +18,6 @@ from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.pictures import SUFFIXES, read_bytes, shown
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.errors import DataError, ImageError, UsageError
-from fashion_cnn.run.files import to_csv
 
 REPORT = "pictures.csv"
 _NO_PICTURE = "not named as a PNG, JPEG or WEBP file"
@@ -198,5 +199,8 @@ def _numbered(pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]
 
 
 def _to_csv(pictures: Sequence[Picture]) -> str:
-    rows = [[one.file, one.class_name, one.part, one.index, one.note] for one in pictures]
-    return to_csv([["file", "class", "part", "index", "note"], *rows])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "class", "part", "index", "note"])
+    writer.writerows([one.file, one.class_name, one.part, one.index, one.note] for one in pictures)
+    return text.getvalue()

@@ -12,7 +12,9 @@ from keras import layers
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.data.randomness import seed_of
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.recipe import Recipe, format_value
+from fashion_cnn.recipes.fields import format_value
+from fashion_cnn.recipes.networks import HIDDEN
+from fashion_cnn.recipes.recipe import Recipe
 
 # What ~/.keras/keras.json says must not change a model.
 _FIXED: dict[str, Any] = {"dtype": "float32"}
@@ -37,7 +39,7 @@ def check_recipe(recipe: Recipe) -> None:
         _check(recipe, name, allowed)
 
 
-def build_model(recipe: Recipe, classes: int = 10) -> keras.Model:
+def build_model(recipe: Recipe, classes: int) -> keras.Model:
     """The network that a recipe names, for so many classes, at its seeded start.
 
     Raises:
@@ -85,9 +87,9 @@ def _simple_cnn(recipe: Recipe, classes: int) -> keras.Model:
         x = layers.ReLU(**_FIXED)(x)
         fan_in = 9 * filters
     x = layers.Flatten(**_MAPS)(x)
-    x = layers.Dense(128, "relu", name="hidden", **_start(recipe, "hidden", fan_in), **_FIXED)(x)
+    x = layers.Dense(HIDDEN, "relu", name="hidden", **_start(recipe, "hidden", fan_in), **_FIXED)(x)
     x = layers.Dropout(recipe.dropout, seed=_seed(recipe, "dropout"), name="dropout", **_FIXED)(x)
-    start = _start(recipe, "output", 128)
+    start = _start(recipe, "output", HIDDEN)
     logits = layers.Dense(classes, name="output", **start, **_FIXED)(x)
     return keras.Model(images, logits, name=recipe.model)
 

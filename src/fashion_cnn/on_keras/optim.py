@@ -102,11 +102,11 @@ class SGD(_Stateful):
 def optimizer_arrays(optimizer: _Stateful, model: keras.Model) -> dict[str, Any]:
     """Name each state tensor as PyTorch does, "conv1.weight/exp_avg"; none before step 1."""
     step, arrays = int(optimizer.iterations.numpy()), {}
-    for place, name in enumerate(parameters(model)) if step else ():
+    for index, name in enumerate(parameters(model)) if step else ():
         if "exp_avg" in optimizer.slots:
             arrays[f"{name}/step"] = np.array(step, np.float32)
         for slot, tensors in optimizer.slots.items():
-            array = tensors[place].numpy()
+            array = tensors[index].numpy()
             arrays[f"{name}/{slot}"] = to_torch(name, array)
     return arrays
 
@@ -116,9 +116,9 @@ def load_optimizer_arrays(
 ) -> None:
     """Set the state to what `optimizer_arrays` gave at `step`."""
     optimizer.iterations.assign(step)
-    for place, name in enumerate(parameters(model)):
+    for index, name in enumerate(parameters(model)):
         for slot, tensors in optimizer.slots.items():
-            tensor = tensors[place]
+            tensor = tensors[index]
             if step:
                 tensor.assign(to_keras(name, arrays[f"{name}/{slot}"]))
             else:

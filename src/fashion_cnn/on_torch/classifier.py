@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fashion_cnn.classifier import check_images
-from fashion_cnn.on_torch.model import build_model, place
+from fashion_cnn.on_torch.model import build_model, to_device
 from fashion_cnn.run.checkpoint import Arrays, check_layout
 from fashion_cnn.run.dataset import class_names_of
 from fashion_cnn.run.folder import Run
@@ -57,7 +57,7 @@ def open_classifier(
     checkpoint = checkpoint or run.answering
     model = build_model(run.recipe, len(class_names_of(run)))
     load_weights(model, run.load_checkpoint(checkpoint).model, checkpoint)
-    return TorchClassifier(place(model, device), device)
+    return TorchClassifier(to_device(model, device), device)
 
 
 def weight_arrays(model: nn.Module) -> dict[str, NDArray[np.generic]]:

@@ -50,7 +50,7 @@ def photo_like(
     count, random = len(images), stream(seed, "photo", step)
     chosen = random.random(count) < share
     label = labels if labels.ndim == 1 else labels.argmax(1)
-    shoes = np.isin(label.cpu().numpy(), _places(class_names, _SHOES))
+    shoes = np.isin(label.cpu().numpy(), _labels_of(class_names, _SHOES))
     bright, view = images[:, None].float(), random.random(count)
     above = _from_above(bright, random)
     bright = _paired(bright, shoes & (view < _ASIDE), random)
@@ -113,7 +113,7 @@ def outliers(
     size = random.uniform(0.3, 0.6, count)
     x, y = random.uniform(-1, 1, (2, count)) * (1 - size)
     for name, most, side in ((_TROUSER, 0.35, -1), (_DRESS, 0.7, 1)):
-        candidates = np.flatnonzero(np.isin(of_class, _places(class_names, (name,))))
+        candidates = np.flatnonzero(np.isin(of_class, _labels_of(class_names, (name,))))
         if not len(candidates):
             continue
         these = (kind < most) & (kind >= most - 0.35)
@@ -134,8 +134,8 @@ def outliers(
     )
 
 
-def _places(class_names: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    return [place for place, name in enumerate(class_names) if name in wanted]
+def _labels_of(class_names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    return [label for label, name in enumerate(class_names) if name in wanted]
 
 
 def _paired(images: Tensor, chosen: NDArray[np.bool_], random: np.random.Generator) -> Tensor:
@@ -176,7 +176,7 @@ def _from_above(images: Tensor, random: np.random.Generator) -> Tensor:
     along = steps[:, None] * torch.cos(angle) - steps * torch.sin(angle)
     size, half, apart = draw(0.75, 1.0), draw(0.2, 0.38), draw(0.85, 1.15)
     taper, roundness, splay, ahead = draw(-0.3, 0.3), draw(2, 3), draw(-0.08, 0.08), draw(-0.1, 0.1)
-    place, length, width = draw(0.2, 0.5), draw(0.2, 0.55), draw(0.4, 0.85)
+    centre, length, width = draw(0.2, 0.5), draw(0.2, 0.55), draw(0.4, 0.85)
     depth = draw(-1, 1) * toss(0.8)
     shown = images > 0
     mean = images.sum((2, 3), keepdim=True) / shown.sum((2, 3), keepdim=True).clamp(min=1)
@@ -189,7 +189,7 @@ def _from_above(images: Tensor, random: np.random.Generator) -> Tensor:
         grid = torch.cat([v, 0.4 * side * u], dim=1).permute(0, 2, 3, 1)
         grey = F.grid_sample(images, grid, align_corners=False)
         grey = mean + 0.4 * (grey - mean) * (grey > 0)
-        opening = ((v - place * taper.sign()) / length) ** 2 + (u / width) ** 2 < 1
+        opening = ((v - centre * taper.sign()) / length) ** 2 + (u / width) ** 2 < 1
         pair = torch.maximum(pair, oval * (grey * (1 + depth * opening)).clamp(20, 255))
     return pair
 

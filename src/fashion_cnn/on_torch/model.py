@@ -13,13 +13,19 @@ from fashion_cnn.on_torch.device import convolution_dtype
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
 from fashion_cnn.on_torch.timm_network import TimmCNN, check_network
 from fashion_cnn.process import launch
+from fashion_cnn.recipes.networks import (
+    HEAD_SCALE,
+    HIDDEN,
+    NORM_EPSILON,
+    PATCH,
+    Stages,
+    stages,
+    timm_name,
+)
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.recipes.start import timm_name
 
-_PATCH = 2
 _WHITENING_EPSILON = 5e-4  # Source: K. Jordan 2024, arXiv 2404.00498
 _SMALL_MAP = 4
-_HEAD_SCALE = 0.1  # on the logits, so that they start small
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -35,27 +41,17 @@ def check_recipe(recipe: Recipe) -> None:
         raise UsageError(f"{recipe.model} trains in one process here; leave torchrun out")
 
 
-def build_model(recipe: Recipe, classes: int = 10) -> nn.Module:
-    """The network that a recipe names, started from PyTorch's global generator."""
+def build_model(recipe: Recipe, classes: int) -> nn.Module:
+    """The network that a recipe names, for so many classes, from PyTorch's global generator."""
     if (name := timm_name(recipe.model)) is not None:
         return TimmCNN(name, recipe.dropout, recipe.input_side, classes)
-    width, blocks = recipe.width, recipe.blocks
-    match recipe.model:
-        case "simple_cnn":
-            return SimpleCNN(recipe.dropout, width, classes)
-        case "strided_cnn":
-            widths, strides, counts = (width, 2 * width, 2 * width), (2, 2, 2), (0, 0, 1)
-            return StagedCNN(widths, strides, counts, recipe.dropout, classes)
-        case "resnet":
-            strides, counts = (2, 2, 2), (blocks, blocks, blocks)
-        case "wide_resnet":  # its first maps are the largest by far
-            strides, counts = (1, 2, 2), (blocks - 1, blocks, blocks)
-        case _:
-            raise AssertionError(recipe.model)
-    return StagedCNN((width, 2 * width, 4 * width), strides, counts, recipe.dropout, classes)
+    if recipe.model == "simple_cnn":
+        return SimpleCNN(recipe.dropout, recipe.width, classes)
+    made_of = stages(recipe.model, recipe.width, recipe.blocks)
+    return StagedCNN(made_of, recipe.dropout, classes)
 
 
-def place(model: nn.Module, device: torch.device, precision: str = "float32") -> nn.Module:
+def to_device(model: nn.Module, device: torch.device, precision: str = "float32") -> nn.Module:
     """Move to a device, in the memory layout that CPUs and tensor cores convolve fastest in.
 
     Args: precision: "float32", or "mixed" for bfloat16 convolutions where they are fast.
@@ -75,11 +71,11 @@ class SimpleCNN(nn.Module):
     std: Tensor
     convolve_in = torch.float32
 
-    def __init__(self, dropout: float = 0.4, width: int = 32, classes: int = 10) -> None:
+    def __init__(self, dropout: float, width: int, classes: int) -> None:
         """Make the layers.
 
         Args:
-            dropout: share of the 128 hidden units dropped while training.
+            dropout: share of the hidden units dropped while training.
             width: filters of the first convolution; the others have twice and four times as many.
             classes: logits an image.
         """
@@ -89,9 +85,9 @@ class SimpleCNN(nn.Module):
         self.conv1 = nn.Conv2d(1, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, 2 * width, 3, padding=1)
         self.conv3 = nn.Conv2d(2 * width, 4 * width, 3, padding=1)
-        self.hidden = nn.Linear(4 * width * 3 * 3, 128)
+        self.hidden = nn.Linear(4 * width * 3 * 3, HIDDEN)
         self.dropout = Dropout(dropout)
-        self.output = nn.Linear(128, classes)
+        self.output = nn.Linear(HIDDEN, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images: (N, 28, 28) uint8 to (N, classes) float32 logits."""
@@ -136,30 +132,22 @@ class StagedCNN(nn.Module):
     whitening: Tensor
     convolve_in = torch.float32
 
-    def __init__(
-        self,
-        widths: tuple[int, int, int],
-        strides: tuple[int, int, int],
-        blocks: tuple[int, int, int],
-        dropout: float,
-        classes: int = 10,
-    ) -> None:
+    def __init__(self, made_of: Stages, dropout: float, classes: int) -> None:
         """Make the layers; the whitening layer is zero until it is fitted or loaded.
 
         Args:
-            widths: channels of each stage.
-            strides: of each stage's first convolution.
-            blocks: residual blocks of each stage.
+            made_of: the stages.
             dropout: share of the pooled features dropped while training.
             classes: logits an image.
         """
         super().__init__()
         self.register_buffer("mean", torch.tensor(PIXEL_MEAN))
         self.register_buffer("std", torch.tensor(PIXEL_STD))
-        self.register_buffer("whitening", torch.zeros(2 * _PATCH**2, 1, _PATCH, _PATCH))
+        self.register_buffer("whitening", torch.zeros(2 * PATCH**2, 1, PATCH, PATCH))
         layers: list[nn.Module] = []
-        channels = 2 * _PATCH**2
-        for width, stride, count in zip(widths, strides, blocks, strict=True):
+        channels = 2 * PATCH**2
+        parts = zip(made_of.widths, made_of.strides, made_of.blocks, strict=True)
+        for width, stride, count in parts:
             layers += [_Convolution(channels, width, stride), _norm(width), nn.ReLU()]
             layers += [_ResidualBlock(width) for _ in range(count)]
             channels = width
@@ -176,7 +164,7 @@ class StagedCNN(nn.Module):
         Args: images: (N, 28, 28) uint8.
         """
         x = (images.double() / 255 - self.mean) / self.std
-        patches = x.unfold(1, _PATCH, 1).unfold(2, _PATCH, 1).reshape(-1, _PATCH**2)
+        patches = x.unfold(1, PATCH, 1).unfold(2, PATCH, 1).reshape(-1, PATCH**2)
         values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
         filters = (vectors / (values + _WHITENING_EPSILON).sqrt()).T
         both = torch.cat([filters, -filters]).float()
@@ -189,7 +177,7 @@ class StagedCNN(nn.Module):
         x = F.relu_(F.conv2d(x, self.whitening.to(x.dtype)))
         x = self.stages(x)
         x = F.max_pool2d(x, x.shape[2]).flatten(1).float()
-        return self.output(self.dropout(x)) * _HEAD_SCALE
+        return self.output(self.dropout(x)) * HEAD_SCALE
 
 
 class _Convolution(nn.Conv2d):
@@ -249,7 +237,7 @@ class _ResidualBlock(nn.Module):
 
 
 def _norm(width: int) -> BatchNorm:
-    norm = BatchNorm(width)
+    norm = BatchNorm(width, eps=NORM_EPSILON)
     norm.weight.requires_grad_(False)
     norm.num_batches_tracked = None  # only an average over all steps would need it
     return norm

@@ -8,8 +8,8 @@ from torch import nn
 from fashion_cnn.errors import CheckpointError, ModelError
 from fashion_cnn.on_torch.classifier import load_weights, weight_arrays
 from fashion_cnn.on_torch.timm_network import TimmCNN, hub_file
+from fashion_cnn.recipes.networks import timm_name
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.recipes.start import starts_from_weights, timm_name
 from fashion_cnn.run.checkpoint import check_layout
 from fashion_cnn.run.weights import Weights, find_weights, read_weights
 
@@ -26,7 +26,7 @@ def read_start(recipe: Recipe, model: nn.Module) -> Weights | None:
     Raises:
         ModelError: the file is missing or not what it should be, or of another network.
     """
-    if not starts_from_weights(recipe):
+    if not recipe.starts_from_weights:
         return None
     if recipe.init_from:
         file = find_weights(Path(recipe.init_from))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fashion_cnn.data.randomness import seed_of
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.on_torch.classifier import load_weights, weight_arrays
-from fashion_cnn.on_torch.model import StagedCNN, build_model, place
+from fashion_cnn.on_torch.model import StagedCNN, build_model, to_device
 from fashion_cnn.on_torch.optim import (
     build_optimizer,
     load_optimizer_arrays,
@@ -82,7 +82,7 @@ class TorchState(TrainingState):
         weights = None if resume else read_start(recipe, model)
         if weights:
             recipe = recipe.replace(init_sha256=weights.sha256)
-        model = place(model, device, recipe.precision).train()
+        model = to_device(model, device, recipe.precision).train()
         return cls(
             model=model,
             average=copy.deepcopy(model).requires_grad_(False) if recipe.ema_decay else None,

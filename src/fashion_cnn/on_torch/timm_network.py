@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.on_torch.ranks import Dropout
-from fashion_cnn.recipes.recipe import nearest
+from fashion_cnn.recipes.fields import nearest
 
 _FILE = "model.safetensors"
 
@@ -109,17 +109,17 @@ def hub_file(name: str) -> Path:
     ways = "name it with --init-from FILE, or start at random with --no-pretrained"
     if config is None or not config.hf_hub_id:
         raise ModelError(f"timm has no pretrained weights for {name}; if you have a file, {ways}")
-    place = config.hf_hub_id
-    cached = huggingface_hub.try_to_load_from_cache(place, _FILE)
+    repository = config.hf_hub_id
+    cached = huggingface_hub.try_to_load_from_cache(repository, _FILE)
     if isinstance(cached, str):
         return Path(cached)
     try:
-        return Path(huggingface_hub.hf_hub_download(place, _FILE))
+        return Path(huggingface_hub.hf_hub_download(repository, _FILE))
     except OSError as error:
         reason = str(error).strip().partition(". ")[0]
         raise ModelError(
             f"the pretrained weights of {name} cannot be had ({reason}); where there is a network, "
-            f"fetch {_FILE} of {place} from huggingface.co and {ways}"
+            f"fetch {_FILE} of {repository} from huggingface.co and {ways}"
         ) from None
 
 

@@ -4,7 +4,8 @@ import inspect
 from collections.abc import Callable
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.recipe import Recipe, nearest
+from fashion_cnn.recipes.fields import nearest
+from fashion_cnn.recipes.recipe import Recipe
 
 
 def baseline() -> Recipe:

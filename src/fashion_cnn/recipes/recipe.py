@@ -1,16 +1,17 @@
 """`Recipe`: all that decides what a run learns, every default once."""
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.start import TIMM, check_start, check_teacher
+from fashion_cnn.recipes.fields import MOST, check_value, flag, nearest
+from fashion_cnn.recipes.networks import NETWORKS, TIMM, timm_name
 
 
 def _field(
@@ -55,7 +56,7 @@ class Recipe:
     model: str = _field(
         "simple_cnn",
         "the network; one of timm's is timm:NAME",
-        choices=("simple_cnn", "strided_cnn", "resnet", "wide_resnet"),
+        choices=NETWORKS,
         prefix=TIMM,
     )
     width: int = _field(
@@ -159,18 +160,18 @@ class Recipe:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            if type(item.default) is float and type(value) is int and abs(value) < _MOST:
+            if type(item.default) is float and type(value) is int and abs(value) < MOST:
                 value = float(value)
             elif item.name == "class_weights" and type(value) is tuple:
-                value = tuple(float(w) if type(w) is int and w < _MOST else w for w in value)
+                value = tuple(float(w) if type(w) is int and w < MOST else w for w in value)
             object.__setattr__(self, item.name, value)
-            _check(item, value)
+            check_value(item, value)
         if not all(type(w) is float and 0 < w < math.inf for w in self.class_weights):
             raise UsageError(
                 f"class_weights is {self.class_weights}; it must be positive numbers, or empty"
             )
-        check_start(self)
-        check_teacher(self)
+        _check_start(self)
+        _check_teacher(self)
         chosen = self.augment_classes
         if any(type(k) is not int or k < 0 for k in chosen) or len(set(chosen)) < len(chosen):
             raise UsageError(
@@ -181,6 +182,11 @@ class Recipe:
                 f"augment_classes is {chosen}, but there is nothing to apply to them; it must be "
                 f"empty, or come with one of {', '.join(_OF_ONE_IMAGE)}"
             )
+
+    @property
+    def starts_from_weights(self) -> bool:
+        """Whether training starts from weights of before, and not from random ones."""
+        return bool(self.init_from) or (timm_name(self.model) is not None and self.pretrained)
 
     def check_classes(self, classes: int) -> None:
         """Raise `UsageError` for a field that names classes and does not fit `classes` of them."""
@@ -249,19 +255,14 @@ class Recipe:
         return cls().replace(**changes)
 
 
-_MOST = 2**63
-"""Of any whole number: what the machine counts in."""
+IN_THE_BOX = "pretrained"
+"""As `Recipe.teacher`: the model that comes in the package."""
 
 _OF_ONE_IMAGE = ("flip", "translate", "rotate", "randaugment", "erase", "cutout")
 """The augmentations that `augment_classes` confines; mixing takes two images."""
 
 MAY_CHANGE = ("epochs", "early_stopping")
 """The fields that say when to stop: a resumed run may be given others."""
-
-
-def flag(item: dataclasses.Field[Any]) -> str:
-    """The command-line flag that sets a field."""
-    return "--" + (item.metadata["flag"] or item.name).replace("_", "-")
 
 
 def flag_words(name: str, value: Any) -> list[str]:
@@ -272,44 +273,43 @@ def flag_words(name: str, value: Any) -> list[str]:
     return [flag(item), ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
 
 
-def nearest(word: str, known: list[str]) -> str:
-    """Offer the known word that looks most like `word`: " (did you mean …?)", or nothing."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def format_value(value: Any) -> str:
-    """Write a field's value for people."""
-    if isinstance(value, tuple):
-        return ",".join(f"{part:g}" for part in value) or "none"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
-
-
-def _check(item: dataclasses.Field[Any], value: Any) -> None:
-    rule, wanted = item.metadata, type(item.default)
-    said = f"{item.name} ({flag(item)})" if rule["flag"] else item.name
-    if type(value) is not wanted:
-        raise UsageError(f"{said} is {value!r}; it must be of type {wanted.__name__}")
-    theirs = bool(rule["prefix"]) and value.startswith(rule["prefix"])
-    if rule["choices"] and value not in rule["choices"] and not theirs:
-        more = f", or {rule['prefix']}NAME" if rule["prefix"] else ""
+def _check_start(recipe: Recipe) -> None:
+    """Raise `UsageError` for fields about the start, or about timm, that contradict each other."""
+    timm, given = timm_name(recipe.model) is not None, recipe.starts_from_weights
+    if not recipe.pretrained and (recipe.init_from or not timm):
         raise UsageError(
-            f"{said} is {value!r}{nearest(value, list(rule['choices']))}; "
-            f"it must be one of {', '.join(rule['choices'])}{more}"
+            "pretrained is off, "
+            + (
+                f"but init_from is {recipe.init_from!r}; give one of them"
+                if recipe.init_from
+                else f"which {recipe.model} is anyway; it is there for timm's networks"
+            )
         )
-    if wanted in (int, float):
-        above = value > rule["low"] if rule["open_low"] else value >= rule["low"]
-        below = value < rule["high"] if rule["open_high"] else value <= rule["high"]
-        counts = math.isfinite(value) if wanted is float else value < _MOST
-        if not (above and below and counts):
-            raise UsageError(f"{said} is {value}; it must be {_range(wanted, rule)}")
+    _check_sha256("init_sha256", recipe.init_sha256)
+    for name in ("init_sha256", "freeze"):
+        if getattr(recipe, name) and not given:
+            raise UsageError(
+                f"{name} is {getattr(recipe, name)}, but training starts from random weights; it "
+                "needs an init_from, or a pretrained network of timm's"
+            )
+    if timm and recipe.precision == "mixed":
+        raise UsageError("precision is 'mixed'; for timm's networks it must be 'float32'")
 
 
-def _range(wanted: type, rule: Mapping[str, Any]) -> str:
-    kind = "a whole number" if wanted is int else "a number"
-    low = f"{'above' if rule['open_low'] else 'of at least'} {rule['low']}"
-    if rule["high"] == math.inf:
-        return f"{kind} {low} and below {'2^63' if wanted is int else 'infinity'}"
-    return f"{kind} {low} and {'below' if rule['open_high'] else 'at most'} {rule['high']}"
+def _check_teacher(recipe: Recipe) -> None:
+    """Raise `UsageError` for fields about the teacher that contradict each other, or another."""
+    _check_sha256("teacher_sha256", recipe.teacher_sha256)
+    if not recipe.teacher:
+        for name in ("teacher_sha256", "distill"):
+            if getattr(recipe, name) != getattr(type(recipe), name):
+                raise UsageError(f"{name} is {getattr(recipe, name)}, but there is no teacher")
+    if recipe.teacher and recipe.outliers:
+        raise UsageError(
+            f"outliers is {recipe.outliers}, but a teacher would be sure of what is none of the "
+            "classes; leave one of them out"
+        )
+
+
+def _check_sha256(name: str, value: str) -> None:
+    if value and not re.fullmatch("[0-9a-f]{64}", value):
+        raise UsageError(f"{name} is {value!r}; it must be 64 hexadecimal digits, or empty")

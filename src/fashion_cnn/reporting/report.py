@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn import __version__
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import DataSet, find_data, load_test, load_training, nowhere
 from fashion_cnn.data.split import Split, divide
@@ -31,6 +30,7 @@ from fashion_cnn.run.dataset import check_same_data
 from fashion_cnn.run.files import write_atomically
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
+from fashion_cnn.version import __version__
 
 GALLERY = 24
 """Images of each gallery."""

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from fashion_cnn.recipes.recipe import Recipe, format_value
+from fashion_cnn.recipes.fields import format_value
+from fashion_cnn.recipes.recipe import Recipe
 
 _SHOWN = 10
 

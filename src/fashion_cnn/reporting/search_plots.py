@@ -9,7 +9,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from fashion_cnn.recipes.recipe import format_value
+from fashion_cnn.recipes.fields import format_value
 from fashion_cnn.reporting.plots import png
 
 _DONE, _PRUNED, _BEST = "#1f77b4", "#b0b0b0", "#d95f02"

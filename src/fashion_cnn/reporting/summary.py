@@ -6,7 +6,8 @@ from typing import Any
 
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.recipe import Recipe, flag_words, format_value
+from fashion_cnn.recipes.fields import format_value
+from fashion_cnn.recipes.recipe import Recipe, flag_words
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import Weights
 

@@ -11,8 +11,7 @@ import safetensors
 import safetensors.numpy
 
 from fashion_cnn.errors import CheckpointError, ModelError, UsageError
-from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.recipes.start import IN_THE_BOX
+from fashion_cnn.recipes.recipe import IN_THE_BOX, Recipe
 from fashion_cnn.run.checkpoint import MOST_BYTES, WEIGHTS, Arrays
 from fashion_cnn.run.folder import Run
 
@@ -91,7 +90,9 @@ def has_seen_validation(recipe: Recipe, data: Any) -> bool:
     if not recipe.init_from:
         return False
     start = Path(recipe.init_from).resolve()  # the folder of a run, or a file in one
-    before = next((run for place in (start, *start.parents) if (run := Run(place)).exists()), None)
+    before = next(
+        (run for folder in (start, *start.parents) if (run := Run(folder)).exists()), None
+    )
     if before is None or before.environment.get("data_sha256") != data:
         return False
     seen = divides_otherwise(recipe, before.recipe.to_dict())

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn import __version__
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
 from fashion_cnn.data.split import divide, stratified_sample
@@ -21,6 +20,7 @@ from fashion_cnn.run.dataset import check_same_data, class_names_of
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, build_graph, check_network
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.version import __version__
 
 TOLERANCE = 1e-4
 """The largest difference of two logits of one image that is still rounding."""

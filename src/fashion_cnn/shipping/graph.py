@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.calibration import LEAST_KEPT, Calibration
+from fashion_cnn.recipes.networks import HEAD_SCALE, NETWORKS, NORM_EPSILON, stages
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays
 
@@ -22,17 +23,12 @@ OPSET = 17
 """The operators' version. Source: onnx/docs/Versioning.md; runtimes from August 2022 on read it."""
 
 _IR_VERSION = 8  # what opset 17 came with
-_NORM_EPSILON = 1e-5  # PyTorch's default, which no recipe changes
-_HEAD_SCALE = 0.1  # of the staged networks' logits; see on_torch/model.py
-_STRIDES = {"strided_cnn": (2, 2, 2), "resnet": (2, 2, 2), "wide_resnet": (1, 2, 2)}
-"""Of each stage's first convolution; see on_torch/model.py."""
 
 
 def check_network(recipe: Recipe) -> None:
     """Raise `UsageError` for a network that there is no graph of."""
-    known = ("simple_cnn", *_STRIDES)
-    if recipe.model not in known:
-        raise UsageError(f"model is {recipe.model!r}; export writes {', '.join(known)} only")
+    if recipe.model not in NETWORKS:
+        raise UsageError(f"model is {recipe.model!r}; export writes {', '.join(NETWORKS)} only")
 
 
 def build_graph(
@@ -57,7 +53,9 @@ def build_graph(
     if recipe.model == "simple_cnn":
         _simple(graph, image, weights)
     else:
-        _staged(graph, image, weights, iter(_STRIDES[recipe.model]))
+        _staged(
+            graph, image, weights, iter(stages(recipe.model, recipe.width, recipe.blocks).strides)
+        )
     classes = len(arrays["output.weight"])
     _calibrate(graph, calibration, classes)
     model = helper.make_model(
@@ -136,7 +134,7 @@ def _staged(
             x = _normed(graph, x, f"stages.{i}", f"stages.{i + 1}", w, strides=[next(strides)] * 2)
             x = graph.add("Relu", x)
     x = graph.add("Flatten", graph.add("GlobalMaxPool", x))
-    weight = w["output.weight"] * _HEAD_SCALE
+    weight = w["output.weight"] * HEAD_SCALE
     _multiply(graph, x, "output", weight, np.zeros(len(weight)), "logits")
 
 
@@ -164,7 +162,7 @@ def _normed(
     **attributes: Any,
 ) -> str:
     """A convolution without bias and the batch norm behind it, as one convolution."""
-    scale = w[f"{norm}.weight"] / np.sqrt(w[f"{norm}.running_var"] + _NORM_EPSILON)
+    scale = w[f"{norm}.weight"] / np.sqrt(w[f"{norm}.running_var"] + NORM_EPSILON)
     filters = w[f"{conv}.weight"] * scale[:, None, None, None]
     bias = w[f"{norm}.bias"] - w[f"{norm}.running_mean"] * scale
     return _convolve(graph, x, conv, filters, bias, pads=[1] * 4, **attributes)

@@ -20,7 +20,6 @@ from PIL import Image
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from fashion_cnn import __version__
 from fashion_cnn.data.decoding import FILE_BYTES
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import ImageError, ModelError
@@ -28,6 +27,7 @@ from fashion_cnn.process.machine import usable_cores
 from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, LimitedProtocol
 from fashion_cnn.shipping.predict import Predictor
+from fashion_cnn.version import __version__
 
 QUEUE = 32
 PAGE = Path(__file__).with_name("page")

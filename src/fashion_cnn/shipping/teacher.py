@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fashion_cnn.errors import ModelError, UsageError
-from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.recipes.start import IN_THE_BOX
+from fashion_cnn.recipes.recipe import IN_THE_BOX, Recipe
 from fashion_cnn.run.exports import place
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import divides_otherwise

@@ -1,0 +1,61 @@
+"""The fields of a recipe: what each means, and the values that are allowed."""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fashion_cnn.errors import UsageError
+
+MOST = 2**63
+"""Of any whole number: what the machine counts in."""
+
+
+def flag(item: dataclasses.Field[Any]) -> str:
+    """The command-line flag that sets a field."""
+    return "--" + (item.metadata["flag"] or item.name).replace("_", "-")
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Offer the known word that looks most like `word`: " (did you mean …?)", or nothing."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def format_value(value: Any) -> str:
+    """Write a field's value for people."""
+    if isinstance(value, tuple):
+        return ",".join(f"{part:g}" for part in value) or "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
+
+
+def check_value(item: dataclasses.Field[Any], value: Any) -> None:
+    """Raise `UsageError`, naming the field and what is allowed, for a value that is not."""
+    rule, wanted = item.metadata, type(item.default)
+    said = f"{item.name} ({flag(item)})" if rule["flag"] else item.name
+    if type(value) is not wanted:
+        raise UsageError(f"{said} is {value!r}; it must be of type {wanted.__name__}")
+    theirs = bool(rule["prefix"]) and value.startswith(rule["prefix"])
+    if rule["choices"] and value not in rule["choices"] and not theirs:
+        more = f", or {rule['prefix']}NAME" if rule["prefix"] else ""
+        raise UsageError(
+            f"{said} is {value!r}{nearest(value, list(rule['choices']))}; "
+            f"it must be one of {', '.join(rule['choices'])}{more}"
+        )
+    if wanted in (int, float):
+        above = value > rule["low"] if rule["open_low"] else value >= rule["low"]
+        below = value < rule["high"] if rule["open_high"] else value <= rule["high"]
+        counts = math.isfinite(value) if wanted is float else value < MOST
+        if not (above and below and counts):
+            raise UsageError(f"{said} is {value}; it must be {_range(wanted, rule)}")
+
+
+def _range(wanted: type, rule: Mapping[str, Any]) -> str:
+    kind = "a whole number" if wanted is int else "a number"
+    low = f"{'above' if rule['open_low'] else 'of at least'} {rule['low']}"
+    if rule["high"] == math.inf:
+        return f"{kind} {low} and below {'2^63' if wanted is int else 'infinity'}"
+    return f"{kind} {low} and {'below' if rule['open_high'] else 'at most'} {rule['high']}"
