@@ -21,7 +21,7 @@ from fashion_cnn.on_torch.train import train_step
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import remove
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.weights import Weights, find_weights, read_weights
+from fashion_cnn.run.weights import Weights, read_weights
 from fashion_cnn.tuning import study as tuning
 from test_train import RESIDUAL, SHORT, content, go, timeless
 from test_tuning import train_here
@@ -210,7 +210,7 @@ def test_weights_of_another_network_are_refused_by_name(change: dict, words: str
 
 def test_files_that_cannot_be_used_are_refused_by_name(before, tmp_path) -> None:
     run = before["adam"].path
-    good = find_weights(run).read_bytes()
+    good = read_weights(run).file.read_bytes()
     arrays = safetensors.numpy.load(good)
     hole = {**arrays, "mean": np.array(np.nan, np.float32)}
     torch.save({"mean": torch.zeros(1)}, tmp_path / "w.pt")
@@ -235,15 +235,15 @@ def test_files_that_cannot_be_used_are_refused_by_name(before, tmp_path) -> None
 
 def test_runs_that_cannot_be_used_are_refused_by_name(before, tmp_path) -> None:
     with pytest.raises(ModelError, match="holds no run"):
-        find_weights(tmp_path)
+        read_weights(tmp_path)
     run = tmp_path / "run"
     shutil.copytree(before["adam"].path, run)
     (run / "checkpoints/best/model.safetensors").write_bytes(b"altered")
     with pytest.raises(ModelError, match="nothing to start from.*model.safetensors has 7 bytes"):
-        find_weights(run)
+        read_weights(run)
     remove(run / "checkpoints")
     with pytest.raises(ModelError, match="nothing to start from.*cannot be read"):
-        find_weights(run)
+        read_weights(run)
 
 
 def test_a_run_of_another_network_is_refused(before, small_data, tmp_path) -> None:
@@ -256,7 +256,7 @@ def test_a_run_of_another_network_is_refused(before, small_data, tmp_path) -> No
 
 def test_a_run_that_was_stopped_in_its_first_epoch_has_weights_too(small_data, tmp_path) -> None:
     run = go(NETWORKS["adam"], small_data, tmp_path, stop=3)
-    assert find_weights(run.path) == run.path / "checkpoints/final/model.safetensors"
+    assert read_weights(run.path).file == run.path / "checkpoints/final/model.safetensors"
 
 
 @pytest.mark.parametrize(

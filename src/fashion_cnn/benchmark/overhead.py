@@ -15,7 +15,7 @@ from fashion_cnn.data.fashion_mnist import DataSet, load_training
 from fashion_cnn.job import open_training
 from fashion_cnn.on_torch.classifier import BATCH, TorchClassifier
 from fashion_cnn.on_torch.device import configure, describe
-from fashion_cnn.on_torch.model import StagedCNN, build_model, place
+from fashion_cnn.on_torch.model import StagedCNN, build_model, to_device
 from fashion_cnn.process.machine import machine
 from fashion_cnn.recipes.catalog import fast
 from fashion_cnn.version import __version__
@@ -46,7 +46,7 @@ def benchmark_overhead(directory: Path, rounds: int, threads: int | None) -> dic
     model = build_model(fast().replace(model="resnet"), 10)
     assert isinstance(model, StagedCNN)
     model.fit_whitening(torch.from_numpy(images[:100]))
-    place(model, device)
+    to_device(model, device)
     classifier = TorchClassifier(model, device)
     seconds: dict[str, list[float]] = {"start": [], "data": [], "evaluation": [], "bare": []}
     for turn in range(rounds + 1):

@@ -1,9 +1,5 @@
 """Where Keras computes, and what a reader must know to repeat the numbers."""
 
-# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportArgumentType=false
-# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
-# Keras has no types; what a checker guesses of its attributes is wrong.
-
 import importlib.metadata
 from typing import Any
 

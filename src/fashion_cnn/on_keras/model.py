@@ -1,9 +1,5 @@
 """The network in Keras: uint8 images in, logits out."""
 
-# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportArgumentType=false
-# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
-# Keras has no types; what a checker guesses of its attributes is wrong.
-
 from typing import Any
 
 import keras

@@ -4,10 +4,6 @@ Keras's own differ: Adam adds its epsilon before the bias correction and has no 
 keeps the learning rate inside its momentum.
 """
 
-# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportArgumentType=false
-# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
-# Keras has no types; what a checker guesses of its attributes is wrong.
-
 import math
 from typing import Any
 

@@ -1,9 +1,5 @@
 """`KerasState`: what training changes, and how it becomes a checkpoint and comes back."""
 
-# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportArgumentType=false
-# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
-# Keras has no types; what a checker guesses of its attributes is wrong.
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,9 +1,5 @@
 """Keras `fit`, an epoch a call, and the callback that keeps the run's records."""
 
-# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportArgumentType=false
-# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
-# Keras has no types; what a checker guesses of its attributes is wrong.
-
 import dataclasses
 import math
 import time
@@ -106,19 +102,7 @@ def train(
 ) -> Ending:
     """Train until the recipe is done, or stops early, or someone interrupts.
 
-    Args:
-        state: begun.
-        data: what to train and to validate on.
-        run: locked.
-        interruption: looked at after every step.
-        progress: is shown every step and epoch.
-
-    Returns:
-        How it ended; a checkpoint of that moment is published.
-
-    Raises:
-        DivergedError: the loss stayed non-finite after `MOST_ROLLBACKS` roll-backs.
-        OSError: the disk is full or failing.
+    Args: state: begun; the others, what comes of them and what is raised as in `Framework.train`.
     """
     recorder = Recorder(state, run, data, interruption, progress)
     progress.begin(state.recipe.epochs, state.steps_per_epoch, state.step)

@@ -1,9 +1,5 @@
 """Keras variables under PyTorch's names and in PyTorch's layout: the only place that converts."""
 
-# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportArgumentType=false
-# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
-# Keras has no types; what a checker guesses of its attributes is wrong.
-
 import keras
 import numpy as np
 from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from fashion_cnn.on_torch.timm_network import TimmCNN, hub_file
 from fashion_cnn.recipes.networks import timm_name
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import check_layout
-from fashion_cnn.run.weights import Weights, find_weights, read_weights
+from fashion_cnn.run.weights import Weights, read_weights
 
 HEAD = "output."
 """What the names of every network's last layer begin with, the one that knows the classes."""
@@ -28,11 +28,8 @@ def read_start(recipe: Recipe, model: nn.Module) -> Weights | None:
     """
     if not recipe.starts_from_weights:
         return None
-    if recipe.init_from:
-        file = find_weights(Path(recipe.init_from))
-    else:
-        file = hub_file(timm_name(recipe.model) or "")
-    weights = read_weights(file, recipe.init_sha256)
+    path = Path(recipe.init_from) if recipe.init_from else hub_file(timm_name(recipe.model) or "")
+    weights = read_weights(path, recipe.init_sha256)
     try:
         weights = fit(model, weights)
     except CheckpointError as error:

@@ -89,19 +89,7 @@ def train(
 ) -> Ending:
     """Train until the recipe is done, or stops early, or someone interrupts.
 
-    Args:
-        state: begun.
-        data: on the CPU; it moves to where the network is, whole.
-        run: locked by the first rank, the only one that writes.
-        interruption: looked at after every step; a signal to any rank stops all.
-        progress: is shown every step and epoch.
-
-    Returns:
-        How it ended; a checkpoint of that moment is published.
-
-    Raises:
-        DivergedError: the loss stayed non-finite after `MOST_ROLLBACKS` roll-backs.
-        OSError: the disk is full or failing.
+    Args: state: begun; the others, what comes of them and what is raised as in `Framework.train`.
     """
     ranks, steps = state.ranks, state.steps_per_epoch
     batches, saved = Batches(data, state.recipe, state.device), time.monotonic()

@@ -47,12 +47,14 @@ class Checkpoint:
         path: its folder.
         model, optimizer: arrays by tensor name, all finite.
         state: what was given to `save`; its "step" is the one that the folder's name says.
+        sha256: of the file that `model` was in.
     """
 
     path: Path
     model: Arrays
     optimizer: Arrays
     state: Mapping[str, Any]
+    sha256: str
 
 
 def save(directory: Path, model: Arrays, optimizer: Arrays, state: Mapping[str, Any]) -> Path:
@@ -120,7 +122,8 @@ def load(path: Path) -> Checkpoint:
             raise CheckpointError(f"{path}/{name} is not valid safetensors ({error})") from None
         for tensor, array in arrays[-1].items():
             _check_finite(f"{path}/{name}: {tensor}", array)
-    return Checkpoint(path, arrays[0], arrays[1], state)
+    sha256 = hashlib.sha256(content[WEIGHTS]).hexdigest()
+    return Checkpoint(path, arrays[0], arrays[1], state, sha256)
 
 
 def check_finite(*groups: Arrays) -> None:

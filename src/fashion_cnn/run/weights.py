@@ -33,14 +33,37 @@ class Weights:
     anew: tuple[str, ...] = ()
 
 
-def find_weights(path: Path) -> Path:
-    """The file that a path stands for: itself, or the weights that answer of a run folder.
+def read_weights(path: Path, sha256: str = "") -> Weights:
+    """Read a safetensors file, or the weights that answer of a run folder; never a pickle.
+
+    Args: sha256: what the file must have; empty for any.
 
     Raises:
-        ModelError: there is no such file or run, or the run's checkpoint is missing or damaged.
+        ModelError: it is missing, not what `sha256` says, no safetensors file, or not finite; or
+            there is no such run, or its checkpoint is missing or damaged.
     """
-    if not path.is_dir():
-        return path
+    if path.is_dir():
+        return _read_run(path, sha256)
+    try:
+        with path.open("rb") as opened:
+            data = opened.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > MOST_BYTES:
+        raise ModelError(f"{path} has more than {MOST_BYTES} bytes")
+    found = hashlib.sha256(data).hexdigest()
+    _check_same(path, found, sha256)
+    try:
+        arrays = safetensors.numpy.load(data)
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} is no safetensors file that can be used ({error})") from None
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ModelError(f"{path}: {name} is not finite")
+    return Weights(path, found, arrays)
+
+
+def _read_run(path: Path, sha256: str) -> Weights:
     run = Run(path)
     try:
         if not run.exists():
@@ -48,38 +71,17 @@ def find_weights(path: Path) -> Path:
         found = run.load_checkpoint(run.answering)
     except (CheckpointError, UsageError) as error:
         raise ModelError(f"there is nothing to start from: {error}") from None
-    return found.path / WEIGHTS
+    file = found.path / WEIGHTS
+    _check_same(file, found.sha256, sha256)
+    return Weights(file, found.sha256, found.model)
 
 
-def read_weights(file: Path, sha256: str = "") -> Weights:
-    """Read a safetensors file; pickle is never read.
-
-    Args: sha256: what it must have; empty for any.
-
-    Raises:
-        ModelError: it is missing, not what `sha256` says, no safetensors file, or not finite.
-    """
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise ModelError(f"{file} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise ModelError(f"{file} has more than {MOST_BYTES} bytes")
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 not in ("", found):
+def _check_same(file: Path, found: str, wanted: str) -> None:
+    if wanted not in ("", found):
         raise ModelError(
-            f"{file} is not the file that init_sha256 names: its SHA-256 is {found}, not {sha256}; "
+            f"{file} is not the file that init_sha256 names: its SHA-256 is {found}, not {wanted}; "
             "bring that file back, or leave init_sha256 out to start from this one"
         )
-    try:
-        arrays = safetensors.numpy.load(data)
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{file} is no safetensors file that can be used ({error})") from None
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise ModelError(f"{file}: {name} is not finite")
-    return Weights(file, found, arrays)
 
 
 def has_seen_validation(recipe: Recipe, data: Any) -> bool:
