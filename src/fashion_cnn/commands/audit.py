@@ -3,13 +3,16 @@
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fashion_cnn.commands.options import data_dir_option, threads_option
 from fashion_cnn.commands.output import say, write
 from fashion_cnn.errors import UsageError
+
+if TYPE_CHECKING:
+    from fashion_cnn.data.split import Split
 from fashion_cnn.version import __version__
 
 
@@ -53,8 +56,8 @@ def audit(
     from fashion_cnn.run.folder import Run
 
     # What can be wrong is told before anything takes time.
-    threshold = NEAR if threshold is None else threshold
-    auditing.check_threshold(threshold)
+    near = NEAR if threshold is None else threshold
+    auditing.check_threshold(near)
     run = Run.open(folder) if folder else None
     predictions = read_test_answers(run) if run else None
     if suspects:
@@ -65,23 +68,11 @@ def audit(
     output.mkdir(parents=True, exist_ok=True)
     training = fashion_mnist.load_training(directory)
     test_images = fashion_mnist.load_test_images(directory)
-    seconds: dict[str, float] = {}
-    probabilities = None
+    probabilities, seconds = None, {}
     if suspects:
-        from fashion_cnn.cross_validation import out_of_fold
-        from fashion_cnn.job import Hardware
-        from fashion_cnn.recipes.catalog import named
-
-        started = time.monotonic()
-        hardware = Hardware(threads=threads)
-        probabilities = out_of_fold(training, named("fast"), folds or 5, hardware, say)
-        seconds["folds"] = time.monotonic() - started
+        probabilities, seconds["folds"] = _out_of_fold(training, folds or 5, threads)
     found = auditing.audit(
-        training,
-        test_images,
-        threshold=threshold,
-        predictions=predictions,
-        probabilities=probabilities,
+        training, test_images, threshold=near, predictions=predictions, probabilities=probabilities
     )
     seconds["all the rest"] = time.monotonic() - began - sum(seconds.values())
     packages = ["numpy", *(["cleanlab", "torch"] if suspects else [])]
@@ -104,3 +95,14 @@ def audit(
         write_atomically(output / name, data)
     write(auditing.to_text(found))
     say(f"the page: {output}/audit.html")
+
+
+def _out_of_fold(training: "Split", folds: int, threads: int | None) -> tuple[Any, float]:
+    """Each training image's probabilities by a network that did not see it, and the seconds."""
+    from fashion_cnn.cross_validation import out_of_fold
+    from fashion_cnn.frameworks import Hardware
+    from fashion_cnn.recipes.catalog import named
+
+    began = time.monotonic()
+    found = out_of_fold(training, named("fast"), folds, Hardware(threads=threads), say)
+    return found, time.monotonic() - began

@@ -55,6 +55,7 @@ class Run:
         """Args: read_only: what writes does nothing; another process writes the same."""
         self.path = Path(path)
         self._read_only = read_only
+        self._known: dict[str, Any] = {}  # what was read of files that only this run writes
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Run":
@@ -86,6 +87,7 @@ class Run:
         # The recipe goes first: a half-removed run is then no run any more.
         for path in sorted(self._own_files(), key=lambda path: path.name != _RECIPE):
             checkpoint.remove(path)
+        self._known.clear()
 
     def check_room(self, *, overwrite: bool) -> None:
         """Raise the error that `prepare` would raise, and touch nothing."""
@@ -127,7 +129,7 @@ class Run:
     @property
     def recipe(self) -> Recipe:
         """The recipe. Raises `UsageError` if the file was altered beyond use."""
-        return Recipe.from_dict(read_json(self.path / _RECIPE))
+        return Recipe.from_dict(self._read(_RECIPE))
 
     def record_recipe(self, recipe: Recipe) -> None:
         """Write `recipe.json`, the mark of a run: there must be a checkpoint first."""
@@ -136,7 +138,7 @@ class Run:
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, hardware, device and threads. Raises `UsageError` if it is unusable."""
-        found = read_json(self.path / _ENVIRONMENT)
+        found = self._read(_ENVIRONMENT)
         if not isinstance(found, dict) or found.get("framework") not in FRAMEWORKS:
             raise UsageError(f"{self.path / _ENVIRONMENT} names no framework")
         return found
@@ -144,7 +146,7 @@ class Run:
     @property
     def split(self) -> dict[str, Any]:
         """How the images are divided, whether the test set is sealed. Raises as `environment`."""
-        found = read_json(self.path / _SPLIT)
+        found = self._read(_SPLIT)
         if not isinstance(found, dict) or type(found.get("test_sealed")) is not bool:
             raise UsageError(f"{self.path / _SPLIT} does not say whether the test set is sealed")
         return found
@@ -325,6 +327,12 @@ class Run:
         suffix = f"_{self.environment['framework']}" if name in ("loss", "accuracy") else ""
         self._write(f"{name}{suffix}.png", png)
 
+    def _read(self, name: str) -> Any:
+        if name not in self._known:
+            self._known[name] = read_json(self.path / name)
+        return self._known[name]
+
     def _write(self, name: str, data: bytes) -> None:
+        self._known.pop(name, None)
         if not self._read_only:
             write_atomically(self.path / name, data)

@@ -1,0 +1,52 @@
+"""What a run needs is read, and built, once."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fashion_cnn.cli import main
+from fashion_cnn.on_torch import state
+from fashion_cnn.run.folder import Run
+
+SMALL = ["--epochs", "2", "--width", "4", "--train-images", "500", "--threads", "1"]
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each file is opened for reading."""
+    counts: Counter[str] = Counter()
+    original = Path.open
+
+    def counting(path: Path, mode: str = "r", *arguments, **words):
+        if "r" in mode:
+            counts[str(path)] += 1
+        return original(path, mode, *arguments, **words)
+
+    monkeypatch.setattr(Path, "open", counting)
+    return counts
+
+
+def test_a_training_reads_and_builds_once(
+    few_data, tmp_path, monkeypatch, reads, without_plots
+) -> None:
+    words = ["train", *SMALL, "--data-dir", str(few_data)]
+    before, run = tmp_path / "before", tmp_path / "run"
+    assert main([*words, "--output", str(before)]) == 0
+    reads.clear()
+    built, build = [], state.build_model
+    monkeypatch.setattr(state, "build_model", lambda *of: built.append(of) or build(*of))
+    assert main([*words, "--init-from", str(before), "--seed", "1", "--output", str(run)]) == 0
+
+    assert len(built) == 1
+    assert reads[str(few_data / "dataset.json")] == reads[str(few_data / "classes.txt")] == 1
+    assert reads[str(before / "checkpoints/best/model.safetensors")] == 1
+    for name in ("recipe.json", "environment.json", "split.json"):
+        assert reads[str(run / name)] <= 1, name
+    final, best = (Run(run).load_checkpoint(name).path for name in ("final", "best"))
+    assert (final / "model.safetensors").is_file()
+    assert reads[str(final / "model.safetensors")] == 1 + 1  # the evaluation, and just now
+    apart = best.resolve() != final.resolve()
+    assert reads[str(best / "model.safetensors")] == apart + 1
+    published = (run / "checkpoints").glob("step-*/model.safetensors")
+    assert {reads[str(file)] for file in published} == {1}, "as each is verified when it is saved"
