@@ -6,15 +6,14 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from fashion_cnn.data.fashion_mnist import TEST_PART, DataSet
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.fetch import data_directory
-from fashion_cnn.data.split import TrainingData, divide
+from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.frameworks import (
     Framework,
@@ -27,7 +26,7 @@ from fashion_cnn.frameworks import (
 from fashion_cnn.process import launch
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
-from fashion_cnn.reporting.summary import describe_start, describe_teacher
+from fashion_cnn.reporting.summary import describe_start
 from fashion_cnn.run.dataset import check_same_data, describe_data
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import check_apart, has_seen_validation
@@ -110,7 +109,7 @@ def train(
         data_set = DataSet.open(data_directory(data_dir, progress.say))
         if resume:
             check_same_data(run, data_set)
-        data = open_training(data_set, recipe)
+        data = data_set.divided(recipe)
         # Imported now, so that a wrong path or data set is told at once.
         with open_framework(hardware) as framework:
             framework.check(recipe)
@@ -118,9 +117,11 @@ def train(
             described = framework.describe()
             seen = taught = False
             if recipe.teacher:
+                from fashion_cnn.shipping.teacher import COMPUTED_BY, with_teacher
+
                 threads = launch.threads(hardware.threads)
-                recipe, data, taught = _with_teacher(recipe, data, known, threads, progress.say)
-                described |= {"onnxruntime": version("onnxruntime")}
+                recipe, data, taught = with_teacher(recipe, data, known, threads, progress.say)
+                described |= COMPUTED_BY
             if known:
                 recipe, seen = _at_its_start(framework, recipe, data, known, progress.say)
             with Interruption() as interruption, run.lock():
@@ -165,7 +166,7 @@ def evaluate(
     recipe, _ = run.recipe, run.split  # read now: what is damaged is told before the test set opens
     data_set = DataSet.open(data_directory(data_dir, lambda line: print(line, file=sys.stderr)))
     check_same_data(run, data_set)
-    data = open_training(data_set, recipe)
+    data = data_set.divided(recipe)
     steps = steps_per_epoch(recipe, len(data.training))
     with open_framework(hardware_as_before(hardware, run)) as framework, run.lock():
         fingerprint = recipe.fingerprint(data.fingerprint())
@@ -205,49 +206,6 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
                 f"goes on (only {' and '.join(MAY_CHANGE)} can); start another with --output FOLDER"
             )
     return recipe.replace(**changes)
-
-
-def open_training(data_set: DataSet, recipe: Recipe) -> TrainingData:
-    """Read what a recipe trains and validates on; the test files are hashed, not looked at.
-
-    Raises:
-        DataError: the data set is not what it should be.
-        UsageError: the recipe does not fit its classes or its size.
-    """
-    everything = data_set.training()
-    recipe.check_classes(len(everything.class_names))
-    data = divide(
-        everything,
-        validation=recipe.validation,
-        train_images=recipe.train_images,
-        seed=recipe.seed,
-    )
-    # Sealed, but hashed: better to hear of a bad test file now than after fifty epochs.
-    data_set.verify(TEST_PART)
-    return data
-
-
-def _with_teacher(
-    recipe: Recipe,
-    data: TrainingData,
-    known: dict[str, str] | None,
-    threads: int,
-    say: Callable[[str], None],
-) -> tuple[Recipe, TrainingData, bool]:
-    """Open whom a recipe learns from.
-
-    Args: known: the hashes of the data set's files; None for a run that goes on.
-
-    Returns:
-        The recipe, now with the SHA-256 of the teacher; the data with it; and whether it may have
-        trained on what a new run validates on.
-    """
-    from fashion_cnn.shipping.teacher import knows_validation, open_teacher
-
-    recipe, teacher = open_teacher(recipe, data.training.class_names, threads)
-    seen = known is not None and knows_validation(teacher, recipe, known)
-    say(describe_teacher(recipe, seen=seen))
-    return recipe, dataclasses.replace(data, teacher=teacher), seen
 
 
 def _at_its_start(

@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD, DataSet
 from fashion_cnn.data.split import Split
-from fashion_cnn.job import open_training
 from fashion_cnn.process.machine import usable_cores
 from fashion_cnn.recipes.recipe import Recipe
 
@@ -21,7 +20,7 @@ from fashion_cnn.recipes.recipe import Recipe
 def hand_written_epoch(directory: Path, recipe: Recipe, threads: int | None) -> float:
     """Seconds of an epoch the way the assignment's script does it."""
     torch.set_num_threads(threads or usable_cores())
-    training = open_training(DataSet.open(directory), recipe).training
+    training = DataSet.open(directory).divided(recipe).training
     model = Plain()
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
     loader = DataLoader(_PILDataset(training), batch_size=recipe.batch_size, shuffle=True)

@@ -9,7 +9,6 @@ import numpy as np
 
 from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.split import Split, TrainingData
-from fashion_cnn.job import open_training
 from fashion_cnn.on_keras.framework import KerasFramework
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import Recipe
@@ -25,7 +24,7 @@ def fit_and_our_epoch(
     A drift of the machine's speed so moves both alike. Also what `describe` says of Keras.
     """
     framework = KerasFramework("cpu", threads, deterministic=False)
-    data = open_training(DataSet.open(directory), recipe)
+    data = DataSet.open(directory).divided(recipe)
     first = fit_epoch(data.training, recipe)
     ours = our_epoch(data, recipe, framework) + our_epoch(data, recipe, framework)
     return (first + fit_epoch(data.training, recipe)) / 2, ours / 2, framework.describe()

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from fashion_cnn.data.fashion_mnist import DataSet, load_training
-from fashion_cnn.job import open_training
 from fashion_cnn.on_torch.classifier import BATCH, TorchClassifier
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.model import StagedCNN, build_model, to_device
@@ -52,7 +51,7 @@ def benchmark_overhead(directory: Path, rounds: int, threads: int | None) -> dic
     for turn in range(rounds + 1):
         row = {
             "start": _start(directory, threads),
-            "data": _timed(lambda: open_training(DataSet.open(directory), fast())),
+            "data": _timed(lambda: DataSet.open(directory).divided(fast())),
             "evaluation": _timed(lambda: classifier.logits(images)),
             "bare": _timed(lambda: _bare(model, images)),
         }

@@ -19,7 +19,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from fashion_cnn.benchmark.hand_written import Plain, hand_written_epoch
 from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.split import TrainingData, epoch_order
-from fashion_cnn.job import open_training
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.framework import TorchFramework
 from fashion_cnn.on_torch.model import build_model
@@ -201,7 +200,7 @@ def bare_and_our_epoch(
     The two take turns, some steps each: whatever slows the machine down slows both.
     """
     device = configure("cpu", threads, deterministic=False)
-    data = open_training(DataSet.open(directory), recipe)
+    data = DataSet.open(directory).divided(recipe)
     beside = _BareBeside(data, recipe, device)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(folder)

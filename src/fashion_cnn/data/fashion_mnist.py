@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from fashion_cnn.data.files import locate, read_file
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.data.manifest import MANIFEST, Contents, again, is_own, read_manifest
-from fashion_cnn.data.split import Split
+from fashion_cnn.data.split import Split, TrainingData, divide
 from fashion_cnn.errors import DataError, UsageError
+from fashion_cnn.recipes.recipe import Recipe
 
 TEST_PART = "t10k"
 
@@ -86,6 +87,25 @@ class DataSet:
     def training(self) -> Split:
         """Open the training images. Raises `DataError` as `verify` does."""
         return self._load("train")
+
+    def divided(self, recipe: Recipe) -> TrainingData:
+        """Open what a recipe trains and validates on; the test files are hashed, not looked at.
+
+        Raises:
+            DataError: as `verify`.
+            UsageError: the recipe does not fit the classes or the size of the data set.
+        """
+        everything = self.training()
+        recipe.check_classes(len(everything.class_names))
+        data = divide(
+            everything,
+            validation=recipe.validation,
+            train_images=recipe.train_images,
+            seed=recipe.seed,
+        )
+        # Sealed, but hashed: better to hear of a bad test file now than after fifty epochs.
+        self.verify(TEST_PART)
+        return data
 
     def test(self) -> Split:
         """Open the test images. Raises `DataError` as `verify` does."""

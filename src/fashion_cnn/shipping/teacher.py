@@ -1,15 +1,49 @@
 """The exported model whose answers a training learns."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import onnxruntime
+
+from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.recipes.recipe import IN_THE_BOX, Recipe
+from fashion_cnn.reporting.summary import describe_teacher
 from fashion_cnn.run.exports import place
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import divides_otherwise
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import open_model
+
+COMPUTED_BY = {"onnxruntime": onnxruntime.__version__}
+"""What a taught run's bits depend on besides."""
+
+
+def with_teacher(
+    recipe: Recipe,
+    data: TrainingData,
+    known: Mapping[str, str] | None,
+    threads: int,
+    say: Callable[[str], None],
+) -> tuple[Recipe, TrainingData, bool]:
+    """Open whom a recipe learns from, and say so.
+
+    Args:
+        known: the hashes of the data set's files; None for a run that goes on.
+        threads: for its answers.
+        say: gets the line.
+
+    Returns:
+        The recipe, now with the SHA-256 of the teacher; the data with it; and whether it may have
+        trained on what a new run validates on.
+
+    Raises: as `open_teacher`.
+    """
+    recipe, teacher = open_teacher(recipe, data.training.class_names, threads)
+    seen = known is not None and knows_validation(teacher, recipe, known)
+    say(describe_teacher(recipe, seen=seen))
+    return recipe, dataclasses.replace(data, teacher=teacher), seen
 
 
 def open_teacher(
