@@ -169,7 +169,7 @@ def test_from_the_same_start_both_frameworks_learn_the_same(
     ours = go(recipe, small_data, tmp_path / "keras")
     theirs = Run(tmp_path / "torch")
     theirs.path.mkdir()
-    trained = TorchFramework(torch.device("cpu"))
+    trained = TorchFramework("cpu", None, False)
     trained.train(recipe, small_data, theirs, Interruption(), Progress(quiet=True))
     # Adam makes a whole step of the sign of a gradient that is nearly nothing, and so of rounding.
     loss, accuracy = (5e-3, 0.1) if recipe.optimizer == "adamw" else (5e-4, 5e-4)

@@ -85,7 +85,7 @@ def go(
     run = Run(path)
     path.mkdir(exist_ok=True)
     interruption = Interruption() if stop is None else StopAt(stop)
-    ended = TorchFramework(CPU).train(
+    ended = TorchFramework("cpu", None, False).train(
         recipe, data, run, interruption, Progress(quiet=True), resume=resume
     )
     assert (ended.status == "interrupted") == (stop is not None)
@@ -274,7 +274,7 @@ def test_early_stopping_ends_at_the_plateau_and_stays_ended(small_data, tmp_path
     run = Run(tmp_path)
     tmp_path.mkdir(exist_ok=True)
     arguments = (small_data, run, Interruption(), Progress(quiet=True))
-    train = TorchFramework(CPU).train
+    train = TorchFramework("cpu", None, False).train
     assert train(recipe, *arguments).status == "stopped early"
     history = run.history
     assert len(history) < 40

@@ -1,10 +1,8 @@
 """Which framework computes, and where; and what of that stays when a run goes on."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.split import TrainingData
@@ -51,13 +49,21 @@ class Hardware:
 
 
 class Framework(Protocol):
-    """What trains a recipe and scores images with what it learned, on the device that it is for.
+    """What trains a recipe and scores images with what it learned.
+
+    Entered, it is on the device that it is for, together with the ranks that torchrun started.
 
     Attributes:
         name: one of `FRAMEWORKS`.
     """
 
     name: str
+
+    def __enter__(self) -> Self:
+        """Set this process up. Raises `UsageError` if the device is not there."""
+        ...
+
+    def __exit__(self, *exception: Any) -> None: ...
 
     def check(self, recipe: Recipe) -> None:
         """Raise `UsageError`, naming the field, for what this framework does not train."""
@@ -125,22 +131,17 @@ class Framework(Protocol):
         ...
 
 
-@contextmanager
-def open_framework(hardware: Hardware) -> Iterator[Framework]:
-    """Import a framework, set this process up for it, and meet the ranks that train together.
+def open_framework(hardware: Hardware) -> Framework:
+    """Import a framework; entering it sets this process up.
 
     Raises:
-        UsageError: it is not installed, or the device is not there.
+        UsageError: it is not installed.
     """
     if hardware.name == "keras":
-        from fashion_cnn.on_keras.framework import KerasFramework
-
-        yield KerasFramework(hardware.device, hardware.threads, hardware.deterministic)
+        from fashion_cnn.on_keras.framework import KerasFramework as Opened
     else:
-        from fashion_cnn.on_torch.framework import open_torch
-
-        with open_torch(hardware.device, hardware.threads, hardware.deterministic) as framework:
-            yield framework
+        from fashion_cnn.on_torch.framework import TorchFramework as Opened
+    return Opened(hardware.device, hardware.threads, hardware.deterministic)
 
 
 def check_framework(hardware: Hardware, run: Run) -> None:

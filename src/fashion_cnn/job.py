@@ -110,9 +110,11 @@ def train(
         if resume:
             check_same_data(run, data_set)
         data = data_set.divided(recipe)
-        # Imported now, so that a wrong path or data set is told at once.
-        with open_framework(hardware) as framework:
-            framework.check(recipe)
+        framework = open_framework(
+            hardware
+        )  # now, so that a wrong path or data set is told at once
+        framework.check(recipe)
+        with framework:
             known = None if resume else dict(data_set.contents.sha256)
             described = framework.describe()
             seen = taught = False

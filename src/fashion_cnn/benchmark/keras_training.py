@@ -23,11 +23,11 @@ def fit_and_our_epoch(
 
     A drift of the machine's speed so moves both alike. Also what `describe` says of Keras.
     """
-    framework = KerasFramework("cpu", threads, deterministic=False)
-    data = DataSet.open(directory).divided(recipe)
-    first = fit_epoch(data.training, recipe)
-    ours = our_epoch(data, recipe, framework) + our_epoch(data, recipe, framework)
-    return (first + fit_epoch(data.training, recipe)) / 2, ours / 2, framework.describe()
+    with KerasFramework("cpu", threads, deterministic=False) as framework:
+        data = DataSet.open(directory).divided(recipe)
+        first = fit_epoch(data.training, recipe)
+        ours = our_epoch(data, recipe, framework) + our_epoch(data, recipe, framework)
+        return (first + fit_epoch(data.training, recipe)) / 2, ours / 2, framework.describe()
 
 
 def fit_epoch(training: Split, recipe: Recipe) -> float:

@@ -205,7 +205,7 @@ def bare_and_our_epoch(
     with tempfile.TemporaryDirectory() as folder:
         run = Run(folder)
         began = time.perf_counter()
-        TorchFramework(device).train(recipe, data, run, Interruption(), beside)
+        TorchFramework("cpu", threads, False).train(recipe, data, run, Interruption(), beside)
         whole = time.perf_counter() - began - beside.bare
         (record,) = run.history
     trained = len(data.training) / record.images_per_second  # what the epoch counts as training

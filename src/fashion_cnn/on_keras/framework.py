@@ -1,6 +1,6 @@
 """`KerasFramework`: the door to Keras."""
 
-from typing import Any
+from typing import Any, Self
 
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import UsageError
@@ -22,18 +22,22 @@ class KerasFramework:
     name = "keras"
 
     def __init__(self, kind: str, threads: int | None, deterministic: bool) -> None:
-        """Set this process up as `device.configure` does.
+        """Args: as for `device.configure`, which entering calls."""
+        self._asked = kind, threads, deterministic
+        self._device = "cpu"
+        self._state: KerasState | None = None
 
-        Raises:
-            UsageError: that cannot be, or torchrun started several processes.
-        """
+    def __enter__(self) -> Self:
         if launch.ranks() > 1:
             raise UsageError(
                 f"Keras trains in one process here, and torchrun started {launch.ranks()}; leave "
                 "torchrun out, or --framework keras"
             )
-        self._device = device.configure(kind, threads, deterministic)
-        self._state: KerasState | None = None
+        self._device = device.configure(*self._asked)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        return None
 
     def check(self, recipe: Recipe) -> None:
         """Raise `UsageError` for what Keras does not train; see `model.check_recipe`."""

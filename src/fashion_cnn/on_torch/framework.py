@@ -1,8 +1,7 @@
 """`TorchFramework`: the door to PyTorch."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, Self
 
 import torch
 
@@ -10,7 +9,7 @@ from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch import classifier, device, model
 from fashion_cnn.on_torch.classifier import TorchClassifier
-from fashion_cnn.on_torch.ranks import ALONE, Ranks, joined
+from fashion_cnn.on_torch.ranks import ALONE, joined
 from fashion_cnn.on_torch.state import TorchState
 from fashion_cnn.on_torch.train import train
 from fashion_cnn.process.interruption import Interruption
@@ -26,10 +25,20 @@ class TorchFramework:
 
     name = "pytorch"
 
-    def __init__(self, device: torch.device, ranks: Ranks = ALONE) -> None:
-        """Args: device: as `configure` gives it; ranks: as `joined` gives them."""
-        self._device, self._ranks = device, ranks
+    def __init__(self, kind: str, threads: int | None, deterministic: bool) -> None:
+        """Args: as for `device.configure`, which entering calls: until then, on the CPU, alone."""
+        self._asked = kind, threads, deterministic
+        self._device, self._ranks = torch.device("cpu"), ALONE
         self._state: TorchState | None = None
+        self._left = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._device = device.configure(*self._asked)
+        self._ranks = self._left.enter_context(joined(self._device))
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._left.__exit__(*exception)
 
     def check(self, recipe: Recipe) -> None:
         """Raise `UsageError` for what PyTorch does not train; see `model.check_recipe`."""
@@ -67,11 +76,3 @@ class TorchFramework:
     def open_classifier(self, run: Run, checkpoint: str | None = None) -> TorchClassifier:
         """Rebuild a run's network with a checkpoint's weights; see `classifier.open_classifier`."""
         return classifier.open_classifier(run, checkpoint, self._device)
-
-
-@contextmanager
-def open_torch(kind: str, threads: int | None, deterministic: bool) -> Iterator[TorchFramework]:
-    """Set this process up as `device.configure` does, and meet the ranks that torchrun started."""
-    where = device.configure(kind, threads, deterministic)
-    with joined(where) as ranks:
-        yield TorchFramework(where, ranks)
