@@ -88,17 +88,6 @@ def benchmark_training(
             f"round {turn + 1}/{rounds}: "
             + ", ".join(f"{name} {values[-1]:.2f} s" for name, values in seconds.items())
         )
-    bookkeeping = [
-        whole / steps - 1 for whole, steps in zip(seconds["ours"], steps_alone, strict=True)
-    ]
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    flops = {
-        name: _flops(model)
-        for name, model in (("assignment", Plain()), ("ours", build_model(baseline(), 10)))
-    }
-    count = recipe.train_images or 54_000
-    rate = flops["assignment"] * count / medians["ours"]
-    peak = statistics.median(matmul)
     return {
         "command": f"fashion-cnn benchmark train --rounds {rounds} --images {images}"
         + (f" --threads {threads}" if threads else ""),
@@ -108,16 +97,35 @@ def benchmark_training(
             **machine(),
             "keras": keras,
         },
-        "images": count,
+        "images": recipe.train_images or 54_000,
         "rounds": rounds,
         "seconds": seconds,
+        **_figures(seconds, steps_alone, matmul, recipe.train_images or 54_000),
+    }
+
+
+def _figures(
+    seconds: dict[str, list[float]], steps_alone: list[float], matmul: list[float], count: int
+) -> dict[str, Any]:
+    """Medians, ratios and rates."""
+    bookkeeping = [
+        whole / steps - 1 for whole, steps in zip(seconds["ours"], steps_alone, strict=True)
+    ]
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    flops = {
+        name: _flops(model)
+        for name, model in (("assignment", Plain()), ("ours", build_model(baseline(), 10)))
+    }
+    rate = flops["assignment"] * count / medians["ours"]
+    peak = statistics.median(matmul)
+    return {
         "median_seconds": medians,
         "median_ratio_hand_written_to_ours": _median_ratio(
             seconds["hand_written"], seconds["ours"]
         ),
         "median_ratio_ours_to_bare": _median_ratio(seconds["ours"], seconds["bare"]),
         "median_ratio_keras_ours_to_fit": _median_ratio(seconds["keras_ours"], seconds["keras_fit"])
-        if with_keras
+        if "keras_fit" in seconds
         else None,
         "median_bookkeeping_share": statistics.median(bookkeeping),
         "images_per_second": {name: count / value for name, value in medians.items()},
