@@ -114,6 +114,8 @@ def _ingredients(page: Page, records: Records) -> None:
     resizing = found.pop("progressive resizing")
     means = [one[0] for one in found.values()]
     page.says("the mean is {:.1f} to {:.1f} points higher", min(means), max(means))
+    side = balanced["variants"]["progressive resizing"]["start_side"]
+    page.says("(images of {} pixels at first)", side)
     page.says("the lowest mean, {:+.2f} points", resizing[0])
     if [name for name, one in found.items() if one[1] > 0] != ["no flips"]:
         page.fault("other intervals leave 0 out than that without flips")
