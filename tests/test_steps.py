@@ -126,12 +126,12 @@ def failing_at(monkeypatch, fails: list[int], rates: list[tuple[int, float]]) ->
     """Let each step of `fails` fail once, in that order, and note every step's rate."""
     step_of_the_loop = train_module.train_step
 
-    def step(model, optimizer, images, labels, rate, recipe, number, *rest):
-        rates.append((number, rate))
-        if fails and number == fails[0]:
+    def step(state, images, labels, rate):
+        rates.append((state.step, rate))
+        if fails and state.step == fails[0]:
             fails.pop(0)
             raise NotFiniteError("loss nan")
-        return step_of_the_loop(model, optimizer, images, labels, rate, recipe, number, *rest)
+        return step_of_the_loop(state, images, labels, rate)
 
     monkeypatch.setattr(train_module, "train_step", step)
 
