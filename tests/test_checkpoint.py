@@ -419,6 +419,7 @@ def test_what_a_manifest_and_the_files_disagree_on_is_said(tmp_path: Path) -> No
 def test_a_file_may_have_as_many_bytes_as_allowed_and_no_more(tmp_path, monkeypatch) -> None:
     path = save(tmp_path, MODEL, OPTIMIZER, {"step": 7})
     most = max(file.stat().st_size for file in path.iterdir())
+    assert checkpoint.MOST_BYTES == 2**30
     monkeypatch.setattr(checkpoint, "MOST_BYTES", most)
     load(path)
     monkeypatch.setattr(checkpoint, "MOST_BYTES", most - 1)

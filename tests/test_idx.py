@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashion_cnn.data.idx import parse_idx, promised_bytes, read_header, to_idx
+from fashion_cnn.data.idx import MOST_HEADER, parse_idx, promised_bytes, read_header, to_idx
 from fashion_cnn.errors import DataError
 
 
@@ -88,7 +88,8 @@ def test_bytes_by_hand() -> None:
     assert promised_bytes(wide) == 8 + 4 * 256
     assert parse_idx(b"\0\0\x08\x01\0\0\0\0").shape == (0,)
     large = b"\0\0\x08\x03" + b"\1\2\3\4" + b"\5\6\7\x08" + b"\x09\x0a\x0b\x0c"
-    assert read_header(large)[1] == (0x01020304, 0x05060708, 0x090A0B0C)
+    assert read_header(large)[1:] == ((0x01020304, 0x05060708, 0x090A0B0C), MOST_HEADER)
+    assert len(large) == MOST_HEADER
 
 
 @pytest.mark.parametrize(

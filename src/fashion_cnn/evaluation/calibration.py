@@ -266,7 +266,7 @@ def _fit_rejection(
     The one added stands for the next image: without it a handful of right answers would promise
     perfection.
     """
-    order = np.argsort(-confidence, kind="stable")
+    order = np.argsort(-confidence)
     sure = confidence[order]
     estimate = (np.cumsum(~correct[order]) + 1) / (np.arange(len(order)) + 2)
     ends = np.append(sure[1:] < sure[:-1], True)  # images of one confidence go together
