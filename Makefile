@@ -5,7 +5,7 @@ ARGS ?=
 N ?= 100
 BIN := .venv/bin
 
-.PHONY: help train train-keras data postgresql test verify-records check format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
+.PHONY: help train train-keras data postgresql test verify-records mutants check format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -46,6 +46,9 @@ test: .venv/dev data postgresql  ## run every test
 verify-records: .venv/runtime  ## recompute every figure of the pages from docs/results, and name those without a record
 	$(BIN)/python -m bench.records
 
+mutants: .venv/dev  ## alter the modules that figures rest on, one thing at a time; do tests notice? (NAMES="idx split")
+	$(BIN)/python bench/mutants.py $(NAMES)
+
 check: .venv/dev  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -74,4 +77,4 @@ pretrained: .venv/runtime data  ## put the model of RUN=runs/NAME into the packa
 	$(BIN)/python bench/pretrained.py $(RUN)
 
 clean:  ## remove the environment and caches; results/, runs/ and data/ stay
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
+	rm -rf .venv mutants .pytest_cache .ruff_cache .hypothesis build src/*.egg-info
