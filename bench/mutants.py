@@ -37,7 +37,7 @@ MODULES = {
     "checkpoint": ("src/fashion_cnn/run/checkpoint.py", "tests/test_checkpoint.py"),
     "idx": ("src/fashion_cnn/data/idx.py", "tests/test_idx.py"),
     "split": ("src/fashion_cnn/data/split.py", "tests/test_split.py"),
-    "schedule": ("src/fashion_cnn/recipes/schedule.py", "tests/test_schedule.py"),
+    "schedule": ("src/fashion_cnn/training/schedule.py", "tests/test_schedule.py"),
     "optimisers-pytorch": ("src/fashion_cnn/on_torch/optim.py", "tests/test_optim.py"),
     "optimisers-keras": ("src/fashion_cnn/on_keras/optim.py", "tests/test_keras_optim.py"),
     "server-limits": ("src/fashion_cnn/shipping/guard.py", "tests/test_guard.py"),
@@ -66,7 +66,6 @@ TOO_SLOW = (
     "test_idx.py::test_round_trip",
     "test_split.py::test_the_assignments_split",
     "test_schedule.py::test_step",
-    "test_schedule.py::test_images_grow_evenly_and_are_whole_for_the_last_three_tenths",
 )
 """To be run for each of hundreds of mutants; all the others of the files above run."""
 
