@@ -237,7 +237,7 @@ def difference(mutated: Any, mutant: str) -> str:
 
 def record(rows: dict[str, dict[str, Any]], **versions: str) -> dict[str, Any]:
     """What `mutation.json` holds."""
-    from fashion_cnn.run.machine import cpu_name, machine
+    from fashion_cnn.process.machine import cpu_name, machine
 
     total = {what: sum(row[what] for row in rows.values()) for what in COUNTS}
     return {
