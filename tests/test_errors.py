@@ -1,5 +1,7 @@
 """Mistakes, galleries and class scores, by hand and against resampling."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
@@ -13,6 +15,7 @@ from fashion_cnn.evaluation.errors import (
     error_rows,
     mistakes_between,
 )
+from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
 from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions, predictions_from_csv, predictions_to_csv
@@ -140,3 +143,24 @@ def test_the_guesser_of_these_tests_is_neither_right_nor_wrong() -> None:
     split = make_split(500)
     share = (Guesser(split).logits(split.images).argmax(1) == split.labels).mean()
     assert 0.4 < share < 0.9
+
+
+def test_both_checkpoints_answers_are_kept_in_pairs(tmp_path) -> None:
+    """So that a difference between them can be judged on the same images, as McNemar does."""
+    run, _, test = finished_run(tmp_path / "run")
+    validation = make_split(800, seed=2)
+    run.record_history([dataclasses.replace(e, val_loss=1.0 + (e.epoch != 2)) for e in run.history])
+    answered = {
+        "best": Guesser(test, validation, seed=1),
+        "final": Guesser(test, validation, seed=2, skill=3.5),
+    }
+    standing = Standing("finished", 30, 3.0, 4.5)
+    evaluate_run(run, answered.__getitem__, validation, lambda: test, standing)
+    rows = [line.split(",") for line in (run.path / "answers.csv").read_text().splitlines()]
+    assert rows[0] == ["index", "label", "best", "final"]
+    table = np.array(rows[1:], int)
+    assert table[:, 0].tolist() == list(range(len(test)))
+    assert table[:, 1].tolist() == test.labels.tolist()
+    for column, guesser in enumerate(answered.values(), 2):
+        assert table[:, column].tolist() == guesser.logits(test.images).argmax(1).tolist()
+    assert (table[:, 2] != table[:, 3]).any()

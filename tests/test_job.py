@@ -87,6 +87,7 @@ def test_the_script_leaves_every_deliverable(results) -> None:
         "calibration.json",
         "reliability.png",
         "errors.csv",
+        "answers.csv",
         "report.html",
         "predictions.csv",
         "checkpoints/best/model.safetensors",

@@ -16,7 +16,7 @@ from fashion_cnn.commands.train import train
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.plots import differences_plot
-from fashion_cnn.reporting.study import CONFUSED, to_class_table, to_table
+from fashion_cnn.reporting.study import CONFUSED, to_checkpoint_table, to_class_table, to_table
 from fashion_cnn.run.folder import Run
 from fashion_cnn.tuning import study as tuning
 
@@ -92,6 +92,12 @@ def test_a_study_trains_each_run_once_and_goes_on(file, tmp_path, capsys, monkey
     shown = run.metrics["best"]["validation"]
     assert (rows[-1]["n"], rows[-1]["ece"]) == (240, shown["ece"])
     assert rows[-1]["class_accuracy"]["Shirt"] == shown["per_class"][6]["recall"]
+    both = {name: run.metrics[name]["validation"] for name in ("best", "final")}
+    for name, of in rows[-1]["checkpoints"].items():
+        assert (of["accuracy"], of["loss"]) == (both[name]["accuracy"], both[name]["loss"])
+        assert of["epoch"] == run.metrics[name]["epoch"]
+    assert set(rows[-1]["checkpoints"]) == set(both)
+    assert to_checkpoint_table({**json.loads((folder / "study.json").read_text())}) in table
     assert (folder / "study.md").read_text() == table
     assert (folder / "differences.png").read_bytes().startswith(b"\x89PNG")
     mean = statistics.mean(100 * row["accuracy"] for row in rows if row["variant"] == "wild/er")
@@ -248,6 +254,24 @@ def test_the_class_table_pairs_by_seed() -> None:
     # Differences -1, -1, -2 and 1, 1, 2: the interval of `test_the_table_pairs_by_seed`.
     assert lines[3].startswith("| b | 3 | -1.33 (-2.77 to +0.10) | +0.00 (+0.00 to +0.00) |")
     assert lines[3].endswith("| +1.33 (-0.10 to +2.77) |")
+
+
+def test_both_checkpoints_stand_in_a_table() -> None:
+    """What the last epoch gains is seen, also where another checkpoint answers."""
+    result = rows_of(dict.fromkeys("ab", [0.01] * 3), dict.fromkeys("ab", [0.7] * 3))
+    assert to_checkpoint_table(result) == "", "rows from before have neither"
+    ends = {"a": [0.90, 0.90, 0.90], "b": [0.91, 0.91, 0.92]}
+    for row in result["runs"]:
+        row["checkpoints"] = {
+            "best": {"epoch": 2, "accuracy": 0.9, "loss": 1.0},
+            "final": {"epoch": 3, "accuracy": ends[row["variant"]][row["seed"]], "loss": 2.0},
+        }
+    del result["runs"][0]["checkpoints"]["best"]
+    first, second = to_checkpoint_table(result).splitlines()[2:]
+    same = "90.00 ± 0.00 % | +0.00 (+0.00 to +0.00)"
+    assert first == f"| a | 2 | {same} | 3 | {same} |"
+    # The interval of `test_the_table_pairs_by_seed`, from what the first variant answers with.
+    assert second == f"| b | 3 | {same} | 3 | 91.33 ± 0.58 % | +1.33 (-0.10 to +2.77) |"
 
 
 def test_rows_without_the_figures_leave_gaps() -> None:

@@ -158,13 +158,13 @@ def evaluate(
 def study(
     study: str, data_dir: Path | None, threads: int | None, jobs: int, output: Path | None
 ) -> None:
-    """Train variants of a recipe with several seeds each; go on where it stopped; two tables.
+    """Train variants of a recipe with several seeds each; go on where it stopped; its tables.
 
     With --jobs 2 --threads 1, on two cores, start-up and drawing overlap too; times are then those
     of runs beside others.
     """
     from fashion_cnn.reporting.plots import differences_plot
-    from fashion_cnn.reporting.study import to_class_table, to_table
+    from fashion_cnn.reporting.study import to_checkpoint_table, to_class_table, to_table
     from fashion_cnn.run.files import write_atomically
     from fashion_cnn.tuning.study import open_study, run_study
 
@@ -173,7 +173,8 @@ def study(
     words = [w for name, value in options.items() if value is not None for w in (name, str(value))]
     folder = output or Path("runs", "studies", chosen.name)
     result = run_study(chosen, folder, words, say, jobs)
-    tables = f"{to_table(result)}\n\n{to_class_table(result)}"
+    shown = (to_table(result), to_checkpoint_table(result), to_class_table(result))
+    tables = "\n\n".join(filter(None, shown))
     write(tables)
     write_atomically(folder / "study.md", f"{tables}\n".encode())
     if len(chosen.variants) > 1:

@@ -71,6 +71,7 @@ def evaluate_run(
         parts["test"] = open_test()
     results: dict[str, Any] = {"best": None, "final": None, "tta": None}
     shown_logits: dict[str, NDArray[np.float32]] = {}
+    predicted: dict[str, NDArray[np.int64]] = {}
     shown = run.answering
     part_shown = "test" if open_test else "validation"
     scored: dict[int, tuple[Classifier, dict[str, NDArray[np.float32]]]] = {}
@@ -84,6 +85,7 @@ def evaluate_run(
             scored[where["step"]] = classifier, scores
         classifier, scores = scored[where["step"]]
         results[name] = {**where, "test": None, **_measure(scores, parts)}
+        predicted[name] = scores[part_shown].argmax(1)
         if name == shown:
             shown_logits = scores
             if tta:
@@ -113,7 +115,17 @@ def evaluate_run(
     predictions = Predictions(labels, answer.predicted, answer.probabilities)
     run.record_predictions(predictions)
     run.record_table("errors", to_csv(error_rows(predictions, validation.class_names)))
+    run.record_table("answers", to_csv(_answers(labels, predicted)))
     return metrics
+
+
+def _answers(
+    labels: NDArray[np.int64], predicted: Mapping[str, NDArray[np.int64]]
+) -> list[list[object]]:
+    """Give a row an image with what each checkpoint says: the two can be compared in pairs."""
+    columns = zip(labels.tolist(), *(of.tolist() for of in predicted.values()), strict=True)
+    header: list[object] = ["index", "label", *predicted]
+    return [header, *([index, *row] for index, row in enumerate(columns))]
 
 
 def _measure(

@@ -14,6 +14,7 @@ _QUANTITIES: dict[str, Callable[[Mapping[str, Any]], float]] = {
     "ECE": lambda row: 100 * row["ece"],
     **{name: lambda row, name=name: 100 * row["class_accuracy"][name] for name in CONFUSED},
 }
+_CHECKPOINTS = {"best": "lowest validation loss", "final": "last epoch"}
 
 
 def to_table(result: Mapping[str, Any]) -> str:
@@ -62,6 +63,38 @@ def to_class_table(result: Mapping[str, Any]) -> str:
         cells = " | ".join(map(_interval, pairs))
         lines.append(f"| {variant} | {len(pairs[0])} | {cells} |")
     return "\n".join(lines)
+
+
+def to_checkpoint_table(result: Mapping[str, Any]) -> str:
+    """Show the checkpoint of lowest validation loss and that of the last epoch, as Markdown.
+
+    A cell has mean and sd over the seeds, and the paired difference from what the first variant
+    answers with. Which of the two answers, a recipe's `answer` says: a table of one alone may hide
+    what a variant does to the other.
+
+    Args: result: as in `to_table`; rows from before both were noted are left out.
+
+    Returns:
+        "" if no row has them.
+    """
+    first = next(iter(result["variants"]))
+    answering = _by_seed(result, first, "accuracy")
+    lines = []
+    for variant in result["variants"]:
+        cells = []
+        for checkpoint in _CHECKPOINTS:
+            own = {
+                row["seed"]: 100 * row["checkpoints"][checkpoint]["accuracy"]
+                for row in result["runs"]
+                if row["variant"] == variant and checkpoint in row.get("checkpoints", {})
+            }
+            pairs = [own[seed] - answering[seed] for seed in own if seed in answering]
+            cells += [str(len(own)), _mean_sd(list(own.values())), _interval(pairs)]
+        lines.append(f"| {' | '.join([variant, *cells])} |")
+    heads = [f"n | {name} | paired difference, 95 % interval" for name in _CHECKPOINTS.values()]
+    head = f"| {result['recipe']}, {result['measure']} accuracy | {' | '.join(heads)} |"
+    noted = any("checkpoints" in row for row in result["runs"])
+    return "\n".join([head, "|---" * 7 + "|", *lines]) if noted else ""
 
 
 def quantities(result: Mapping[str, Any]) -> list[str]:

@@ -38,7 +38,14 @@ _REPORT = "classification_report"
 _CHECKPOINTS = "checkpoints"
 _LOCK = ".lock"
 _PLOTS = ("loss_*.png", "accuracy_*.png", "confusion_matrix*.png", "reliability.png")
-_OTHERS = ("confusion_matrix.csv", "errors.csv", "model*.onnx", "export.json", "*.tfevents.*")
+_OTHERS = (
+    "confusion_matrix.csv",
+    "errors.csv",
+    "answers.csv",
+    "model*.onnx",
+    "export.json",
+    "*.tfevents.*",
+)
 _ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _PAGE, _HISTORY, _METRICS, _CALIBRATION, _PREDICTIONS)
 
 _NEWEST_KEPT = 2
@@ -309,7 +316,7 @@ class Run:
         self._write(_PREDICTIONS, predictions_to_csv(predictions).encode())
 
     def record_table(self, name: str, csv: str) -> None:
-        """Write "confusion_matrix" or "errors" as CSV."""
+        """Write "confusion_matrix", "errors" or "answers" as CSV."""
         self._write(f"{name}.csv", csv.encode())
 
     def record_page(self, html: str) -> Path:

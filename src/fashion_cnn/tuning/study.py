@@ -269,6 +269,11 @@ def _train(
         "class_accuracy": {one["name"]: one["recall"] for one in shown["per_class"]},
         "epoch": checkpoint["epoch"],
         "epochs": metrics["final"]["epoch"],
+        "checkpoints": {
+            name: {"epoch": of["epoch"], **{k: of[study.measure][k] for k in ("accuracy", "loss")}}
+            for name in ("best", "final")
+            if (of := metrics[name])
+        },
         "training_seconds": metrics["training_seconds"],
         "process_seconds": seconds,
     }
