@@ -32,7 +32,10 @@ LINK = re.compile(r"\]\((results/[^)#]+)\)")
 
 
 def check(page: Page, records: Records) -> None:
-    """Look every number up in what its entry links."""
+    """Look every number up in what its entry links; hold the conclusions word by word."""
+    _how_best_was_chosen(page, records)
+    _balanced(page, records)
+    page.settings("Foret et al. 2020", "Kim et al. 2021", "Qin et al. 2023")
     left = list(page.numbers_without_record())
     for entry in re.finditer(r"^## .*?(?=^## |\Z)", page.text, re.MULTILINE | re.DOTALL):
         held: list[float] = []
@@ -41,6 +44,39 @@ def check(page: Page, records: Records) -> None:
         for number, _ in left:
             if entry.start() <= number.start() < entry.end() and _among(number[0], held):
                 page.cover(number)
+
+
+def _how_best_was_chosen(page: Page, records: Records) -> None:
+    best = records.json("best/metrics.json")["final"]["test"]["accuracy"]
+    page.says("third, {:.2f} %, as the reason to keep it", 100 * best)
+    mixed, plain = (
+        records.csv(f"trials/resnet-42-epochs-{name}/history.csv")[-1]["val_accuracy"]
+        for name in ("cutmix-erasing", "balanced")
+    )
+    page.says("network of `balanced` has {:.2f} %", 100 * mixed)
+    page.says("of `balanced` itself {:.2f} %", 100 * plain)
+    epochs = [
+        json.loads(records.text(f"{name}/recipe.json"))["epochs"]
+        for name in ("trials/wide-resnet-36-epochs-cutmix", "trials/wide-resnet-width-16-sgd")
+    ]
+    page.says("resolution with CutMix for {} epochs", epochs[0])
+    page.says("narrow network with SGD for {} (", epochs[1])
+
+
+def _balanced(page: Page, records: Records) -> None:
+    rows = records.json("balanced/evaluations.json")["runs"]
+    for name, words in (("accuracy", "alone"), ("tta_accuracy", "with mirror images")):
+        own = [100 * row[name] for row in rows]
+        page.says(f"{{:.2f}} ± {{:.2f}} % {words}", mean(own), deviation(own))
+    sets = [row["conformal"] for row in rows]
+    page.says(
+        "true class of {:.2f}, {:.2f}, {:.2f} and {:.2f} % of the test images",
+        *(100 * one["coverage"] for one in sets),
+    )
+    sizes = [one["mean_size"] for one in sets]
+    assert sizes[1:3] == [1, 1], "the page says that those of seeds 2 and 3 have one class each"
+    page.says("seeds 1 and 4 have {} and {} classes", sizes[0], sizes[3])
+    page.settings("those of seeds 2 and 3 have one class each", "near the 95 % asked for")
 
 
 def values(path: str, records: Records) -> list[float]:

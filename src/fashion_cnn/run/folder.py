@@ -38,14 +38,8 @@ _REPORT = "classification_report"
 _CHECKPOINTS = "checkpoints"
 _LOCK = ".lock"
 _PLOTS = ("loss_*.png", "accuracy_*.png", "confusion_matrix*.png", "reliability.png")
-_OTHERS = (
-    "confusion_matrix.csv",
-    "errors.csv",
-    "answers.csv",
-    "model*.onnx",
-    "export.json",
-    "*.tfevents.*",
-)
+_TABLES = ("confusion_matrix.csv", "errors.csv", "answers.csv")
+_OTHERS = (*_TABLES, "model*.onnx", "export.json", "*.tfevents.*")
 _ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _PAGE, _HISTORY, _METRICS, _CALIBRATION, _PREDICTIONS)
 
 _NEWEST_KEPT = 2
