@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from bench.records import rules
 from bench.records.page import Fault, Page
-from bench.records.pages import CHECKS, HISTORY, PENDING
+from bench.records.pages import CHECKS, HISTORY
 from bench.records.reading import REPOSITORY, Records, catalog, network
 
 DOCSTRINGS = ("src/fashion_cnn/recipes/catalog.py",)
@@ -47,7 +47,7 @@ def faults(
             page = Page(name, written, history=name in HISTORY)
             for check in CHECKS.get(name, ()):
                 check(page, records)
-            yield from page.faults if name in PENDING else page.finish()
+            yield from page.finish()
             yield from rules.reasons(page)
     if only is None:
         yield from rules.trials(records)

@@ -32,6 +32,3 @@ CHECKS: dict[str, tuple[Callable[[Page, Records], None], ...]] = {
 
 HISTORY = {"docs/log.md"}
 """Pages in which a paragraph may say that its readings are not kept."""
-
-PENDING: set[str] = set()
-"""Pages whose figures are not all checked yet: what is checked must be right there too."""
