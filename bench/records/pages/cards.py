@@ -1,6 +1,7 @@
 """The cards of the two models in the package, against the files themselves."""
 
 from bench.records.page import Page
+from bench.records.pages.photos import macro_interval, readings_before
 from bench.records.reading import Records, wilson
 
 
@@ -64,3 +65,5 @@ def _photo(page: Page, records: Records) -> None:
         100 * sum(row["accuracy"] for row in real["classes"].values()) / len(real["classes"]),
         sum(row["n"] for row in real["classes"].values()),
     )
+    page.says("95 % interval {:.1f} - {:.1f} %), on", *macro_interval(real["classes"]))
+    page.says("had been read {} times before", readings_before(records, "photos.json"))

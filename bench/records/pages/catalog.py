@@ -1,6 +1,7 @@
 """Docstrings of the recipes: what each is, and what it measures."""
 
 from bench.records.page import Page
+from bench.records.pages.photos import macro_interval
 from bench.records.reading import (
     Records,
     Row,
@@ -149,10 +150,12 @@ def _photo(page: Page, records: Records, recipe: Row) -> None:
     page.says("network of `balanced` for {} epochs", recipe["epochs"])
     page.says("the data set ({:.2f} % of the test images)", tested(metrics["final"])[0])
     page.says(
-        "{:.1f} % of held-out photos, mean over seven classes (n={}, seed {})",
+        "{:.1f} % of held-out photos, mean over seven kinds, of which any class that fits counts "
+        "(n={}, seed {}; 95 % interval {:.1f} - {:.1f} %)",
         100 * mean(row["accuracy"] for row in photos["classes"].values()),
         1,
         recipe["seed"],
+        *macro_interval(photos["classes"]),
     )
     page.says(
         "{:.0f} min with validation\n    Hardware: {} of {} cores of an AMD EPYC",

@@ -21,6 +21,7 @@ KEPT = ("baseline", PLATEAU, STEP, "early stopping")
 """Variants of which the last epoch is known; the last one trains as the first until it stops."""
 
 STUDENT = "{:+.2f} ({:+.2f} to {:+.2f})"
+_NUMBER = r"([+-]?[\d.]+)"
 BARE = "{:+.2f}, {:+.2f} to {:+.2f}"
 
 
@@ -78,6 +79,16 @@ def last_losses(records: Records, variant: str) -> float:
     """Mean validation loss of the last epochs."""
     files = (f"findings/histories/{variant}-seed-{seed}.csv" for seed in range(3))
     return mean(records.csv(file)[-1]["val_loss"] for file in files)
+
+
+def tested(records: Records) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    """Mean and deviation on the test set, of the baseline and the combination, and the difference.
+
+    As `fashion-cnn compare` printed them: of these runs nothing else is kept.
+    """
+    text, number = records.text("findings/test.txt"), _NUMBER
+    means = re.findall(rf"\(3 seeds\) \| 3 \| {number} ± {number} %", text)
+    return means, re.findall(rf"\| {number} \| {number} to {number}, Student's", text)[0]
 
 
 def _epochs(study: Row, variant: str, key: str) -> list[int]:
@@ -191,10 +202,8 @@ def _turned(found: tuple[float, float, float]) -> tuple[float, float, float]:
 
 
 def _test_set(page: Page, records: Records) -> None:
-    text = records.text("findings/test.txt")
-    number = r"([+-]?[\d.]+)"
-    means = re.findall(rf"\(3 seeds\) \| 3 \| {number} ± {number} %", text)
-    pair = re.findall(rf"\| {number} \| {number} to {number}, Student's", text)[0]
+    text, number = records.text("findings/test.txt"), _NUMBER
+    means, pair = tested(records)
     page.row(f"{BOTH} against the baseline, on the test set", "{} ({} to {})".format(*pair))
     page.says(
         "n=3 each, 16 epochs both: {} ± {} and {} ± {} %, a paired difference of {} ({} to {})",

@@ -1,6 +1,7 @@
 """README.md, but for photos and for the server, which have modules of their own."""
 
 from bench.records.page import Page
+from bench.records.pages import findings
 from bench.records.reading import (
     Records,
     Row,
@@ -124,12 +125,30 @@ def _assignment(page: Page, records: Records) -> None:
     page.says("The {} epochs after the best", len(losses) - least)
     if tested(metrics["best"])[2] < tested(metrics["final"])[1]:
         page.fault("the two intervals do not overlap")
+    _what_follows(page, records)
+
+
+def _what_follows(page: Page, records: Records) -> None:
     study = records.json("findings/study.json")
-    found = student(differences(study, "erasing + StepLR", "baseline"))
+    page.says("{} epochs, three seeds, on validation", study["recipes"]["baseline"]["epochs"])
+    page.settings("intervals hold 0, so they show neither")
+    points = "{:+.2f} points, {:+.2f} to {:+.2f}"
     page.says(
-        "{:+.2f} points on validation images (95 % interval {:+.2f} to {:+.2f}, three", *found
+        f"ReduceLROnPlateau by its last epoch ({points})",
+        *student(findings.gain(records, study, findings.PLATEAU, "final")),
     )
-    page.says("three seeds, {} epochs each)", study["recipes"]["baseline"]["epochs"])
+    page.says(
+        f"confused classes alone ({points})",
+        *student(differences(study, "targeted augmentation", "baseline")),
+    )
+    page.says(
+        "that they were chosen by, {:+.2f} points ({:+.2f} to {:+.2f})",
+        *student(differences(study, findings.BOTH, "baseline")),
+    )
+    means, pair = findings.tested(records)
+    page.says(
+        "{} ± {} becomes {} ± {} % (n={}, {} points, {} to {})", *means[0], *means[1], 3, *pair
+    )
 
 
 def _classes(page: Page, records: Records) -> None:
