@@ -138,13 +138,16 @@ def test_runs_at_once_are_the_same_runs(file, tmp_path, monkeypatch) -> None:
 
 
 def test_a_failure_among_runs_at_once_begins_no_more(file, tmp_path, monkeypatch, capfd) -> None:
-    begun, wait_for = [], tuning._wait_for
+    begun, wait_for, failed = [], tuning._wait_for, threading.Event()
 
     def first_fails(command: list[str], alone: bool) -> int:
         begun.append(command)
         if command[command.index("--seed") + 1] == "0" and "--flip" not in command:
-            return wait_for([*command, "--data-dir", str(tmp_path)], alone)
-        time.sleep(5)
+            code = wait_for([*command, "--data-dir", str(tmp_path)], alone)
+            failed.set()
+            return code
+        assert failed.wait(200)
+        time.sleep(1)  # until the study has heard of it
         return DivergedError.exit_code
 
     monkeypatch.setattr(tuning, "_wait_for", first_fails)
