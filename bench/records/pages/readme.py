@@ -142,7 +142,7 @@ def _what_follows(page: Page, records: Records) -> None:
         *student(differences(study, "targeted augmentation", "baseline")),
     )
     page.says(
-        "that they were chosen by, {:+.2f} points ({:+.2f} to {:+.2f})",
+        "on the validation images {:+.2f} points ({:+.2f} to {:+.2f})",
         *student(differences(study, findings.BOTH, "baseline")),
     )
     means, pair = findings.tested(records)
