@@ -150,8 +150,8 @@ def _photo(page: Page, records: Records, recipe: Row) -> None:
     page.says("network of `balanced` for {} epochs", recipe["epochs"])
     page.says("the data set ({:.2f} % of the test images)", tested(metrics["final"])[0])
     page.says(
-        "{:.1f} % of held-out photos, mean over seven kinds, of which any class that fits counts "
-        "(n={}, seed {}; 95 % interval {:.1f} - {:.1f} %)",
+        "{:.1f} % of held-out photos, mean of seven kinds (n={}, seed {}; interval {:.1f} - "
+        "{:.1f} %)",
         100 * mean(row["accuracy"] for row in photos["classes"].values()),
         1,
         recipe["seed"],
