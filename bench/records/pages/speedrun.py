@@ -92,6 +92,7 @@ def _assignment(page: Page, records: Records) -> None:
 
 
 def _ingredients(page: Page, records: Records) -> None:
+    page.settings("(images of 16 pixels at first)")
     for name in ("fast-ablation", "trials/fast-start", "balanced-ablation"):
         for cells in study_rows(records.json(f"{name}/study.json")):
             page.row(*cells)
