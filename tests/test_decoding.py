@@ -1,6 +1,8 @@
 """Opening files of unknown origin."""
 
 import io
+import os
+import resource
 import struct
 import subprocess
 import sys
@@ -168,7 +170,9 @@ def test_the_child_has_its_limits(decoder) -> None:
     rows = {line[:26].strip(): line[26:].split() for line in limits.splitlines()}
     assert rows["Max address space"][0] == str(512 * 2**20)
     assert rows["Max file size"][0] == "0"
-    assert int(rows["Max cpu time"][0]) <= 2 + 1 + 60  # what it has used is added
+    user, system = Path(f"/proc/{child_of(decoder).pid}/stat").read_text().split()[13:15]
+    used = (int(user) + int(system)) // os.sysconf("SC_CLK_TCK")
+    assert int(rows["Max cpu time"][0]) in (used + 2, used + 3)  # counted in whole seconds
 
 
 @pytest.fixture
@@ -203,6 +207,51 @@ def test_a_child_that_breaks_or_hangs_is_an_image_error(
         broken.decode(GOOD)
     assert time.monotonic() - began < 20
     assert broken._child is None
+
+
+ENDLESS = f"""if True:
+    sys.path.insert(0, {str(decoding._CHILD.parent)!r})
+    import decoding_child
+    def endless(data):
+        while True: pass
+    decoding_child.decode = endless
+    decoding_child.main()
+"""
+
+
+def test_a_picture_has_2_seconds_of_the_processor(strange_child, monkeypatch) -> None:
+    monkeypatch.setattr(decoding, "_SECONDS", 100.0)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with pytest.raises(ImageError, match="too long"):
+        strange_child(ENDLESS).decode(GOOD)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert 2 <= used <= 3.9  # counted in whole seconds, and it has started
+
+
+def test_a_picture_has_10_seconds_of_the_clock(strange_child) -> None:
+    began = time.monotonic()
+    with pytest.raises(ImageError, match="too long"):
+        strange_child("time.sleep(60)").decode(GOOD)
+    assert 9 < time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(("length", "why"), [(2**20, "breaks its decoder"), (2**20 - 1, " quick$")])
+def test_an_answer_is_shorter_than_a_mebibyte(strange_child, length: int, why: str) -> None:
+    code = f"""if True:
+        sys.stdin.buffer.read({4 + len(GOOD)})
+        answer = b'{{"error": "' + b"quick".rjust({length} - 13) + b'"}}'
+        sys.stdout.buffer.write(len(answer).to_bytes(4, "big") + answer + bytes(4))
+        sys.stdout.buffer.flush()
+    """
+    decoder = strange_child(code)
+    with pytest.raises(ImageError, match=why):
+        decoder.decode(GOOD)
+    decoder.close()
+
+
+def test_25_million_pixels_are_read(decoder) -> None:
+    assert max(decoder.decode(encoded(Image.new("1", (5000, 5000), 1)))[0].shape) == 256
 
 
 def test_an_interrupted_answer_is_not_taken_for_the_next(decoder, monkeypatch) -> None:

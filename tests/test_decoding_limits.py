@@ -5,14 +5,17 @@ import itertools
 import json
 import resource
 import signal
+import socket
 import struct
 import subprocess
 import sys
-import threading
+import time
 import types
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +40,8 @@ class Played:
 
     def __init__(self, words: list[str], **how) -> None:
         self.words, self.how, self.done = words, how, []
-        self.stdin, self.stdout = Pipe(self), io.BytesIO(PLAYED.pop(0))
+        self.end = how["stdin"]
+        self.end.child = self
         self.code: int | None = None
         self.at_end = -signal.SIGKILL
         CHILDREN.append(self)
@@ -52,45 +56,45 @@ class Played:
         self.done.append("wait")
         return self.at_end
 
-    def __enter__(self) -> "Played":
-        return self
 
-    def __exit__(self, *_) -> None:
-        self.done.append("close")
-        if self.stdin.broken:
-            raise BrokenPipeError
+class End:
+    """The parent's end of a pair of sockets."""
 
+    def __init__(self) -> None:
+        self.said, self.written, self.broken = io.BytesIO(PLAYED.pop(0)), b"", False
+        self.child: Any = None
+        self.waits: float | None = None
 
-class Pipe:
-    def __init__(self, child: Played) -> None:
-        self._child, self.written, self.broken = child, b"", False
+    def settimeout(self, seconds: float) -> None:
+        self.waits = seconds
 
-    def write(self, data: bytes) -> None:
+    def sendall(self, data: bytes) -> None:
+        CLOCKS.append(self.waits)
         if self.broken:
             raise BrokenPipeError
         self.written += data
+        self.child.done.append("sent")
 
-    def flush(self) -> None:
-        self._child.done.append("flush")
+    def recv(self, count: int) -> bytes:
+        assert self.waits is not None
+        assert 0 < self.waits <= 10
+        return self.said.read(count)
+
+    def close(self) -> None:
+        self.child.done.append("close")
 
 
-class Clock:
-    """A timer that rings when it is told to."""
-
-    def __init__(self, seconds: float, call) -> None:
-        self.seconds, self.call, self.daemon, self.done = seconds, call, False, []
-        CLOCKS.append(self)
-
-    def start(self) -> None:
-        self.done.append(f"start {self.daemon}")
-
-    def cancel(self) -> None:
-        self.done.append("cancel")
+def socketpair() -> tuple[End, Any]:
+    end = End()
+    theirs = nullcontext()
+    theirs.fileno = lambda: end  # type: ignore[attr-defined]
+    return end, theirs
 
 
 PLAYED: list[bytes] = []
 CHILDREN: list[Played] = []
-CLOCKS: list[Clock] = []
+CLOCKS: list[float | None] = []
+"""What each file had to be sent in."""
 
 
 @pytest.fixture
@@ -99,10 +103,9 @@ def played(monkeypatch) -> Iterator[list[bytes]]:
     for notes in (PLAYED, CHILDREN, CLOCKS):
         notes.clear()
     monkeypatch.setattr(subprocess, "Popen", Played)
-    monkeypatch.setattr(threading, "Timer", Clock)
+    monkeypatch.setattr(socket, "socketpair", socketpair)
     yield PLAYED
-    assert all(clock.done == ["start True", "cancel"] for clock in CLOCKS)
-    assert {clock.seconds for clock in CLOCKS} <= {10.0}
+    assert set(CLOCKS) <= {10.0}
 
 
 def test_a_picture_goes_there_and_back(played) -> None:
@@ -113,13 +116,12 @@ def test_a_picture_goes_there_and_back(played) -> None:
     assert pixels.dtype == np.uint8
     assert notes == ["a note"]
     (child,) = CHILDREN
-    assert child.stdin.written == framed(b"file")
-    assert child.done == ["flush"]
+    assert child.end.written == framed(b"file")
+    assert child.done == ["sent"]
     script = Path(decoding.__file__).with_name("decoding_child.py")
     assert child.words == [sys.executable, "-I", str(script)]
+    assert child.how.pop("stdin") is child.how.pop("stdout")
     assert child.how == {
-        "stdin": subprocess.PIPE,
-        "stdout": subprocess.PIPE,
         "stderr": subprocess.DEVNULL,
         "start_new_session": True,
     }
@@ -172,7 +174,7 @@ def test_a_child_that_answers_nonsense_is_ended(played, said: bytes) -> None:
     with pytest.raises(ImageError) as caught:
         decoder.decode(b"file")
     assert str(caught.value) == "breaks its decoder (status -9)"
-    assert CHILDREN[0].done == ["flush", "kill", "close", "wait"]
+    assert CHILDREN[0].done == ["sent", "kill", "close", "wait"]
     assert decoder.decode(b"file")[0].shape == (1, 2, 4)
     assert len(CHILDREN) == 2
 
@@ -192,7 +194,7 @@ def test_why_a_child_ended_is_told_apart(played) -> None:
         decoder.decode(b"file")
     assert str(caught.value) == "takes too long to decode"
     decoder.start()
-    CHILDREN[1].stdin.broken = True
+    CHILDREN[1].end.broken = True
     with pytest.raises(ImageError) as caught:
         decoder.decode(b"file")
     assert str(caught.value) == "breaks its decoder (status -9)"
@@ -200,19 +202,26 @@ def test_why_a_child_ended_is_told_apart(played) -> None:
 
 
 def test_a_clock_that_rings_ends_the_child(played, monkeypatch) -> None:
-    played.append(b"")
+    """All of an answer has ten seconds from when its file was sent, not each piece of it."""
+    played.append(answer())
     decoder = Decoder()
     decoder.start()
+    clock = iter((100.0, 104.0, 109.5, 111.0))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    waits = []
 
-    def slowly(data: bytes) -> None:
-        CLOCKS[0].call()
-        CHILDREN[0].done.append("killed by now")
+    def slowly(count: int) -> bytes:
+        waits.append(CHILDREN[0].end.waits)
+        if waits[-1] < 0.1:
+            raise TimeoutError
+        return CHILDREN[0].end.said.read(1)
 
-    monkeypatch.setattr(CHILDREN[0].stdin, "write", slowly)
+    monkeypatch.setattr(CHILDREN[0].end, "recv", slowly)
     with pytest.raises(ImageError) as caught:
         decoder.decode(b"file")
     assert str(caught.value) == "takes too long to decode"
-    assert CHILDREN[0].done[:2] == ["kill", "killed by now"]
+    assert waits == pytest.approx([6, 0.5, 0.001])
+    assert CHILDREN[0].done == ["sent", "kill", "close", "wait"]
 
 
 def test_a_child_that_is_gone_or_of_another_process_is_replaced(played, monkeypatch) -> None:
@@ -238,7 +247,7 @@ def test_a_decoder_may_be_closed_at_any_time(played) -> None:
     decoder.decode(b"file")
     decoder.close()
     decoder.close()
-    assert CHILDREN[0].done == ["flush", "kill", "close", "wait"]
+    assert CHILDREN[0].done == ["sent", "kill", "close", "wait"]
     decoder.decode(b"file")
     assert len(CHILDREN) == 2
 
@@ -251,7 +260,7 @@ def test_an_interrupted_decoder_ends_its_child(played, monkeypatch) -> None:
     def interrupted(data: bytes) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(CHILDREN[0].stdin, "write", interrupted)
+    monkeypatch.setattr(CHILDREN[0].end, "sendall", interrupted)
     with pytest.raises(KeyboardInterrupt):
         decoder.decode(b"file")
     assert CHILDREN[0].done == ["kill", "close", "wait"]
@@ -353,7 +362,7 @@ def test_large_pictures_are_averaged_by_whole_factors_first(monkeypatch) -> None
     monkeypatch.setattr(Image.Image, "reduce", noted)
     for side in (512, 513, 1023, 1024, 1536, 2048):
         decoded(Image.new("L", (side, 8)))
-    assert factors == [1, 1, 2, 3, 4]
+    assert factors == [2, 2, 3, 4, 6, 8]
 
 
 @pytest.mark.parametrize(
@@ -413,7 +422,7 @@ def test_a_jpeg_is_read_at_a_fraction_of_its_size(monkeypatch) -> None:
 
     monkeypatch.setattr(cls, "draft", noted)
     decoded(Image.new("RGB", (40, 30)), "JPEG")
-    assert drafts == [(None, (512, 512))]
+    assert drafts == [(None, (256, 256))]
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,11 @@ from PIL import Image
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
-from fashion_cnn.errors import ModelError
+from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.shipping import serve
 from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.predict import Predictor, open_model, open_predictor
-from fashion_cnn.shipping.serve import PAGE, QUEUE, Desk, build_server
+from fashion_cnn.shipping.serve import PAGE, Desk, build_server
 from serving import BOOT, SAMPLES, call, detail, running
 
 
@@ -210,6 +210,12 @@ def test_what_is_printed_is_what_was_asked_for() -> None:
     assert Address("::1").url(81) == "http://[::1]:81/"
 
 
+def test_a_token_has_at_least_16_characters() -> None:
+    assert Address(token="x" * 16).token
+    with pytest.raises(UsageError, match="at least 16"):
+        Address(token="x" * 15)
+
+
 def test_an_open_door_needs_a_token(capsys, monkeypatch, port: int) -> None:
     monkeypatch.delenv("FASHION_CNN_TOKEN", raising=False)
     for words in (["--host", "0.0.0.0"], ["--host", "::"], ["--token", "short"]):
@@ -220,30 +226,53 @@ def test_an_open_door_needs_a_token(capsys, monkeypatch, port: int) -> None:
 
 
 def test_what_does_not_fit_the_queue_is_turned_away() -> None:
-    """Every admitted picture is answered, the others get a 503 that says when to come back."""
+    """32 wait beside those that are worked on; the others get a 503 that says when to come back."""
     predictor = Predictor(open_model(threads=1))
     release = threading.Event()
+    together: list[int] = []
 
-    def slow(data: bytes) -> Any:
+    def slow(files: list[bytes]) -> list[bytes]:
+        together.append(len(files))
         assert release.wait(20)
-        return data
+        return files
 
-    slowly = SimpleNamespace(predict=slow, classifier=predictor.classifier)
+    slowly = SimpleNamespace(predict_all=slow, classifier=predictor.classifier)
     desk = Desk(slowly, workers=2)  # type: ignore[arg-type]
 
     async def rush() -> list[Any]:
-        calls = [asyncio.ensure_future(desk.predict(bytes([i]))) for i in range(QUEUE + 2 + 10)]
+        calls = [asyncio.ensure_future(desk.predict(bytes([i]))) for i in range(34 + 10)]
         await asyncio.sleep(0.2)
         release.set()
         return await asyncio.gather(*calls, return_exceptions=True)
 
     found = asyncio.run(rush())
-    assert found[: QUEUE + 2] == [bytes([i]) for i in range(QUEUE + 2)]
-    for refusal in found[QUEUE + 2 :]:
+    assert found[:34] == [bytes([i]) for i in range(34)]
+    for refusal in found[34:]:
         assert isinstance(refusal, HTTPException)
         assert refusal.status_code == 503
         assert refusal.headers == {"Retry-After": "1"}
+    assert max(together) == 8, "no answer waits for more than seven others"
     assert asyncio.run(desk.predict(b"again")) == b"again"
+
+
+def test_a_fault_of_ours_reaches_all_who_wait_and_ends_nothing() -> None:
+    predictor = Predictor(open_model(threads=1))
+
+    def faulty(files: list[bytes]) -> list[bytes]:
+        if b"bad" in files:
+            raise RuntimeError("a fault")
+        return files
+
+    desk = Desk(SimpleNamespace(predict_all=faulty, classifier=predictor.classifier), workers=1)  # type: ignore[arg-type]
+
+    async def ask() -> list[Any]:
+        calls = [desk.predict(data) for data in (b"good", b"bad", b"beside it")]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    good, bad, beside = asyncio.run(ask())
+    assert "a fault" in str(bad)
+    assert good == beside == b"good" or "a fault" in str(beside)
+    assert asyncio.run(desk.predict(b"good")) == b"good"
 
 
 def test_a_model_that_fails_on_trousers_is_not_served(monkeypatch) -> None:

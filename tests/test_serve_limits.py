@@ -7,11 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 
 from fashion_cnn.shipping import guard, serve
+from fashion_cnn.shipping.address import Address
+from fashion_cnn.shipping.predict import open_predictor
+from fashion_cnn.shipping.serve import build_server
 from serving import BOOT, call, detail, running
 
 
@@ -21,8 +26,8 @@ def port() -> Iterator[int]:
         yield found
 
 
-def wait_for_end(connection: socket.socket) -> bytes:
-    connection.settimeout(10)
+def wait_for_end(connection: socket.socket, seconds: float = 10) -> bytes:
+    connection.settimeout(seconds)
     parts = []
     try:
         while part := connection.recv(4096):
@@ -70,6 +75,75 @@ def test_slow_requests_are_ended(monkeypatch, sent: bytes, answer: bytes) -> Non
             assert call(port)[0] == 200, "others are answered meanwhile"
         assert answer in wait_for_end(connection)
         assert time.monotonic() - began < 4
+
+
+def test_how_long_is_waited_for_slow_requests() -> None:
+    """The limits as they are, all at once: 5 s for a head, 15 for a body, 5 between requests."""
+    unread = HEAD.replace(b"POST /v1/predict", b"GET /healthz") + b"x"
+    waits = {b"": (b"", 5), b"GET /": (b"", 5), GET: (b"200 OK", 5), GET + b"GET /": (b"200 OK", 5),
+             HEAD + b"x": (b"408 Request Timeout", 15), unread: (b"200 OK", 5)}  # fmt: skip
+
+    def wait(port: int, sent: bytes) -> tuple[bytes, float]:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            began = time.monotonic()
+            connection.sendall(sent)
+            return wait_for_end(connection, 25), time.monotonic() - began
+
+    with running() as port, ThreadPoolExecutor(len(waits)) as clients:
+        found = list(clients.map(lambda sent: wait(port, sent), waits))
+    for (received, seconds), (answer, limit) in zip(found, waits.values(), strict=True):
+        assert answer in received
+        assert 0.8 * limit < seconds < 1.6 * limit
+
+
+def test_64_connections_are_held_and_no_more() -> None:
+    with running() as port, ExitStack() as stack:
+        held = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(64)
+        ]
+        for connection in held:
+            connection.sendall(GET)
+            assert alive(connection)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            began = time.monotonic()
+            assert b"503 Service" in wait_for_end(connection)
+            try:
+                while time.monotonic() - began < 8:
+                    connection.sendall(b"x")
+                    time.sleep(0.05)
+            except ConnectionError:
+                pass
+            assert 1.5 < time.monotonic() - began < 3.5, "it may finish sending, for 2 s"
+
+
+def test_256_who_were_turned_away_may_finish_sending_and_no_more(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "CONNECTIONS", 0)
+    monkeypatch.setattr(guard, "_LINGER_SECONDS", 60)
+    with running() as port, ExitStack() as stack:
+        told = []
+        for _ in range(258):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            assert b"503 Service" in wait_for_end(connection)
+            told.append(connection)
+        assert [may_send(connection) for connection in told] == [True] * 256 + [False] * 2
+        for connection in told:
+            connection.close()
+
+
+def may_send(connection: socket.socket) -> bool:
+    try:
+        for _ in range(3):
+            connection.sendall(b"x")
+            time.sleep(0.01)  # until a refusal has come back
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_requests_in_flight_have_20_seconds_at_the_end() -> None:
+    server, listening = build_server(open_predictor(threads=1), Address(port=0), workers=1)
+    listening.close()
+    assert server.config.timeout_graceful_shutdown == 20
 
 
 def test_too_many_connections_are_told(monkeypatch) -> None:

@@ -1,15 +1,16 @@
 """Opening image files of unknown origin, in a child process with limits."""
 
-import contextlib
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from fashion_cnn.errors import ImageError
 FILE_BYTES = 8 * 2**20
 _SECONDS = 10.0  # of a clock on the wall; the child's own limit of CPU time ends most before that
 _FRAME_BYTES = 2**20  # the child's answers are shorter
+_AT_ONCE = 2**16
 _CHILD = Path(__file__).with_name("decoding_child.py")
 
 
@@ -30,6 +32,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
+        self._pipe: _Pipe
         self._owner = 0
         self._lock = threading.Lock()
 
@@ -76,48 +79,38 @@ class Decoder:
             return 0
         if self._owner == os.getpid():
             child.kill()
-        # Closing flushes what the child did not read, which fails if it is gone.
-        with contextlib.suppress(OSError), child:
-            pass
+        self._pipe.close()
         return child.wait()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._pipe = _Pipe(ours)
         # -I: neither the working folder nor the environment can put modules in its way.
-        self._child = subprocess.Popen(
-            [sys.executable, "-I", str(_CHILD)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl+C is the parent's to answer
-        )
+        with theirs:
+            self._child = subprocess.Popen(
+                [sys.executable, "-I", str(_CHILD)],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl+C is the parent's to answer
+            )
         self._owner = os.getpid()
-        return self._child
 
-    def _ask(self, data: bytes) -> tuple[dict[str, Any], bytes]:
-        child = self._child
-        if child is None or self._owner != os.getpid() or child.poll() is not None:
+    def _ask(self, data: bytes) -> tuple[dict[str, Any], bytearray]:
+        if self._child is None or self._owner != os.getpid() or self._child.poll() is not None:
             self._end()
-            child = self._start()
-        assert child.stdin is not None
-        assert child.stdout is not None
-        late = threading.Event()
-        timer = threading.Timer(_SECONDS, lambda: (late.set(), child.kill()))
-        timer.daemon = True
-        timer.start()
+            self._start()
         try:
-            child.stdin.write(struct.pack(">I", len(data)) + data)
-            child.stdin.flush()
-            return json.loads(_read(child.stdout)), _read(child.stdout)
-        except (OSError, EOFError, ValueError):
+            self._pipe.send(data)
+            return json.loads(_read(self._pipe)), _read(self._pipe)
+        except (OSError, EOFError, ValueError) as error:
             code = self._end()
-            if late.is_set() or code == -signal.SIGXCPU:
+            if isinstance(error, TimeoutError) or code == -signal.SIGXCPU:
                 raise ImageError("takes too long to decode") from None
             raise ImageError(f"breaks its decoder (status {code})") from None
         except BaseException:
             self._end()  # or its answer to this picture would be taken for that to the next
             raise
-        finally:
-            timer.cancel()
 
 
 class DecoderPool:
@@ -150,10 +143,38 @@ class DecoderPool:
             decoder.close()
 
 
-def _read(pipe: IO[bytes]) -> bytes:
+class _Pipe:
+    """The parent's end of what connects it with a child; all of an answer has one deadline."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._deadline = 0.0
+        self._received = bytearray()
+
+    def send(self, data: bytes) -> None:
+        """Send a file; from now on the clock runs. Raises `OSError`."""
+        self._deadline = time.monotonic() + _SECONDS
+        self._end.settimeout(_SECONDS)
+        self._end.sendall(struct.pack(">I", len(data)) + data)
+
+    def read(self, count: int) -> bytearray:
+        """Read so many bytes. Raises `EOFError`, or `OSError`, of which `TimeoutError` is one."""
+        while len(self._received) < count:
+            self._end.settimeout(max(0.001, self._deadline - time.monotonic()))  # 0: do not wait
+            if not (part := self._end.recv(_AT_ONCE)):
+                raise EOFError
+            self._received += part
+        data, self._received = self._received[:count], self._received[count:]
+        return data
+
+    def close(self) -> None:
+        """Close this end."""
+        self._end.close()
+
+
+def _read(pipe: _Pipe) -> bytearray:
     """Read one frame: 4 bytes of length, then as many. Raises `EOFError` if it is none."""
-    header = pipe.read(4)
-    length = struct.unpack(">I", header)[0] if len(header) == 4 else _FRAME_BYTES
-    if length >= _FRAME_BYTES or len(frame := pipe.read(length)) < length:
+    length = struct.unpack(">I", pipe.read(4))[0]
+    if length >= _FRAME_BYTES:
         raise EOFError
-    return frame
+    return pipe.read(length)

@@ -46,21 +46,23 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
         if getattr(picture, "n_frames", 1) > 1:
             notes.append("an animation: its first picture was taken")
         if picture.format == "JPEG":
-            picture.draft(None, (2 * SIDE, 2 * SIDE))
+            picture.draft(None, (SIDE, SIDE))
         picture.load()
-        upright = ImageOps.exif_transpose(picture)
+        ImageOps.exif_transpose(picture, in_place=True)
+        upright = picture
         if upright.mode.startswith("I"):  # 16 bits a pixel; converting would clip, not scale
             upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-        if max(upright.size) > 2 * SIDE:
+        if max(upright.size) >= 2 * SIDE:
             # Shrunk first by whole factors, so that no conversion below needs a second full copy.
             if upright.mode in _NOT_REDUCED:
                 upright = upright.convert(_NOT_REDUCED[upright.mode])
-            upright = upright.reduce(max(upright.size) // SIDE // 2 or 1)
+            upright = upright.reduce(max(upright.size) // SIDE)
+        upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+        if max(upright.size) > SIDE:
+            upright.thumbnail((SIDE, SIDE), Image.Resampling.HAMMING)
         upright = upright.convert("RGBA")
         if upright.size == (28, 28) and _is_grey(upright):
-            return _answer(upright.convert("L"), notes)
-        if max(upright.size) > SIDE:
-            upright.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+            upright = upright.convert("L")
         return _answer(upright, notes)
 
 

@@ -17,7 +17,7 @@ from fashion_cnn.data.segmentation import border_colour, find_garment
 from fashion_cnn.errors import ImageError
 
 SIDE = 28
-_GREY = np.array([0.299, 0.587, 0.114])  # Source: ITU-R BT.601, as Pillow and ImageMagick
+_GREY = (0.299, 0.587, 0.114)  # Source: ITU-R BT.601, as Pillow and ImageMagick
 _CENTRE, _EDGE, _CORNER = 1.661, -0.1029, -0.0624
 """Sharpening with a Gaussian of radius and standard deviation 1. Source: ImageMagick's -sharpen,
 whose kernel is minus the Gaussian, in the middle twice its sum, and sums to one."""
@@ -81,12 +81,14 @@ def prepare(pixels: NDArray[np.uint8]) -> Photo:
     Raises:
         ImageError: there is nothing in the picture: one colour, or all of it transparent.
     """
-    alpha = pixels[:, :, 3:] / 255
-    colours = pixels[:, :, :3] * alpha + 255 * (1 - alpha)  # on white, as the publisher's
-    colours = colours.round().astype(np.uint8)
-    cut_out = bool((alpha < _OPAQUE).any())
+    colours, alpha, cut_out = pixels[:, :, :3], pixels[:, :, 3:], False
+    if alpha.min() < 255:
+        share = alpha / 255
+        cut_out = bool((share < _OPAQUE).any())
+        on_white = colours * share + 255 * (1 - share)  # as the publisher's
+        colours = on_white.round().astype(np.uint8)
     if cut_out:
-        garment, plain = alpha[:, :, 0] > _OPAQUE, True
+        garment, plain = alpha[:, :, 0] > _OPAQUE * 255, True
     else:
         garment, plain = find_garment(colours)
     if not garment.any():
@@ -95,23 +97,24 @@ def prepare(pixels: NDArray[np.uint8]) -> Photo:
             raise ImageError(f"there is nothing in this picture: it is {fault}")
         garment[:] = True  # the whole frame, with the note below
     notes: list[str] = []
-    values = (colours @ _GREY).astype(np.float64)
+    rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    values = np.zeros(garment[box].shape)
+    for channel, weight in enumerate(_GREY):
+        values += weight * colours[(*box, channel)]
     if not cut_out and _is_negative(colours):
         notes.append("grey on black, so taken for a negative like those of the data set")
     else:
         values = 255 - values
     if not _LEAST < garment.mean() < _MOST:
         notes.append("no piece of clothing stands out from the background")
-    rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    seen = _fit((values * garment)[box], sharpen=plain, width=1 if plain else _WIDTH)
+    seen = _fit(values * garment[box], sharpen=plain, width=1 if plain else _WIDTH)
     return Photo(seen, tuple(notes), plain)
 
 
 def _is_negative(pixels: NDArray[np.uint8]) -> bool:
     """Whether a picture is grey on black, as an enlarged image of the data set is."""
-    colour, _, _ = border_colour(pixels)
-    return bool(colour.max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
+    return bool(border_colour(pixels).max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
 
 
 def _fit(values: NDArray[np.float64], *, sharpen: bool, width: float) -> NDArray[np.uint8]:

@@ -16,21 +16,39 @@ _ITERATIONS = 3  # of GrabCut
 _GRABCUT_SIDE = 192  # it takes four times as long at twice the side
 
 
-def border_colour(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float, float]:
-    """The colour of the outermost pixels, and how uneven they are.
+def border_colour(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The median colour, float64 (3,), of the outermost of pixels, uint8 (H, W, 3)."""
+    return np.median(_border(pixels).T.copy(), axis=1)
 
-    Args: pixels: uint8 (H, W, 3).
 
-    Returns:
-        Their median, float64 (3,), and the distances from it, in 8-bit levels, that half and nine
-        tenths of them do not exceed.
-    """
+def _unevenness(pixels: NDArray[np.uint8], colour: NDArray[np.float64]) -> tuple[float, float]:
+    """The distances from `colour` that half and nine tenths of the outermost do not exceed."""
+    squares = _squared_distance(_border(pixels), colour).astype(np.float64)
+    half, most = np.quantile(np.sqrt(squares), [0.5, 0.9])
+    return float(half), float(most)
+
+
+def _border(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The outermost pixels: (H, W, 3) to (N, 3)."""
     width = _edge(*pixels.shape[:2])
     edges = (pixels[:width], pixels[-width:], pixels[:, :width], pixels[:, -width:])
-    border = np.concatenate([edge.reshape(-1, 3) for edge in edges]).astype(np.float64)
-    middle = np.median(border, axis=0)
-    half, most = np.quantile(np.linalg.norm(border - middle, axis=1), [0.5, 0.9])
-    return middle, float(half), float(most)
+    return np.concatenate([edge.reshape(-1, 3) for edge in edges])
+
+
+def _squared_distance(
+    pixels: NDArray[np.uint8], colour: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """How far colours (..., 3) are from one, in 8-bit levels, squared: (...).
+
+    Exact where `colour` is a median. A channel at a time and in place: ten times as fast.
+    """
+    total = np.zeros(pixels.shape[:-1], np.float32)
+    for channel in range(3):
+        off = pixels[..., channel].astype(np.float32)
+        off -= np.float32(colour[channel])
+        off *= off
+        total += off
+    return total
 
 
 def _edge(height: int, width: int) -> int:
@@ -53,10 +71,11 @@ def find_garment(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], bool]:
 
     Source: Rother, Kolmogorov, Blake 2004, GrabCut.
     """
-    colour, half, most = border_colour(pixels)
+    colour = border_colour(pixels)
+    half, most = _unevenness(pixels, colour)
     if most <= _EVEN or half <= _PAINTED:
         uneven = most if most <= _EVEN else half
-        garment = np.linalg.norm(pixels - colour, axis=2) > max(_APART, 3 * uneven)
+        garment = _squared_distance(pixels, colour) > np.float64(max(_APART, 3 * uneven) ** 2)
         return _eroded(garment) if np.ptp(colour) > _COLOURED else garment, True
     garment = _on_shaded_ground(pixels)
     if garment is None:

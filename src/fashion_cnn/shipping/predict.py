@@ -1,7 +1,7 @@
 """Pictures into answers, with the model that comes in the package or any exported one."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.photo import Photo, read_photo
-from fashion_cnn.errors import ModelError
+from fashion_cnn.errors import ImageError, ModelError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.run.exports import place
@@ -94,25 +94,53 @@ class Predictor:
 
     def predict(self, data: bytes) -> Prediction:
         """Answer for a PNG, JPEG or WEBP file. Raises `ImageError` if it is no usable picture."""
-        photo = read_photo(data)
-        return (self if photo.plain else self.for_photos).answer(photo)
+        (answer,) = self.predict_all([data])
+        if isinstance(answer, ImageError):
+            raise answer
+        return answer
 
-    def answer(self, photo: Photo) -> Prediction:
-        """Answer for a prepared picture, whatever ground it lay on."""
-        logits = self.classifier.logits(photo.seen[np.newaxis])
-        answer, strangeness = self.calibration.answer(logits), float(outlier_score(logits)[0])
-        strange = strangeness > self.classifier.facts["outlier"]["threshold"]
-        names, probabilities = self.classifier.class_names, answer.probabilities[0]
-        order = np.argsort(-probabilities, kind="stable")
-        return Prediction(
-            tuple((names[i], float(probabilities[i])) for i in order),
-            tuple(names[i] for i in order if answer.sets[0, i]),
-            bool(answer.accepted[0]) or self._reject is None,
-            strangeness,
-            (*([WARNING] if strange else []), *photo.notes),
-            photo.seen,
-            self.classifier.facts["recipe"]["name"],
+    def predict_all(self, files: Sequence[bytes]) -> list[Prediction | ImageError]:
+        """Answer for several files, in order; one that is no usable picture has its fault there."""
+        found: list[Photo | ImageError] = []
+        for data in files:
+            try:
+                found.append(read_photo(data))
+            except ImageError as error:
+                found.append(error)
+        answers: list[Any] = [*found]
+        for plain in (True, False):
+            photos = {
+                place: photo
+                for place, photo in enumerate(found)
+                if isinstance(photo, Photo) and photo.plain == plain
+            }
+            if photos:
+                answered = (self if plain else self.for_photos)._answer([*photos.values()])
+                for place, answer in zip(photos, answered, strict=True):
+                    answers[place] = answer
+        return answers
+
+    def _answer(self, photos: Sequence[Photo]) -> Iterator[Prediction]:
+        """Answer for prepared pictures, at least one, whatever ground they lay on."""
+        logits = self.classifier.logits(np.stack([photo.seen for photo in photos]))
+        answer, strangeness = self.calibration.answer(logits), outlier_score(logits)
+        names, threshold = (
+            self.classifier.class_names,
+            self.classifier.facts["outlier"]["threshold"],
         )
+        orders = np.argsort(-answer.probabilities, axis=1, kind="stable").tolist()
+        for row, photo in enumerate(photos):
+            probabilities, possible = answer.probabilities[row].tolist(), answer.sets[row].tolist()
+            strange = bool(strangeness[row] > threshold)
+            yield Prediction(
+                tuple((names[i], probabilities[i]) for i in orders[row]),
+                tuple(names[i] for i in orders[row] if possible[i]),
+                bool(answer.accepted[row]) or self._reject is None,
+                float(strangeness[row]),
+                (*([WARNING] if strange else []), *photo.notes),
+                photo.seen,
+                self.classifier.facts["recipe"]["name"],
+            )
 
 
 def open_predictor(

@@ -6,6 +6,7 @@ import io
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import uvicorn
 from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from PIL import Image
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
@@ -30,6 +31,9 @@ from fashion_cnn.shipping.predict import Predictor
 from fashion_cnn.version import __version__
 
 QUEUE = 32
+_TOGETHER, _TOGETHER_BYTES = 8, 2**15
+"""Pictures at most that a worker answers at once, and bytes of them: small ones cost less together,
+large ones are decoded side by side."""
 PAGE = Path(__file__).with_name("page")
 _GOLDEN = PAGE / "samples" / "1-trouser.png"
 _GOLDEN_CLASS = "Trouser"
@@ -64,13 +68,15 @@ class Status(BaseModel):
 
 
 class Desk:
-    """Hands pictures to worker threads, so many at a time; what more comes is turned away."""
+    """Hands pictures to worker threads, several at once; what does not fit is turned away."""
 
     def __init__(self, predictor: Predictor, workers: int) -> None:
         self.predictor = predictor
         self.stopping = False
-        self._limit = QUEUE + workers
+        self._workers = self._idle = workers
         self._inside = 0
+        self._waiting: deque[tuple[bytes, asyncio.Future[Any]]] = deque()
+        self._working: set[asyncio.Task[None]] = set()
         self._pool = ThreadPoolExecutor(workers, "predict")
         with Image.open(_GOLDEN) as golden:
             self._golden = np.asarray(golden.convert("L"))[np.newaxis]
@@ -95,15 +101,56 @@ class Desk:
         return classifier.class_names[int(classifier.logits(self._golden).argmax())]
 
     async def predict(self, data: bytes) -> Any:
-        """Predict in a worker; raises `HTTPException` 503 when too many are waiting."""
-        if self._inside >= self._limit:
+        """Predict in a worker.
+
+        Raises:
+            ImageError: it is no usable picture.
+            HTTPException: 503, too many are waiting.
+        """
+        if self._inside >= QUEUE + self._workers:
             raise HTTPException(503, "too many pictures are waiting", {"Retry-After": "1"})
+        answer = asyncio.get_running_loop().create_future()
         self._inside += 1
+        self._waiting.append((data, answer))
+        if self._idle:
+            self._idle -= 1
+            task = asyncio.create_task(self._work())
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self.predictor.predict, data)
+            return await answer
         finally:
             self._inside -= 1
+
+    async def _work(self) -> None:
+        """Have a worker answer what waits, some at a time, until nothing does."""
+        loop, predict_all = asyncio.get_running_loop(), self.predictor.predict_all
+        while self._waiting:
+            batch = self._take()
+            try:
+                files = [data for data, _ in batch]
+                answers = await loop.run_in_executor(self._pool, predict_all, files)
+            except Exception as error:  # a fault of ours: each of them gets it
+                answers = [error] * len(batch)
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if future.done():  # nobody waits any longer
+                    continue
+                if isinstance(answer, Exception):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)
+        self._idle += 1
+
+    def _take(self) -> list[tuple[bytes, asyncio.Future[Any]]]:
+        """What a worker does next: one large picture, or several small ones."""
+        batch = [self._waiting.popleft()]
+        size = len(batch[0][0])
+        while self._waiting and len(batch) < _TOGETHER:
+            size += len(self._waiting[0][0])
+            if size > _TOGETHER_BYTES:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
 
 
 def build_app(desk: Desk, address: Address) -> Guard:
@@ -129,16 +176,19 @@ def build_app(desk: Desk, address: Address) -> Guard:
     @app.post(
         "/v1/predict",
         responses=errors,
+        response_model=Answer,
         openapi_extra={"requestBody": {"content": kinds, "required": True}},
     )
-    async def predict(request: Request, top_k: int = most) -> Answer:
+    async def predict(request: Request, top_k: int = most) -> Response:
         """Classify a picture: the body is the PNG, JPEG or WEBP file itself."""
         data = await _body(request)
         try:
             found = await desk.predict(data)
         except ImageError as error:
             raise HTTPException(422, str(error)) from None
-        return Answer(**found.to_dict(top_k), seen_png=_png(found.seen))
+        answer = Answer(**found.to_dict(top_k), seen_png=_png(found.seen))
+        # Written here: FastAPI would check it a second time.
+        return Response(answer.model_dump_json(), media_type="application/json")
 
     @app.get("/v1/model", responses={401: errors[401]})
     async def model() -> dict[str, Any]:
