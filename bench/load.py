@@ -1,114 +1,243 @@
-"""Load two servers: what is lost, what is turned away, how long answers take.
+"""Load two servers side by side: what they answer a second, how long it takes, what is lost.
 
-python3 bench/load.py PICTURE [--seconds 20] [--json FILE]
+    python bench/load.py [--seconds 5] [--rounds 3] [--output FILE]
 
-Starts `fashion-cnn serve` and measures what one client after another gets (its capacity), then
-sends that rate, twice and ten times as much, each picture on a connection of its own, at fixed
-instants whether or not earlier ones were answered. Then the same rates to bench/plain_server.py.
+Needs wrk and h2load (Debian: wrk, nghttp2-client). Starts `fashion-cnn serve` and
+bench/plain_server.py in turn, sends each the same two pictures, a sample of 28x28 pixels and an
+ordinary JPEG of 800x800 made of it (`shop_photo`), and prints the record as JSON.
+
+Closed: wrk keeps 1, 8 and 32 requests in flight, on connections that are kept or on a new one each.
+Open, ours alone: h2load opens a connection a picture at fixed instants, whether or not earlier ones
+were answered, at 0.8 and, with the JPEG, at 10 times what 8 new connections got. A phase that
+offers a tenth less than it should have fails, and with it the measurement.
 """
 
 import argparse
-import collections
-import http.client
+import io
 import json
+import os
+import re
 import statistics
 import subprocess
 import sys
-import threading
-import time
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from fashion_cnn.process.machine import cpu_name, machine
-from fashion_cnn.run.files import to_json
 
-_WARM_UP = 20
-_FACTORS = (1, 2, 10)
+HERE = Path(__file__).parent
+_SAMPLE = HERE.parent / "src/fashion_cnn/shipping/page/samples/9-ankle-boot.png"
 _SERVERS = {
-    "fashion-cnn serve": ["-m", "fashion_cnn", "serve", "--port", "0"],
-    "plain handler": [str(Path(__file__).with_name("plain_server.py"))],
+    "ours": ["-m", "fashion_cnn", "serve", "--port", "0"],
+    "plain": [str(HERE / "plain_server.py")],
 }
+_CONNECTIONS = (1, 8, 32)
+_FACTORS = {"28 pixels": (0.8,), "800 pixels": (0.8, 10.0)}
+"""Of what 8 new connections got. Ten times that of small pictures cannot be sent beside a server
+that has the same cores."""
+_LEAST_OFFERED = 0.9
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def main(picture: Path, seconds: float, output: Path | None) -> None:
-    """Run the phases and print a line for each."""
-    data = picture.read_bytes()
-    record: dict[str, Any] = {"picture_bytes": len(data), "seconds": seconds}
-    record["machine"] = {"cpu": cpu_name(), **machine()}
-    rate = None
-    for name, command in _SERVERS.items():
-        with subprocess.Popen(
-            [sys.executable, *command], stderr=subprocess.PIPE, text=True
-        ) as server:
-            try:
-                assert server.stderr
-                port = int(server.stderr.readline().split("127.0.0.1:")[1].split("/")[0])
-                for _ in range(_WARM_UP):
-                    _ask(port, data)
-                alone = statistics.median(_ask(port, data)[1] for _ in range(100))
-                record[name] = {"alone_p50_ms": 1000 * alone}
-                print(f"{name}: {1000 * alone:.1f} ms, one after another")
-                rate = rate or 1 / alone
-                for factor in _FACTORS:
-                    phase = _phase(port, data, factor * rate, seconds)
-                    record[name][f"{factor}x"] = {**phase, "server_rss_mb": _rss(server.pid)}
-                    print(f"{factor:>3}x {json.dumps(record[name][f'{factor}x'])}")
-            finally:
-                server.terminate()
-    if output:
-        output.write_bytes(to_json(record))
+def shop_photo(sample: bytes) -> bytes:
+    """An ordinary photo of a garment: a JPEG of 800x800, quality 85, of some 30 kB.
+
+    Args: sample: a grey picture of 28x28, bright on black, as the page has them of test images.
+
+    Returns:
+        It enlarged to 600x600, negated, brownish, in the middle of a white ground, with a camera's
+        grain (a standard deviation of 3 levels).
+    """
+    small = Image.open(io.BytesIO(sample)).convert("L")
+    garment = np.asarray(small.resize((600, 600), Image.Resampling.BICUBIC)) / 255
+    share = np.pad(garment, 100)[:, :, None]
+    grain = np.random.default_rng(0).normal(0, 3, (800, 800, 3))
+    pixels = 255 - share * np.array([200.0, 215.0, 230.0]) + grain
+    data = io.BytesIO()
+    Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)).save(data, "jpeg", quality=85)
+    return data.getvalue()
 
 
-def _phase(port: int, data: bytes, rate: float, seconds: float) -> dict[str, Any]:
-    answers: list[tuple[str, float]] = []
-    threads = []
-    began = time.perf_counter()
-    for index in range(int(rate * seconds)):
-        time.sleep(max(0.0, began + index / rate - time.perf_counter()))
-        thread = threading.Thread(target=lambda: answers.append(_ask(port, data)))
-        thread.start()
-        threads.append(thread)
-    for thread in threads:
-        thread.join()
-    good = sorted(taken for outcome, taken in answers if outcome == "200")
+def closed_figures(found: dict[str, int]) -> dict[str, Any]:
+    """What a closed phase comes to.
+
+    Args: found: what load.lua prints: all answers, those that are not 200 among them, losses,
+        and microseconds that passed.
+
+    Returns:
+        Elapsed time, answers with 200 a second of it, latency of all answers, outcomes.
+    """
+    seconds, good = found["microseconds"] / 1e6, found["answers"] - found["not_200"]
     return {
-        "sent": len(threads),
-        "per_second": len(threads) / (time.perf_counter() - began),
-        "outcomes": dict(collections.Counter(outcome for outcome, _ in answers)),
-        "p50_ms": 1000 * good[len(good) // 2] if good else None,
-        "p99_ms": 1000 * good[len(good) * 99 // 100] if good else None,
+        "elapsed_seconds": seconds,
+        "answered_per_second": good / seconds,
+        "p50_ms": found["p50_us"] / 1000,
+        "p99_ms": found["p99_us"] / 1000,
+        "outcomes": {"200": good, "other": found["not_200"], "lost": found["lost"]},
     }
 
 
-def _ask(port: int, data: bytes) -> tuple[str, float]:
-    """What became of a picture: a status, or the name of the fault; and the seconds it took."""
-    began = time.perf_counter()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request("POST", "/v1/predict", data)
-        answer = connection.getresponse()
-        answer.read()
-        outcome = str(answer.status)
-    except OSError as error:
-        outcome = type(error).__name__
-    except http.client.HTTPException as error:
-        outcome = type(error).__name__
-    finally:
-        connection.close()
-    return outcome, time.perf_counter() - began
+def open_figures(log: str, sent: int, rate: float) -> dict[str, Any]:
+    """What an open phase comes to.
+
+    Args:
+        log: h2load's, a line a request: microseconds at which it was sent, status, microseconds
+            that it took.
+        sent: how many requests there should be.
+        rate: how many a second there should be.
+
+    Returns:
+        Elapsed time, from the first request to the last answer; the rate that was offered, and
+        answers with 200 a second of it; their latency; outcomes.
+
+    Raises:
+        RuntimeError: fewer than nine tenths of `rate` were offered.
+    """
+    rows = np.array([line.split("\t") for line in log.splitlines()], np.int64).reshape(-1, 3)
+    began, status, taken = rows.T
+    if len(rows) < 2:
+        raise RuntimeError(f"of {sent} requests {len(rows)} were sent")
+    offered = (len(rows) - 1) / ((began.max() - began.min()) / 1e6)
+    if offered < _LEAST_OFFERED * rate:
+        raise RuntimeError(f"{offered:.0f} requests a second were offered, not {rate:.0f}")
+    elapsed = ((began + taken).max() - began.min()) / 1e6
+    outcomes = Counter(str(code) if code > 0 else "lost" for code in status.tolist())
+    outcomes["lost"] += sent - len(rows)
+    good = taken[status == 200]
+    return {
+        "wanted_per_second": rate,
+        "offered_per_second": offered,
+        "elapsed_seconds": elapsed,
+        "answered_per_second": len(good) / elapsed,
+        "p50_ms": float(np.quantile(good, 0.5)) / 1000 if len(good) else None,
+        "p99_ms": float(np.quantile(good, 0.99)) / 1000 if len(good) else None,
+        "outcomes": dict(outcomes),
+    }
 
 
-def _rss(pid: int) -> float:
-    fields = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-    )
-    return int(fields["VmRSS"].split()[0]) / 1000
+def medians(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of phases that were repeated, the one with the median answers a second; and all of these."""
+    rates = [phase["answered_per_second"] for phase in rounds]
+    middle = rates.index(statistics.median_low(rates))
+    return {**rounds[middle], "rounds_answered_per_second": rates}
+
+
+def pace(rate: float) -> tuple[int, int]:
+    """Connections to open at once, and every how many milliseconds, 100 at most."""
+    ways = [(max(1, round(rate * ms / 1000)), ms) for ms in range(1, 101)]
+    return min(ways, key=lambda way: abs(1000 * way[0] / way[1] - rate))
+
+
+def _closed(url: str, body: Path, connections: int, kept: bool, seconds: float) -> dict[str, Any]:
+    how = {"BODY": str(body), "CONNECTION": "keep-alive" if kept else "close"}
+    words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(HERE / "load.lua"), url]
+    done = subprocess.run(words, env=os.environ | how, capture_output=True, text=True, check=True)
+    return closed_figures(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _open(url: str, body: Path, rate: float, seconds: float) -> dict[str, Any]:
+    sent, (count, milliseconds) = round(rate * seconds), pace(rate)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        words = ["h2load", "--h1", f"-n{sent}", f"-c{sent}", f"-r{count}"]
+        words += [f"--rate-period={milliseconds}ms", "--connection-inactivity-timeout=30s"]
+        subprocess.run([*words, f"-d{body}", f"--log-file={log}", url], capture_output=True)
+        return open_figures(log.read_text(), sent, rate)
+
+
+@contextmanager
+def _serving(words: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """A server while it is needed: where it takes pictures, and its process."""
+    with subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr
+            found = re.search(r"http://127\.0\.0\.1:\d+/", server.stderr.readline())
+            assert found
+            yield f"{found[0]}v1/predict", server.pid
+        finally:
+            server.terminate()
+
+
+def _megabytes(pid: int) -> float:
+    """What a process and its children have in memory, in 10^6 bytes."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    every = [int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in (pid, *children)]
+    return sum(every) * _PAGE / 1e6
+
+
+def _measure_closed(url: str, bodies: dict[str, Path], seconds: float) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for picture, body in bodies.items():
+        _closed(url, body, 8, True, 1)  # warm
+        for kept in (True, False):
+            for count in _CONNECTIONS:
+                name = f"{picture}, {count} {'kept' if kept else 'new'}"
+                found[name] = _closed(url, body, count, kept, seconds)
+    return found
+
+
+def measure(seconds: float, rounds: int) -> dict[str, Any]:
+    """Run all phases, the two servers in turn so many times; returns the record."""
+    record: dict[str, Any] = {
+        "command": "python " + " ".join(sys.argv),
+        "machine": {"cpu": cpu_name(), **machine()},
+        "tools": {tool: _version(tool) for tool in ("wrk", "h2load")},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        sample = _SAMPLE.read_bytes()
+        bodies = {"28 pixels": Path(folder) / "sample.png", "800 pixels": Path(folder) / "shop.jpg"}
+        for body, data in zip(bodies.values(), (sample, shop_photo(sample)), strict=True):
+            body.write_bytes(data)
+        record["picture_bytes"] = {name: body.stat().st_size for name, body in bodies.items()}
+        closed: dict[str, list[dict[str, Any]]] = {name: [] for name in _SERVERS}
+        for _ in range(rounds):
+            for name, words in _SERVERS.items():
+                with _serving(words) as (url, pid):
+                    before = _megabytes(pid)
+                    closed[name].append(_measure_closed(url, bodies, seconds))
+                    record.setdefault("megabytes", {})[name] = [before, _megabytes(pid)]
+        record["closed"] = {
+            name: {phase: medians([one[phase] for one in found]) for phase in found[0]}
+            for name, found in closed.items()
+        }
+        record["times_plain"] = {
+            phase: ours["answered_per_second"]
+            / record["closed"]["plain"][phase]["answered_per_second"]
+            for phase, ours in record["closed"]["ours"].items()
+        }
+        record["open"] = {}
+        with _serving(_SERVERS["ours"]) as (url, pid):
+            for picture, body in bodies.items():
+                _closed(url, body, 8, True, 1)
+                capacity = record["closed"]["ours"][f"{picture}, 8 new"]["answered_per_second"]
+                for factor in _FACTORS[picture]:
+                    before = _megabytes(pid)
+                    found = _open(url, body, factor * capacity, seconds)
+                    found["megabytes"] = [before, _megabytes(pid)]
+                    record["open"][f"{picture}, {factor:g} times"] = found
+    return record
+
+
+def _version(tool: str) -> str:
+    how = {"wrk": "-v", "h2load": "--version"}[tool]
+    done = subprocess.run([tool, how], capture_output=True, text=True)  # wrk says it and exits 1
+    return done.stdout.splitlines()[0]
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("picture", type=Path)
-    parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--json", type=Path)
-    words = parser.parse_args()
-    main(words.picture, words.seconds, words.json)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=5, help="of each phase")
+    parser.add_argument("--rounds", type=int, default=3, help="of the two servers in turn")
+    parser.add_argument("--output", type=Path, help="also write the record here")
+    options = parser.parse_args()
+    text = json.dumps(measure(options.seconds, options.rounds), indent=2) + "\n"
+    if options.output:
+        options.output.write_text(text)
+    sys.stdout.write(text)

@@ -35,7 +35,7 @@ async def predict(request: Request) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with socket.socket() as listening:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(128)
         print(f"http://127.0.0.1:{listening.getsockname()[1]}/", file=sys.stderr, flush=True)

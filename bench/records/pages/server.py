@@ -1,32 +1,44 @@
 """README.md, what the server answers."""
 
 from bench.records.page import Page
-from bench.records.reading import Records, Row
+from bench.records.reading import Records
 
 
 def check(page: Page, records: Records) -> None:
     """Hold rates by the time that a phase took, not by the time that was planned for it."""
-    load, photos = (records.json(f"epyc-avx512/{name}.json") for name in ("load", "load-photo"))
-    ours, plain = load["fashion-cnn serve"], load["plain handler"]
+    load = records.json("epyc-avx2/server.json")
     page.settings(
-        "pictures of 28 pixels a second", "server answers 99 % of them", "rest away with 503"
+        "on 2 cores of an AMD EPYC with AVX2 that other programs",
+        "with 8 connections that are kept",
+        "of 28 pixels a second",
+        "JPEGs of 800 pixels",
+        "times; with one,",
+        "rest away with 503; none is lost",
     )
-    page.says("sent {:.0f} pictures of 28 pixels", ours["1x"]["per_second"])
-    page.says("of them within {:.0f} ms", ours["1x"]["p99_ms"])
-    page.says("Sent {:,.0f} a second it answers", ours["10x"]["per_second"])
-    page.says("it answers {:.0f} and turns", answered(ours["10x"]))
-    page.says("at {:.0f} MB; a plain", ours["10x"]["server_rss_mb"])
-    page.says("answers the {:.0f} a second that reach it, more", answered(plain["10x"]))
-    page.says("hundredth wait for {:.0f} s", plain["10x"]["p99_ms"] / 1000)
-    if answered(plain["10x"]) <= answered(ours["10x"]):
-        page.fault("the plain handler does not answer more")
-    ours, plain = photos["fashion-cnn serve"], photos["plain handler"]
-    page.says("takes {:.0f} ms to answer", ours["alone_p50_ms"])
-    page.says("sent {:.0f} of these a second", ours["10x"]["per_second"])
-    page.says("ours answers {:.0f}, and the plain", answered(ours["10x"]))
-    page.says("shrinks them, {:.0f} (", answered(plain["10x"]))
-
-
-def answered(phase: Row) -> float:
-    """Pictures answered a second; `per_second` is of all that were sent."""
-    return phase["outcomes"]["200"] * phase["per_second"] / phase["sent"]
+    rates, times = {}, {}
+    for picture in ("28 pixels", "800 pixels"):
+        for count in (1, 8, 32):
+            ours, plain = (
+                load["closed"][name][f"{picture}, {count} kept"] for name in load["closed"]
+            )
+            rates[picture, count] = ours["outcomes"]["200"] / ours["elapsed_seconds"]
+            times[picture, count] = rates[picture, count] / (
+                plain["outcomes"]["200"] / plain["elapsed_seconds"]
+            )
+    rounds = load["closed"]["ours"]["28 pixels, 8 kept"]["rounds_answered_per_second"]
+    page.says("(medians of {} rounds", len(rounds))
+    page.says("the server answers {:.0f} pictures", rates["28 pixels", 8])
+    page.says("a second and {:.0f} JPEGs", rates["800 pixels", 8])
+    for template, count in (
+        ("{:.2f} and {:.2f} times what a plain", 8),
+        ("with 32, {:.2f} and {:.2f} times", 32),
+        ("with one, {:.2f} and {:.2f} times", 1),
+    ):
+        page.says(template, times["28 pixels", count], times["800 pixels", count])
+    page.settings("with 32,")
+    over = load["open"]["800 pixels, 10 times"]
+    page.says("Sent {:,.0f} of these JPEGs", over["offered_per_second"])
+    page.says("it answers {:.0f} and turns", over["outcomes"]["200"] / over["elapsed_seconds"])
+    page.says("at {:.0f} MB with its decoders", over["megabytes"][1])
+    if set(over["outcomes"]) != {"200", "503", "lost"} or over["outcomes"]["lost"]:
+        page.fault("pictures are lost")
