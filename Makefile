@@ -68,7 +68,7 @@ campaign-disk: .venv/dev data  ## as root: N=100 sizes of a full disk; nothing m
 	DISKS=$(N) $(BIN)/pytest -m campaign --timeout 0 -s tests/test_campaigns.py -k disks
 
 benchmark: .venv/runtime data  ## time an epoch side by side: hand-written, bare kernels, ours
-	$(BIN)/fashion-cnn benchmark train $(ARGS)
+	$(BIN)/python bench/training.py $(ARGS)
 
 speedrun: .venv/runtime data  ## the record: `fast` with 20 seeds, about 5 minutes (docs/speedrun.md)
 	$(BIN)/fashion-cnn study speedrun $(ARGS)

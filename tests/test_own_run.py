@@ -157,12 +157,6 @@ def test_the_audit_is_of_the_data_it_is_given(run: Run, home: Path, capsys) -> N
     assert "is a run on own" in fails(capsys, 3, *words, "--data-dir", str(home / "digits"))
 
 
-def test_what_is_of_fashion_mnist_alone_says_so(home: Path, capsys) -> None:
-    for command in ("train", "overhead"):
-        error = fails(capsys, 2, "benchmark", command, "--data-dir", str(home / "own"))
-        assert "for Fashion-MNIST alone" in error
-
-
 @pytest.mark.parametrize("command", ["evaluate", "report", "export"])
 def test_other_data_are_refused(run: Run, real_data, capsys, command: str, monkeypatch) -> None:
     monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))

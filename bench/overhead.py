@@ -1,22 +1,30 @@
-"""What stands around training: start-up, reading the data, evaluation."""
+"""What stands around training: start-up, reading the data, evaluation.
 
+python bench/overhead.py [--rounds 5] [--threads N] [--output FILE]
+"""
+
+import argparse
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from fashion_cnn.data.fashion_mnist import DataSet, load_training
+from fashion_cnn.commands.output import say
+from fashion_cnn.data.fashion_mnist import DataSet, check_is_fashion_mnist, load_training
+from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.on_torch.classifier import BATCH, TorchClassifier
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.model import StagedCNN, build_model, to_device
 from fashion_cnn.process.machine import machine
 from fashion_cnn.recipes.catalog import fast
+from fashion_cnn.run.files import to_json
 from fashion_cnn.version import __version__
 
 _EVALUATED = 10_000
@@ -59,7 +67,7 @@ def benchmark_overhead(directory: Path, rounds: int, threads: int | None) -> dic
             seconds[name].append(value)
     ratios = [a / b for a, b in zip(seconds["evaluation"], seconds["bare"], strict=True)]
     return {
-        "command": f"fashion-cnn benchmark overhead --rounds {rounds}"
+        "command": f"python bench/overhead.py --rounds {rounds}"
         + (f" --threads {threads}" if threads else ""),
         "version": __version__,
         "machine": {**describe(device), **machine()},
@@ -116,3 +124,23 @@ def _timed(call: Any) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data-dir", type=Path, help="folder of the four data files")
+    parser.add_argument("--rounds", type=int, default=5, help="of each loop")
+    parser.add_argument("--threads", type=int, help="CPU threads; without it all cores")
+    parser.add_argument("--output", type=Path, help="also write the record here")
+    given = parser.parse_args(words)
+    directory = data_directory(given.data_dir, say)
+    check_is_fashion_mnist(directory)
+    result = benchmark_overhead(directory, given.rounds, given.threads)
+    print(to_text(result))
+    if given.output:
+        given.output.write_bytes(to_json(result))
+
+
+if __name__ == "__main__":
+    main()

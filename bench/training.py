@@ -1,11 +1,15 @@
-"""An epoch of the baseline: hand-written, bare kernels, ours, and in Keras plain fit and ours."""
+"""An epoch of the baseline: hand-written, bare kernels, ours, and in Keras plain fit and ours.
 
+python bench/training.py [--rounds 5] [--images 54000] [--threads N] [--output FILE]
+"""
+
+import argparse
 import multiprocessing
 import signal
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,8 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fashion_cnn.benchmark.hand_written import Plain, hand_written_epoch
-from fashion_cnn.data.fashion_mnist import DataSet
+from fashion_cnn.commands.output import say
+from fashion_cnn.data.fashion_mnist import DataSet, check_is_fashion_mnist
+from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, epoch_order
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.framework import TorchFramework
@@ -27,16 +32,18 @@ from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import machine, usable_cores
 from fashion_cnn.recipes.catalog import baseline
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.files import to_json
 from fashion_cnn.run.folder import Run
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.version import __version__
+from hand_written import Plain, hand_written_epoch
 
 _MATMUL_SIZE = 2048
 _TURN = 40  # steps: about half a second, soon against the drift of a machine, long for its caches
 
 
 def benchmark_training(
-    directory: Path, *, rounds: int, images: int, threads: int | None, say: Callable[[str], None]
+    directory: Path, *, rounds: int, images: int, threads: int | None
 ) -> dict[str, Any]:
     """Time an epoch of the baseline in five ways, without Keras in three, `rounds` times each.
 
@@ -54,7 +61,6 @@ def benchmark_training(
         rounds: >= 1; at least 5 for a figure to quote.
         images: to train on, at most 54,000.
         threads: CPU threads; None for all cores.
-        say: gets a line a round.
 
     Returns:
         Seconds a round and their medians, ratios pair by pair, rates, and the machine.
@@ -89,7 +95,7 @@ def benchmark_training(
             + ", ".join(f"{name} {values[-1]:.2f} s" for name, values in seconds.items())
         )
     return {
-        "command": f"fashion-cnn benchmark train --rounds {rounds} --images {images}"
+        "command": f"python bench/training.py --rounds {rounds} --images {images}"
         + (f" --threads {threads}" if threads else ""),
         "version": __version__,
         "machine": {
@@ -175,7 +181,7 @@ def _keras_line(ratio: float | None) -> list[str]:
 
 
 def _fit_and_our_epoch_in_keras(*arguments: Any) -> Any:
-    from fashion_cnn.benchmark.keras_training import fit_and_our_epoch
+    from keras_training import fit_and_our_epoch
 
     return fit_and_our_epoch(*arguments)
 
@@ -267,3 +273,26 @@ def _flops(model: nn.Module) -> float:
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(model(images), torch.zeros(8, dtype=torch.int64)).backward()
     return counter.get_total_flops() / 8
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data-dir", type=Path, help="folder of the four data files")
+    parser.add_argument("--rounds", type=int, default=5, help="of each loop")
+    parser.add_argument("--images", type=int, default=54_000, help="an epoch")
+    parser.add_argument("--threads", type=int, help="CPU threads; without it all cores")
+    parser.add_argument("--output", type=Path, help="also write the record here")
+    given = parser.parse_args(words)
+    directory = data_directory(given.data_dir, say)
+    check_is_fashion_mnist(directory)
+    result = benchmark_training(
+        directory, rounds=given.rounds, images=given.images, threads=given.threads
+    )
+    print(to_text(result))
+    if given.output:
+        given.output.write_bytes(to_json(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""Speed, side by side on one machine in one run."""

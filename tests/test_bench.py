@@ -1,0 +1,67 @@
+"""The maintainers' measurements of training in bench/, with few images."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import overhead
+import training
+from fashion_cnn.cli import main
+from fashion_cnn.errors import UsageError
+from shapes import write_idx
+
+
+@pytest.fixture(autouse=True)
+def record(tmp_path, monkeypatch, real_data) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    return tmp_path / "b.json"
+
+
+def test_the_epochs_are_measured(capsys, record: Path) -> None:
+    training.main(["--rounds", "1", "--images", "320", "--output", str(record)])
+    found = json.loads(record.read_text())
+    assert set(found["seconds"]) == {"hand_written", "bare", "ours", "keras_fit", "keras_ours"}
+    assert found["machine"]["keras"]["framework"] == "keras"
+    assert found["training_flops_per_image"]["assignment"] == pytest.approx(45.15e6, rel=0.01)
+    assert (
+        found["training_flops_per_image"]["ours"] < found["training_flops_per_image"]["assignment"]
+    )
+    out = capsys.readouterr().out
+    for line in (
+        "hand-written / ours",
+        "Keras fit ",
+        "ours in Keras ",
+        "ours in Keras / Keras fit",
+    ):
+        assert line in out
+
+
+def test_that_keras_is_missing_is_said(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(training, "find_spec", lambda name: None)
+    alone = training.hand_written_epoch
+    monkeypatch.setattr(
+        training, "_in_a_process", lambda function, *_: 1.0 if function is alone else (1.0,) * 3
+    )
+    training.main(["--rounds", "1", "--images", "64"])
+    out, err = capsys.readouterr()
+    assert "Keras on TensorFlow is not installed (requirements-keras.txt)" in err
+    assert "Keras" not in out
+
+
+def test_the_overhead_is_measured(capsys, record: Path, monkeypatch) -> None:
+    monkeypatch.setattr(overhead, "_EVALUATED", 500)
+    overhead.main(["--rounds", "1", "--output", str(record)])
+    found = json.loads(record.read_text())
+    assert set(found["seconds"]) == {"start", "data", "evaluation", "bare"}
+    assert all(0 < value < 60 for value in found["median_seconds"].values())
+    assert "forward pass" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("measure", [training.main, overhead.main])
+def test_they_are_of_fashion_mnist_alone(measure, tmp_path: Path) -> None:
+    write_idx(tmp_path / "own", 3)
+    assert main(["data", "adopt", str(tmp_path / "own")]) == 0
+    with pytest.raises(UsageError, match="for Fashion-MNIST alone"):
+        measure(["--data-dir", str(tmp_path / "own")])
