@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
+import optuna
 import pytest
+from matplotlib import rcParams
+from optuna.trial import TrialState
 from scipy import stats
 
 from conftest import make_split
@@ -14,7 +17,8 @@ from fashion_cnn.evaluation.compare import compare
 from fashion_cnn.reporting.comparison import draw
 from fashion_cnn.reporting.plots import differences_plot, draw_run, sample_grid
 from fashion_cnn.reporting.report import make_report
-from fashion_cnn.reporting.search_plots import draw_search
+from fashion_cnn.tuning.pictures import draw_search
+from fashion_cnn.tuning.record import importances
 from finished import finished_run
 from test_tuning import rows_of
 
@@ -122,27 +126,25 @@ def test_sets_of_two_sizes_that_are_as_many_keep_their_sizes(tmp_path) -> None:
     assert rows == [("1", "700"), ("2", "250"), ("3", "250")]
 
 
-def trial(number: int, state: str, value: float | None, course: list[float], rate: float) -> dict:
-    params = {"learning_rate": rate, "flip": number % 2 == 0}
-    return {
-        "trial": number, "state": state, "value": value, "validation": course, "params": params,
-    }  # fmt: skip
-
-
-SEARCH = {
-    "name": "s",
-    "objective": "accuracy",
-    "fields": ["learning_rate", "flip"],
-    "space": ["learning_rate=0.001:0.1:log", "flip=on,off"],
-    "trials": [
-        trial(0, "complete", 0.80, [0.6, 0.8], 0.001),
-        trial(1, "pruned", None, [0.2], 0.1),
-        trial(2, "complete", 0.90, [0.7, 0.9], 0.01),
-        trial(3, "complete", 0.85, [0.7, 0.85], 0.02),
-    ],
-    "importances": {"flip": 0.25, "learning_rate": 0.75},
-    "best": {"trial": 2},
-}
+def searched(*trials: tuple[float | None, list[float], float]) -> optuna.Study:
+    """A search for accuracy: of each trial its value (None: pruned), epochs and learning rate."""
+    study = optuna.create_study(direction="maximize")
+    study.set_user_attr("objective", "accuracy")
+    space = {
+        "learning_rate": optuna.distributions.FloatDistribution(1e-3, 1e-1, log=True),
+        "flip": optuna.distributions.CategoricalDistribution([True, False]),
+    }
+    for number, (value, course, rate) in enumerate(trials):
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
+                value=value,
+                params={"learning_rate": rate, "flip": number % 2 == 0},
+                distributions=space,
+                intermediate_values=dict(enumerate(course, 1)),
+            )
+        )
+    return study
 
 
 def offsets(collection) -> list[list[float]]:
@@ -150,40 +152,43 @@ def offsets(collection) -> list[list[float]]:
 
 
 def test_a_search_shows_its_trials(drawn: Drawn) -> None:
-    pictures = draw_search(SEARCH)
+    study = searched(
+        (0.80, [0.6, 0.8], 0.001),
+        (None, [0.2], 0.1),
+        (0.90, [0.7, 0.9], 0.01),
+        (0.85, [0.7, 0.85], 0.02),
+        (0.84, [0.7, 0.84], 0.03),
+    )
+    before = dict(rcParams)
+    pictures = draw_search(study, 0)
+    assert dict(rcParams) == before, "whatever is drawn next looks as before"
     axes = drawn.axes(pictures["history"])
-    done, pruned = axes.collections
-    assert offsets(done) == [[0, 0.8], [2, 0.9], [3, 0.85]]
-    assert offsets(pruned) == [[1, 0.2]]
-    assert labelled(axes)["best so far"] == ([0, 2, 3], [0.8, 0.9, 0.9])
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("trial", "validation accuracy")
-    low = {**SEARCH, "objective": "loss", "best": {"trial": 0}}
-    axes = drawn.axes(draw_search(low)["history"])
-    assert labelled(axes)["best so far"] == ([0, 2, 3], [0.8, 0.8, 0.8])
+    assert offsets(axes.collections[0]) == [[0, 0.8], [2, 0.9], [3, 0.85], [4, 0.84]]
+    assert labelled(axes)["Best Value"][1][-3:] == [0.9, 0.9, 0.9]
+    assert axes.get_ylabel() == "validation accuracy"
 
     axes = drawn.axes(pictures["epochs"])
-    courses = [points(line) for line in axes.get_lines() if len(line.get_xdata())]
+    courses = [points(line) for line in axes.get_lines() if len(np.asarray(line.get_xdata()))]
     assert sorted(courses) == sorted(
-        ([float(n + 1) for n in range(len(row["validation"]))], row["validation"])
-        for row in SEARCH["trials"]
+        (
+            [float(epoch) for epoch in trial.intermediate_values],
+            [*trial.intermediate_values.values()],
+        )
+        for trial in study.trials
     )
-    (bold,) = (line for line in axes.get_lines() if line.get_linewidth() == 2)
-    assert points(bold) == ([1, 2], [0.7, 0.9])
 
-    rate, flip = drawn.figure(pictures["slice"]).axes[:2]
+    flip, rate = drawn.figure(pictures["slice"]).axes[:2]
     assert (rate.get_xlabel(), flip.get_xlabel()) == ("learning_rate", "flip")
     assert (rate.get_xscale(), flip.get_xscale()) == ("log", "linear")
-    assert offsets(rate.collections[0]) == [[0.001, 0.8], [0.01, 0.9], [0.02, 0.85]]
-    assert points(rate.get_lines()[0]) == ([0.01], [0.9])
-    names = ticks(flip, "x")
-    assert [names[x] for x, _ in offsets(flip.collections[0])] == ["on", "on", "off"]
+    assert offsets(rate.collections[0]) == [[0.001, 0.8], [0.01, 0.9], [0.02, 0.85], [0.03, 0.84]]
 
     axes = drawn.axes(pictures["importances"])
     shares = {
         name: patch.get_width()
         for name, patch in zip(ticks(axes, "y").values(), axes.patches, strict=True)
     }
-    assert shares == SEARCH["importances"]
+    assert shares == pytest.approx(importances(study, 0))
+    assert set(draw_search(searched((0.8, [0.8], 0.01)), 0)) == {"history", "epochs", "slice"}
 
 
 def test_a_row_of_samples_is_of_its_class(drawn: Drawn) -> None:

@@ -15,12 +15,12 @@ from fashion_cnn.commands.train import train
 from fashion_cnn.errors import FashionCNNError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.search import to_text
-from fashion_cnn.reporting.search_plots import draw_search
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.run.lock import hold
 from fashion_cnn.tuning import search as searching
 from fashion_cnn.tuning import storage
-from fashion_cnn.tuning.search import run_search
+from fashion_cnn.tuning.pictures import draw_search
+from fashion_cnn.tuning.search import open_search, run_search
 from fashion_cnn.tuning.space import Search, parse_space
 
 ASKED_BY_HAND = pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")
@@ -115,7 +115,8 @@ def test_a_search_finds_what_is_better(tmp_path, pretended) -> None:
     text = to_text(result)
     assert text.splitlines()[2].startswith(f"| {best['trial']} | {100 * best['value']:.2f} % |")
     assert f"25 trials: {states['complete']} complete, {states['pruned']} pruned" in text
-    pictures = draw_search(result)
+    with open_search(wanted(25), tmp_path / "out", "") as study:
+        pictures = draw_search(study, 0)
     assert set(pictures) == {"history", "epochs", "slice", "importances"}
     assert all(png.startswith(b"\x89PNG") for png in pictures.values())
 
@@ -167,7 +168,8 @@ def test_nothing_to_show_is_said(tmp_path, pretended) -> None:
     pretended.codes = [5]
     result = search(tmp_path, wanted(1))
     assert "no trial is complete yet" in to_text(result)
-    assert draw_search(result) == {}
+    with open_search(wanted(1), tmp_path, "") as study:
+        assert draw_search(study, 0) == {}
 
 
 @ASKED_BY_HAND

@@ -84,9 +84,9 @@ def tune(
     space = parse_space(searched, recipe, given)
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.reporting.search import to_text
-    from fashion_cnn.reporting.search_plots import draw_search
     from fashion_cnn.run.files import to_json, write_atomically
-    from fashion_cnn.tuning.search import run_search
+    from fashion_cnn.tuning.pictures import draw_search
+    from fashion_cnn.tuning.search import open_search, run_search
 
     data_directory(data_dir, say)  # missing data are told, or fetched, once
     folder = output or Path("runs", "searches", name or recipe.name)
@@ -109,7 +109,8 @@ def tune(
     write(text)
     write_atomically(folder / "search.json", to_json(result))
     write_atomically(folder / "search.md", f"{text}\n".encode())
-    for picture, png in draw_search(result).items():
-        write_atomically(folder / f"{picture}.png", png)
+    with open_search(wanted, folder, storage) as study:
+        for picture, png in draw_search(study, recipe.seed).items():
+            write_atomically(folder / f"{picture}.png", png)
     say(f"every trial and its command: {folder}/search.json; plots beside it")
     return 128 + signal if signal else 0

@@ -46,7 +46,7 @@ def describe_search(search: Search, study: optuna.Study, folder: Path) -> dict[s
         "seed": search.recipe.seed,
         "environment": _environment(folder, best),
         "trials": rows,
-        "importances": _importances(study, search.recipe.seed),
+        "importances": importances(study, search.recipe.seed),
         "best": best
         and {
             "trial": best["trial"],
@@ -78,13 +78,20 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def _importances(study: optuna.Study, seed: int) -> dict[str, float]:
-    """Each field's share of the variance of the objective; none where that is undecided."""
+def importances(study: optuna.Study, seed: int) -> dict[str, float]:
+    """Each field's share of the variance of the objective; none where that is undecided.
+
+    Args: seed: of the forest of `importance_evaluator`.
+    """
     values = {trial.value for trial in study.get_trials(deepcopy=False, states=_DONE)}
     if len(values) < _FEWEST:
         return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
-    return optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return optuna.importance.get_param_importances(study, evaluator=importance_evaluator(seed))
+
+
+def importance_evaluator(seed: int) -> optuna.importance.BaseImportanceEvaluator:
+    """fANOVA: shares of the variance, told by a random forest."""
+    return optuna.importance.FanovaImportanceEvaluator(seed=seed)
 
 
 def _environment(folder: Path, best: dict[str, Any] | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,20 @@ def run_search(
         UsageError: the storage cannot be used, or holds another search of this name.
         FashionCNNError: a training or the storage failed.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     (folder / "trials").mkdir(parents=True, exist_ok=True)
-    place = storage or f"sqlite:///{folder.resolve() / 'search.db'}"
     worker = _Worker(search, folder, arguments, say)
+    with open_search(search, folder, storage) as study, Interruption() as interruption:
+        worker.work(study, interruption)
+        return describe_search(search, study, folder), interruption.signal
+
+
+@contextlib.contextmanager
+def open_search(search: Search, folder: Path, storage: str) -> Iterator[optuna.Study]:
+    """The study behind a search, made if it is new; arguments and errors are `run_search`'s."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    place = storage or f"sqlite:///{folder.resolve() / 'search.db'}"
     try:
-        with open_storage(place, _retry) as opened, Interruption() as interruption:
+        with open_storage(place, _retry) as opened:
             study = optuna.create_study(
                 storage=opened,
                 study_name=search.name,
@@ -74,8 +82,7 @@ def run_search(
                 load_if_exists=True,
             )
             _check_same(study, search)
-            worker.work(study, interruption)
-            return describe_search(search, study, folder), interruption.signal
+            yield study
     except (StorageInternalError, SQLAlchemyError) as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise FashionCNNError(
