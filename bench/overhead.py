@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fashion_cnn.commands.output import say
+from fashion_cnn.cli.output import say
 from fashion_cnn.data.fashion_mnist import DataSet, check_is_fashion_mnist, load_training
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.on_torch.classifier import BATCH, TorchClassifier

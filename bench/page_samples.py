@@ -6,7 +6,7 @@ They are there to be looked at; nothing is measured on them.
 import numpy as np
 from PIL import Image
 
-from fashion_cnn.commands.output import say
+from fashion_cnn.cli.output import say
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_test
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.shipping.serve import PAGE

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from fashion_cnn.commands.output import say
+from fashion_cnn.cli.output import say
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.recipes import catalog

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fashion_cnn.commands.output import say
+from fashion_cnn.cli.output import say
 from fashion_cnn.data.fashion_mnist import DataSet, check_is_fashion_mnist
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, epoch_order

@@ -350,7 +350,7 @@ def test_the_command_writes_page_figures_and_rows(monkeypatch, planted, tmp_path
 def test_the_audit_loads_no_torch() -> None:
     code = (
         "import sys, fashion_cnn.evaluation.audit, fashion_cnn.reporting.audit_page\n"
-        "import fashion_cnn.cross_validation\n"
+        "import fashion_cnn.studies.cross_validation\n"
         "assert not {'torch', 'cleanlab'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from conftest import make_split
-from fashion_cnn.cross_validation import folds, out_of_fold
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.job import Hardware
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.studies.cross_validation import folds, out_of_fold
 
 
 def test_folds_are_even_and_decided_by_the_seed() -> None:

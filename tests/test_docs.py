@@ -15,13 +15,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from fashion_cnn.cli import _group, main
-from fashion_cnn.commands.train import train
+from fashion_cnn.cli.main import _group, main
+from fashion_cnn.cli.train import train
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
-from fashion_cnn.tuning.study import Study, open_study
+from fashion_cnn.studies.study import Study, open_study
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()

@@ -104,7 +104,7 @@ def result(request, data, drawn, tmp_path_factory) -> Result:
     more = ["--answer", "final", "--label-smoothing", "0.1", "--no-test"] * (shown == "final")
     with pytest.MonkeyPatch.context() as patch:
         said: list[str] = []
-        patch.setattr("fashion_cnn.commands.train.write", said.append)
+        patch.setattr("fashion_cnn.cli.train.write", said.append)
         where = ["--output", str(folder), "--data-dir", str(directory)]
         assert main([*WORDS, *more, *where]) == 0
     parts = {"validation": divide(training, validation=0.5, seed=0).validation, "test": test}

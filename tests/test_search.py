@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from fashion_cnn.cli import main
-from fashion_cnn.commands.train import train
+from fashion_cnn.cli.train import train
 from fashion_cnn.errors import FashionCNNError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.search import to_text

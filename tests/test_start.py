@@ -22,7 +22,7 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import remove
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import Weights, read_weights
-from fashion_cnn.tuning import study as tuning
+from fashion_cnn.studies import study as tuning
 from test_train import RESIDUAL, SHORT, content, go, timeless
 from test_tuning import train_here
 

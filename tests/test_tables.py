@@ -22,7 +22,7 @@ from fashion_cnn.reporting.comparison import to_csv, to_text
 from fashion_cnn.reporting.study import to_class_table, to_table
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
-from fashion_cnn.tuning import study as tuning
+from fashion_cnn.studies import study as tuning
 from finished import finished_run
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from fashion_cnn.cli import main
-from fashion_cnn.commands.train import train
+from fashion_cnn.cli.train import train
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.plots import differences_plot
 from fashion_cnn.reporting.study import CONFUSED, to_checkpoint_table, to_class_table, to_table
 from fashion_cnn.run.folder import Run
-from fashion_cnn.tuning import study as tuning
+from fashion_cnn.studies import study as tuning
 
 STUDY = """
 recipe = "baseline"

@@ -1,1 +1,1 @@
-"""Many runs: studies, which compare what is named, and searches, which look for the best."""
+"""Searches, by Optuna: for the values of a recipe with which it does best."""

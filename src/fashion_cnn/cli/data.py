@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.commands.audit import audit
-from fashion_cnn.commands.options import FILE, data_dir_option
-from fashion_cnn.commands.output import Group, say
+from fashion_cnn.cli.audit import audit
+from fashion_cnn.cli.options import FILE, data_dir_option
+from fashion_cnn.cli.output import Group, say
 
 
 @click.group("data", cls=Group)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.commands.output import write
+from fashion_cnn.cli.output import write
 
 TRACKERS = ("tensorboard", "mlflow")
 

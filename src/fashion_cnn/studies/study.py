@@ -18,11 +18,11 @@ from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.frameworks import Hardware
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.command import train_command
 from fashion_cnn.recipes.fields import nearest
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.files import from_json, to_json, write_atomically
 from fashion_cnn.run.folder import Run
-from fashion_cnn.tuning.command import train_command
 
 _Result = tuple[dict[str, Any], dict[str, Any]]
 """Of a run: its row, and its environment."""

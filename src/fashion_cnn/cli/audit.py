@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fashion_cnn.commands.options import data_dir_option, threads_option
-from fashion_cnn.commands.output import say, write
+from fashion_cnn.cli.options import data_dir_option, threads_option
+from fashion_cnn.cli.output import say, write
 from fashion_cnn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ def audit(
 
 def _out_of_fold(training: "Split", folds: int, threads: int | None) -> tuple[Any, float]:
     """Each training image's probabilities by a network that did not see it, and the seconds."""
-    from fashion_cnn.cross_validation import out_of_fold
     from fashion_cnn.frameworks import Hardware
     from fashion_cnn.recipes.catalog import named
+    from fashion_cnn.studies.cross_validation import out_of_fold
 
     began = time.monotonic()
     found = out_of_fold(training, named("fast"), folds, Hardware(threads=threads), say)

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from fashion_cnn.commands.options import framework_option, hardware_options, recipe_options
-from fashion_cnn.commands.output import say, write
+from fashion_cnn.cli.options import framework_option, hardware_options, recipe_options
+from fashion_cnn.cli.output import say, write
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
 

@@ -17,6 +17,18 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="folder of the four data files"
 )
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    help="an exported model  [those in the package]",
+)
+reject_option = click.option(
+    "--reject",
+    type=float,
+    metavar="RATE",
+    help="accept only so many answers that about this share of them is wrong: 0.005 to 0.05",
+)
 threads_option = click.option(
     "--threads", type=click.IntRange(1, MOST_THREADS), help="CPU threads  [all cores]"
 )

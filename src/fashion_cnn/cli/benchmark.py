@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.commands.options import FILE, data_dir_option, threads_option
-from fashion_cnn.commands.output import Group, say, write
+from fashion_cnn.cli.options import FILE, data_dir_option, threads_option
+from fashion_cnn.cli.output import Group, say, write
 
 
 @click.group("benchmark", cls=Group)

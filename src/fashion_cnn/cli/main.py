@@ -6,15 +6,21 @@ from collections.abc import Sequence
 
 import click
 
-from fashion_cnn.commands.about import doctor, recipes
-from fashion_cnn.commands.benchmark import benchmark
-from fashion_cnn.commands.data import data
-from fashion_cnn.commands.output import Group, say
-from fashion_cnn.commands.ship import export, predict, serve
-from fashion_cnn.commands.track import track
-from fashion_cnn.commands.train import evaluate, study, train
-from fashion_cnn.commands.tune import tune
-from fashion_cnn.commands.understand import compare, report
+from fashion_cnn.cli.benchmark import benchmark
+from fashion_cnn.cli.compare import compare
+from fashion_cnn.cli.data import data
+from fashion_cnn.cli.doctor import doctor
+from fashion_cnn.cli.evaluate import evaluate
+from fashion_cnn.cli.export import export
+from fashion_cnn.cli.output import Group, say
+from fashion_cnn.cli.predict import predict
+from fashion_cnn.cli.recipes import recipes
+from fashion_cnn.cli.report import report
+from fashion_cnn.cli.serve import serve
+from fashion_cnn.cli.study import study
+from fashion_cnn.cli.track import track
+from fashion_cnn.cli.train import train
+from fashion_cnn.cli.tune import tune
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
 from fashion_cnn.version import __version__
 

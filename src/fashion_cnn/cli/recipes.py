@@ -1,4 +1,4 @@
-"""`recipes`, `doctor`: what there is, and what it runs on."""
+"""`recipes`: what there is to train."""
 
 import dataclasses
 
@@ -23,12 +23,3 @@ def recipes(name: str | None) -> None:
     for item in dataclasses.fields(recipe):
         value = format_value(getattr(recipe, item.name))
         print(f"  {item.name:<16} {value:<12} {item.metadata['help']}")
-
-
-@click.command("doctor")
-def doctor() -> None:
-    """Print versions, hardware, data and free space: what a bug report needs."""
-    from fashion_cnn.doctor import examine
-
-    for name, finding in examine():
-        print(f"{name:<14} {finding}")

@@ -1,0 +1,31 @@
+"""`compare`: whether one run is better than another."""
+
+from pathlib import Path
+
+import click
+
+from fashion_cnn.cli.options import FILE
+from fashion_cnn.cli.output import say, write
+
+
+@click.command("compare")
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), required=True)
+@click.option("--plot", type=FILE, default="comparison.png", help="PNG file  [comparison.png]")
+@click.option("--csv", "table", type=FILE, help="also list the images that changed sides")
+def compare(runs: tuple[Path, ...], plot: Path, table: Path | None) -> None:
+    """Compare RUNS with the first: differences with intervals, McNemar, classes, images.
+
+    Of more than two, those that differ in their seed alone are one group. Reads the folders alone.
+    """
+    from fashion_cnn.evaluation.compare import compare as compare_runs
+    from fashion_cnn.reporting.comparison import draw, to_csv, to_text
+    from fashion_cnn.run.files import write_atomically
+    from fashion_cnn.run.folder import Run
+
+    comparison = compare_runs([Run.open(path) for path in runs])
+    write(to_text(comparison))
+    write_atomically(plot, draw(comparison))
+    say(f"drawn: {plot}")
+    if table:
+        write_atomically(table, to_csv(comparison).encode())
+        say(f"written: {table}")

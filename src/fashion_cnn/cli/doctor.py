@@ -1,0 +1,12 @@
+"""`doctor`: what all this runs on."""
+
+import click
+
+
+@click.command("doctor")
+def doctor() -> None:
+    """Print versions, hardware, data and free space: what a bug report needs."""
+    from fashion_cnn.doctor import examine
+
+    for name, finding in examine():
+        print(f"{name:<14} {finding}")

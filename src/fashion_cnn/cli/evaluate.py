@@ -1,0 +1,32 @@
+"""`evaluate`: the checkpoints of a run again."""
+
+from pathlib import Path
+
+import click
+
+from fashion_cnn.cli.options import framework_option, hardware_options
+from fashion_cnn.cli.output import write
+
+
+@click.command("evaluate")
+@click.argument("run", type=click.Path(path_type=Path))
+@framework_option("the run's own")
+@hardware_options
+@click.option("--tta", is_flag=True, help="also average over each image and its mirror image")
+def evaluate(
+    run: Path,
+    framework: str | None,
+    data_dir: Path | None,
+    device: str,
+    threads: int | None,
+    deterministic: bool,
+    tta: bool,
+) -> None:
+    """Evaluate the best and the newest checkpoint of RUN again; counted as a test-set reading."""
+    from fashion_cnn import job
+    from fashion_cnn.reporting.summary import summarise
+    from fashion_cnn.run.folder import Run
+
+    hardware = job.Hardware(device, threads, deterministic, framework)
+    outcome = job.evaluate(Run.open(run), data_dir=data_dir, hardware=hardware, tta=tta)
+    write(summarise(outcome.run, outcome.metrics))

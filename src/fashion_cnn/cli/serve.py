@@ -1,0 +1,38 @@
+"""`serve`: a page, and answers over HTTP."""
+
+from pathlib import Path
+
+import click
+
+from fashion_cnn.cli.options import model_option, reject_option
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", help="another needs a token  [127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, help="0: any free  [8000]")
+@click.option("--token", envvar="FASHION_CNN_TOKEN", help="of the clients  [$FASHION_CNN_TOKEN]")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="further name of this server")
+@click.option(
+    "--drain",
+    type=click.FloatRange(0, 300),
+    default=0.0,
+    help="seconds of answering on while not ready, after SIGTERM  [0]",
+)
+@reject_option
+@model_option
+def serve(
+    host: str,
+    port: int,
+    token: str | None,
+    allow_host: tuple[str, ...],
+    drain: float,
+    reject: float | None,
+    model: Path | None,
+) -> None:
+    """Serve a page to try the model on, and the same over HTTP: POST /v1/predict."""
+    from fashion_cnn.shipping import serve as serving
+    from fashion_cnn.shipping.address import Address
+    from fashion_cnn.shipping.predict import open_predictor
+
+    address = Address(host, port, token, allow_host)
+    serving.serve(open_predictor(model, reject, threads=1), address, drain)

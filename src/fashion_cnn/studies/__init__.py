@@ -1,0 +1,1 @@
+"""Many trainings, to compare: studies, and cross-validation."""
