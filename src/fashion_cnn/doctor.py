@@ -8,20 +8,9 @@ import sys
 from collections.abc import Iterator
 
 from fashion_cnn.data import fashion_mnist
+from fashion_cnn.dependencies import libraries
 from fashion_cnn.errors import DataError
 from fashion_cnn.version import __version__
-
-_NEEDED = ("click", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "safetensors")
-_OPTIONAL = {
-    "train": ("torch", "scikit-learn", "scipy", "matplotlib", "rich", "jinja2", "onnx"),
-    "keras": ("keras", "tensorflow-cpu"),
-    "serve": ("fastapi", "uvicorn"),
-    "tune": ("optuna",),
-    "track": ("tensorboard", "mlflow-skinny"),
-    "transfer": ("timm",),
-    "audit": ("cleanlab",),
-}
-"""By the extra that brings them: see pyproject.toml."""
 
 
 def examine() -> Iterator[tuple[str, str]]:
@@ -29,11 +18,10 @@ def examine() -> Iterator[tuple[str, str]]:
     yield "fashion-cnn", __version__
     yield "python", f"{platform.python_version()} ({sys.executable})"
     yield "system", platform.platform()
-    for library in _NEEDED:
-        yield library, _version(library) or "missing; pip install ."
-    for extra, libraries in _OPTIONAL.items():
-        for library in libraries:
-            yield library, _version(library) or f"not installed; pip install '.[{extra}]'"
+    for extra, names in libraries().items():
+        lacking = f"not installed; pip install '.[{extra}]'" if extra else "missing; pip install ."
+        for library in names if extra != "dev" else ():
+            yield library, _version(library) or lacking
     yield from _devices()
     yield "data", _data()
     free = shutil.disk_usage(os.getcwd()).free

@@ -21,19 +21,9 @@ from fashion_cnn.cli.study import study
 from fashion_cnn.cli.track import track
 from fashion_cnn.cli.train import train
 from fashion_cnn.cli.tune import tune
+from fashion_cnn.dependencies import extra_with
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
 from fashion_cnn.version import __version__
-
-_UNDERSTAND = ("sklearn", "scipy", "matplotlib", "rich", "onnx", "jinja2")
-_EXTRAS = {
-    "torch": "train",
-    **dict.fromkeys(_UNDERSTAND, "understand"),
-    **dict.fromkeys(("fastapi", "uvicorn"), "serve"),
-    **dict.fromkeys(("optuna", "sqlalchemy"), "tune"),
-    **dict.fromkeys(("tensorboard", "mlflow"), "track"),
-    **dict.fromkeys(("timm", "torchvision", "huggingface_hub"), "transfer"),
-}
-"""What installs a module that only some commands need: see pyproject.toml."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FashionCNNError as error:
         return _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        extra = extra_with((error.name or "").split(".")[0])
         if extra is None:
             raise
         return _fail(
