@@ -19,6 +19,7 @@ from fashion_cnn.data.fashion_mnist import load_test
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.charts import charts
 from fashion_cnn.reporting.report import make_report, report
 from fashion_cnn.run.folder import Run
 from finished import Guesser, finished_run
@@ -136,6 +137,21 @@ CONTRAST = """() => {
     });
   return Math.min(...ratios);
 }"""
+
+
+def test_the_charts_are_small_text_and_the_same_each_time(page_file) -> None:
+    path, run = page_file
+    drawn = charts(run, run.metrics or {})
+    assert set(drawn) == {"loss", "accuracy", "reliability", "risk"}
+    for svg in drawn.values():
+        assert svg in path.read_text()
+        assert len(svg) < 40_000
+        assert re.search(r"<title>[^<]+</title><desc>[^<]+ at [^<]+</desc>", svg)
+        assert "<text " in svg
+        assert not re.search("#(000000|ffffff|1f77b4|d95f02)", svg), "the page gives the colours"
+    for record in run.history:
+        assert f"{record.val_loss:.4g} at {record.epoch}" in drawn["loss"]
+        assert f"{record.train_accuracy:.4g} at {record.epoch}" in drawn["accuracy"]
 
 
 def test_print_hides_what_only_a_screen_can_do(chromium: Browser, page_file) -> None:

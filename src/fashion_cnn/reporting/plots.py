@@ -16,7 +16,7 @@ from fashion_cnn.reporting.study import differences, quantities, student_interva
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
 
-_TRAINING, _VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
+TRAINING, VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
 _INCHES, _LARGEST = 0.5, 20.0  # of a confusion matrix: a class, and in all
 _MOST_WRITTEN, _MOST_NAMED = 40, 60  # classes whose cells hold their numbers, that are named
 _MOST_ROWS = 50  # of a grid of samples
@@ -27,8 +27,8 @@ def draw_run(run: Run, metrics: dict[str, Any]) -> None:
 
     Args: metrics: what `metrics.json` holds, or is about to.
     """
-    run.record_plot("loss", _curves(run, metrics, "loss", "cross-entropy loss"))
-    run.record_plot("accuracy", _curves(run, metrics, "accuracy", "accuracy"))
+    for quantity in ("loss", "accuracy"):
+        run.record_plot(quantity, png(learning_curve(run, metrics, quantity)))
     shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
     confusion = np.array(metrics[shown][part]["confusion"])
     names = metrics["class_names"]
@@ -43,7 +43,7 @@ def draw_run(run: Run, metrics: dict[str, Any]) -> None:
         _matrix(shares, names, f"{title}\nshare of the true class", ".2f"),
     )
     if calibration := run.calibration:
-        run.record_plot("reliability", _reliability(calibration))
+        run.record_plot("reliability", png(reliability(calibration)))
 
 
 def sample_grid(split: Split, columns: int, seed: int) -> bytes:
@@ -112,14 +112,19 @@ def differences_plot(result: Mapping[str, Any]) -> bytes:
     return png(figure)
 
 
-def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> bytes:
-    """Training and validation over the epochs, the best epoch and an interruption marked."""
-    history = run.history
+def learning_curve(run: Run, metrics: dict[str, Any], quantity: str) -> Figure:
+    """Training and validation over the epochs, the best epoch and an interruption marked.
+
+    Args:
+        metrics: what `metrics.json` holds, or is about to.
+        quantity: "loss" or "accuracy".
+    """
+    history, title = run.history, {"loss": "cross-entropy loss"}.get(quantity, quantity)
     figure, axes = _figure(8, 5)
     epochs = [record.epoch for record in history]
     for part, label, colour in (
-        ("train", "training (as trained: dropout, augmentation)", _TRAINING),
-        ("val", "validation", _VALIDATION),
+        ("train", "training (as trained: dropout, augmentation)", TRAINING),
+        ("val", "validation", VALIDATION),
     ):
         values = [getattr(record, f"{part}_{quantity}") for record in history]
         axes.plot(
@@ -131,7 +136,7 @@ def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> byt
             best.epoch,
             value,
             "*",
-            color=_VALIDATION,
+            color=VALIDATION,
             markersize=15,
             markeredgecolor="black",
             label=f"best checkpoint: epoch {best.epoch}, {value:.4f}",
@@ -151,7 +156,7 @@ def _curves(run: Run, metrics: dict[str, Any], quantity: str, title: str) -> byt
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(alpha=0.3)
     axes.legend()
-    return png(figure)
+    return figure
 
 
 def _matrix(values: NDArray[Any], names: list[str], title: str, style: str) -> bytes:
@@ -173,15 +178,18 @@ def _matrix(values: NDArray[Any], names: list[str], title: str, style: str) -> b
     return png(figure)
 
 
-def _reliability(calibration: dict[str, Any]) -> bytes:
-    """Accuracy against confidence, before and after calibration."""
+def reliability(calibration: dict[str, Any]) -> Figure:
+    """Accuracy against confidence, before and after calibration.
+
+    Args: calibration: what `calibration.json` holds.
+    """
     measured = calibration["measured"]
     undone = "unsmoothed, " if calibration.get("label_smoothing") else ""
     figure, axes = _figure(8, 7)
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, label="confidence = accuracy")
     for part, name, colour in (
-        ("before", "as trained", _TRAINING),
-        ("after", f"{undone}temperature {calibration['temperature']:.3f}", _VALIDATION),
+        ("before", "as trained", TRAINING),
+        ("after", f"{undone}temperature {calibration['temperature']:.3f}", VALIDATION),
     ):
         rows = measured[part]["reliability"]
         middle = [row["confidence"] for row in rows]
@@ -210,7 +218,35 @@ def _reliability(calibration: dict[str, Any]) -> bytes:
     )
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    return png(figure)
+    return figure
+
+
+def risk_coverage(calibration: dict[str, Any]) -> Figure:
+    """The share of wrong answers against the share that is answered, the surest first.
+
+    Args: calibration: what `calibration.json` holds.
+    """
+    measured = calibration["measured"]
+    figure, axes = _figure(8, 5)
+    curve = measured["risk_coverage"]["curve"]
+    coverage, risk = [row["coverage"] for row in curve], [row["risk"] for row in curve]
+    axes.plot(coverage, risk, color=VALIDATION, label="wrong")
+    for row in measured["reject"]:
+        if row["wrong"] is not None:
+            label = f"wanted: at most {100 * row['error_rate']:g} % wrong"
+            axes.plot(
+                row["answered"], row["wrong"], "o", color="black", fillstyle="none", label=label
+            )
+    axes.set(
+        xlabel="share answered, the surest first",
+        ylabel="wrong among these",
+        title="The share of wrong answers against the share that is answered",
+        xlim=(0, 1),
+    )
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
 
 
 def figure_of(width: float, height: float) -> Figure:

@@ -23,7 +23,7 @@ from fashion_cnn.evaluation.errors import (
 )
 from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
-from fashion_cnn.reporting.curves import calibration_charts, learning_charts
+from fashion_cnn.reporting.charts import charts
 from fashion_cnn.reporting.summary import explain_recipe, reproduce
 from fashion_cnn.run.answers import read_metrics
 from fashion_cnn.run.dataset import check_same_data
@@ -162,9 +162,8 @@ def make_report(
         result=result,
         names=names,
         history=run.history,
-        charts=learning_charts(run, metrics),
+        charts=charts(run, metrics),
         calibration=run.calibration,
-        calibration_charts=calibration_charts(run.calibration),
         scores=class_scores(result["confusion"]),
         rows=rows,
         pairs=[
