@@ -21,7 +21,6 @@ from fashion_cnn.cli.study import study
 from fashion_cnn.cli.track import track
 from fashion_cnn.cli.train import train
 from fashion_cnn.cli.tune import tune
-from fashion_cnn.dependencies import extra_with
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
 from fashion_cnn.version import __version__
 
@@ -52,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FashionCNNError as error:
         return _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
+        from fashion_cnn.dependencies import extra_with  # here: reading metadata takes a while
+
         extra = extra_with((error.name or "").split(".")[0])
         if extra is None:
             raise
