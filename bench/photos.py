@@ -194,7 +194,7 @@ def open_models(path: Path | None) -> tuple[list[Classifier], list[str], Recipe,
         sums = [model.sha256 for model in models]
         return [*models], sums, Recipe.from_dict(models[0].facts["recipe"]), None
     run = Run.open(path)
-    weights = run.load_checkpoint(run.answering).path / WEIGHTS
+    weights = run.checkpoints.load(run.answering).path / WEIGHTS
     sums = [hashlib.sha256(weights.read_bytes()).hexdigest()]
     return [open_classifier(run)], sums, run.recipe, run
 

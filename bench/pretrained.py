@@ -13,7 +13,7 @@ from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run.exports import place
+from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.export import export
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -29,7 +29,7 @@ def main(path: Path) -> None:
         sys.exit(f"{path} is of {run.recipe.name}, not {PRETRAINED.stem} or {FOR_PHOTOS.stem}")
     with run.lock():
         export(run, data_directory(None, say))
-    data = place(run).model.read_bytes()
+    data = ExportFiles.of(run).model.read_bytes()
     words = card(run, OnnxClassifier(data))
     target.write_bytes(data)
     target.with_suffix(".md").write_text(words)
@@ -39,7 +39,7 @@ def main(path: Path) -> None:
 def card(run: Run, model: OnnxClassifier) -> str:
     """The model card, every figure from the run's record."""
     recipe, facts, split = run.recipe, model.facts, run.split
-    measured, calibration, found = facts["measured"], facts["calibration"], run.calibration
+    measured, calibration, found = facts["measured"], facts["calibration"], run.results.calibration
     assert found is not None
     low, high = measured["interval"]
     checked, sets = found["measured"], found["measured"]["conformal"]

@@ -8,10 +8,11 @@ import numpy as np
 from conftest import make_split
 from fashion_cnn.data.fashion_mnist import SHA256
 from fashion_cnn.data.split import Split
-from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
+from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.run.results import CheckpointMetrics, Evaluation, Metrics
 
 
 class Guesser:
@@ -37,7 +38,7 @@ def finished_run(
     sealed: bool = False,
     validation_share: float = 0.1,
     **fields: Any,
-) -> tuple[Run, dict[str, Any], Split]:
+) -> tuple[Run, Metrics, Split]:
     """A run folder as an evaluation leaves it, its metrics, and the images that it speaks of."""
     test = test or make_split(1200, seed=1)
     validation = validation or make_split(800, seed=2)
@@ -58,10 +59,28 @@ def finished_run(
         lambda checkpoint: guesser,
         validation,
         None if sealed else lambda: test,
-        Standing("finished", 30, 3.0, 4.5),
+        Trained("finished", 30, 3.0, 4.5),
     )
-    run.record_metrics(metrics)
+    run.results.write_metrics(metrics)
     return run, metrics, validation if sealed else test
+
+
+def metrics_of(shown: Evaluation) -> Metrics:
+    """The metrics of a run whose checkpoints all measure the same."""
+    test = shown if shown.split == "test" else None
+    both = CheckpointMetrics(1, 1, test, shown)
+    return Metrics(
+        status="finished",
+        framework="pytorch",
+        class_names=tuple(one.name for one in shown.per_class),
+        test_readings=1,
+        best_is="the epoch of lowest validation loss",
+        reports_speak_of="best",
+        reports_speak_on=shown.split,
+        training_seconds=1.0,
+        best=both,
+        final=both,
+    )
 
 
 def run_with_recipe(run: Run, recipe: Recipe) -> Run:

@@ -1,6 +1,7 @@
 """The audit: planted copies, distances against brute force, and what is read of a run."""
 
 import csv
+import dataclasses
 import io
 import json
 import subprocess
@@ -17,6 +18,7 @@ from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation import audit as auditing
 from fashion_cnn.evaluation.audit import audit
+from fashion_cnn.evaluation.metrics import measure
 from fashion_cnn.evaluation.near_duplicates import (
     Pairs,
     accuracy_without,
@@ -26,9 +28,9 @@ from fashion_cnn.evaluation.near_duplicates import (
 )
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.audit_page import audit_page
-from fashion_cnn.run.answers import read_test_answers
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
+from finished import metrics_of
 
 ORIGIN = {
     "data": "Fashion-MNIST",
@@ -269,9 +271,8 @@ def a_run(folder, **changes) -> Run:
     run = Run(folder)
     folder.mkdir()
     run.record_recipe(Recipe())
-    result = {"test": {"accuracy": 0.5}}
-    metrics = {"reports_speak_on": "test", "reports_speak_of": "best", "best": result, **changes}
-    run.record_metrics(metrics)
+    half = measure(np.eye(10)[[3, 2]].astype(np.float32), np.array([3, 4]), CLASS_NAMES, "test")
+    run.results.write_metrics(dataclasses.replace(metrics_of(half), **changes))
     header = ["index", "label", "predicted", "confidence", *(f"p{i}" for i in range(10))]
     rows = [[0, 3, 3, 1, *np.eye(10)[3]], [1, 4, 2, 1, *np.eye(10)[2]]]
     lines = [",".join(map(str, row)) for row in [header, *rows]]
@@ -280,7 +281,7 @@ def a_run(folder, **changes) -> Run:
 
 
 def test_predictions_are_read_back(tmp_path) -> None:
-    found = read_test_answers(a_run(tmp_path / "run"))
+    found = a_run(tmp_path / "run").results.test_predictions
     assert found.labels.tolist() == [3, 4]
     assert found.correct.tolist() == [True, False]
     assert found.probabilities.shape == (2, 10)
@@ -307,22 +308,22 @@ def test_altered_predictions_are_refused(tmp_path, before: str, after: str) -> N
     assert before in text
     file.write_text(text.replace(before, after))
     with pytest.raises(UsageError, match="is not (as it was written|what the metrics)"):
-        read_test_answers(run)
+        _ = run.results.test_predictions
 
 
 def test_a_sealed_test_set_stays_sealed(tmp_path) -> None:
     with pytest.raises(UsageError, match="still sealed"):
-        read_test_answers(a_run(tmp_path / "run", reports_speak_on="validation"))
+        _ = a_run(tmp_path / "run", reports_speak_on="validation").results.test_predictions
 
 
 def test_a_run_without_results_says_what_to_do(tmp_path) -> None:
     run = a_run(tmp_path / "run")
     (tmp_path / "run/predictions.csv").unlink()
     with pytest.raises(UsageError, match="is missing; write it with"):
-        read_test_answers(run)
+        _ = run.results.test_predictions
     (tmp_path / "run/metrics.json").unlink()
     with pytest.raises(UsageError, match="fashion-cnn evaluate"):
-        read_test_answers(run)
+        _ = run.results.test_predictions
 
 
 def test_the_command_writes_page_figures_and_rows(monkeypatch, planted, tmp_path, capsys) -> None:

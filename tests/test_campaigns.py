@@ -54,7 +54,7 @@ def test_signals_at_any_moment(few_data: Path, straight: Path, tmp_path: Path) -
         if begun and state != "twice":
             metrics = json.loads((run / "metrics.json").read_text())
             assert metrics["status"] in ("finished", "interrupted"), where
-            found = Run(run).load_checkpoint("final")
+            found = Run(run).checkpoints.load("final")
             assert metrics["final"]["step"] == found.state["step"], where
             assert (run / "confusion_matrix.png").exists(), where
         resume(few_data, run)
@@ -80,7 +80,7 @@ def test_disks_of_any_size(few_data: Path, straight: Path, tmp_path: Path) -> No
             assert process.returncode in (0, 7), where
             assert "Traceback" not in said, where
             if (disk / "run/recipe.json").exists():
-                Run(disk / "run").newest_checkpoint()
+                Run(disk / "run").checkpoints.newest()
             subprocess.run(["mount", "-o", "remount,size=1G", str(disk)], check=True)
             resume(few_data, disk / "run")
             assert outcome(disk / "run") == outcome(straight), where

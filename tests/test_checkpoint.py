@@ -32,10 +32,10 @@ def record(epoch: int, val_loss: float) -> EpochRecord:
 def save_epochs(run: Run, val_losses: list[float]) -> None:
     history = []
     run.path.mkdir(exist_ok=True)
-    run.save_checkpoint(MODEL, OPTIMIZER, {"step": 0}, history)
+    run.checkpoints.save(MODEL, OPTIMIZER, {"step": 0}, history)
     for epoch, loss in enumerate(val_losses, 1):
         history.append(record(epoch, loss))
-        run.save_checkpoint(MODEL, OPTIMIZER, {"step": epoch * 10}, history)
+        run.checkpoints.save(MODEL, OPTIMIZER, {"step": epoch * 10}, history)
 
 
 def steps(run: Run) -> list[int]:
@@ -174,20 +174,20 @@ def test_best_follows_the_lowest_validation_loss_and_pruning_keeps_it(tmp_path: 
     save_epochs(run, [0.5, 0.3, 0.4, 0.35, 0.6])
     assert os.readlink(run.path / "checkpoints/best") == "step-00000020"
     assert steps(run) == [50, 40, 20]
-    assert run.load_checkpoint("best").state["step"] == 20
+    assert run.checkpoints.load("best").state["step"] == 20
 
 
 def test_equal_losses_keep_the_earlier_epoch(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     save_epochs(run, [0.3, 0.3])
-    assert run.load_checkpoint("best").state["step"] == 10
+    assert run.checkpoints.load("best").state["step"] == 10
 
 
 def test_resume_falls_back_and_names_what_it_rejects(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     save_epochs(run, [0.5, 0.4, 0.3])
     (run.path / "checkpoints/step-00000030/state.json").write_text("{}")
-    found, history, rejected = run.newest_checkpoint()
+    found, history, rejected = run.checkpoints.newest()
     assert found.state["step"] == 20
     assert [row.epoch for row in history] == [1, 2]
     assert len(rejected) == 1
@@ -199,7 +199,7 @@ def test_the_previous_checkpoint_still_has_its_own_best(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     save_epochs(run, [0.2, 0.5, 0.4, 0.1])
     shutil.rmtree(run.path / "checkpoints/step-00000040")
-    assert run.newest_checkpoint()[0].state["step"] == 30
+    assert run.checkpoints.newest()[0].state["step"] == 30
     assert 10 in steps(run)
 
 
@@ -208,7 +208,7 @@ def test_a_checkpoint_without_its_best_is_no_place_to_resume(tmp_path: Path) -> 
     save_epochs(run, [0.2, 0.5, 0.4])
     (run.path / "checkpoints/step-00000010/model.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="no usable checkpoint") as caught:
-        run.newest_checkpoint()
+        run.checkpoints.newest()
     assert "step 30" in str(caught.value)
     assert "step 20" in str(caught.value)
 
@@ -218,9 +218,9 @@ def test_after_a_fallback_the_damaged_future_makes_room(tmp_path: Path) -> None:
     save_epochs(run, [0.5, 0.4, 0.3])
     (run.path / "checkpoints/step-00000030/MANIFEST.json").write_bytes(b"")
     history = [record(1, 0.5), record(2, 0.4)]
-    run.save_checkpoint(MODEL, OPTIMIZER, {"step": 25}, history)
+    run.checkpoints.save(MODEL, OPTIMIZER, {"step": 25}, history)
     assert steps(run)[0] == 25
-    assert run.newest_checkpoint()[0].state["step"] == 25
+    assert run.checkpoints.newest()[0].state["step"] == 25
 
 
 def test_a_published_checkpoint_is_not_written_to_again(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from test_export import CALIBRATION, FACTS
 
 
 def open_in_onnx(run: Run, checkpoint: str | None = None) -> OnnxClassifier:
-    arrays = run.load_checkpoint(checkpoint or run.recipe.answer).model
+    arrays = run.checkpoints.load(checkpoint or run.recipe.answer).model
     return OnnxClassifier(build_graph(run.recipe, arrays, CALIBRATION, FACTS).SerializeToString())
 
 
@@ -52,7 +52,7 @@ def classifier(request, run: Run):
 def as_the_assignment_writes_it(run: Run, images: np.ndarray) -> np.ndarray:
     weights = {
         name: torch.from_numpy(array.copy()).double()
-        for name, array in run.load_checkpoint("best").model.items()
+        for name, array in run.checkpoints.load("best").model.items()
     }
     x = (torch.from_numpy(images.copy())[:, None].double() / 255 - PIXEL_MEAN) / PIXEL_STD
     for name in ("conv1", "conv2", "conv3"):
@@ -123,23 +123,23 @@ def test_each_checkpoint_opens(run, name: str, checkpoint: str) -> None:
 
 @pytest.mark.parametrize("name", TRAINED_IN)
 def test_weights_of_another_network_are_refused(run, tmp_path, name: str) -> None:
-    other, found = Run(tmp_path), run.load_checkpoint("best")
+    other, found = Run(tmp_path), run.checkpoints.load("best")
     other.describe(run.environment, run.split)
     for arrays in (
         {**found.model, "conv9.bias": np.zeros(1, np.float32)},
         {"mean": found.model["mean"]},
     ):
         state = {"step": len(arrays)}
-        other.save_checkpoint(arrays, {}, state, [])
+        other.checkpoints.save(arrays, {}, state, [])
         other.record_recipe(run.recipe)
         with pytest.raises(CheckpointError, match="tensor"):
             TRAINED_IN[name](other, f"step-{len(arrays):08d}")
 
 
 def test_keras_refuses_another_normalisation(run, tmp_path) -> None:
-    other, found = Run(tmp_path), run.load_checkpoint("best")
+    other, found = Run(tmp_path), run.checkpoints.load("best")
     other.describe(run.environment, run.split)
-    other.save_checkpoint({**found.model, "mean": np.array(0.5, np.float32)}, {}, {"step": 1}, [])
+    other.checkpoints.save({**found.model, "mean": np.array(0.5, np.float32)}, {}, {"step": 1}, [])
     other.record_recipe(run.recipe)
     with pytest.raises(CheckpointError, match="mean is 0.5"):
         open_in_keras(other, "step-00000001")

@@ -24,7 +24,8 @@ from fashion_cnn.evaluation.compare import (
 )
 from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.reporting.comparison import to_text
+from fashion_cnn.reporting.comparison import comparison_text
+from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 from finished import finished_run
 
@@ -69,7 +70,7 @@ def test_two_runs(tmp_path) -> None:
     b, _, _ = finished_run(tmp_path / "b", skill=3.5, width=16)
     found = compare([a, b])
     (first, _), (difference,) = found.groups, found.differences
-    one, other = a.predictions, b.predictions
+    one, other = a.results.predictions, b.results.predictions
     assert first.mean == one.correct.mean()
     assert first.deviation is None
     assert first.ensemble is None
@@ -86,7 +87,7 @@ def test_two_runs(tmp_path) -> None:
     assert difference.recall_intervals[3][0] < wanted < difference.recall_intervals[3][1]
     none = dataclasses.replace(difference.mcnemar, mid_p=0.0, exact_p=2e-5)
     certain = dataclasses.replace(difference, mcnemar=none)
-    assert "mid-p < 1e-300, exact p 2.0e-05" in to_text(
+    assert "mid-p < 1e-300, exact p 2.0e-05" in comparison_text(
         dataclasses.replace(found, differences=(certain,))
     )
 
@@ -100,20 +101,20 @@ def test_seeds_of_one_recipe_are_a_group(tmp_path) -> None:
     found = compare([*runs, *others])
     first, second = found.groups
     assert first.name == f"{tmp_path}/a (3 seeds)"
-    accuracies = [run.predictions.correct.mean() for run in runs]
+    accuracies = [run.results.predictions.correct.mean() for run in runs]
     assert first.mean == pytest.approx(np.mean(accuracies))
     assert first.deviation == pytest.approx(np.std(accuracies, ddof=1))
     assert first.ensemble
-    votes = sum(run.predictions.probabilities for run in runs)
-    together = (votes.argmax(1) == runs[0].predictions.labels).mean()
+    votes = sum(run.results.predictions.probabilities for run in runs)
+    together = (votes.argmax(1) == runs[0].results.predictions.labels).mean()
     assert first.ensemble.correct.mean() == together
     assert together > max(accuracies)
-    text = to_text(found)
+    text = comparison_text(found)
     assert f"{first.name} as an ensemble, their probabilities averaged: {together:.2%}" in (
         text.replace(" %", "%")
     )
     assert text.count("ensemble") == 2
-    alone = to_text(compare(runs)).splitlines()
+    alone = comparison_text(compare(runs)).splitlines()
     assert f"| class | {first.name} |" in alone
     assert alone[-10].startswith("| T-shirt/top | ")
     assert {line.count("|") for line in alone[-12:]} == {3}
@@ -176,6 +177,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path, capsys) -> None:
     environment = json.loads((other.path / "environment.json").read_text())
     environment.pop("data_sha256")
     (other.path / "environment.json").write_text(json.dumps(environment))
+    other = Run(other.path)
     with pytest.raises(UsageError, match="lack 'data_sha256'"):
         compare([a, other])
     (other.path / "metrics.json").unlink()
@@ -300,18 +302,24 @@ def test_two_runs_are_paired_by_image_by_hand() -> None:
 def stand_in(path: str, seed: int = 0, **changed) -> types.SimpleNamespace:
     """What `compare` reads of a run that was evaluated on five images of three classes."""
     labels, guesses = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1])
+    predictions = Predictions(labels, guesses, np.eye(3)[guesses])
+    results = {"metrics": figures_on("test"), "predictions": predictions}
+    results |= {name: changed.pop(name) for name in results if name in changed}
     run = {
         "path": Path(path),
         "recipe": Recipe(name="mine", seed=seed),
         "environment": {"framework": "pytorch", "data_sha256": {"a": "1"}},
-        "metrics": {"reports_speak_on": "test", "class_names": ["x", "y", "z"]},
-        "predictions": Predictions(labels, guesses, np.eye(3)[guesses]),
+        "results": types.SimpleNamespace(**results),
     }
     return types.SimpleNamespace(**{**run, **changed})
 
 
+def figures_on(split: str, names: tuple[str, ...] = ("x", "y", "z")) -> types.SimpleNamespace:
+    return types.SimpleNamespace(reports_speak_on=split, class_names=names)
+
+
 def with_predictions(path: str, seed: int, guesses: list[int]) -> types.SimpleNamespace:
-    labels = stand_in(path).predictions.labels
+    labels = stand_in(path).results.predictions.labels
     answers = Predictions(labels, np.array(guesses), np.eye(3)[guesses])
     return stand_in(path, seed, predictions=answers)
 
@@ -363,7 +371,7 @@ def test_what_makes_a_group() -> None:
 
 
 OTHER = Predictions(np.array([0, 0, 1, 1, 1]), np.zeros(5, int), np.zeros((5, 3)))
-SEALED = {"reports_speak_on": "validation", "class_names": ["x", "y", "z"]}
+SEALED = figures_on("validation")
 NOT_THE_SAME = "do not speak of the same {} images, so they cannot be compared image by image"
 
 
@@ -373,21 +381,13 @@ NOT_THE_SAME = "do not speak of the same {} images, so they cannot be compared i
         ({"predictions": OTHER}, "a and b " + NOT_THE_SAME.format("test")),
         ({"environment": {"data_sha256": {}}}, "a and b " + NOT_THE_SAME.format("test")),
         (
-            {"metrics": {"reports_speak_on": "test", "class_names": ["x", "y", "q"]}},
+            {"metrics": figures_on("test", ("x", "y", "q"))},
             "a and b " + NOT_THE_SAME.format("test"),
         ),
         (
             {"metrics": SEALED},
             "b has its test set sealed, so it speaks of validation images and the other of test "
             "images; open it with: fashion-cnn evaluate b",
-        ),
-        (
-            {"metrics": {"reports_speak_on": "test"}},
-            "b: its results lack 'class_names'; write them anew: fashion-cnn evaluate b",
-        ),
-        (
-            {"metrics": {"class_names": []}},
-            "b: its results lack 'reports_speak_on'; write them anew: fashion-cnn evaluate b",
         ),
         (
             {"environment": {}},

@@ -20,7 +20,7 @@ from fashion_cnn.on_torch.classifier import TorchClassifier, weight_arrays
 from fashion_cnn.on_torch.imitate import as_photos
 from fashion_cnn.on_torch.model import build_model, to_device
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run.exports import place as export_place
+from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import build_graph
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -125,7 +125,7 @@ def test_a_run_for_photos_is_as_sure_as_it_may_be_of_photos(real_data, tmp_path)
     logits, found = exported.logits(kept.images), exported.facts
     share = (outlier_score(logits) <= found["outlier"]["threshold"] + 1e-5).mean()
     assert 0.95 <= share < 0.952
-    wanted, clean = fit(logits, kept.labels, run.recipe.label_smoothing), run.calibration
+    wanted, clean = fit(logits, kept.labels, run.recipe.label_smoothing), run.results.calibration
     assert clean
     assert found["calibration"]["temperature"] == pytest.approx(wanted["temperature"], rel=1e-3)
     assert found["calibration"]["temperature"] != pytest.approx(clean["temperature"], rel=1e-3)
@@ -146,10 +146,10 @@ def test_a_run_becomes_one_file_that_says_what_it_is(capsys, real_data, run: Run
     assert model.opset_import[0].version == report["opset"]
     assert not [t for t in model.graph.initializer if t.data_location or t.external_data]
     exported = OnnxClassifier.open(run.path / "model.onnx")
-    metrics, calibration = run.metrics, run.calibration
-    assert metrics
+    metrics, calibration = run.results.metrics, run.results.calibration
+    assert metrics.final.test
     assert calibration
-    assert exported.facts["measured"]["accuracy"] == metrics["final"]["test"]["accuracy"]
+    assert exported.facts["measured"]["accuracy"] == metrics.final.test.accuracy
     assert exported.facts["calibration"]["temperature"] == calibration["temperature"]
     assert exported.facts["calibration"]["label_smoothing"] == run.recipe.label_smoothing > 0
     assert exported.facts["recipe"] == run.recipe.to_dict()
@@ -225,7 +225,7 @@ def test_what_cannot_be_exported_is_told(capsys, run: Run) -> None:
     (run.path / "metrics.json").unlink()
     assert main(["export", "run"]) == 2
     assert "fashion-cnn evaluate run" in capsys.readouterr().err
-    assert not export_place(run).model.exists()
+    assert not ExportFiles.of(run).model.exists()
 
 
 def external(model: onnx.ModelProto) -> None:

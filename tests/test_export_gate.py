@@ -15,13 +15,13 @@ from fashion_cnn.data.fashion_mnist import FASHION_MNIST, load_test, load_test_i
 from fashion_cnn.data.split import Split, divide, stratified_sample
 from fashion_cnn.errors import DataError, ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
-from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
+from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
 from fashion_cnn.evaluation.outliers import SCORE, outlier_score, outlier_threshold
 from fashion_cnn.on_torch import imitate
 from fashion_cnn.on_torch.classifier import TorchClassifier, open_classifier, weight_arrays
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run import exports
+from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.shipping import export as module
@@ -30,10 +30,11 @@ from fashion_cnn.shipping.export import (
     answering_checkpoint,
     check_parity,
     export,
-    to_text,
+    export_text,
     write_model,
 )
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from finished import finished_run
 from shapes import write_idx
 
 # -- the gate itself -------------------------------------------------------------------------------
@@ -171,18 +172,18 @@ def finish(folder: Path, data: Path, *, sealed: bool = False, **fields) -> Run:
         if name == "output.weight" or not array.any():  # what begins with zeros tells no class
             arrays[name] = random.normal(size=array.shape).astype(np.float32)
     history = [EpochRecord(1, 6, 1e-3, 1.0, 0.5, 1.0, 0.5, 1.0, 100.0)]
-    run.save_checkpoint(arrays, {}, {"step": 6}, history)
-    run.link_results(6, history)
+    run.checkpoints.save(arrays, {}, {"step": 6}, history)
+    run.checkpoints.finish(6, history)
     run.record_history(history)
     run.record_recipe(recipe)
     parts = divide(load_training(data), validation=0.2, seed=recipe.seed)
-    run.record_metrics(
+    run.results.write_metrics(
         evaluate_run(
             run,
             lambda checkpoint: open_classifier(run, checkpoint),
             parts.validation,
             None if sealed else lambda: load_test(data),
-            Standing("finished", 6, 1.0, 1.0),
+            Trained("finished", 6, 1.0, 1.0),
         )
     )
     return run
@@ -199,12 +200,12 @@ def test_an_export_says_what_it_is(run: Run, data: Path) -> None:
     assert run.test_readings() == readings
     content = (run.path / "model.onnx").read_bytes()
     assert json.loads((run.path / "export.json").read_text()) == report
-    calibration, metrics = run.calibration, run.metrics
+    calibration, metrics = run.results.calibration, run.results.metrics
     assert calibration
-    assert metrics
     parts = divide(load_training(data), validation=0.2, seed=0)
     reference = open_classifier(run)
-    measured = {k: metrics["best"]["test"][k] for k in ("n", "accuracy", "interval")}
+    shown = metrics.shown
+    measured = {"n": shown.n, "accuracy": shown.accuracy, "interval": list(shown.interval)}
     outlier = {
         "score": SCORE,
         "not_warned": 0.95,
@@ -318,7 +319,7 @@ def test_a_run_for_photos_is_calibrated_on_images_like_photos(
 ) -> None:
     """Of Fashion-MNIST alone: what is cut out of photos already needs no imitation."""
     run = finish(tmp_path / "run", data, model="strided_cnn", photo=0.5, label_smoothing=0.1)
-    calibration = run.calibration
+    calibration = run.results.calibration
     assert calibration
     imitated = []
 
@@ -343,7 +344,7 @@ def test_a_run_for_photos_is_calibrated_on_images_like_photos(
     threshold = facts["outlier"]["threshold"]
     assert threshold == outlier_threshold(outlier_score(logits)) != own["outlier"]["threshold"]
     plain = finish(tmp_path / "plain", data)
-    before = plain.calibration
+    before = plain.results.calibration
     assert before
     assert export(plain, data)["facts"]["calibration"]["temperature"] == before["temperature"]
 
@@ -364,7 +365,7 @@ def test_a_file_is_written_from_what_is_given(run: Run, data: Path) -> None:
     images = load_test_images(data)
     ordinary = load_training(data).images[:7]
     reference = open_classifier(run)
-    calibration = run.calibration
+    calibration = run.results.calibration
     assert calibration
     content, report = write_model(run, reference, images[:5], ordinary, calibration)
     assert report["parity"]["images"] == 5
@@ -376,18 +377,16 @@ def test_a_file_is_written_from_what_is_given(run: Run, data: Path) -> None:
     np.testing.assert_allclose(exported.probabilities(images), wanted, atol=1e-6)
 
 
-def test_the_checkpoint_that_answers_is_the_reports() -> None:
-    run = types.SimpleNamespace(
-        path=Path("runs/a"), metrics={"reports_speak_of": "final"}, calibration={"temperature": 1}
-    )
-    assert answering_checkpoint(run) == "final"
+def test_the_checkpoint_that_answers_is_the_reports(tmp_path: Path) -> None:
     for lacking in ("metrics", "calibration"):
-        without = types.SimpleNamespace(**{**vars(run), lacking: None})
+        run, _, _ = finished_run(tmp_path / lacking, answer="final")
+        assert answering_checkpoint(run) == "final"
+        (run.path / f"{lacking}.json").unlink()
         with pytest.raises(UsageError) as caught:
-            answering_checkpoint(without)
+            answering_checkpoint(run)
         assert str(caught.value) == (
-            "runs/a has no results or no calibration yet; make them with: "
-            "fashion-cnn evaluate runs/a"
+            f"{run.path} has no results or no calibration yet; make them with: "
+            f"fashion-cnn evaluate {run.path}"
         )
 
 
@@ -404,16 +403,16 @@ def test_the_result_in_lines() -> None:
         "parity": {"images": 10_000, "largest_difference": 0.0000123},
         "facts": {"measured": {"accuracy": 0.91234, "n": 10_000, "split": "test"}},
     }
-    where = exports.Place(Path("a.onnx"), Path("a-int8.onnx"), Path("a.json"))
+    where = ExportFiles(Path("a.onnx"), Path("a-int8.onnx"), Path("a.json"))
     lines = [
         "a.onnx: 1.23 MB, ONNX opset 17, 91.23% of 10,000 test images",
         "agrees with the trained model on all 10,000 test images (logits within 1e-05)",
     ]
     last = "a.json: what was compared and measured"
-    assert to_text(report, where).split("\n") == [*lines, last]
+    assert export_text(report, where).split("\n") == [*lines, last]
     report["int8"] = {
         "bytes": 345_678,
         "measured": {"accuracy": 0.9111, "float_accuracy": 0.9123, "same_class": 0.9876},
     }
     small = "a-int8.onnx: 0.35 MB, 91.11% (-0.12 points), the same class for 98.76%"
-    assert to_text(report, where).split("\n") == [*lines, small, last]
+    assert export_text(report, where).split("\n") == [*lines, small, last]

@@ -300,16 +300,14 @@ def test_no_test_leaves_the_test_set_sealed_until_evaluate(
     small = ["--epochs", "1", "--train-images", "500", "--answer", "final"]
     assert main(["train", *small, "--no-test", *output]) == 0
     assert "sealed" in capsys.readouterr().out
-    metrics = Run(tmp_path / "run").metrics
-    assert metrics
+    metrics = Run(tmp_path / "run").results.metrics
     assert not opened
-    assert metrics["test_readings"] == 0
-    assert metrics["final"]["test"] is None
-    assert (metrics["reports_speak_of"], metrics["reports_speak_on"]) == ("final", "validation")
+    assert metrics.test_readings == 0
+    assert metrics.final.test is None
+    assert (metrics.reports_speak_of, metrics.reports_speak_on) == ("final", "validation")
     assert main(["train", "--resume", "--epochs", "2", *output]) == 0
-    metrics = Run(tmp_path / "run").metrics
-    assert metrics
-    assert metrics["final"]["epoch"] == 2
+    metrics = Run(tmp_path / "run").results.metrics
+    assert metrics.final.epoch == 2
     assert not opened, "the seal outlives a resume"
     report = (tmp_path / "run/classification_report.txt").read_text()
     assert report.startswith("Validation set, 240 images, final checkpoint")
@@ -318,15 +316,16 @@ def test_no_test_leaves_the_test_set_sealed_until_evaluate(
     assert main(["evaluate", str(tmp_path / "run"), "--tta", "--data-dir", str(few_data)]) == 0
     assert "final + TTA" in capsys.readouterr().out
     assert len(opened) == 1
-    metrics = Run(tmp_path / "run").metrics
-    assert metrics
-    assert metrics["test_readings"] == 1
-    assert metrics["tta"]["of"] == "final"
+    metrics = Run(tmp_path / "run").results.metrics
+    assert metrics.test_readings == 1
+    assert metrics.tta
+    assert metrics.tta.test
+    assert metrics.final.test
     assert main(["train", "--resume", "--epochs", "3", "--no-test", *output]) == 0
     assert "opened 1 time(s)" in capsys.readouterr().out
     test = open_test(DataSet.open(few_data))
-    classifier = open_classifier(Run(tmp_path / "run"), f"step-{metrics['final']['step']:08d}")
+    classifier = open_classifier(Run(tmp_path / "run"), f"step-{metrics.final.step:08d}")
     mirrored = np.flip(test.images, axis=2)
     guess = (classifier.logits(test.images) + classifier.logits(mirrored)).argmax(1)
-    assert metrics["tta"]["test"]["accuracy"] == (guess == test.labels).mean()
-    assert metrics["tta"]["test"]["accuracy"] != metrics["final"]["test"]["accuracy"]
+    assert metrics.tta.test.accuracy == (guess == test.labels).mean()
+    assert metrics.tta.test.accuracy != metrics.final.test.accuracy

@@ -177,7 +177,7 @@ def test_from_the_same_start_both_frameworks_learn_the_same(
         for field, value in a.items():
             assert value == pytest.approx(b[field], abs=5e-4), field
         assert (a["learning_rate"], a["step"]) == (b["learning_rate"], b["step"])
-    a, b = (run.load_checkpoint("final") for run in (ours, theirs))
+    a, b = (run.checkpoints.load("final") for run in (ours, theirs))
     assert a.model.keys() == b.model.keys()
     assert a.optimizer.keys() == b.optimizer.keys(), "a reader cannot tell who wrote it"
     for of, wanted in ((a.model, b.model), (a.optimizer, b.optimizer)):
@@ -322,7 +322,7 @@ def test_a_stopped_and_resumed_run_ends_in_the_same_bits(
     """At the start, between epochs, inside one and twice; with dropout and Adam."""
     for turn, stop in enumerate(stops):
         run = go(SHORT, small_data, tmp_path, stop=stop, resume=turn > 0)
-    assert run.newest_checkpoint()[0].state["step"] == sum(stops)
+    assert run.checkpoints.newest()[0].state["step"] == sum(stops)
     run = go(SHORT, small_data, tmp_path, resume=True)
     assert content(run) == content(straight)
     assert timeless(run) == timeless(straight)
@@ -350,7 +350,7 @@ def test_a_long_epoch_is_saved_on_the_way(straight, small_data, tmp_path, monkey
 def test_hopeless_training_ends_as_diverged_with_good_checkpoints(small_data, tmp_path) -> None:
     with pytest.raises(DivergedError, match="smaller --lr"):
         go(SHORT.replace(learning_rate=1e30), small_data, tmp_path)
-    found, _, _ = Run(tmp_path).newest_checkpoint()
+    found, _, _ = Run(tmp_path).checkpoints.newest()
     assert all(np.isfinite(array).all() for array in found.model.values())
     rolled = [e["rollbacks"] for e in Run(tmp_path).events() if e["event"] == "rolled back"]
     assert rolled == [1, 2, 3]
@@ -390,7 +390,7 @@ def test_early_stopping_and_extension(small_data, tmp_path) -> None:
 def test_a_checkpoint_that_hashes_right_but_does_not_fit_is_refused(
     straight, small_data, tmp_path, fault: str
 ) -> None:
-    found, _, _ = straight.newest_checkpoint()
+    found, _, _ = straight.checkpoints.newest()
     model, rest = dict(found.model), dict(found.optimizer)
     if fault == "empty":
         rest = {}

@@ -61,20 +61,20 @@ def test_the_run_knows_its_classes(run: Run, home: Path) -> None:
     manifest = json.loads((home / "own/dataset.json").read_text())
     sums = {name: one["sha256"] for name, one in manifest["files"].items()}
     assert run.environment["data_sha256"] == sums
-    assert run.load_checkpoint("best").model["output.weight"].shape[0] == 3
+    assert run.checkpoints.load("best").model["output.weight"].shape[0] == 3
     assert reproduce(run).endswith("--data-dir own")
 
 
 def test_the_results_are_of_three_classes(run: Run, home: Path) -> None:
-    metrics, n = run.metrics, len(load_test(home / "own"))
-    assert metrics
-    assert metrics["class_names"] == list(CLASSES)
-    result = metrics[metrics["reports_speak_of"]]["test"]
-    assert result["n"] == n == sum(map(sum, result["confusion"]))
-    assert [len(row) for row in result["confusion"]] == [3, 3, 3]
-    assert [one["name"] for one in result["per_class"]] == list(CLASSES)
-    assert result["accuracy"] > 0.8
-    assert run.predictions.probabilities.shape == (n, 3)
+    metrics, n = run.results.metrics, len(load_test(home / "own"))
+    assert metrics.class_names == CLASSES
+    result = metrics.shown
+    assert result.split == "test"
+    assert result.n == n == sum(map(sum, result.confusion))
+    assert [len(row) for row in result.confusion] == [3, 3, 3]
+    assert tuple(one.name for one in result.per_class) == CLASSES
+    assert result.accuracy > 0.8
+    assert run.results.predictions.probabilities.shape == (n, 3)
     matrix = list(csv.reader((run.path / "confusion_matrix.csv").read_text().splitlines()))
     assert matrix[0][1:] == [row[0] for row in matrix[1:]] == list(CLASSES)
     report = (run.path / "classification_report.txt").read_text()
@@ -86,11 +86,10 @@ def test_the_results_are_of_three_classes(run: Run, home: Path) -> None:
 
 
 def test_the_report_and_another_evaluation_come_from_the_same_data(run: Run, home: Path) -> None:
-    before = run.metrics
+    before = run.results.metrics
     assert main(["evaluate", str(run.path), "--data-dir", str(home / "own"), "--threads", "1"]) == 0
-    assert before
-    assert run.metrics
-    assert run.metrics["best"]["test"] == before["best"]["test"]
+    assert before.best
+    assert run.results.metrics.best == before.best
     words = ["--data-dir", str(home / "own"), "--heat-maps", "--output", str(home / "page.html")]
     assert main(["report", str(run.path), *words]) == 0
 
@@ -203,9 +202,8 @@ def test_keras_trains_on_it(home: Path, tmp_path) -> None:
     flags = ["--epochs", "2", "--label-smoothing", "0.1", "--class-weights", "1,2,1"]
     assert main(["train", "--framework", "keras", *words[:-2], *flags]) == 0
     run = Run(output)
-    assert run.metrics
-    assert run.metrics["class_names"] == list(CLASSES)
-    assert run.load_checkpoint("best").model["output.weight"].shape == (3, 128)
+    assert run.results.metrics.class_names == CLASSES
+    assert run.checkpoints.load("best").model["output.weight"].shape == (3, 128)
 
 
 def test_a_run_that_records_no_classes_is_of_fashion_mnist(tmp_path, real_data, run: Run) -> None:

@@ -1,5 +1,6 @@
 """What pictures show, read back from their figures: axes, labels, points, bars, images."""
 
+import dataclasses
 import re
 from collections.abc import Iterator
 
@@ -31,11 +32,11 @@ def drawn() -> Iterator[Drawn]:
 
 def test_an_interruption_is_marked_where_it_came(tmp_path, drawn: Drawn) -> None:
     run, metrics, _ = finished_run(tmp_path / "run")
-    metrics["final"] |= {"epoch": 2.4}
-    metrics |= {"status": "interrupted"}
+    final = dataclasses.replace(metrics.final, epoch=2.4)
+    metrics = dataclasses.replace(metrics, final=final, status="interrupted")
     draw_run(run, metrics)
     for quantity in ("loss", "accuracy"):
-        value = metrics["final"]["validation"][quantity]
+        value = getattr(final.validation, quantity)
         lines = labelled(drawn.axes(run.path / f"{quantity}_pytorch.png"))
         label = f"interrupted at epoch 2.40: validation {value:.4f}"
         assert lines[label] == ([2.4], [value])
@@ -46,7 +47,7 @@ def test_a_comparison_shows_intervals_and_recalls(tmp_path, drawn: Drawn) -> Non
     b, _, _ = finished_run(tmp_path / "b", skill=3.5, width=16)
     found = compare([a, b])
     above, below = drawn.figure(draw(found)).axes
-    one, other = a.predictions, b.predictions
+    one, other = a.results.predictions, b.results.predictions
     for place, predictions in enumerate((one, other)):
         ends = stats.binomtest(int(predictions.correct.sum()), 1200).proportion_ci(method="wilson")
         bar, dot = (points(line) for line in above.get_lines()[2 * place : 2 * place + 2])
@@ -74,7 +75,7 @@ def test_groups_of_seeds_show_each_seed(tmp_path, drawn: Drawn) -> None:
     runs = [finished_run(tmp_path / f"a/{seed}", seed=seed)[0] for seed in range(3)]
     above, _ = drawn.figure(draw(compare(runs))).axes
     bar, mean, seeds = (points(line) for line in above.get_lines())
-    accuracies = [100 * run.predictions.correct.mean() for run in runs]
+    accuracies = [100 * run.results.predictions.correct.mean() for run in runs]
     assert seeds == (pytest.approx(accuracies), [0, 0, 0])
     assert mean[0] == pytest.approx([np.mean(accuracies)])
     reach = stats.t(2).ppf(0.975) * np.std(accuracies, ddof=1) / 3**0.5
@@ -117,10 +118,10 @@ def test_a_study_shows_differences_and_what_is_a_finding(drawn: Drawn) -> None:
 
 def test_sets_of_two_sizes_that_are_as_many_keep_their_sizes(tmp_path) -> None:
     run, metrics, images = finished_run(tmp_path / "run")
-    calibration = run.calibration
+    calibration = run.results.calibration
     assert calibration
     calibration["measured"]["conformal"]["sizes"] = [0, 700, 250, 250, *[0] * 7]
-    run.record_calibration(calibration)
+    run.results.write_calibration(calibration)
     text = make_report(run, metrics, images)
     rows = re.findall(r'<tr><th scope="row">(\d+)</th><td>(\d+)</td><td class="text">', text)
     assert rows == [("1", "700"), ("2", "250"), ("3", "250")]

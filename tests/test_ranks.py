@@ -90,8 +90,9 @@ def test_two_ranks_learn_what_one_does(alone, real_data, tmp_path) -> None:
         assert a.train_accuracy == b.train_accuracy
         assert a.train_loss == pytest.approx(b.train_loss, abs=TOLERANCE)
         assert a.val_loss == pytest.approx(b.val_loss, abs=TOLERANCE)
-    assert two.metrics is not None
-    assert two.metrics["final"]["test"]["n"] == 10_000
+    test = two.results.metrics.final.test
+    assert test
+    assert test.n == 10_000
     assert two.environment["ranks"] == 2
 
 
@@ -143,7 +144,7 @@ def test_a_signal_stops_all_ranks_at_one_step(real_data, tmp_path) -> None:
     _, said = process.communicate(timeout=100)
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["status"] == "interrupted", said
-    assert metrics["final"]["step"] == Run(run).load_checkpoint("final").state["step"]
+    assert metrics["final"]["step"] == Run(run).checkpoints.load("final").state["step"]
     assert process.returncode != 0, "torchrun knows that it was not the end"
 
 

@@ -1,5 +1,6 @@
 """The page in a real browser, and what it says."""
 
+import dataclasses
 import io
 import json
 import re
@@ -17,11 +18,12 @@ from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test
 from fashion_cnn.errors import UsageError
-from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
+from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.charts import charts
 from fashion_cnn.reporting.report import make_report, report
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.results import Metrics
 from finished import Guesser, finished_run
 
 HOSTILE = "<img src=x onerror=document.title=1>'\"&"
@@ -32,7 +34,7 @@ IN_SCRIPT = "</script><script>document.title='taken'</script>"
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory) -> tuple[Path, Run]:
     run, metrics, images = finished_run(tmp_path_factory.mktemp("report") / "run")
-    return run.record_page(make_report(run, metrics, images)), run
+    return run.results.write_page(make_report(run, metrics, images)), run
 
 
 def opened(browser: Browser, path: Path, **options) -> tuple[Page, list[str]]:
@@ -52,7 +54,7 @@ def opened(browser: Browser, path: Path, **options) -> tuple[Page, list[str]]:
 def test_every_cell_shows_its_images(chromium: Browser, page_file) -> None:
     path, run = page_file
     page, wrong = opened(chromium, path)
-    found = run.predictions
+    found = run.results.predictions
     cells = page.locator("button.cell")
     assert cells.count() == len(set(zip(found.labels, found.predicted, strict=True)))
     for cell in ("0-0", "9-0", "3-4"):
@@ -141,7 +143,7 @@ CONTRAST = """() => {
 
 def test_the_charts_are_small_text_and_the_same_each_time(page_file) -> None:
     path, run = page_file
-    drawn = charts(run, run.metrics or {})
+    drawn = charts(run, run.results.metrics)
     assert set(drawn) == {"loss", "accuracy", "reliability", "risk"}
     for svg in drawn.values():
         assert svg in path.read_text()
@@ -165,10 +167,11 @@ def test_print_hides_what_only_a_screen_can_do(chromium: Browser, page_file) -> 
 
 def test_names_are_escaped(chromium: Browser, tmp_path) -> None:
     run, metrics, images = finished_run(tmp_path / HOSTILE)
-    metrics["class_names"] = [HOSTILE, IN_SCRIPT, *metrics["class_names"][2:]]
+    names = (HOSTILE, IN_SCRIPT, *metrics.class_names[2:])
+    metrics = dataclasses.replace(metrics, class_names=names)
     environment = {**run.environment, "device": IN_SCRIPT, HOSTILE: "x"}
     run.describe(environment, run.split)
-    page, wrong = opened(chromium, run.record_page(make_report(run, metrics, images)))
+    page, wrong = opened(chromium, run.results.write_page(make_report(run, metrics, images)))
     page.click("[data-cell='0-1']")
     assert HOSTILE in (page.locator("#shown h3").text_content() or "")
     assert page.title().startswith(HOSTILE)
@@ -180,27 +183,25 @@ def test_names_are_escaped(chromium: Browser, tmp_path) -> None:
 def test_it_says_what_the_folder_says(page_file) -> None:
     path, run = page_file
     text = re.sub(r"<[^>]+>", " ", path.read_text()).replace("\N{NO-BREAK SPACE}", " ")
-    metrics = run.metrics
-    assert metrics
-    best = metrics["best"]["test"]
-    calibration = run.calibration
+    shown = run.results.metrics.shown
+    calibration = run.results.calibration
     assert calibration
     for wanted in (
-        f"{100 * best['accuracy']:.2f} %",
-        f"{100 * best['interval'][0]:.2f} % to {100 * best['interval'][1]:.2f} %",
+        f"{100 * shown.accuracy:.2f} %",
+        f"{100 * shown.interval[0]:.2f} % to {100 * shown.interval[1]:.2f} %",
         f"temperature {calibration['temperature']:.3f}",
         f"{100 * calibration['measured']['after']['ece']:.2f} %",
-        f"{best['per_class'][6]['recall']:.3f}",
+        f"{shown.per_class[6].recall:.3f}",
         "fashion-cnn train baseline --epochs 3 --threads 2",
         "this run",
-        "0.0000" if not best["loss"] else f"{best['loss']:.4f}",
+        f"{shown.loss:.4f}",
     ):
         assert wanted in text, wanted
 
 
 def test_a_sealed_or_interrupted_run_says_so(tmp_path) -> None:
     run, metrics, images = finished_run(tmp_path / "run", sealed=True)
-    metrics |= {"status": "interrupted"}
+    metrics = dataclasses.replace(metrics, status="interrupted")
     text = make_report(run, metrics, images)
     assert "The test set is sealed" in text
     assert "The run is interrupted: 3 of 3 epochs" in text
@@ -212,10 +213,10 @@ def test_a_sealed_or_interrupted_run_says_so(tmp_path) -> None:
 def test_label_smoothing_is_named_where_it_was_undone(tmp_path) -> None:
     run, metrics, images = finished_run(tmp_path / "run", label_smoothing=0.1)
     assert "smoothed in training, by 0.1;" in make_report(run, metrics, images)
-    calibration = run.calibration
+    calibration = run.results.calibration
     assert calibration
     del calibration["label_smoothing"]  # an evaluation from before it was
-    run.record_calibration(calibration)
+    run.results.write_calibration(calibration)
     assert "smoothed in training" not in make_report(run, metrics, images)
 
 
@@ -240,7 +241,7 @@ def test_the_command_is_that_of_the_run(tmp_path, environment: dict, wanted: str
 def test_heat_maps_stand_beside_the_images(tmp_path, chromium: Browser) -> None:
     run, metrics, images = finished_run(tmp_path / "run")
     maps = {index: np.full((28, 28, 3), 200, np.uint8) for index in range(1200)}
-    path = run.record_page(make_report(run, metrics, images, maps))
+    path = run.results.write_page(make_report(run, metrics, images, maps))
     page, wrong = opened(chromium, path)
     assert page.locator(".heat").count() == page.locator("#galleries .px:not(.heat)").count() > 40
     assert wrong == []
@@ -330,11 +331,11 @@ def test_the_last_epoch_is_scored_once_where_it_is_the_best(tmp_path) -> None:
         opened.append(checkpoint)
         return Guesser(test, validation)
 
-    def evaluate(step: int) -> dict:
-        standing = Standing("interrupted", step, step / 10, 4.5)
-        return evaluate_run(run, open_classifier, validation, lambda: test, standing)
+    def evaluate(step: int) -> Metrics:
+        trained = Trained("interrupted", step, step / 10, 4.5)
+        return evaluate_run(run, open_classifier, validation, lambda: test, trained)
 
-    assert evaluate(30)["best"] == metrics["best"]
+    assert evaluate(30).best == metrics.best
     assert opened == ["best"]
     evaluate(34)
     assert opened == ["best", "best", "final"]

@@ -57,7 +57,7 @@ def test_stopped_and_killed_a_search_goes_on(tmp_path) -> None:
     assert process.returncode == 130, err
     assert "trial 0: stopped; the same command goes on with it" in err
     assert "no trial is complete yet" in out
-    assert Run(run).metrics, "the training saved and reported"
+    assert Run(run).results.exist(), "the training saved and reported"
 
     process = start(*words)
     wait_for_epoch(run, epochs_done(run) + 1, process)
@@ -128,6 +128,5 @@ def test_a_training_is_stopped_when_it_is_pruned(tmp_path) -> None:
     assert last["state"] == "pruned"
     run = Run.open(tmp_path / "trials/0005")
     assert 1 <= len(run.history) < 30
-    assert run.metrics
-    assert run.metrics["status"] == "interrupted"
+    assert run.results.metrics.status == "interrupted"
     assert last["validation"] == [record.val_accuracy for record in run.history][: last["epochs"]]

@@ -61,7 +61,7 @@ def tuned(before, small_data, tmp_path_factory) -> dict[str, Run]:
 
 def weights_of(run: Run, step: int | str = "final") -> dict[str, np.ndarray]:
     name = step if isinstance(step, str) else f"step-{step:08d}"
-    return dict(run.load_checkpoint(name).model)
+    return dict(run.checkpoints.load(name).model)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -87,7 +87,7 @@ def test_it_starts_where_the_other_run_ended_and_says_so(
 def test_the_average_starts_from_them_too(before, small_data, tmp_path) -> None:
     recipe = NETWORKS["average"].replace(init_from=str(before["average"].path))
     run = go(recipe, small_data, tmp_path, stop=0)
-    found = run.load_checkpoint("final")
+    found = run.checkpoints.load("final")
     np.testing.assert_array_equal(
         found.model["conv1.weight"], found.optimizer["conv1.weight/weight"]
     )

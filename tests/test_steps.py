@@ -67,7 +67,7 @@ CASES: dict[str, Case] = {
 
 
 def start_of(run: Run) -> dict[str, np.ndarray]:
-    return dict(run.load_checkpoint("step-00000000").model)
+    return dict(run.checkpoints.load("step-00000000").model)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -90,7 +90,7 @@ def test_a_training_is_what_numpy_makes_of_it(small_data, tmp_path, name: str) -
         weights=recipe.class_weights,
         ema=recipe.ema_decay,
     )
-    found = run.load_checkpoint("final")
+    found = run.checkpoints.load("final")
     assert_near(dict(found.model), average, start)
     if recipe.ema_decay:
         trained = {key: found.optimizer[f"{key}/weight"] for key in wanted}
@@ -144,10 +144,10 @@ def test_a_resumed_run_remembers_its_roll_backs(small_data, tmp_path, monkeypatc
         whole = go(PLAIN, small_data, tmp_path / "whole")
     failing_at(monkeypatch, [7, 12], rates)
     run = go(PLAIN, small_data, tmp_path / "parts", stop=10)
-    found = run.newest_checkpoint()[0].state
+    found = run.checkpoints.newest()[0].state
     assert (found["step"], found["rollbacks"]) == (7, 1)
     go(PLAIN, small_data, tmp_path / "parts", resume=True)
-    assert run.newest_checkpoint()[0].state["rollbacks"] == 2
+    assert run.checkpoints.newest()[0].state["rollbacks"] == 2
     assert rates == wanted
     assert [rate for step, rate in rates if step in (6, 7)] == [full, full, full / 2, full / 2]
     assert rates[-5:] == [(step, full / 4) for step in range(10, 15)]
@@ -158,7 +158,7 @@ def test_a_resumed_run_remembers_its_roll_backs(small_data, tmp_path, monkeypatc
 def test_a_resumed_run_diverges_after_as_many_roll_backs(small_data, tmp_path, monkeypatch) -> None:
     failing_at(monkeypatch, [7] * 2 + [12] * 2, [])
     run = go(PLAIN, small_data, tmp_path, stop=15)
-    assert run.newest_checkpoint()[0].state["rollbacks"] == 2
+    assert run.checkpoints.newest()[0].state["rollbacks"] == 2
     with pytest.raises(DivergedError):
         go(PLAIN, small_data, tmp_path, resume=True)
     rolled = [e["rollbacks"] for e in run.events() if e["event"] == "rolled back"]

@@ -1,6 +1,7 @@
 """Figures in text: each stands in the row and the column that its heading names."""
 
 import csv
+import dataclasses
 import io
 import re
 from pathlib import Path
@@ -13,15 +14,15 @@ from scipy import stats
 import plain
 from conftest import make_split
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
-from fashion_cnn.evaluation.audit import audit, suspects_csv
-from fashion_cnn.evaluation.audit import to_text as audit_to_text
+from fashion_cnn.evaluation.audit import audit, audit_text, suspects_csv
 from fashion_cnn.evaluation.compare import compare
 from fashion_cnn.evaluation.label_noise import ceiling
 from fashion_cnn.reporting.audit_page import audit_page
-from fashion_cnn.reporting.comparison import to_csv, to_text
+from fashion_cnn.reporting.comparison import changes_csv, comparison_text
 from fashion_cnn.reporting.study import to_class_table, to_table
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
+from fashion_cnn.run.results import CheckpointMetrics, ClassMetrics, Evaluation
 from fashion_cnn.studies import study as tuning
 from finished import finished_run
 
@@ -37,8 +38,8 @@ def test_two_runs_in_a_table(tmp_path) -> None:
     a, _, _ = finished_run(tmp_path / "a", skill=2.4)
     b, _, _ = finished_run(tmp_path / "b", skill=2.6, width=16)
     found = compare([a, b])
-    one, other = a.predictions, b.predictions
-    lines = to_text(found).splitlines()
+    one, other = a.results.predictions, b.results.predictions
+    lines = comparison_text(found).splitlines()
     assert lines[0] == "1,200 test images"
     rows = [cells(line) for line in lines[4:6]]
     for row, run, answers in zip(rows, (a, b), (one, other), strict=True):
@@ -68,7 +69,7 @@ def test_two_runs_in_a_table(tmp_path) -> None:
         first = f"{100 * one.correct[of].mean():.1f} %"
         change = 100 * (more - less) / of.sum()
         assert line == [name, first, f"{change:+.1f} ({low:+.1f} to {high:+.1f})"]
-    rows = list(csv.DictReader(io.StringIO(to_csv(found))))
+    rows = list(csv.DictReader(io.StringIO(changes_csv(found))))
     assert [row["change"] for row in rows] == ["gained"] * gained + ["lost"] * lost
     for row in rows:
         place = int(row["index"])
@@ -89,9 +90,9 @@ def paired(gained: int, lost: int, n: int) -> tuple[float, float]:
 def test_a_worse_run_is_called_worse(tmp_path) -> None:
     a, _, _ = finished_run(tmp_path / "a", skill=3.5)
     b, _, _ = finished_run(tmp_path / "b", skill=2.0, width=16)
-    assert "worse: the 95 % interval leaves 0 out" in to_text(compare([a, b]))
+    assert "worse: the 95 % interval leaves 0 out" in comparison_text(compare([a, b]))
     same, _, _ = finished_run(tmp_path / "c", skill=3.5, width=8)
-    assert "may be chance: the 95 % interval holds 0" in to_text(compare([a, same]))
+    assert "may be chance: the 95 % interval holds 0" in comparison_text(compare([a, same]))
 
 
 # -- studies ---------------------------------------------------------------------------------------
@@ -104,13 +105,14 @@ measure = "MEASURE"
 """
 
 
-def figures(accuracy: float) -> dict[str, Any]:
-    classes = [{"name": n, "recall": accuracy / (k + 1), "precision": 0.5, "f1": 0.25}
-               for k, n in enumerate(CLASS_NAMES)]  # fmt: skip
-    return {
-        "accuracy": accuracy, "loss": accuracy + 1, "n": round(1000 * accuracy),
-        "ece": accuracy / 10, "brier": 1.9, "per_class": classes,
-    }  # fmt: skip
+def figures(accuracy: float) -> Evaluation:
+    return Evaluation(
+        split="", accuracy=accuracy, loss=accuracy + 1, n=round(1000 * accuracy),
+        interval=(0.0, 1.0), ece=accuracy / 10, brier=1.9, mean_confidence=0.5,
+        per_class=tuple(ClassMetrics(k, name, 0.5, accuracy / (k + 1), 0.25, 100)
+                        for k, name in enumerate(CLASS_NAMES)),
+        confusion=((0,) * 10,) * 10,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("measure", ["validation", "test"])
@@ -128,12 +130,15 @@ def test_a_row_is_of_the_checkpoint_that_answers(
     def trained(command: list[str], alone: bool) -> int:
         commands.append(command)
         run = Run(command[command.index("--output") + 1])
-        finished_run(run.path, seed=3)
-        metrics = {
-            name: {"epoch": epoch, **{p: figures(parts[name, p]) for p in ("validation", "test")}}
+        _, metrics, _ = finished_run(run.path, seed=3)
+        checkpoints = {
+            name: CheckpointMetrics(
+                9, epoch, figures(parts[name, "test"]), figures(parts[name, "validation"])
+            )
             for name, epoch in (("best", 4.0), ("final", 7.0))
         }
-        run.record_metrics({**metrics, "reports_speak_of": shown, "training_seconds": 12.5})
+        changed = {"reports_speak_of": shown, "training_seconds": 12.5, **checkpoints}
+        run.results.write_metrics(dataclasses.replace(metrics, **changed))
         return 0
 
     monkeypatch.setattr(tuning, "_wait_for", trained)
@@ -142,8 +147,8 @@ def test_a_row_is_of_the_checkpoint_that_answers(
     (row,) = tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)["runs"]
     wanted = figures(parts[shown, measure])
     for name in ("accuracy", "loss", "n", "ece"):
-        assert row[name] == wanted[name]
-    assert row["class_accuracy"] == {one["name"]: one["recall"] for one in wanted["per_class"]}
+        assert row[name] == getattr(wanted, name)
+    assert row["class_accuracy"] == {one.name: one.recall for one in wanted.per_class}
     assert (row["epoch"], row["epochs"]) == (4.0 if shown == "best" else 7.0, 7.0)
     assert (row["seed"], row["training_seconds"], row["resumed"]) == (3, 12.5, False)
     assert ("--no-test" in commands[0]) == (measure == "validation")
@@ -179,7 +184,7 @@ def test_an_audit_in_words() -> None:
     predicted[[4, 30]] = 9
     predictions = Predictions(labels, predicted, np.eye(10)[predicted])
     found = audit(training, images, threshold=0.03, predictions=predictions)
-    text = audit_to_text(found)
+    text = audit_text(found)
     ends = [[f"{100 * end:.2f}" for end in plain.wilson(*of)] for of in ((38, 40), (38, 39))]
     assert f"official: 95.00 % ({ends[0][0]} to {ends[0][1]})" in text
     assert f"without these: 97.44 % ({ends[1][0]} to {ends[1][1]})" in text

@@ -170,7 +170,7 @@ def test_it_stops_and_resumes_to_the_same_bits(small, small_data, tmp_path) -> N
     go(recipe, small_data, tmp_path / "stopped", stop=4, resume=True)
     run = go(recipe, small_data, tmp_path / "stopped", resume=True)
     assert content(run) == content(straight)
-    frozen = [run.load_checkpoint(name).model for name in ("step-00000005", "final")]
+    frozen = [run.checkpoints.load(name).model for name in ("step-00000005", "final")]
     theirs = read_weights(small).arrays
     for name in ("conv_stem.weight", "bn1.running_mean", "blocks.0.0.bn1.running_var"):
         np.testing.assert_allclose(frozen[0][f"network.{name}"], theirs[name], rtol=1e-6)

@@ -179,7 +179,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(small_data, tmp_path) -> None
 
 def test_a_tampered_checkpoint_that_hashes_right_is_refused(small_data, tmp_path) -> None:
     run = go(SHORT.replace(epochs=1), small_data, tmp_path)
-    newest = run.newest_checkpoint()[0]
+    newest = run.checkpoints.newest()[0]
     bad = {**newest.model, "conv1.weight": np.zeros((32, 1, 5, 5), np.float32)}
     for path in (run.path / "checkpoints").iterdir():
         checkpoint.remove(path)
@@ -193,7 +193,7 @@ def test_an_optimiser_state_that_hashes_right_but_does_not_fit_is_refused(
     small_data, tmp_path, fault: str
 ) -> None:
     run = go(SHORT.replace(epochs=1), small_data, tmp_path)
-    newest = run.newest_checkpoint()[0]
+    newest = run.checkpoints.newest()[0]
     state = {} if fault == "empty" else dict(newest.optimizer)
     if fault == "missing":
         del state["conv1.weight/exp_avg_sq"]
@@ -243,7 +243,7 @@ def test_one_bad_step_rolls_back_to_half_the_rate(small_data, tmp_path, monkeypa
 def test_hopeless_training_ends_as_diverged_with_good_checkpoints(small_data, tmp_path) -> None:
     with pytest.raises(DivergedError, match="smaller --lr"):
         go(SHORT.replace(learning_rate=1e30), small_data, tmp_path)
-    found, _, _ = Run(tmp_path).newest_checkpoint()
+    found, _, _ = Run(tmp_path).checkpoints.newest()
     assert all(np.isfinite(array).all() for array in found.model.values())
     rolled = [e["rollbacks"] for e in Run(tmp_path).events() if e["event"] == "rolled back"]
     assert rolled == [1, 2, 3]
@@ -324,7 +324,7 @@ def test_shares_of_one_class_are_that_label(small_data) -> None:
 
 def test_weight_decay_and_dropout_act(straight, small_data, tmp_path) -> None:
     def norm(run: Run) -> float:
-        return float(np.linalg.norm(run.load_checkpoint("final").model["hidden.weight"]))
+        return float(np.linalg.norm(run.checkpoints.load("final").model["hidden.weight"]))
 
     decayed = go(SHORT.replace(optimizer="adamw", weight_decay=5.0), small_data, tmp_path / "wd")
     assert norm(decayed) < 0.95 * norm(straight["short"])
@@ -333,9 +333,9 @@ def test_weight_decay_and_dropout_act(straight, small_data, tmp_path) -> None:
 
 
 def test_the_average_answers_and_the_weights_train_on(small_data, tmp_path) -> None:
-    plain = go(SHORT, small_data, tmp_path / "plain").load_checkpoint("final")
+    plain = go(SHORT, small_data, tmp_path / "plain").checkpoints.load("final")
     averaged = go(SHORT.replace(ema_decay=0.9), small_data, tmp_path / "ema")
-    found = averaged.load_checkpoint("final")
+    found = averaged.checkpoints.load("final")
     name = "conv2.weight"
     np.testing.assert_array_equal(found.optimizer[f"{name}/weight"], plain.model[name])
     assert (found.model[name] != plain.model[name]).any()
@@ -349,7 +349,7 @@ def test_a_batch_larger_than_the_data_is_refused(small_data, tmp_path) -> None:
 
 
 def test_the_average_has_batch_statistics_of_its_own(straight) -> None:
-    found = straight["residual"].load_checkpoint("final")
+    found = straight["residual"].checkpoints.load("final")
     name = "stages.1.running_var"
     ours, theirs = found.model[name], found.optimizer[f"{name}/weight"]
     assert (ours != theirs).all()

@@ -83,19 +83,21 @@ def test_a_study_trains_each_run_once_and_goes_on(file, tmp_path, capsys, monkey
     run = Run.open(folder / "wild-er/seed-1")
     assert run.recipe.flip
     assert (run.recipe.seed, run.recipe.learning_rate, run.recipe.class_weights[6]) == (1, 3e-3, 2)
-    assert run.metrics
-    assert run.metrics["test_readings"] == 0
-    assert rows[-1]["accuracy"] == run.metrics["best"]["validation"]["accuracy"]
+    metrics = run.results.metrics
+    assert metrics.test_readings == 0
+    assert metrics.best
+    shown = metrics.best.validation
+    assert rows[-1]["accuracy"] == shown.accuracy
     assert rows[-1]["process_seconds"] > rows[-1]["training_seconds"]
     assert rows[-1]["command"][:3] == ["fashion-cnn", "train", "baseline"]
     assert "--no-test" in rows[-1]["command"]
-    shown = run.metrics["best"]["validation"]
-    assert (rows[-1]["n"], rows[-1]["ece"]) == (240, shown["ece"])
-    assert rows[-1]["class_accuracy"]["Shirt"] == shown["per_class"][6]["recall"]
-    both = {name: run.metrics[name]["validation"] for name in ("best", "final")}
+    assert (rows[-1]["n"], rows[-1]["ece"]) == (240, shown.ece)
+    assert rows[-1]["class_accuracy"]["Shirt"] == shown.per_class[6].recall
+    both = {"best": metrics.best, "final": metrics.final}
     for name, of in rows[-1]["checkpoints"].items():
-        assert (of["accuracy"], of["loss"]) == (both[name]["accuracy"], both[name]["loss"])
-        assert of["epoch"] == run.metrics[name]["epoch"]
+        wanted = both[name].validation
+        assert (of["accuracy"], of["loss"]) == (wanted.accuracy, wanted.loss)
+        assert of["epoch"] == both[name].epoch
     assert set(rows[-1]["checkpoints"]) == set(both)
     assert to_checkpoint_table({**json.loads((folder / "study.json").read_text())}) in table
     assert (folder / "study.md").read_text() == table

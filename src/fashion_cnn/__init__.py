@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fashion_cnn.data.fashion_mnist import load_training as load_training
     from fashion_cnn.data.split import Split as Split
     from fashion_cnn.data.split import divide as divide
-    from fashion_cnn.evaluation.metrics import Evaluation as Evaluation
     from fashion_cnn.evaluation.metrics import measure as measure
     from fashion_cnn.job import Hardware as Hardware
     from fashion_cnn.job import Outcome as Outcome
@@ -30,17 +29,19 @@ if TYPE_CHECKING:
     from fashion_cnn.recipes.catalog import named as named
     from fashion_cnn.recipes.recipe import Recipe as Recipe
     from fashion_cnn.run.folder import Run as Run
+    from fashion_cnn.run.results import Evaluation as Evaluation
 
 _HOMES = {
     "classifier": ("Classifier",),
     "data.fashion_mnist": ("CLASS_NAMES", "find_data", "load_training"),
     "data.split": ("Split", "divide"),
-    "evaluation.metrics": ("Evaluation", "measure"),
+    "evaluation.metrics": ("measure",),
     "job": ("Hardware", "Outcome", "evaluate", "train"),
     "on_torch.classifier": ("open_classifier",),
     "recipes.catalog": ("named",),
     "recipes.recipe": ("Recipe",),
     "run.folder": ("Run",),
+    "run.results": ("Evaluation",),
 }
 
 

@@ -15,7 +15,7 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.process.machine import machine
-from fashion_cnn.run.exports import place
+from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.export import answering_checkpoint
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -46,7 +46,7 @@ def benchmark_inference(
     Raises:
         UsageError: an export is missing.
     """
-    device, where = configure("cpu", threads, deterministic=False), place(run)
+    device, where = configure("cpu", threads, deterministic=False), ExportFiles.of(run)
     if not (where.model.is_file() and where.int8.is_file()):
         raise UsageError(
             f"{run.path} has no {where.int8.name}; make it with: fashion-cnn export {run.path} "
@@ -69,7 +69,7 @@ def benchmark_inference(
             found |= {str(size): _images_a_second(classifier, images, size) for size in _BATCHES}
             for key, value in found.items() if turn else ():  # the first warms caches up
                 rows[name][key].append(value)
-    weights = run.load_checkpoint(checkpoint).model.values()
+    weights = run.checkpoints.load(checkpoint).model.values()
     measured = {name: one.facts["measured"] for name, one in exported.items()}
     results = {
         name: {

@@ -29,6 +29,7 @@ from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.reporting.summary import describe_start
 from fashion_cnn.run.dataset import check_same_data, describe_data
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.results import Metrics
 from fashion_cnn.run.weights import check_apart, has_seen_validation
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, steps_per_epoch
@@ -54,9 +55,9 @@ class Outcome:
     signal: int | None
 
     @property
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> Metrics:
         """What `metrics.json` holds."""
-        return self.run.metrics or {}
+        return self.run.results.metrics
 
 
 def train(
@@ -172,7 +173,7 @@ def evaluate(
     steps = steps_per_epoch(recipe, len(data.training))
     with open_framework(hardware_as_before(hardware, run)) as framework, run.lock():
         fingerprint = recipe.fingerprint(data.fingerprint())
-        found, history, rejected = run.newest_checkpoint(fingerprint)
+        found, history, rejected = run.checkpoints.newest(fingerprint)
         if rejected:
             raise CheckpointError(
                 f"the newest checkpoint of {run.path} is damaged ({rejected[0]}); --resume trains "
@@ -180,7 +181,7 @@ def evaluate(
             )
         step, losses = found.state["step"], [record.val_loss for record in history]
         run.cut_back(step, history)
-        run.link_results(step, history)
+        run.checkpoints.finish(step, history)
         seconds = found.state["seconds"] + sum(record.seconds for record in history)
         ended = Ending(ending(recipe, step, steps, losses) or "interrupted", step, seconds)
         _evaluate(run, data, data_set, framework, ended, began, tta=tta)
@@ -241,7 +242,7 @@ def _evaluate(
     test: bool = True,
     tta: bool = False,
 ) -> None:
-    from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
+    from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
     from fashion_cnn.reporting.plots import draw_run
     from fashion_cnn.reporting.report import make_report
 
@@ -252,28 +253,28 @@ def _evaluate(
         lambda checkpoint: framework.open_classifier(run, checkpoint),
         data.validation,
         open_test if test else None,
-        Standing(ended.status, ended.step, epochs, ended.seconds),
+        Trained(ended.status, ended.step, epochs, ended.seconds),
         tta=tta,
     )
     draw_run(run, metrics)
-    run.record_page(make_report(run, metrics, open_test() if test else data.validation))
+    run.results.write_page(make_report(run, metrics, open_test() if test else data.validation))
     # Last: a run whose metrics speak of its final step has all its results.
     spent = time.monotonic() - began
-    run.record_metrics({**metrics, "evaluated_in": framework.name, "command_seconds": spent})
+    run.results.write_metrics(
+        dataclasses.replace(metrics, evaluated_in=framework.name, command_seconds=spent)
+    )
     run.log("evaluated", status=ended.status, step=ended.step)
 
 
 def _has_results(run: Run, ended: Ending, test: bool) -> bool:
     """Whether what is on disk speaks of where the run now stands, and of what is asked for."""
     try:
-        metrics = run.metrics
-        return (
-            bool(metrics)
-            and (metrics["status"], metrics["final"]["step"]) == (ended.status, ended.step)
-            and bool(metrics["final"]["test"] or not test)
-        )
-    except (UsageError, KeyError, TypeError):  # altered; they are written anew
+        metrics = run.results.metrics
+    except UsageError:  # none yet, or altered; they are written anew
         return False
+    sealed = metrics.final.test is None
+    same = (metrics.status, metrics.final.step) == (ended.status, ended.step)
+    return same and not (test and sealed)
 
 
 def _must_hold_a_run(run: Run) -> None:

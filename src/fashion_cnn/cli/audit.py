@@ -50,7 +50,6 @@ def audit(
     from fashion_cnn.evaluation.label_noise import require_cleanlab
     from fashion_cnn.evaluation.near_duplicates import NEAR
     from fashion_cnn.reporting.audit_page import audit_page
-    from fashion_cnn.run.answers import read_test_answers
     from fashion_cnn.run.dataset import check_same_data
     from fashion_cnn.run.files import to_json, write_atomically
     from fashion_cnn.run.folder import Run
@@ -59,7 +58,7 @@ def audit(
     near = NEAR if threshold is None else threshold
     auditing.check_threshold(near)
     run = Run.open(folder) if folder else None
-    predictions = read_test_answers(run) if run else None
+    predictions = run.results.test_predictions if run else None
     if suspects:
         require_cleanlab()
     directory = data_directory(data_dir, say)
@@ -93,7 +92,7 @@ def audit(
         files["suspects.csv"] = auditing.suspects_csv(found, training.labels).encode()
     for name, data in files.items():
         write_atomically(output / name, data)
-    write(auditing.to_text(found))
+    write(auditing.audit_text(found))
     say(f"the page: {output}/audit.html")
 
 

@@ -18,14 +18,14 @@ def compare(runs: tuple[Path, ...], plot: Path, table: Path | None) -> None:
     Of more than two, those that differ in their seed alone are one group. Reads the folders alone.
     """
     from fashion_cnn.evaluation.compare import compare as compare_runs
-    from fashion_cnn.reporting.comparison import draw, to_csv, to_text
+    from fashion_cnn.reporting.comparison import changes_csv, comparison_text, draw
     from fashion_cnn.run.files import write_atomically
     from fashion_cnn.run.folder import Run
 
     comparison = compare_runs([Run.open(path) for path in runs])
-    write(to_text(comparison))
+    write(comparison_text(comparison))
     write_atomically(plot, draw(comparison))
     say(f"drawn: {plot}")
     if table:
-        write_atomically(table, to_csv(comparison).encode())
+        write_atomically(table, changes_csv(comparison).encode())
         say(f"written: {table}")

@@ -16,11 +16,11 @@ from fashion_cnn.cli.output import say, write
 def export(run: Path, data_dir: Path | None, int8: bool, output: Path | None) -> None:
     """Write the model of RUN as one ONNX file, proven to answer all test images as RUN does."""
     from fashion_cnn.data.fetch import data_directory
-    from fashion_cnn.run.exports import place
+    from fashion_cnn.run.exports import ExportFiles
     from fashion_cnn.run.folder import Run
     from fashion_cnn.shipping import export as exporting
 
     opened = Run.open(run)
     with opened.lock():
         report = exporting.export(opened, data_directory(data_dir, say), output=output, int8=int8)
-    write(exporting.to_text(report, place(opened, output)))
+    write(exporting.export_text(report, ExportFiles.of(opened, output)))

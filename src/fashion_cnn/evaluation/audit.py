@@ -120,7 +120,7 @@ def check_threshold(threshold: float) -> None:
         raise UsageError(f"threshold is {threshold}; it must be a number above 0 and at most 1/3")
 
 
-def to_text(found: Audit) -> str:
+def audit_text(found: Audit) -> str:
     """The figures in a few lines."""
     summary = found.summary
     lines = [f"near-duplicate pairs, up to a distance of {summary['threshold']:g}:"]

@@ -5,7 +5,6 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.metrics import Z95, wilson_interval
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run.answers import read_metrics
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
+from fashion_cnn.run.results import Metrics
 
 Interval = tuple[float, float]
 
@@ -136,25 +135,24 @@ def compare(runs: Sequence[Run]) -> Comparison:
     """
     if len({run.path.resolve() for run in runs}) < max(2, len(runs)):
         raise UsageError("name two runs or more, each once")
-    stands = [_standing(run) for run in runs]
-    first = stands[0]
-    for run, stand in zip(runs[1:], stands[1:], strict=True):
-        _must_be_comparable(runs[0], first, run, stand)
-    members: dict[str, list[int]] = {}
-    for place, run in enumerate(runs):
-        recipe = dataclasses.astuple(run.recipe.replace(seed=0))
-        members.setdefault(f"{recipe} {run.environment.get('framework')}", []).append(place)
+    members = [_member(run) for run in runs]
+    for other in members[1:]:
+        _must_be_comparable(members[0], other)
+    alike: dict[str, list[_Member]] = {}
+    for one in members:
+        recipe = dataclasses.astuple(one.recipe.replace(seed=0))
+        alike.setdefault(f"{recipe} {one.run.environment.get('framework')}", []).append(one)
     groups = []
-    for places in members.values():
-        seeds = [runs[place].recipe.seed for place in places]
-        if len(set(seeds)) == len(seeds) and len(runs) > 2:
-            groups.append(_group(runs, stands, places))
+    for some in alike.values():
+        if len({one.recipe.seed for one in some}) == len(some) and len(runs) > 2:
+            groups.append(_group(some))
         else:  # two runs are asked about one by one; one seed twice is nothing to average
-            groups += [_group(runs, stands, [place]) for place in places]
+            groups += [_group([one]) for one in some]
+    first = members[0]
     return Comparison(
-        first["split"],
-        len(first["predictions"].labels),
-        tuple(first["class_names"]),
+        first.metrics.reports_speak_on,
+        len(first.predictions.labels),
+        first.metrics.class_names,
         tuple(groups),
         tuple(_difference(groups[0], group) for group in groups[1:]),
     )
@@ -198,59 +196,63 @@ def paired_interval(gained: int, lost: int, n: int) -> Interval:
     return max(-1.0, centre - reach), min(1.0, centre + reach)
 
 
-def _standing(run: Run) -> dict[str, Any]:
-    metrics = read_metrics(run)
-    try:
-        return {
-            "split": metrics["reports_speak_on"],
-            "class_names": metrics["class_names"],
-            "data": run.environment["data_sha256"],
-            "part": (run.recipe.seed, run.recipe.validation),
-            "predictions": run.predictions,
-        }
-    except (KeyError, TypeError) as error:
+@dataclass(frozen=True)
+class _Member:
+    """A run, and what is compared of it."""
+
+    run: Run
+    recipe: Recipe
+    metrics: Metrics
+    predictions: Predictions
+    data_sha256: object
+
+
+def _member(run: Run) -> _Member:
+    metrics, data = run.results.metrics, run.environment.get("data_sha256")
+    if data is None:
         raise UsageError(
-            f"{run.path}: its results lack {error}; write them anew: fashion-cnn evaluate "
+            f"{run.path}: its results lack 'data_sha256'; write them anew: fashion-cnn evaluate "
             f"{run.path}"
-        ) from None
-
-
-def _must_be_comparable(a: Run, one: dict[str, Any], b: Run, other: dict[str, Any]) -> None:
-    if one["split"] != other["split"]:
-        sealed = a if one["split"] == "validation" else b
-        raise UsageError(
-            f"{sealed.path} has its test set sealed, so it speaks of validation images and the "
-            f"other of test images; open it with: fashion-cnn evaluate {sealed.path}"
         )
-    labels = one["predictions"].labels
+    return _Member(run, run.recipe, metrics, run.results.predictions, data)
+
+
+def _must_be_comparable(one: _Member, other: _Member) -> None:
+    split = one.metrics.reports_speak_on
+    if split != other.metrics.reports_speak_on:
+        sealed = (one if split == "validation" else other).run.path
+        raise UsageError(
+            f"{sealed} has its test set sealed, so it speaks of validation images and the "
+            f"other of test images; open it with: fashion-cnn evaluate {sealed}"
+        )
+    parts = {(member.recipe.seed, member.recipe.validation) for member in (one, other)}
     if (
-        one["data"] != other["data"]
-        or one["class_names"] != other["class_names"]
-        or not np.array_equal(labels, other["predictions"].labels)
-        or (one["split"] == "validation" and one["part"] != other["part"])
+        one.data_sha256 != other.data_sha256
+        or one.metrics.class_names != other.metrics.class_names
+        or not np.array_equal(one.predictions.labels, other.predictions.labels)
+        or (split == "validation" and len(parts) > 1)
     ):
         raise UsageError(
-            f"{a.path} and {b.path} do not speak of the same {one['split']} images, so they "
-            "cannot be compared image by image"
+            f"{one.run.path} and {other.run.path} do not speak of the same {split} images, so "
+            "they cannot be compared image by image"
         )
 
 
-def _group(runs: Sequence[Run], stands: Sequence[dict[str, Any]], places: list[int]) -> Group:
-    places = sorted(places, key=lambda place: runs[place].recipe.seed)
-    predictions = tuple(stands[place]["predictions"] for place in places)
+def _group(members: Sequence[_Member]) -> Group:
+    members = sorted(members, key=lambda member: member.recipe.seed)
+    predictions = tuple(member.predictions for member in members)
     classes = predictions[0].probabilities.shape[1]
     recalls = [
         [_mean(p.correct[p.labels == label]) for label in range(classes)] for p in predictions
     ]
-    recipe: Recipe = runs[places[0]].recipe
-    name = str(runs[places[0]].path)
-    if len(places) > 1:
-        shared = {runs[place].path.parent for place in places}
-        where = shared.pop() if len(shared) == 1 else recipe.name
-        name = f"{where} ({len(places)} seeds)"
+    name = str(members[0].run.path)
+    if len(members) > 1:
+        shared = {member.run.path.parent for member in members}
+        where = shared.pop() if len(shared) == 1 else members[0].recipe.name
+        name = f"{where} ({len(members)} seeds)"
     return Group(
         name,
-        {runs[place].recipe.seed: str(runs[place].path) for place in places},
+        {member.recipe.seed: str(member.run.path) for member in members},
         tuple(float(p.correct.mean()) for p in predictions),
         np.array(recalls),
         predictions,

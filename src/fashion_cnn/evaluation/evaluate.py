@@ -11,17 +11,21 @@ from sklearn.metrics import classification_report
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.split import Split
 from fashion_cnn.evaluation.calibration import Calibration, fit
-from fashion_cnn.evaluation.errors import error_rows
 from fashion_cnn.evaluation.metrics import measure, most_confused
+from fashion_cnn.evaluation.mistakes import mistake_rows
 from fashion_cnn.evaluation.reliability import measure_calibration
 from fashion_cnn.run.files import to_csv
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
 from fashion_cnn.run.predictions import Predictions
+from fashion_cnn.run.results import CheckpointMetrics, Metrics
+
+_Logits = Mapping[str, NDArray[np.float32]]
+"""Of the images of a part, by its name."""
 
 
 @dataclass(frozen=True)
-class Standing:
+class Trained:
     """How far training came.
 
     Attributes:
@@ -42,10 +46,10 @@ def evaluate_run(
     open_classifier: Callable[[str], Classifier],
     validation: Split,
     open_test: Callable[[], Split] | None,
-    standing: Standing,
+    trained: Trained,
     *,
     tta: bool = False,
-) -> dict[str, Any]:
+) -> Metrics:
     """Evaluate the best and the final checkpoint; calibrate; write report, matrix, predictions.
 
     Those speak of the checkpoint that the recipe's `answer` names, or of the final one where no
@@ -57,65 +61,48 @@ def evaluate_run(
         validation: the validation part.
         open_test: opens the test set; called once, after that was written down. None leaves the
             test set sealed.
-        standing: of the final checkpoint.
+        trained: up to the final checkpoint.
         tta: also measure the checkpoint that the report speaks of with test-time augmentation,
-            the mean over each image and its mirror image: the key "tta".
+            the mean over each image and its mirror image.
 
     Returns:
         What `metrics.json` is to hold. The caller writes it when all other results are there.
     """
-    best = best_record(run.history)
     parts = {"validation": validation}
     if open_test:
-        run.record_test_reading(status=standing.status, step=standing.step)
+        run.record_test_reading(status=trained.status, step=trained.step)
         parts["test"] = open_test()
-    results: dict[str, Any] = {"best": None, "final": None, "tta": None}
-    shown_logits: dict[str, NDArray[np.float32]] = {}
-    predicted: dict[str, NDArray[np.int64]] = {}
-    shown = run.answering
-    part_shown = "test" if open_test else "validation"
-    scored: dict[int, tuple[Classifier, dict[str, NDArray[np.float32]]]] = {}
-    for name in ("best", "final") if best else ("final",):
-        where = {"step": standing.step, "epoch": round(standing.epochs, 4)}
-        if best and name == "best":
-            where = {"step": best.step, "epoch": best.epoch}
-        if where["step"] not in scored:  # the last epoch may be the best one
+    best, answering = best_record(run.history), run.answering
+    at: dict[str, tuple[int, float]] = {"best": (best.step, best.epoch)} if best else {}
+    at["final"] = trained.step, round(trained.epochs, 4)
+    scored: dict[int, tuple[Classifier, _Logits]] = {}
+    for name, (step, _) in at.items():
+        if step not in scored:  # the last epoch may be the best one
             classifier = open_classifier(name)
-            scores = {part: classifier.logits(split.images) for part, split in parts.items()}
-            scored[where["step"]] = classifier, scores
-        classifier, scores = scored[where["step"]]
-        results[name] = {**where, "test": None, **_measure(scores, parts)}
-        predicted[name] = scores[part_shown].argmax(1)
-        if name == shown:
-            shown_logits = scores
-            if tta:
-                both = {
-                    part: (scores[part] + classifier.logits(np.flip(split.images, axis=2)))
-                    * np.float32(0.5)
-                    for part, split in parts.items()
-                }
-                results["tta"] = {"of": name, **where, "test": None, **_measure(both, parts)}
-    metrics = {
-        "status": standing.status,
-        "framework": run.environment["framework"],
-        "class_names": list(validation.class_names),
-        "test_readings": run.test_readings(),
-        "best_is": "the epoch of lowest validation loss",
-        "reports_speak_of": shown,
-        "reports_speak_on": part_shown,
-        "training_seconds": standing.seconds,
-        **results,
+            scored[step] = classifier, {p: classifier.logits(s.images) for p, s in parts.items()}
+    found = {name: _measure(where, scored[where[0]][1], parts) for name, where in at.items()}
+    classifier, logits = scored[at[answering][0]]
+    mirrored = {
+        part: (logits[part] + classifier.logits(np.flip(split.images, axis=2))) * np.float32(0.5)
+        for part, split in (parts.items() if tta else ())
     }
-    calibration = fit(shown_logits["validation"], validation.labels, run.recipe.label_smoothing)
-    logits, labels = shown_logits[part_shown], parts[part_shown].labels
-    measured = measure_calibration(calibration, logits, labels, part_shown)
-    run.record_calibration({"checkpoint": shown, **calibration, "measured": measured})
-    _write_report(run, metrics, logits, labels)
-    answer = Calibration.from_dict(calibration).answer(logits)
-    predictions = Predictions(labels, answer.predicted, answer.probabilities)
-    run.record_predictions(predictions)
-    run.record_table("errors", to_csv(error_rows(predictions, validation.class_names)))
-    run.record_table("answers", to_csv(_answers(labels, predicted)))
+    metrics = Metrics(
+        status=trained.status,
+        framework=run.environment["framework"],
+        class_names=validation.class_names,
+        test_readings=run.test_readings(),
+        best_is="the epoch of lowest validation loss",
+        reports_speak_of=answering,
+        reports_speak_on="test" if open_test else "validation",
+        training_seconds=trained.seconds,
+        best=found.get("best"),
+        final=found["final"],
+        tta=_measure(at[answering], mirrored, parts) if tta else None,
+    )
+    _write_results(run, metrics, logits, parts)
+    part = metrics.reports_speak_on
+    predicted = {name: scored[step][1][part].argmax(1) for name, (step, _) in at.items()}
+    run.results.write_table("answers", to_csv(_answers(parts[part].labels, predicted)))
     return metrics
 
 
@@ -129,19 +116,39 @@ def _answers(
 
 
 def _measure(
-    scores: Mapping[str, NDArray[np.float32]], parts: Mapping[str, Split]
-) -> dict[str, Any]:
-    return {
-        part: measure(scores[part], split.labels, split.class_names, part).to_dict()
+    at: tuple[int, float], logits: _Logits, parts: Mapping[str, Split]
+) -> CheckpointMetrics:
+    found = {
+        part: measure(logits[part], split.labels, split.class_names, part)
         for part, split in parts.items()
     }
+    return CheckpointMetrics(*at, found.get("test"), found["validation"])
+
+
+def _write_results(run: Run, metrics: Metrics, logits: _Logits, parts: Mapping[str, Split]) -> None:
+    """Calibrate, and write all but `metrics.json`."""
+    validation, part = parts["validation"], metrics.reports_speak_on
+    shown, labels = logits[part], parts[part].labels
+    fitted = fit(logits["validation"], validation.labels, run.recipe.label_smoothing)
+    measured = measure_calibration(fitted, shown, labels, part)
+    calibration = {"checkpoint": metrics.reports_speak_of, **fitted, "measured": measured}
+    run.results.write_calibration(calibration)
+    _write_report(run, metrics, shown, labels)
+    answer = Calibration.from_dict(fitted).answer(shown)
+    predictions = Predictions(labels, answer.predicted, answer.probabilities)
+    run.results.write_predictions(predictions)
+    rows = mistake_rows(predictions, validation.class_names)
+    run.results.write_table("errors", to_csv(rows))
 
 
 def _write_report(
-    run: Run, metrics: dict[str, Any], logits: NDArray[np.float32], labels: NDArray[np.int64]
+    run: Run, metrics: Metrics, logits: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> None:
-    shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
-    names = metrics["class_names"]
+    checkpoint, part, names = (
+        metrics.reports_speak_of,
+        metrics.reports_speak_on,
+        metrics.class_names,
+    )
     predicted = logits.argmax(1)
     arguments: dict[str, Any] = {
         "labels": range(len(names)),
@@ -149,21 +156,19 @@ def _write_report(
         "zero_division": 0.0,
     }
     title = (
-        f"{part.capitalize()} set, {len(labels):,} images, {shown} checkpoint "
-        f"(step {metrics[shown]['step']}, epoch {metrics[shown]['epoch']:g})\n\n"
+        f"{part.capitalize()} set, {len(labels):,} images, {checkpoint} checkpoint "
+        f"(step {metrics.answering.step}, epoch {metrics.answering.epoch:g})\n\n"
     )
     text = classification_report(labels, predicted, digits=4, **arguments)
     values = classification_report(labels, predicted, output_dict=True, **arguments)
-    confusion = metrics[shown][part]["confusion"]
+    confusion = metrics.shown.confusion
     pairs = "".join(
         f"  {count:>4}  {names[a]} and {names[b]} ({confusion[a][b]} one way, "
         f"{confusion[b][a]} the other)\n"
         for count, a, b in most_confused(confusion, 5)
     )
     text = f"{title}{text}\nMost often taken for each other:\n{pairs}"
-    run.record_report(text, {"checkpoint": shown, "split": part, **dict(values)})  # type: ignore[arg-type]
-    header = ["true \\ predicted", *names]
-    run.record_table(
-        "confusion_matrix",
-        to_csv([header, *([name, *row] for name, row in zip(names, confusion, strict=True))]),
-    )
+    values = {"checkpoint": checkpoint, "split": part, **dict(values)}  # type: ignore[arg-type]
+    run.results.write_report(text, values)
+    rows = [[name, *row] for name, row in zip(names, confusion, strict=True)]
+    run.results.write_table("confusion_matrix", to_csv([["true \\ predicted", *names], *rows]))

@@ -1,61 +1,16 @@
 """Metrics of logits against labels."""
 
 import math
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.run.results import ClassMetrics, Confusion, Evaluation
 
 Z95 = 1.959963984540054  # the 97.5th percentile of the normal distribution
 BINS = 15  # of confidence. Source: Guo et al. 2017, arXiv 1706.04599
-
-
-@dataclass(frozen=True)
-class ClassMetrics:
-    """One class: precision, recall and F1 from 0 to 1 (0 where undefined), `support` images."""
-
-    label: int
-    name: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A classifier on a split, its probabilities as its logits say: not calibrated.
-
-    Attributes:
-        split: "validation" or "test".
-        n: images.
-        loss: mean cross-entropy (natural logarithm).
-        accuracy: from 0 to 1.
-        interval: 95 % Wilson score interval of the accuracy.
-        per_class: one a class.
-        confusion: a row a true class, in it a count a predicted class.
-        ece: expected calibration error, 15 equal-width bins, from 0 to 1.
-        brier: mean squared error of the probabilities, summed over the classes, from 0 to 2.
-        mean_confidence: mean probability of the predicted class.
-    """
-
-    split: str
-    n: int
-    loss: float
-    accuracy: float
-    interval: tuple[float, float]
-    per_class: tuple[ClassMetrics, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    ece: float
-    brier: float
-    mean_confidence: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return asdict(self)
 
 
 def measure(
@@ -154,12 +109,16 @@ def expected_calibration_error(
         confidence: (N,) from 0 to 1.
         correct: (N,) bool.
     """
-    index = np.maximum(np.ceil(confidence * bins).astype(int) - 1, 0)
-    gaps = np.bincount(index, weights=confidence - correct)
+    gaps = np.bincount(bin_of(confidence, bins), weights=confidence - correct)
     return float(np.abs(gaps).sum() / len(confidence))
 
 
-def most_confused(confusion: tuple[tuple[int, ...], ...], count: int) -> list[tuple[int, int, int]]:
+def bin_of(confidence: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
+    """Which of so many bins of equal width, (low, high], each confidence is in: from 0."""
+    return np.maximum(np.ceil(confidence * bins).astype(int) - 1, 0)
+
+
+def most_confused(confusion: Confusion, count: int) -> list[tuple[int, int, int]]:
     """The unordered pairs of classes most often taken for each other: (images, class, class)."""
     classes = range(len(confusion))
     pairs = [(confusion[a][b] + confusion[b][a], a, b) for a in classes for b in classes if a < b]

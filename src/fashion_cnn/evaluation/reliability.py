@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.evaluation.calibration import Calibration, rejection
-from fashion_cnn.evaluation.metrics import BINS, log_softmax, probability_scores, wilson_interval
+from fashion_cnn.evaluation.metrics import (
+    BINS,
+    bin_of,
+    log_softmax,
+    probability_scores,
+    wilson_interval,
+)
 
 _CURVE_POINTS = 100
 
@@ -74,10 +80,10 @@ def reliability(
     Returns:
         `low`, `high`, `n`, mean `confidence`, `accuracy` and its 95 % Wilson `interval`.
     """
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    bins = bin_of(confidence)
     rows = []
-    for index in np.unique(place):
-        here = place == index
+    for index in np.unique(bins):
+        here = bins == index
         hits = int(correct[here].sum())
         rows.append(
             {
@@ -100,8 +106,8 @@ def ece_by_chance(confidence: NDArray[np.float64]) -> float:
 
     Args: confidence: (N,) from 0 to 1, N >= 1.
     """
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    variances = np.bincount(place, weights=confidence * (1 - confidence), minlength=BINS)
+    weights = confidence * (1 - confidence)
+    variances = np.bincount(bin_of(confidence), weights=weights, minlength=BINS)
     return float(np.sqrt(np.maximum(variances, 0) * 2 / math.pi).sum() / len(confidence))
 
 

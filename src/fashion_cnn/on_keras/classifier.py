@@ -48,5 +48,5 @@ def open_classifier(run: Run, checkpoint: str | None = None) -> KerasClassifier:
     """
     checkpoint = checkpoint or run.answering
     model = build_model(run.recipe, len(class_names_of(run)))
-    load_weights(model, run.load_checkpoint(checkpoint).model, checkpoint)
+    load_weights(model, run.checkpoints.load(checkpoint).model, checkpoint)
     return KerasClassifier(model)

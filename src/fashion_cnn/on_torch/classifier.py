@@ -56,7 +56,7 @@ def open_classifier(
     device = device or torch.device("cpu")
     checkpoint = checkpoint or run.answering
     model = build_model(run.recipe, len(class_names_of(run)))
-    load_weights(model, run.load_checkpoint(checkpoint).model, checkpoint)
+    load_weights(model, run.checkpoints.load(checkpoint).model, checkpoint)
     return TorchClassifier(to_device(model, device), device)
 
 

@@ -3,7 +3,6 @@
 import io
 import re
 from html import escape
-from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -14,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from fashion_cnn.reporting import plots
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.results import Metrics
 
 _INCHES = 5.4, 3.5  # as wide as a column of the page at the size of its own small text
 _MOST_SAID = 20  # points of a line
@@ -27,7 +27,7 @@ _COLOURS = {
 }
 
 
-def charts(run: Run, metrics: dict[str, Any]) -> dict[str, str]:
+def charts(run: Run, metrics: Metrics) -> dict[str, str]:
     """An `<svg>` by name: "loss", "accuracy" after an epoch, "reliability", "risk" if calibrated.
 
     Args: metrics: what `metrics.json` holds, or is about to.
@@ -38,7 +38,7 @@ def charts(run: Run, metrics: dict[str, Any]) -> dict[str, str]:
             quantity: plots.learning_curve(run, metrics, quantity)
             for quantity in ("loss", "accuracy")
         }
-    if calibration := run.calibration:
+    if calibration := run.results.calibration:
         figures["reliability"] = plots.reliability(calibration)
         figures["risk"] = plots.risk_coverage(calibration)
     return {name: _svg(figure) for name, figure in figures.items()}

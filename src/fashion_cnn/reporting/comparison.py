@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from fashion_cnn.evaluation.compare import Comparison, Difference, Group, accuracy_interval
-from fashion_cnn.run import files
+from fashion_cnn.run.files import to_csv
 
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
 _LEAST_P = 1e-300  # near the smallest double; below, all are 0 in the end
@@ -15,7 +15,7 @@ _RECALL = (
 )
 
 
-def to_text(comparison: Comparison) -> str:
+def comparison_text(comparison: Comparison) -> str:
     """The accuracies, the differences from the first, and what they mean, in Markdown tables."""
     first, *others = comparison.groups
     lines = [
@@ -46,7 +46,7 @@ def to_text(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def to_csv(comparison: Comparison) -> str:
+def changes_csv(comparison: Comparison) -> str:
     """A row an image on which two single runs differ in being right."""
     rows: list[list[object]] = [
         ["first", "second", "index", "label", "first_says", "second_says", "change"]
@@ -59,7 +59,7 @@ def to_csv(comparison: Comparison) -> str:
                 for i in places.tolist():
                     says = [one.labels[i], one.predicted[i], other.predicted[i]]
                     rows.append([first.name, group.name, i, *says, change])
-    return files.to_csv(rows)
+    return to_csv(rows)
 
 
 def draw(comparison: Comparison) -> bytes:

@@ -1,7 +1,7 @@
 """Pictures of a run, drawn from its folder alone, of the data and of a study."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from fashion_cnn.data.split import Split, stratified_sample
 from fashion_cnn.reporting.study import differences, quantities, student_interval
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
+from fashion_cnn.run.results import Metrics
 
 TRAINING, VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
 _INCHES, _LARGEST = 0.5, 20.0  # of a confusion matrix: a class, and in all
@@ -22,28 +23,28 @@ _MOST_WRITTEN, _MOST_NAMED = 40, 60  # classes whose cells hold their numbers, t
 _MOST_ROWS = 50  # of a grid of samples
 
 
-def draw_run(run: Run, metrics: dict[str, Any]) -> None:
+def draw_run(run: Run, metrics: Metrics) -> None:
     """Write the loss and accuracy curves, both confusion matrices, the reliability diagram.
 
     Args: metrics: what `metrics.json` holds, or is about to.
     """
+    results, names, shown = run.results, metrics.class_names, metrics.shown
     for quantity in ("loss", "accuracy"):
-        run.record_plot(quantity, png(learning_curve(run, metrics, quantity)))
-    shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
-    confusion = np.array(metrics[shown][part]["confusion"])
-    names = metrics["class_names"]
+        plot = png(learning_curve(run, metrics, quantity))
+        results.write_plot(f"{quantity}_{metrics.framework}", plot)
+    confusion = np.array(shown.confusion)
     title = (
-        f"{part.capitalize()} set, {shown} checkpoint (epoch {metrics[shown]['epoch']:g}): "
-        f"{100 * metrics[shown][part]['accuracy']:.2f} % right"
+        f"{shown.split.capitalize()} set, {metrics.reports_speak_of} checkpoint "
+        f"(epoch {metrics.answering.epoch:g}): {100 * shown.accuracy:.2f} % right"
     )
-    run.record_plot("confusion_matrix", _matrix(confusion, names, f"{title}\nimages", "d"))
+    results.write_plot("confusion_matrix", _matrix(confusion, names, f"{title}\nimages", "d"))
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
-    run.record_plot(
+    results.write_plot(
         "confusion_matrix_normalized",
         _matrix(shares, names, f"{title}\nshare of the true class", ".2f"),
     )
-    if calibration := run.calibration:
-        run.record_plot("reliability", png(reliability(calibration)))
+    if calibration := results.calibration:
+        results.write_plot("reliability", png(reliability(calibration)))
 
 
 def sample_grid(split: Split, columns: int, seed: int) -> bytes:
@@ -112,7 +113,7 @@ def differences_plot(result: Mapping[str, Any]) -> bytes:
     return png(figure)
 
 
-def learning_curve(run: Run, metrics: dict[str, Any], quantity: str) -> Figure:
+def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
     """Training and validation over the epochs, the best epoch and an interruption marked.
 
     Args:
@@ -141,16 +142,16 @@ def learning_curve(run: Run, metrics: dict[str, Any], quantity: str) -> Figure:
             markeredgecolor="black",
             label=f"best checkpoint: epoch {best.epoch}, {value:.4f}",
         )
-    final = metrics["final"]
-    if metrics["status"] == "interrupted":
-        value = final["validation"][quantity]
+    final = metrics.final
+    if metrics.status == "interrupted":
+        value = getattr(final.validation, quantity)
         axes.plot(
-            final["epoch"],
+            final.epoch,
             value,
             "D",
             color="black",
             markersize=7,
-            label=f"interrupted at epoch {final['epoch']:.2f}: validation {value:.4f}",
+            label=f"interrupted at epoch {final.epoch:.2f}: validation {value:.4f}",
         )
     axes.set(xlabel="epoch", ylabel=title, title=f"{run.recipe.name}: {title}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -159,7 +160,7 @@ def learning_curve(run: Run, metrics: dict[str, Any], quantity: str) -> Figure:
     return figure
 
 
-def _matrix(values: NDArray[Any], names: list[str], title: str, style: str) -> bytes:
+def _matrix(values: NDArray[Any], names: Sequence[str], title: str, style: str) -> bytes:
     side = min(max(8.0, _INCHES * len(names)), _LARGEST)
     figure, axes = _figure(side + 1, side)
     image = axes.imshow(values, cmap="Blues", vmin=0)

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,21 +14,21 @@ from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import DataSet, find_data, load_test, load_training, nowhere
 from fashion_cnn.data.split import Split, divide
 from fashion_cnn.errors import UsageError
-from fashion_cnn.evaluation.errors import (
+from fashion_cnn.evaluation.metrics import most_confused
+from fashion_cnn.evaluation.mistakes import (
     class_scores,
     confident_mistakes,
     doubtful_hits,
     mistakes_between,
 )
-from fashion_cnn.evaluation.metrics import most_confused
 from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
 from fashion_cnn.reporting.charts import charts
 from fashion_cnn.reporting.summary import explain_recipe, reproduce
-from fashion_cnn.run.answers import read_metrics
 from fashion_cnn.run.dataset import check_same_data
 from fashion_cnn.run.files import write_atomically
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
+from fashion_cnn.run.results import Confusion, Metrics
 from fashion_cnn.version import __version__
 
 GALLERY = 24
@@ -87,14 +86,14 @@ def report(
         UsageError: the run was not evaluated, or its files were altered beyond use.
         DataError: the data set is missing or is not what it should be.
     """
-    metrics = read_metrics(run)
+    metrics = run.results.metrics
     directory = find_data(Path(data_dir) if data_dir else None)
     if directory is None:
         raise nowhere()
     check_same_data(run, DataSet.open(directory))
     with run.lock():
-        predictions = run.predictions
-        if metrics["reports_speak_on"] == "test":
+        predictions = run.results.predictions
+        if metrics.reports_speak_on == "test":
             run.record_test_reading(purpose="pictures of the report; nothing is measured")
             images = load_test(directory)
         else:
@@ -104,21 +103,20 @@ def report(
             ).validation
         maps = {}
         if classifier:
-            shown = metrics[metrics["reports_speak_of"]][metrics["reports_speak_on"]]
-            chosen = gallery_images(predictions, shown["confusion"])
+            chosen = gallery_images(predictions, metrics.shown.confusion)
             pixels = images.images[chosen]
             found = occlusion_maps(classifier, pixels, predictions.predicted[chosen])
             maps = dict(zip(chosen, draw_maps(pixels, found), strict=True))
         html = make_report(run, metrics, images, maps)
         if output is None:
-            return run.record_page(html)
+            return run.results.write_page(html)
         write_atomically(Path(output), html.encode())
         return Path(output)
 
 
 def make_report(
     run: Run,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     images: Split,
     heat_maps: dict[int, NDArray[np.uint8]] | None = None,
 ) -> str:
@@ -139,13 +137,11 @@ def make_report(
     """
     from jinja2 import Environment, StrictUndefined  # here: only a page needs it
 
-    predictions = run.predictions
+    predictions, calibration = run.results.predictions, run.results.calibration
     if not np.array_equal(predictions.labels, images.labels):
         raise UsageError(f"{run.path}: predictions.csv is not of these {len(images)} images")
-    shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
-    result, names = metrics[shown][part], metrics["class_names"]
-    galleries = _galleries(predictions, result["confusion"])
-    rows = _matrix(result["confusion"])
+    result = metrics.shown
+    galleries, rows = _galleries(predictions, result.confusion), _matrix(result.confusion)
     sheet, cells = _sheet(predictions, images, galleries, list(rows))
     heat = _heat_sheet(heat_maps or {})
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -156,19 +152,16 @@ def make_report(
         name=run.path.resolve().name,
         folder=str(run.path),
         metrics=metrics,
-        shown=shown,
-        part=part,
-        part_noun="test" if part == "test" else "validation",
         result=result,
-        names=names,
+        names=metrics.class_names,
         history=run.history,
         charts=charts(run, metrics),
-        calibration=run.calibration,
-        scores=class_scores(result["confusion"]),
+        calibration=calibration,
+        scores=class_scores(result.confusion),
         rows=rows,
         pairs=[
             {"count": count, "one": a, "other": b}
-            for count, a, b in most_confused(result["confusion"], PAIRS)
+            for count, a, b in most_confused(result.confusion, PAIRS)
             if count
         ],
         galleries=galleries,
@@ -187,21 +180,19 @@ def make_report(
     )
 
 
-def gallery_images(predictions: Predictions, confusion: Sequence[Sequence[int]]) -> list[int]:
+def gallery_images(predictions: Predictions, confusion: Confusion) -> list[int]:
     """The positions of the images that the page's galleries show, each once."""
     galleries = _galleries(predictions, confusion)
     return list(dict.fromkeys(index for chosen in galleries.values() for index in chosen))
 
 
-def _galleries(
-    predictions: Predictions, confusion: Sequence[Sequence[int]]
-) -> dict[str, list[int]]:
+def _galleries(predictions: Predictions, confusion: Confusion) -> dict[str, list[int]]:
     """By name: "mistakes", "hits", and "A-B" for the images of class A taken for class B."""
     found = {
         "mistakes": confident_mistakes(predictions, GALLERY).tolist(),
         "hits": doubtful_hits(predictions, GALLERY).tolist(),
     }
-    for _, a, b in most_confused(tuple(tuple(row) for row in confusion), PAIRS):
+    for _, a, b in most_confused(confusion, PAIRS):
         for label, guess in ((a, b), (b, a)):
             chosen = mistakes_between(predictions, label, guess)[:PAIR_IMAGES]
             found[f"{label}-{guess}"] = chosen.tolist()
@@ -262,7 +253,7 @@ def _url(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def _matrix(confusion: Sequence[Sequence[int]]) -> dict[int, dict[int, dict[str, Any]]]:
+def _matrix(confusion: Confusion) -> dict[int, dict[int, dict[str, Any]]]:
     """The cells: a count, and how strongly to tint it, from 0 to 1, hits and mistakes apart.
 
     Of the classes with most mistakes, where there are too many for a page.

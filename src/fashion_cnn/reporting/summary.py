@@ -9,6 +9,7 @@ from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import format_value
 from fashion_cnn.recipes.recipe import Recipe, flag_words
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.results import Metrics
 from fashion_cnn.run.weights import Weights
 
 
@@ -105,31 +106,31 @@ def _catalogued(recipe: Recipe) -> Recipe:
     return catalog.named(recipe.name if recipe.name in catalog.RECIPES else "baseline")
 
 
-def summarise(run: Run, metrics: dict[str, Any]) -> str:
+def summarise(run: Run, metrics: Metrics) -> str:
     """The short table at the end of a run: accuracies with intervals, time, and where all is."""
     rows = [("checkpoint", "step", "epoch", "validation", "test", "95 % interval of test")]
     for name in ("best", "final", "tta"):
-        if result := metrics.get(name):
+        if result := getattr(metrics, name):
             test, interval = "sealed", ""
-            if result["test"]:
-                low, high = result["test"]["interval"]
-                test = f"{100 * result['test']['accuracy']:.2f} %"
+            if result.test:
+                low, high = result.test.interval
+                test = f"{100 * result.test.accuracy:.2f} %"
                 interval = f"{100 * low:.2f} - {100 * high:.2f} %"
-            validation = f"{100 * result['validation']['accuracy']:.2f} %"
-            epoch = f"{result['epoch']:g}"
-            label = f"{result['of']} + TTA" if name == "tta" else name
-            rows.append((label, str(result["step"]), epoch, validation, test, interval))
+            validation = f"{100 * result.validation.accuracy:.2f} %"
+            label = f"{metrics.reports_speak_of} + TTA" if name == "tta" else name
+            row = (label, str(result.step), f"{result.epoch:g}", validation, test, interval)
+            rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     table = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    minutes, seconds = divmod(round(metrics["training_seconds"]), 60)
+    minutes, seconds = divmod(round(metrics.training_seconds), 60)
     return "\n".join(
         [
             "",
             *table,
             "",
-            f"{metrics['status']}: {minutes} min {seconds} s of training and validation; the "
-            f"command that evaluated it took {metrics['command_seconds']:.0f} s",
-            f"test set opened {metrics['test_readings']} time(s) by this run",
+            f"{metrics.status}: {minutes} min {seconds} s of training and validation; the "
+            f"command that evaluated it took {metrics.command_seconds:.0f} s",
+            f"test set opened {metrics.test_readings} time(s) by this run",
             f"results in {run.path}/: metrics.json, plots, report, checkpoints",
         ]
     )

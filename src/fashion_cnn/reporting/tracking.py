@@ -102,7 +102,7 @@ def track_mlflow(run: Run) -> str:
                     stamp = int(1000 * moment)
                     metrics = [Metric(key, value, stamp, step) for key, value in figures.items()]
                     client.log_batch(there, metrics=metrics)
-            client.set_terminated(there, _standing(run))
+            client.set_terminated(there, _mlflow_status(run))
         except MlflowException as error:
             reason = " ".join(str(error).split())[:200]
             raise FashionCNNError(f"MLflow: {reason} (MLFLOW_TRACKING_URI)") from None
@@ -139,15 +139,15 @@ def _points(run: Run) -> Iterator[tuple[int, float, Mapping[str, float]]]:
         yield record.step, _moment(stamps.get(record.step)), figures
 
 
-def _standing(run: Run) -> str:
+def _mlflow_status(run: Run) -> str:
     """MLflow's word for where the run stands."""
     turns = [event.get("event") for event in run.events()]
     turns = [turn for turn in turns if turn in ("started", "resumed", "diverged")]
     if turns and turns[-1] == "diverged":
         return "FAILED"
-    if not run.metrics:
+    if not run.results.exist():
         return "RUNNING"
-    return "KILLED" if run.metrics.get("status") == "interrupted" else "FINISHED"
+    return "KILLED" if run.results.metrics.status == "interrupted" else "FINISHED"
 
 
 def _moment(stamp: Any) -> float:

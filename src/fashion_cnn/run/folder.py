@@ -1,48 +1,36 @@
 """`Run`: one training run on disk."""
 
-import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from fashion_cnn.errors import CheckpointError, UsageError
+from fashion_cnn.errors import UsageError
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
-from fashion_cnn.run.checkpoint import Checkpoint
+from fashion_cnn.run.checkpoints import Checkpoints
 from fashion_cnn.run.files import read_json, to_json, write_atomically
 from fashion_cnn.run.history import (
     EpochRecord,
-    best_record,
     has_rows,
-    history_from_rows,
     history_to_csv,
     read_history,
 )
 from fashion_cnn.run.lock import hold
 from fashion_cnn.run.log import append_entry, read_entries, to_line
-from fashion_cnn.run.predictions import Predictions, predictions_to_csv, read_predictions
+from fashion_cnn.run.results import RESULT_FILES, Results
 
 _RECIPE = "recipe.json"
 _ENVIRONMENT = "environment.json"
 _SPLIT = "split.json"
 _LOG = "log.jsonl"
 _HISTORY = "history.csv"
-_METRICS = "metrics.json"
-_CALIBRATION = "calibration.json"
-_PREDICTIONS = "predictions.csv"
-_PAGE = "report.html"
-_REPORT = "classification_report"
 _CHECKPOINTS = "checkpoints"
 _LOCK = ".lock"
-_PLOTS = ("loss_*.png", "accuracy_*.png", "confusion_matrix*.png", "reliability.png")
-_TABLES = ("confusion_matrix.csv", "errors.csv", "answers.csv")
-_OTHERS = (*_TABLES, "model*.onnx", "export.json", "*.tfevents.*")
-_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _PAGE, _HISTORY, _METRICS, _CALIBRATION, _PREDICTIONS)
-
-_NEWEST_KEPT = 2
+_OTHERS = ("model*.onnx", "export.json", "*.tfevents.*")
+_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _HISTORY, _CHECKPOINTS, *RESULT_FILES, *_OTHERS)
 
 
 class Run:
@@ -50,11 +38,15 @@ class Run:
 
     Attributes:
         path: the folder.
+        checkpoints: those that it keeps.
+        results: what an evaluation left.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
         """Args: read_only: what writes does nothing; another process writes the same."""
         self.path = Path(path)
+        self.checkpoints = Checkpoints(self.path / _CHECKPOINTS, read_only=read_only)
+        self.results = Results(self.path, self._write)
         self._read_only = read_only
         self._known: dict[str, Any] = {}  # what was read of files that only this run writes
 
@@ -119,8 +111,7 @@ class Run:
         return names <= early and steps <= {0} and not has_rows(self.path / _HISTORY)
 
     def _own_files(self) -> set[Path]:
-        patterns = (*_ALL, f"{_REPORT}.*", *_PLOTS, *_OTHERS, _CHECKPOINTS, ".*.tmp")
-        return {path for pattern in patterns for path in self.path.glob(pattern)}
+        return {path for pattern in (*_ALL, ".*.tmp") for path in self.path.glob(pattern)}
 
     def describe(self, environment: dict[str, Any], split: dict[str, Any]) -> None:
         """Write what the run runs on, and which images it uses."""
@@ -195,138 +186,6 @@ class Run:
             if entry.get("event") != "epoch" or entry.get("step") in range(step + 1)
         ]
         self._write(_LOG, b"".join(to_line(entry) for entry in kept))
-
-    # -- checkpoints ------------------------------------------------------------------------------
-
-    def save_checkpoint(
-        self,
-        model: checkpoint.Arrays,
-        optimizer: checkpoint.Arrays,
-        state: dict[str, Any],
-        history: Sequence[EpochRecord],
-    ) -> None:
-        """Publish a checkpoint, let `best` follow the history, and prune what nothing needs.
-
-        Raises: as `fashion_cnn.run.checkpoint.save`.
-        """
-        directory = self.path / _CHECKPOINTS
-        if self._read_only:
-            checkpoint.check_finite(model, optimizer)
-            return
-        state = {**state, "history": [dataclasses.asdict(record) for record in history]}
-        checkpoint.save(directory, model, optimizer, state)
-        self.link_best(history)
-        # The previous checkpoint may have to step in, and with it the best epoch that it knew.
-        steps = [step for step in checkpoint.published_steps(directory) if step <= state["step"]]
-        bests = (best_record(history), best_record(history[:-1]))
-        keep = {*steps[:_NEWEST_KEPT], *(best.step for best in bests if best)}
-        checkpoint.prune(directory, keep | checkpoint.linked_steps(directory))
-
-    def load_checkpoint(self, name: str) -> Checkpoint:
-        """Open "best", "final" or "step-XXXXXXXX". Raises `CheckpointError` unless it verifies."""
-        return checkpoint.load(self.path / _CHECKPOINTS / name)
-
-    def newest_checkpoint(
-        self,
-        fingerprint: str | None = None,
-        accept: Callable[[Checkpoint], None] = lambda found: None,
-    ) -> tuple[Checkpoint, list[EpochRecord], list[str]]:
-        """Find the newest checkpoint that verifies, as does the best one that it builds on.
-
-        Args:
-            fingerprint: of the recipe and the data; a checkpoint of another is rejected.
-            accept: raises `CheckpointError` for a checkpoint that does not fit the caller.
-
-        Returns:
-            The checkpoint, its history, and a line on each newer one that was rejected.
-
-        Raises:
-            CheckpointError: there is none; the message names those rejected and why.
-        """
-        directory, rejected = self.path / _CHECKPOINTS, []
-        for step in checkpoint.published_steps(directory):
-            try:
-                found = checkpoint.load(checkpoint.path_of(directory, step))
-                if fingerprint is not None and found.state.get("run") != fingerprint:
-                    raise CheckpointError(f"{found.path} is of another recipe, seed or data set")
-                history = history_from_rows(found.state["history"])
-                accept(found)
-                if (best := best_record(history)) and best.step != step:
-                    checkpoint.load(checkpoint.path_of(directory, best.step))
-            except CheckpointError as error:
-                rejected.append(f"step {step}: {error}")
-            except (KeyError, TypeError, ValueError) as error:
-                rejected.append(f"step {step}: state.json lacks or misnames {error}")
-            else:
-                return found, history, rejected
-        raise CheckpointError(
-            f"no usable checkpoint in {directory} ({'; '.join(rejected) or 'there is none'}); "
-            "bring back a copy of the folder, or start another run with --output FOLDER"
-        )
-
-    def link_results(self, step: int, history: Sequence[EpochRecord]) -> None:
-        """Let `final` stand for the checkpoint at which training ended, `best` for the best epoch.
-
-        A kill may have come between a checkpoint and its links, so both are set again.
-        """
-        self.link_best(history)
-        self._link("final", step)
-
-    def link_best(self, history: Sequence[EpochRecord]) -> None:
-        """Let `checkpoints/best` stand for the epoch of lowest validation loss, if there is one."""
-        self._link("best", best.step if (best := best_record(history)) else None)
-
-    def _link(self, name: str, step: int | None) -> None:
-        if not self._read_only:
-            checkpoint.link(self.path / _CHECKPOINTS, name, step)
-
-    # -- results ----------------------------------------------------------------------------------
-
-    @property
-    def metrics(self) -> dict[str, Any] | None:
-        """`metrics.json`, or None before the run was evaluated."""
-        return read_json(self.path / _METRICS) if (self.path / _METRICS).exists() else None
-
-    def record_metrics(self, metrics: dict[str, Any]) -> None:
-        """Write `metrics.json`."""
-        self._write(_METRICS, to_json(metrics))
-
-    @property
-    def calibration(self) -> dict[str, Any] | None:
-        """`calibration.json`, which `evaluation.calibration` reads; None before the evaluation."""
-        return read_json(self.path / _CALIBRATION) if (self.path / _CALIBRATION).exists() else None
-
-    def record_calibration(self, calibration: dict[str, Any]) -> None:
-        """Write `calibration.json`."""
-        self._write(_CALIBRATION, to_json(calibration))
-
-    @property
-    def predictions(self) -> Predictions:
-        """A row an image that the results speak of; raises as `read_predictions`."""
-        return read_predictions(self.path / _PREDICTIONS)
-
-    def record_predictions(self, predictions: Predictions) -> None:
-        """Write `predictions.csv`."""
-        self._write(_PREDICTIONS, predictions_to_csv(predictions).encode())
-
-    def record_table(self, name: str, csv: str) -> None:
-        """Write "confusion_matrix", "errors" or "answers" as CSV."""
-        self._write(f"{name}.csv", csv.encode())
-
-    def record_page(self, html: str) -> Path:
-        """Write `report.html`; returns where it is."""
-        self._write(_PAGE, html.encode())
-        return self.path / _PAGE
-
-    def record_report(self, text: str, values: dict[str, Any]) -> None:
-        """Write `classification_report.txt` and `.json`."""
-        self._write(f"{_REPORT}.txt", text.encode())
-        self._write(f"{_REPORT}.json", to_json(values))
-
-    def record_plot(self, name: str, png: bytes) -> None:
-        """Write a picture: "loss", "accuracy", "confusion_matrix…" or "reliability"."""
-        suffix = f"_{self.environment['framework']}" if name in ("loss", "accuracy") else ""
-        self._write(f"{name}{suffix}.png", png)
 
     def _read(self, name: str) -> Any:
         if name not in self._known:

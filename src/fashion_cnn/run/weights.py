@@ -68,7 +68,7 @@ def _read_run(path: Path, sha256: str) -> Weights:
     try:
         if not run.exists():
             raise UsageError(f"{path} holds no run")
-        found = run.load_checkpoint(run.answering)
+        found = run.checkpoints.load(run.answering)
     except (CheckpointError, UsageError) as error:
         raise ModelError(f"there is nothing to start from: {error}") from None
     file = found.path / WEIGHTS

@@ -15,8 +15,8 @@ from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
 from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
-from fashion_cnn.run import exports
 from fashion_cnn.run.dataset import check_same_data, class_names_of
+from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, build_graph, check_network
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -57,7 +57,7 @@ def export(
         DataError: the data set is not what it should be.
     """
     check_network(run.recipe)
-    target = exports.place(run, output)
+    target = ExportFiles.of(run, output)
     checkpoint = answering_checkpoint(run)
     data_set = DataSet.open(directory)
     check_same_data(run, data_set)
@@ -70,7 +70,8 @@ def export(
         train_images=run.recipe.train_images,
         seed=run.recipe.seed,
     )
-    images, ordinary, calibration = data_set.test_images(), parts.validation, run.calibration
+    images, ordinary = data_set.test_images(), parts.validation
+    calibration = run.results.calibration
     assert calibration is not None
     # It is for photos: of these it must be as sure as it may be, and warn of few. Own data that are
     # cut out of photos need no imitation.
@@ -94,7 +95,7 @@ def export(
         files["int8"], report["int8"] = quantise(
             data, parts.training.images[chosen], measured_on, part
         )
-    exports.record(target, files if report["parity"]["passed"] else {}, report)
+    target.write(files if report["parity"]["passed"] else {}, report)
     check_parity(report)
     return report
 
@@ -105,13 +106,12 @@ def answering_checkpoint(run: Run) -> str:
     Raises:
         UsageError: the run was not evaluated yet, or before runs were calibrated.
     """
-    metrics = run.metrics
-    if not metrics or run.calibration is None:
+    if not run.results.exist() or run.results.calibration is None:
         raise UsageError(
             f"{run.path} has no results or no calibration yet; make them with: "
             f"fashion-cnn evaluate {run.path}"
         )
-    return metrics["reports_speak_of"]
+    return run.results.metrics.reports_speak_of
 
 
 def write_model(
@@ -138,7 +138,7 @@ def write_model(
         UsageError: the run was not evaluated.
         CheckpointError: the checkpoint is missing or damaged.
     """
-    checkpoint = run.load_checkpoint(answering_checkpoint(run))
+    checkpoint = run.checkpoints.load(answering_checkpoint(run))
     threshold = outlier_threshold(outlier_score(reference.logits(ordinary)))
     outlier = {"score": SCORE, "not_warned": NOT_WARNED, "threshold": threshold}
     step = int(checkpoint.state["step"])
@@ -172,10 +172,7 @@ def _data_of(run: Run) -> str:
 
 
 def _facts(run: Run, step: int, found: Mapping[str, Any]) -> dict[str, Any]:
-    metrics = run.metrics
-    assert metrics is not None
-    shown, part = metrics["reports_speak_of"], metrics["reports_speak_on"]
-    result = metrics[shown][part]
+    shown = run.results.metrics.shown
     choices = [
         {name: row[name] for name in ("error_rate", "threshold")}
         for row in found["reject"]["choices"]
@@ -190,7 +187,12 @@ def _facts(run: Run, step: int, found: Mapping[str, Any]) -> dict[str, Any]:
             "reject": {"error_rate": found["reject"]["error_rate"], "choices": choices},
         },
         "recipe": run.recipe.to_dict(),
-        "measured": {"split": part, **{k: result[k] for k in ("n", "accuracy", "interval")}},
+        "measured": {
+            "split": shown.split,
+            "n": shown.n,
+            "accuracy": shown.accuracy,
+            "interval": list(shown.interval),
+        },
         "data_sha256": run.environment["data_sha256"],
         "made_by": {
             "fashion_cnn": __version__,
@@ -222,7 +224,7 @@ def _compare(
     }
 
 
-def to_text(report: Mapping[str, Any], where: exports.Place) -> str:
+def export_text(report: Mapping[str, Any], where: ExportFiles) -> str:
     """The result in lines for people."""
     parity, measured = report["parity"], report["facts"]["measured"]
     lines = [

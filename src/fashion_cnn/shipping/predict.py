@@ -13,7 +13,7 @@ from fashion_cnn.data.photo import Photo, read_photo
 from fashion_cnn.errors import ImageError, ModelError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
-from fashion_cnn.run.exports import place
+from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 
@@ -179,9 +179,11 @@ def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClas
         return OnnxClassifier.open(path, threads)
     run = Run.open(path)
     again = f"export it with: fashion-cnn export {path}"
-    if not place(run).model.is_file():
+    if not ExportFiles.of(run).model.is_file():
         raise ModelError(f"{path} holds no exported model; {again}")
-    model, metrics = OnnxClassifier.open(place(run).model, threads), run.metrics
-    if metrics and metrics[metrics["reports_speak_of"]]["step"] != model.facts["made_by"]["step"]:
+    model, step = OnnxClassifier.open(ExportFiles.of(run).model, threads), None
+    if run.results.exist():
+        step = run.results.metrics.answering.step
+    if step not in (None, model.facts["made_by"]["step"]):
         raise ModelError(f"{path} went on since its model was exported; {again}")
     return model

@@ -10,7 +10,7 @@ from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.recipes.recipe import IN_THE_BOX, Recipe
 from fashion_cnn.reporting.summary import describe_teacher
-from fashion_cnn.run.exports import place
+from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import divides_otherwise
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -61,7 +61,7 @@ def open_teacher(
     """
     path = None if recipe.teacher == IN_THE_BOX else Path(recipe.teacher)
     if path and path.is_dir() and recipe.teacher_sha256:  # that run may have gone on since
-        path = place(Run(path)).model
+        path = ExportFiles.of(Run(path)).model
     try:
         teacher = open_model(path, threads)
     except UsageError as error:

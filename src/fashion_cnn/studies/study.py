@@ -257,24 +257,23 @@ def _train(
         error = FashionCNNError(f"{variant}, seed {seed}: fashion-cnn ended with {code}")
         error.exit_code = code
         raise error
-    metrics = run.metrics or {}
-    checkpoint = metrics[metrics["reports_speak_of"]]
-    shown = checkpoint[study.measure]
+    metrics = run.results.metrics
+    shown = getattr(metrics.answering, study.measure)
     row |= {name: value for name in _FILLED_IN if (value := getattr(run.recipe, name))}
     row |= {
-        "accuracy": shown["accuracy"],
-        "loss": shown["loss"],
-        "n": shown["n"],
-        "ece": shown["ece"],
-        "class_accuracy": {one["name"]: one["recall"] for one in shown["per_class"]},
-        "epoch": checkpoint["epoch"],
-        "epochs": metrics["final"]["epoch"],
+        "accuracy": shown.accuracy,
+        "loss": shown.loss,
+        "n": shown.n,
+        "ece": shown.ece,
+        "class_accuracy": {one.name: one.recall for one in shown.per_class},
+        "epoch": metrics.answering.epoch,
+        "epochs": metrics.final.epoch,
         "checkpoints": {
-            name: {"epoch": of["epoch"], **{k: of[study.measure][k] for k in ("accuracy", "loss")}}
-            for name in ("best", "final")
-            if (of := metrics[name])
+            name: {"epoch": one.epoch, "accuracy": found.accuracy, "loss": found.loss}
+            for name, one in (("best", metrics.best), ("final", metrics.final))
+            if one and (found := getattr(one, study.measure))
         },
-        "training_seconds": metrics["training_seconds"],
+        "training_seconds": metrics.training_seconds,
         "process_seconds": seconds,
     }
     return row, {k: v for k, v in run.environment.items() if k != "command"}

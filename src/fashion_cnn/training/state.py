@@ -127,7 +127,7 @@ class TrainingState(ABC):
 
     def end(self, run: Run, status: str) -> Ending:
         """Let `final` and `best` stand for what they are, and log how it ended."""
-        run.link_results(self.step, self.history)
+        run.checkpoints.finish(self.step, self.history)
         run.log(status, step=self.step)
         seconds = self.seconds + sum(record.seconds for record in self.history)
         return Ending(status, self.step, seconds)
@@ -136,7 +136,7 @@ class TrainingState(ABC):
         """Publish a checkpoint; raises `NotFiniteError` if a tensor is not finite."""
         model, rest = self.arrays()
         state = {name: getattr(self, name) for name in _STATE} | {"run": self.fingerprint}
-        run.save_checkpoint(model, rest, state, self.history)
+        run.checkpoints.save(model, rest, state, self.history)
 
     def roll_back(self, run: Run, progress: Progress, what: str) -> None:
         """Return to the last good checkpoint with half the learning rate.
@@ -162,7 +162,7 @@ class TrainingState(ABC):
 
     def _restore_newest(self, run: Run, progress: Progress) -> None:
         """Become what the newest usable checkpoint holds, and name those that were rejected."""
-        found, self.history, rejected = run.newest_checkpoint(self.fingerprint, self._accept)
+        found, self.history, rejected = run.checkpoints.newest(self.fingerprint, self._accept)
         for name in _STATE:
             setattr(self, name, found.state[name])
         for line in rejected:

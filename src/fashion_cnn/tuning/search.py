@@ -179,8 +179,7 @@ class _Worker:
             )
             error.exit_code = code
             raise error
-        metrics = run.metrics or {}
-        return metrics[metrics["reports_speak_of"]]["validation"][self.search.objective]
+        return getattr(run.results.metrics.answering.validation, self.search.objective)
 
     def _take_over_the_dead(self, study: optuna.Study) -> None:
         """Queue again what a killed worker left: those of this folder, whose locks are free."""

@@ -8,14 +8,14 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from conftest import make_split
 from fashion_cnn.errors import UsageError
-from fashion_cnn.evaluation.errors import (
+from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
+from fashion_cnn.evaluation.mistakes import (
     class_scores,
     confident_mistakes,
     doubtful_hits,
-    error_rows,
+    mistake_rows,
     mistakes_between,
 )
-from fashion_cnn.evaluation.evaluate import Standing, evaluate_run
 from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions, predictions_from_csv, predictions_to_csv
@@ -37,8 +37,8 @@ def test_the_order_of_mistakes_and_hits() -> None:
     assert mistakes_between(FIVE, 2, 0).tolist() == []
 
 
-def test_the_table_of_errors() -> None:
-    rows = error_rows(FIVE, ("a", "b", "c"))
+def test_the_table_of_mistakes() -> None:
+    rows = mistake_rows(FIVE, ("a", "b", "c"))
     assert rows[0][:5] == ["index", "label", "predicted", "confidence", "label_probability"]
     assert rows[1] == [1, 0, 1, "0.900000", "0.100000", "a", "b"]
     assert [row[0] for row in rows[1:]] == [1, 3, 2]
@@ -82,9 +82,9 @@ def test_a_class_that_never_comes_has_no_scores() -> None:
 
 def test_predictions_survive_the_file(tmp_path) -> None:
     run, metrics, images = finished_run(tmp_path / "run")
-    found = Run(run.path).predictions
+    found = Run(run.path).results.predictions
     np.testing.assert_array_equal(found.labels, images.labels)
-    assert found.correct.mean() == metrics["best"]["test"]["accuracy"]
+    assert found.correct.mean() == metrics.shown.accuracy
     np.testing.assert_allclose(found.probabilities.sum(1), 1, atol=1e-5)
     again = predictions_from_csv(predictions_to_csv(found))
     np.testing.assert_array_equal(again.probabilities, found.probabilities)
@@ -109,10 +109,10 @@ def test_altered_predictions_are_refused(tmp_path, old: str, new: str) -> None:
     path = run.path / "predictions.csv"
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(UsageError, match="predictions.csv is not as it was written"):
-        _ = run.predictions
+        _ = run.results.predictions
     path.unlink()
     with pytest.raises(UsageError, match="fashion-cnn evaluate"):
-        _ = run.predictions
+        _ = run.results.predictions
 
 
 class Bright:
@@ -154,8 +154,8 @@ def test_both_checkpoints_answers_are_kept_in_pairs(tmp_path) -> None:
         "best": Guesser(test, validation, seed=1),
         "final": Guesser(test, validation, seed=2, skill=3.5),
     }
-    standing = Standing("finished", 30, 3.0, 4.5)
-    evaluate_run(run, answered.__getitem__, validation, lambda: test, standing)
+    trained = Trained("finished", 30, 3.0, 4.5)
+    evaluate_run(run, answered.__getitem__, validation, lambda: test, trained)
     rows = [line.split(",") for line in (run.path / "answers.csv").read_text().splitlines()]
     assert rows[0] == ["index", "label", "best", "final"]
     table = np.array(rows[1:], int)

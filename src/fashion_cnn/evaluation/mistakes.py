@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.run.predictions import Predictions
+from fashion_cnn.run.results import Confusion
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ClassScores:
     f1: tuple[float, float, float] | None
 
 
-def class_scores(confusion: Sequence[Sequence[int]]) -> list[ClassScores]:
+def class_scores(confusion: Confusion) -> list[ClassScores]:
     """Score each class of a confusion matrix, whose rows are the true classes.
 
     The intervals are Wilson's. F1 is 2J / (1 + J) of the Jaccard index J = hits / (hits + misses +
@@ -68,7 +69,7 @@ def mistakes_between(predictions: Predictions, label: int, guess: int) -> NDArra
     return _ordered(predictions, chosen, surest=label != guess)
 
 
-def error_rows(predictions: Predictions, class_names: Sequence[str]) -> list[list[object]]:
+def mistake_rows(predictions: Predictions, class_names: Sequence[str]) -> list[list[object]]:
     """The table of `errors.csv`: a header, and a row a mistake, the surest first."""
     header = ["index", "label", "predicted", "confidence", "label_probability"]
     rows: list[list[object]] = [[*header, "label_name", "predicted_name"]]

@@ -1,0 +1,107 @@
+"""`Checkpoints`: those that a run keeps, and which of them are its best and its final one."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fashion_cnn.errors import CheckpointError
+from fashion_cnn.run import checkpoint
+from fashion_cnn.run.checkpoint import Arrays, Checkpoint
+from fashion_cnn.run.history import EpochRecord, best_record, history_from_rows
+
+_NEWEST_KEPT = 2
+
+
+class Checkpoints:
+    """The folder of a run's checkpoints.
+
+    Attributes:
+        folder: made with the first one.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool) -> None:
+        """Args: read_only: what writes does nothing; another process writes the same."""
+        self.folder = folder
+        self._read_only = read_only
+
+    def save(
+        self,
+        model: Arrays,
+        optimizer: Arrays,
+        state: Mapping[str, Any],
+        history: Sequence[EpochRecord],
+    ) -> None:
+        """Publish a checkpoint, let `best` follow the history, and prune what nothing needs.
+
+        Raises: as `fashion_cnn.run.checkpoint.save`.
+        """
+        if self._read_only:
+            checkpoint.check_finite(model, optimizer)
+            return
+        state = {**state, "history": [dataclasses.asdict(record) for record in history]}
+        checkpoint.save(self.folder, model, optimizer, state)
+        self._link_best(history)
+        # The previous checkpoint may have to step in, and with it the best epoch that it knew.
+        steps = [step for step in checkpoint.published_steps(self.folder) if step <= state["step"]]
+        bests = (best_record(history), best_record(history[:-1]))
+        keep = {*steps[:_NEWEST_KEPT], *(best.step for best in bests if best)}
+        checkpoint.prune(self.folder, keep | checkpoint.linked_steps(self.folder))
+
+    def load(self, name: str) -> Checkpoint:
+        """Open "best", "final" or "step-XXXXXXXX". Raises `CheckpointError` unless it verifies."""
+        return checkpoint.load(self.folder / name)
+
+    def newest(
+        self,
+        fingerprint: str | None = None,
+        accept: Callable[[Checkpoint], None] = lambda found: None,
+    ) -> tuple[Checkpoint, list[EpochRecord], list[str]]:
+        """Find the newest checkpoint that verifies, as does the best one that it builds on.
+
+        Args:
+            fingerprint: of the recipe and the data; a checkpoint of another is rejected.
+            accept: raises `CheckpointError` for a checkpoint that does not fit the caller.
+
+        Returns:
+            The checkpoint, its history, and a line on each newer one that was rejected.
+
+        Raises:
+            CheckpointError: there is none; the message names those rejected and why.
+        """
+        rejected = []
+        for step in checkpoint.published_steps(self.folder):
+            try:
+                found = checkpoint.load(checkpoint.path_of(self.folder, step))
+                if fingerprint is not None and found.state.get("run") != fingerprint:
+                    raise CheckpointError(f"{found.path} is of another recipe, seed or data set")
+                history = history_from_rows(found.state["history"])
+                accept(found)
+                if (best := best_record(history)) and best.step != step:
+                    checkpoint.load(checkpoint.path_of(self.folder, best.step))
+            except CheckpointError as error:
+                rejected.append(f"step {step}: {error}")
+            except (KeyError, TypeError, ValueError) as error:
+                rejected.append(f"step {step}: state.json lacks or misnames {error}")
+            else:
+                return found, history, rejected
+        raise CheckpointError(
+            f"no usable checkpoint in {self.folder} ({'; '.join(rejected) or 'there is none'}); "
+            "bring back a copy of the folder, or start another run with --output FOLDER"
+        )
+
+    def finish(self, step: int, history: Sequence[EpochRecord]) -> None:
+        """Let `final` stand for the checkpoint at which training ended, `best` for the best epoch.
+
+        A kill may have come between a checkpoint and its links, so both are set again.
+        """
+        self._link_best(history)
+        self._link("final", step)
+
+    def _link_best(self, history: Sequence[EpochRecord]) -> None:
+        """Let `best` stand for the epoch of lowest validation loss, if there is one."""
+        self._link("best", best.step if (best := best_record(history)) else None)
+
+    def _link(self, name: str, step: int | None) -> None:
+        if not self._read_only:
+            checkpoint.link(self.folder, name, step)
