@@ -8,7 +8,7 @@ The test set is sealed: `training` never reads it, and whoever calls `test` writ
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +78,7 @@ class DataSet:
 
     directory: Path
     contents: Contents
+    _verified: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(cls, directory: Path) -> "DataSet":
@@ -122,12 +123,14 @@ class DataSet:
     def verify(self, part: str = "") -> None:
         """Hash the files whose names begin with `part`, without parsing them: all by default.
 
+        Their bytes are kept until they are opened, so that each file is read and hashed once.
+
         Raises:
             DataError: a file is missing, unreadable, damaged, or not what it should be.
         """
         for name in SHA256:
             if name.startswith(part):
-                self.read(name)
+                self._verified[name] = self.read(name)
 
     def read(self, name: str) -> bytes:
         """Read a file, plain or gzipped, and prove that it is what `name`, a key of `SHA256`, says.
@@ -167,8 +170,10 @@ class DataSet:
         )
 
     def _load(self, part: str) -> Split:
-        images = parse_idx(self.read(f"{part}-images-idx3-ubyte"))
-        labels = parse_idx(self.read(f"{part}-labels-idx1-ubyte"))
+        images, labels = (
+            parse_idx(self._verified.pop(name, b"") or self.read(name))
+            for name in (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte")
+        )
         return Split(images, labels.astype(np.int64), self.contents.class_names)
 
 
