@@ -207,7 +207,7 @@ HUGE = bytes([0, 0, 8, 3]) + b"\xff" * 12
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda f: (f / f"{FILES[0]}.gz").unlink(), "must be named as MNIST's are"),
+        (lambda f: (f / f"{FILES[0]}.gz").unlink(), "where the files have other names"),
         (replaced(FILES[0], np.zeros((300, 27, 28), np.uint8)), "not uint8"),
         (replaced(FILES[0], np.zeros((300, 28, 28), np.int16)), "not uint8"),
         (replaced(FILES[1], np.zeros(299, np.uint8)), "for 300 images"),

@@ -1,5 +1,7 @@
 """`data …`: get, verify, look at and audit the data set; make one of photos, or adopt one."""
 
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -7,6 +9,7 @@ import click
 from fashion_cnn.cli.audit import audit
 from fashion_cnn.cli.options import FILE, data_dir_option
 from fashion_cnn.cli.output import Group, say
+from fashion_cnn.errors import UsageError
 
 
 @click.group("data", cls=Group)
@@ -83,19 +86,52 @@ def _import(folder: Path, output: Path, test_share: float, seed: int) -> int:
 
 
 @data.command("adopt")
-@click.argument("folder", type=click.Path(path_type=Path))
-def _adopt(folder: Path) -> None:
-    """Take the four IDX files in FOLDER, of any 28x28 data set, as they are: record their hashes.
+@click.argument("sources", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--output", type=click.Path(path_type=Path), help="new folder, for other forms")
+@click.option("--test-share", type=float, default=0.2, help="where no file is for testing  [0.2]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="of that draw  [0]")
+@click.option("--transpose/--no-transpose", default=None, help="rows for columns  [EMNIST: on]")
+def _adopt(
+    sources: tuple[Path, ...],
+    output: Path | None,
+    test_share: float,
+    seed: int,
+    transpose: bool | None,
+) -> None:
+    """Take a data set of 28x28 images as it is: MNIST's four files in place, others into --output.
 
-    Class names are the lines of its classes.txt; without one, the numbers are the names.
+    The other forms are CSV (a label and 784 pixels a row), numpy's .npz, Parquet, and the IDX files
+    of EMNIST and QMNIST. SOURCES are the files, or their folder. Class names are the lines of its
+    classes.txt; without names the numbers are.
     """
-    from fashion_cnn.data.adoption import adopt
+    if output is None:
+        from fashion_cnn.data.adoption import adopt
 
-    contents, counts = adopt(folder)
+        if len(sources) > 1 or transpose is not None:
+            raise UsageError("name a new folder to write the data set to with --output")
+        folder = sources[0]
+        contents, counts = adopt(folder)
+    else:
+        from fashion_cnn.data.conversion import convert
+        from fashion_cnn.data.forms.find import files_in
+
+        folder = output
+        size = sum(file.stat().st_size for source in sources for file in files_in(source))
+        with click.progressbar(length=size, label="reading", file=sys.stderr) as bar:
+            contents, counts = convert(
+                sources,
+                output,
+                test_share=test_share,
+                seed=seed,
+                transpose=transpose,
+                say=say,
+                progress=bar.update,
+            )
     print(
         f"{folder}: {len(contents.class_names)} classes, {counts['train']:,} images to train on "
         f"and {counts['t10k']:,} to test on; recorded in {folder}/dataset.json"
     )
+    say(f"train on it with: {shlex.join(['fashion-cnn', 'train', '--data-dir', str(folder)])}")
 
 
 data.add_command(audit)

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from fashion_cnn.data.fashion_mnist import SHA256
-from fashion_cnn.data.files import FILES, locate, read_file
-from fashion_cnn.data.idx import MOST_HEADER, parse_idx, promised_bytes
+from fashion_cnn.data.files import FILES, locate
+from fashion_cnn.data.forms.idx_pairs import read_bounded
+from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.data.manifest import (
     CLASSES,
     MOST_CLASSES,
-    MOST_FILE,
     Contents,
     class_names,
     contents_of,
@@ -48,6 +48,12 @@ def adopt(directory: Path) -> tuple[Contents, dict[str, int]]:
                 f"the labels in {directory} run up to {largest}; there must be 2 to "
                 f"{MOST_CLASSES:,} classes, counted from 0"
             )
+        present = np.unique(np.concatenate(list(labels.values())))
+        if len(present) <= largest:
+            raise DataError(
+                f"the labels in {directory} run up to {largest}, and only {len(present)} of them "
+                "have images; name a new folder with --output, and they are counted anew from 0"
+            )
         names = tuple(str(label) for label in range(largest + 1))
     counts = {}
     for part in ("train", "t10k"):
@@ -68,21 +74,10 @@ def adopt(directory: Path) -> tuple[Contents, dict[str, int]]:
 
 
 def _read(directory: Path, name: str) -> bytes:
-    """Read a file whole, if its header promises no more than can be a data set."""
     path = locate(directory, name)
     if path is None:
         raise DataError(
-            f"{directory} has no {name}, plain or with .gz behind; the four files must be named "
-            "as MNIST's are"
+            f"{directory} has no {name}, plain or with .gz behind; where the files have other "
+            "names, or another form, name a new folder to write them to with --output"
         )
-    try:
-        size = promised_bytes(read_file(path, MOST_HEADER))
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    if size > MOST_FILE:
-        raise DataError(f"{path} says that it has {size} bytes; at most {MOST_FILE} are read")
-    data = read_file(path, size + 1)
-    if len(data) != size:
-        more = "more" if len(data) > size else f"only {len(data)}"
-        raise DataError(f"{path} says that it has {size} bytes, and has {more}")
-    return data
+    return read_bounded(path)

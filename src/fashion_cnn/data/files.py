@@ -23,14 +23,19 @@ def locate(directory: Path, name: str) -> Path | None:
 
 
 def read_file(path: Path, limit: int) -> bytes:
-    """Read a file, decompressed if it is gzipped, but no more than `limit` bytes of it.
+    """Read a file, decompressed if its bytes are gzip's, but no more than `limit` bytes of it.
 
     Raises:
         DataError: it is damaged or unreadable.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return file.read(limit)
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            if not packed:
+                return raw.read(limit)
+            with gzip.open(raw) as file:
+                return file.read(limit)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         with path.open("rb") as file:
             start = file.read(64).lstrip().lower()

@@ -3,8 +3,6 @@
 import csv
 import hashlib
 import io
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.data.idx import to_idx
-from fashion_cnn.data.manifest import MOST_IMAGES, check_class_names, contents_of, write_manifest
+from fashion_cnn.data.forms.labelled import Part
+from fashion_cnn.data.holding_out import check_share, hold_out
+from fashion_cnn.data.manifest import MOST_IMAGES, check_class_names
 from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.pictures import SUFFIXES, read_bytes, shown
 from fashion_cnn.data.randomness import stream
+from fashion_cnn.data.writing import check_free, write_data_set
 from fashion_cnn.errors import DataError, ImageError, UsageError
 
 REPORT = "pictures.csv"
 _NO_PICTURE = "not named as a PNG, JPEG or WEBP file"
-_LEAST_TRAINING = 2  # a class: one to train on, one to validate on
 
 
 @dataclass(frozen=True)
@@ -86,47 +85,22 @@ def import_folder(
     if len(images) > MOST_IMAGES:
         raise DataError(f"{folder} has {len(images)} pictures; at most {MOST_IMAGES:,} are taken")
     truth = np.array(labels, np.int64)
-    held_out = _hold_out(truth, names, test_share, seed)
+    held_out = hold_out(truth, names, test_share, seed)
     order = stream(seed, "import order").permutation(len(truth))
     tested = np.isin(order, held_out)
     parts = {"train": order[~tested], "test": order[tested]}
     pictures = _numbered(pictures, parts)
-    _write(output, names, np.array(images), truth, parts, pictures)
+    everything = Part(np.array(images), truth)
+    chosen = {part: everything.select(indices) for part, indices in parts.items()}
+    write_data_set(output, names, chosen, {REPORT: _to_csv(pictures).encode()})
     return pictures
 
 
 def _check(folder: Path, output: Path, test_share: float) -> None:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; name one that has a folder of photos a class")
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UsageError(f"{output} is there already; name an empty or new folder with --output")
-    if not 0 < test_share < 1:
-        raise UsageError(f"the test share is {test_share}; it must be above 0 and below 1")
-
-
-def _write(
-    output: Path,
-    names: tuple[str, ...],
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    parts: Mapping[str, NDArray[np.int64]],
-    pictures: Sequence[Picture],
-) -> None:
-    """Write all files beside `output`, then put them in its place."""
-    kind = np.uint8 if len(names) <= 256 else np.int16
-    files = {}
-    for part, name in (("train", "train"), ("test", "t10k")):
-        files[f"{name}-images-idx3-ubyte"] = to_idx(images[parts[part]])
-        files[f"{name}-labels-idx1-ubyte"] = to_idx(labels[parts[part]].astype(kind))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".incoming-") as temporary:
-        incoming = Path(temporary, "whole")
-        incoming.mkdir()
-        for name, data in files.items():
-            (incoming / name).write_bytes(data)
-        (incoming / REPORT).write_bytes(_to_csv(pictures).encode())
-        write_manifest(incoming, contents_of(shown(output.resolve().name), names, files))
-        os.rename(incoming, output)
+    check_free(output)
+    check_share(test_share)
 
 
 def _files_below(folder: Path) -> list[Path]:
@@ -162,24 +136,6 @@ def _take(
 def _outside(path: Path) -> Picture:
     bad = path.suffix.lower() in SUFFIXES
     return Picture(shown(path.name), "", "", None, "in no class" if bad else _NO_PICTURE, bad)
-
-
-def _hold_out(
-    labels: NDArray[np.int64], names: Sequence[str], share: float, seed: int
-) -> NDArray[np.int64]:
-    """Draw the positions of the test images, class by class."""
-    chosen = []
-    for label, name in enumerate(names):
-        places = np.flatnonzero(labels == label)
-        count = max(1, round(share * len(places)))
-        if len(places) - count < _LEAST_TRAINING:
-            raise DataError(
-                f"class {name!r} has {len(places)} usable pictures, of which {count} would be "
-                f"tested on; at least {_LEAST_TRAINING} must be left. Add some, or take the "
-                "folder away"
-            )
-        chosen.append(stream(seed, "import", label).permutation(places)[:count])
-    return np.concatenate(chosen)
 
 
 def _numbered(pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]]) -> list[Picture]:

@@ -1,0 +1,134 @@
+"""A data set in somebody else's form, made one of ours: four IDX files with their hashes."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
+from fashion_cnn.data.forms.find import read_forms
+from fashion_cnn.data.forms.labelled import Labelled, Part
+from fashion_cnn.data.holding_out import check_share, hold_out
+from fashion_cnn.data.manifest import MOST_CLASSES, Contents, check_class_names
+from fashion_cnn.data.writing import check_free, write_data_set
+from fashion_cnn.errors import DataError
+
+_FASHION_MNIST = "fb88a2f5c1b590c907f860b47803d006e4fa7b276cdb551799af9d443accdff7"
+"""Of the sorted SHA-256 sums of the 60,000 training images, each with its label behind.
+
+Source: computed from the publisher's files.
+"""
+
+
+def convert(
+    sources: Sequence[Path],
+    output: Path,
+    *,
+    test_share: float,
+    seed: int,
+    transpose: bool | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[int], None] = lambda count: None,
+) -> tuple[Contents, dict[str, int]]:
+    """Write a data set of ours from CSV, npz, Parquet or other IDX files.
+
+    Labels are counted anew from 0, in the order of their values, so that every class has an image.
+
+    Args:
+        sources: files, or the folder that they are in; they are only read.
+        output: made; it must not exist, or be empty. It appears whole or not at all.
+        test_share: of each class, where the sources have no test part.
+        seed: of that draw.
+        transpose: as in `read_forms`.
+        say: gets a line on each thing that was changed or passed over.
+        progress: as in `read_forms`.
+
+    Returns:
+        What was recorded, and the images of each part by "train" and "t10k".
+
+    Raises:
+        UsageError: `output` cannot be used, or something is not installed.
+        DataError: the sources are damaged, of no known form, or no data set.
+        OSError: `output` cannot be written.
+    """
+    check_free(output)
+    check_share(test_share)
+    found = read_forms(sources, transpose=transpose, progress=progress)
+    for note in found.notes:
+        say(note)
+    parts = {name: part for name, part in found.parts.items() if len(part.labels)}
+    if "train" not in parts:
+        raise DataError(f"{sources[0]} has no images to train on")
+    if "validation" in parts:
+        count = len(parts["validation"].labels)
+        parts = _joined(parts, "train", "validation")
+        say(
+            f"its {count:,} images for validation join those to train on: every run draws its own "
+            "validation part (--validation)"
+        )
+    values = np.unique(np.concatenate([part.labels for part in parts.values()]))
+    names = _class_names(found, parts, values, say)
+    parts = {
+        name: Part(part.images, np.searchsorted(values, part.labels))
+        for name, part in parts.items()
+    }
+    if "test" not in parts:
+        parts = _divided(parts["train"], names, test_share, seed)
+        say(
+            f"no test part was found, so {len(parts['test'].labels):,} images became the test files"
+        )
+    for label, name in enumerate(names):
+        if missing := [one for one, part in parts.items() if label not in part.labels]:
+            say(f"class {name} has no image to {' or '.join(missing)}")
+    contents = write_data_set(output, names, parts)
+    return contents, {"train": len(parts["train"].labels), "t10k": len(parts["test"].labels)}
+
+
+def _class_names(
+    found: Labelled,
+    parts: Mapping[str, Part],
+    values: NDArray[np.int64],
+    say: Callable[[str], None],
+) -> tuple[str, ...]:
+    """The name of each label that there is; says what was made of those that there are."""
+    if not 2 <= len(values) <= MOST_CLASSES:
+        raise DataError(f"there are {len(values)} classes; it must be 2 to {MOST_CLASSES:,}")
+    known = dict(found.names)
+    if known and max(known) < values[-1] and len(known) == len(values) and min(known) == 0:
+        known = dict(zip(values.tolist(), known.values(), strict=True))  # labels counted from 1
+    elif not known and len(values) == len(CLASS_NAMES) and _is_fashion_mnist(parts):
+        known = dict(enumerate(CLASS_NAMES))
+        say("the images are Fashion-MNIST's, so the classes have its names")
+    names = tuple(known.get(value, str(value)) for value in values.tolist())
+    check_class_names(names, "the data set")
+    if not np.array_equal(values, np.arange(len(values))):
+        say(
+            f"labels are counted anew from 0: they run from {values[0]} to {values[-1]}, "
+            f"and {len(values)} of them have images"
+        )
+    if unused := [name for value, name in known.items() if value not in values]:
+        say(f"no image is of the class {', '.join(unused[:10])}, which is left out")
+    return names
+
+
+def _is_fashion_mnist(parts: Mapping[str, Part]) -> bool:
+    """Whether the training images are Fashion-MNIST's, in any order: Kaggle's is another."""
+    part = parts["train"]
+    pixels = part.images.reshape(len(part.images), -1)
+    rows = np.column_stack([pixels, part.labels.astype(np.uint8)])
+    digests = sorted(hashlib.sha256(row.tobytes()).digest() for row in rows)
+    return hashlib.sha256(b"".join(digests)).hexdigest() == _FASHION_MNIST
+
+
+def _joined(parts: Mapping[str, Part], first: str, second: str) -> dict[str, Part]:
+    a, b = parts[first], parts[second]
+    joined = Part(np.concatenate([a.images, b.images]), np.concatenate([a.labels, b.labels]))
+    return {name: part for name, part in parts.items() if name != second} | {first: joined}
+
+
+def _divided(part: Part, names: Sequence[str], share: float, seed: int) -> dict[str, Part]:
+    held_out = np.sort(hold_out(part.labels, names, share, seed))
+    rest = np.setdiff1d(np.arange(len(part.labels)), held_out)
+    return {"train": part.select(rest), "test": part.select(held_out)}

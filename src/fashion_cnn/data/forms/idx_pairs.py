@@ -1,0 +1,52 @@
+"""IDX files under other names than MNIST's: EMNIST's and QMNIST's."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fashion_cnn.data.files import read_file
+from fashion_cnn.data.forms.labelled import Part, to_images, to_labels
+from fashion_cnn.data.idx import MOST_HEADER, parse_idx, promised_bytes
+from fashion_cnn.data.manifest import MOST_FILE
+from fashion_cnn.errors import DataError
+
+_QMNIST_COLUMNS = 8
+
+
+def read_idx_pair(images: Path, labels: Path, *, transposed: bool) -> Part:
+    """Read a file of images and the file of their labels.
+
+    Args:
+        images: uint8 (N, 28, 28).
+        labels: (N,), or QMNIST's (N, 8), whose first column is the class.
+        transposed: whether rows and columns are exchanged, as in all of EMNIST's files.
+
+    Raises:
+        DataError: one of them is damaged, or of other things.
+    """
+    pixels, _ = to_images(parse_idx(read_bounded(images)), str(images))
+    classes = parse_idx(read_bounded(labels))
+    if classes.ndim == 2 and classes.shape[1] == _QMNIST_COLUMNS:
+        classes = classes[:, 0]
+    if transposed:
+        pixels = np.ascontiguousarray(pixels.transpose(0, 2, 1))
+    return Part(pixels, to_labels(classes, len(pixels), str(labels)))
+
+
+def read_bounded(path: Path) -> bytes:
+    """Read an IDX file whole, plain or gzipped, if it promises no more than a data set can have.
+
+    Raises:
+        DataError: it is none, promises more, or is not as long as it promises.
+    """
+    try:
+        size = promised_bytes(read_file(path, MOST_HEADER))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    if size > MOST_FILE:
+        raise DataError(f"{path} says that it has {size} bytes; at most {MOST_FILE} are read")
+    data = read_file(path, size + 1)
+    if len(data) != size:
+        more = "more" if len(data) > size else f"only {len(data)}"
+        raise DataError(f"{path} says that it has {size} bytes, and has {more}")
+    return data

@@ -1,0 +1,72 @@
+"""Images in numpy's `.npz` and `.npy`: Keras's mnist.npz, MedMNIST, Kuzushiji-MNIST."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from fashion_cnn.data.manifest import MOST_IMAGES
+from fashion_cnn.errors import DataError
+
+_MOST_ARRAYS = 16
+_MOST_BYTES = MOST_IMAGES * 28 * 28 * 4  # of one array: four bytes a pixel, or one and 3 channels
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Read every array of an archive by its name; `arr_0` where it has none.
+
+    An array's header is read, and its size held against the limit, before memory is taken for it.
+    Pickled objects are refused.
+
+    Raises:
+        DataError: it is damaged, or holds other things than plain arrays of a data set's size.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > _MOST_ARRAYS:
+                raise DataError(
+                    f"{path} has {len(members)} arrays; at most {_MOST_ARRAYS} are read"
+                )
+            arrays = {}
+            for member in members:
+                with archive.open(member) as file:
+                    name = member.filename.removesuffix(".npy")
+                    arrays[name] = _read_array(file, f"{path}, {name}")
+            return arrays
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{path} is damaged ({error})") from None
+
+
+def read_npy(path: Path) -> NDArray[Any]:
+    """Read the one array of a `.npy` file. Raises as `read_npz`."""
+    with path.open("rb") as file:
+        return _read_array(file, str(path))
+
+
+def _read_array(file: IO[bytes], where: str) -> NDArray[Any]:
+    try:
+        version = npy.read_magic(file)
+        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+        if version not in read_header:
+            raise DataError(f"{where} is in version {version} of numpy's format")
+        shape, in_columns, kind = read_header[version](file)
+        if kind.hasobject:
+            raise DataError(f"{where} holds Python objects, which only running code could read")
+        count = 1
+        for length in shape:
+            count *= length
+        size = count * kind.itemsize
+        if size > _MOST_BYTES:
+            raise DataError(f"{where} has {size} bytes; at most {_MOST_BYTES} are read")
+        data = file.read(size)
+    except ValueError as error:
+        raise DataError(f"{where} is damaged ({error})") from None
+    if len(data) < size:
+        raise DataError(f"{where} is cut short: {len(data)} of {size} bytes")
+    found = np.frombuffer(data, kind)
+    return found.reshape(shape[::-1]).T if in_columns else found.reshape(shape)

@@ -1,0 +1,101 @@
+"""Images in Parquet files, as Hugging Face keeps them: encoded images, and labels."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.data.forms.labelled import SIDE, Part, to_images
+from fashion_cnn.data.manifest import MOST_IMAGES
+from fashion_cnn.errors import DataError, ImageError, UsageError
+
+_IMAGE, _LABEL = ("image", "img"), ("label", "labels", "fine_label")
+_ROWS = 1_000
+
+
+def read_parquet(
+    paths: Sequence[Path], progress: Callable[[int], None] = lambda count: None
+) -> tuple[Part, dict[int, str]]:
+    """Read the files of one part, in their order.
+
+    Args:
+        paths: the shards, each with a column of images (the bytes of a PNG or JPEG, by themselves
+            or as `bytes` of a struct) and one of whole-number labels.
+        progress: gets the number of bytes read, block by block.
+
+    Returns:
+        The part, and the classes' names by label where the files carry Hugging Face's.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        DataError: it is damaged, lacks a column, or holds other images than 28x28 ones.
+    """
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise UsageError(
+            "Parquet files need pyarrow; install it with: pip install 'fashion-cnn[parquet]'"
+        ) from None
+    names: dict[int, str] = {}
+    images: list[NDArray[np.uint8]] = []
+    labels: list[int] = []
+    for path in paths:
+        try:
+            file = ParquetFile(path)
+            columns = file.schema_arrow.names
+            image, label = (_column(columns, known, path) for known in (_IMAGE, _LABEL))
+            if len(labels) + file.metadata.num_rows > MOST_IMAGES:
+                raise DataError(f"{path}: more than {MOST_IMAGES:,} images")
+            names |= _names(file.schema_arrow.metadata or {}, label)
+            for batch in file.iter_batches(_ROWS, columns=[image, label]):
+                rows = batch.to_pydict()
+                images += [_decode(cell, path) for cell in rows[image]]
+                labels += [_whole(cell, path) for cell in rows[label]]
+                progress(path.stat().st_size * len(batch) // file.metadata.num_rows)
+        except ArrowException as error:
+            raise DataError(f"{path} is damaged ({error})") from None
+    return Part(np.array(images, np.uint8).reshape(-1, SIDE, SIDE), np.array(labels)), names
+
+
+def _column(found: Sequence[str], known: Sequence[str], path: Path) -> str:
+    for name in known:
+        if name in found:
+            return name
+    raise DataError(f"{path} has no column {known[0]!r}; it has {', '.join(found)}")
+
+
+def _names(metadata: dict[bytes, bytes], label: str) -> dict[int, str]:
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        return dict(enumerate(map(str, features[label]["names"])))
+    except (KeyError, TypeError, ValueError):
+        return {}
+
+
+def _whole(cell: Any, path: Path) -> int:
+    if type(cell) is not int or cell < 0:
+        raise DataError(f"{path} has the label {cell!r}; it must be a whole number from 0 on")
+    return cell
+
+
+def _decode(cell: Any, path: Path) -> NDArray[np.uint8]:
+    """Decode one image in the child process with limits."""
+    from fashion_cnn.data.photo import decoders
+
+    data = cell.get("bytes") if isinstance(cell, dict) else cell
+    if not isinstance(data, bytes):
+        raise DataError(f"{path} names images and does not hold them; this needs their bytes")
+    try:
+        pixels, _ = decoders.decode(data)
+    except ImageError as error:
+        raise DataError(f"{path}: an image {error}") from None
+    if pixels.shape[:2] != (SIDE, SIDE):
+        raise DataError(
+            f"{path} has images of {pixels.shape[1]}x{pixels.shape[0]}; this is for {SIDE}x{SIDE}. "
+            "Save them as files in a folder a class and use: fashion-cnn data import"
+        )
+    return pixels if pixels.ndim == 2 else to_images(pixels[np.newaxis, :, :, :3], "")[0][0]

@@ -1,0 +1,59 @@
+"""Writing a data set of one's own: four IDX files, their hashes, and whatever goes with them."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from fashion_cnn.data.forms.labelled import Part
+from fashion_cnn.data.idx import to_idx
+from fashion_cnn.data.manifest import Contents, contents_of, write_manifest
+from fashion_cnn.data.pictures import shown
+from fashion_cnn.errors import UsageError
+
+_FILES = {"train": "train", "test": "t10k"}
+
+
+def check_free(output: Path) -> None:
+    """Raise `UsageError` unless `output` does not exist or is an empty folder."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UsageError(f"{output} is there already; name an empty or new folder with --output")
+
+
+def write_data_set(
+    output: Path,
+    names: tuple[str, ...],
+    parts: Mapping[str, Part],
+    others: Mapping[str, bytes] | None = None,
+) -> Contents:
+    """Write all files beside `output`, then put them in its place: it appears whole or not at all.
+
+    Args:
+        output: as `check_free` wants it.
+        names: of the classes, in the order of the labels.
+        parts: "train" and "test", labels counted from 0.
+        others: more files to go with them, by name.
+
+    Returns:
+        What `dataset.json` now says.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    kind = np.uint8 if len(names) <= 256 else np.int16
+    files = {}
+    for part, name in _FILES.items():
+        files[f"{name}-images-idx3-ubyte"] = to_idx(parts[part].images)
+        files[f"{name}-labels-idx1-ubyte"] = to_idx(parts[part].labels.astype(kind))
+    contents = contents_of(shown(output.resolve().name), names, files)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".incoming-") as temporary:
+        incoming = Path(temporary, "whole")
+        incoming.mkdir()
+        for name, data in {**files, **(others or {})}.items():
+            (incoming / name).write_bytes(data)
+        write_manifest(incoming, contents)
+        os.rename(incoming, output)
+    return contents

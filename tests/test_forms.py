@@ -1,0 +1,290 @@
+"""Data sets in other people's forms: each made here in small, adopted, and read back."""
+
+import gzip
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import load_test, load_training
+from fashion_cnn.data.idx import to_idx
+from fashion_cnn.data.randomness import stream
+
+CLASSES = 3
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FASHION_CNN_DATA", raising=False)
+    Path("in").mkdir()
+    return tmp_path
+
+
+def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images that differ, and labels 0, 1, 2, 0, …"""
+    images = stream(seed, "forms").integers(0, 256, (count, 28, 28)).astype(np.uint8)
+    return images, np.arange(count) % CLASSES
+
+
+TRAIN, TEST = draw(30, 0), draw(9, 1)
+
+
+def adopt(capsys, *words: str, code: int = 0) -> str:
+    assert main(["data", "adopt", "in", "--output", "out", *words]) == code
+    return capsys.readouterr().err
+
+
+def check(train=TRAIN, test=TEST, names=("0", "1", "2")) -> None:
+    for (images, labels), found in (
+        (train, load_training(Path("out"))),
+        (test, load_test(Path("out"))),
+    ):
+        np.testing.assert_array_equal(found.images, images)
+        np.testing.assert_array_equal(found.labels, labels)
+        assert found.class_names == tuple(names)
+    assert main(["data", "verify", "--data-dir", "out"]) == 0
+
+
+def to_csv(images, labels, *, header=True, label="label", behind=False) -> str:
+    columns = [f"pixel{i}" for i in range(1, 785)]
+    lines = [",".join([*columns, label] if behind else [label, *columns])] if header else []
+    for image, value in zip(images.reshape(-1, 784), labels, strict=True):
+        cells = [*image, value] if behind else [value, *image]
+        lines.append(",".join(map(str, cells)))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("style", ["kaggle", "no header", "windows", "packed", "label last"])
+def test_csv(style, capsys) -> None:
+    for name, part in (("fashion-mnist_train", TRAIN), ("fashion-mnist_test", TEST)):
+        text = to_csv(*part, header=style != "no header", behind=style == "label last")
+        data = text.encode()
+        if style == "windows":
+            data = b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n")
+        if style == "packed":
+            data = gzip.compress(data)
+        Path("in", f"{name}.csv").write_bytes(data)
+    adopt(capsys)
+    check()
+
+
+def test_a_csv_alone_gives_its_test_files(capsys) -> None:
+    Path("in/train.csv").write_text(to_csv(*TRAIN))
+    said = adopt(capsys, "--test-share", "0.3")
+    assert "no test part was found, so 9 images became the test files" in said
+    train, test = load_training(Path("out")), load_test(Path("out"))
+    assert (len(train), len(test)) == (21, 9)
+    together = {image.tobytes() for split in (train, test) for image in split.images}
+    assert together == {image.tobytes() for image in TRAIN[0]}
+    for split in (train, test):
+        for image, label in zip(split.images, split.labels, strict=True):
+            place = next(i for i, other in enumerate(TRAIN[0]) if (other == image).all())
+            assert TRAIN[1][place] == label
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("pixel0," * 783 + "pixel783\n" + "0," * 783 + "0\n", "no labels"),
+        (to_csv(*TRAIN).replace("label", "kind", 1), "no column is named label"),
+        (to_csv(*TRAIN) + "1,2,3\n", "from line 2 on"),
+        (to_csv(TRAIN[0].astype(int) + 1, TRAIN[1]), "pixels from"),
+        (to_csv(TRAIN[0], TRAIN[1] - 1), "no whole numbers from 0 on"),
+        (to_csv(TRAIN[0][:0], TRAIN[1][:0]), "no rows"),
+        (to_csv(*TRAIN).replace("\n", "\na", 2), "from line 2 on"),
+    ],
+)
+def test_what_is_wrong_with_a_csv_is_said(text, why, capsys) -> None:
+    Path("in/train.csv").write_text(text)
+    assert why in adopt(capsys, code=3)
+    assert not Path("out").exists()
+
+
+def test_keras_npz(capsys) -> None:
+    np.savez("in/mnist.npz", x_train=TRAIN[0], y_train=TRAIN[1], x_test=TEST[0], y_test=TEST[1])
+    adopt(capsys)
+    check()
+
+
+def test_kuzushiji_npz_of_one_array_each(capsys) -> None:
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        np.savez_compressed(f"in/kmnist-{part}-imgs.npz", images)
+        np.savez_compressed(f"in/kmnist-{part}-labels.npz", labels.astype(np.uint8))
+    rows = [f"{i},U+30{i},{c}" for i, c in enumerate("おきす")]
+    Path("in/kmnist_classmap.csv").write_text("\n".join(["index,codepoint,char", *rows]))
+    adopt(capsys)
+    check(names="おきす")
+
+
+def test_medmnist_npz_in_colour_with_a_validation_part(capsys) -> None:
+    grey, labels = draw(6, 2)
+    parts = {"train": TRAIN, "val": (grey, labels), "test": TEST}
+    arrays = {}
+    for name, (images, values) in parts.items():
+        arrays[f"{name}_images"] = np.repeat(images[..., np.newaxis], 3, axis=3)
+        arrays[f"{name}_labels"] = values[:, np.newaxis]
+    np.savez("in/pathmnist.npz", **arrays)
+    said = adopt(capsys)
+    assert "three channels made grey" in said
+    assert "its 6 images for validation join those to train on" in said
+    train = np.concatenate([TRAIN[0], grey]), np.concatenate([TRAIN[1], labels])
+    check(train)
+
+
+def test_npz_of_floats_and_one_hot_labels(capsys) -> None:
+    one_hot = np.eye(CLASSES)
+    scaled = [(images / np.float32(255), one_hot[labels]) for images, labels in (TRAIN, TEST)]
+    names = ("x_train", "y_train", "x_test", "y_test")
+    arrays = dict(zip(names, [array for part in scaled for array in part], strict=True))
+    np.savez("in/scaled.npz", **arrays)
+    assert "pixels from 0 to 1 times 255" in adopt(capsys)
+    check()
+
+
+def test_what_is_wrong_with_an_npz_is_said(capsys) -> None:
+    images, labels = TRAIN
+    several = np.ones((30, 3), int)
+    for arrays, why in (
+        ({"x_train": images, "y_train": several}, "3 labels an image"),
+        ({"x_train": images}, "no labels for train"),
+        ({"x_train": np.zeros((30, 64, 64), np.uint8), "y_train": labels}, "shape (64, 64)"),
+        ({"x_train": images - 0.5, "y_train": labels}, "pixels from -0.5"),
+        ({"x_train": images, "y_train": labels[:-1]}, "29 labels for 30 images"),
+        ({"x_train": images, "y_train": labels + 0.5}, "no whole numbers"),
+        ({"x_train": images, "y_train": np.array([{}] * 30)}, "Python objects"),
+        ({"a": images, "b": labels}, "arrays a, b"),
+    ):
+        np.savez("in/own.npz", **arrays)
+        assert why in adopt(capsys, code=3)
+    size = Path("in/own.npz").stat().st_size
+    Path("in/own.npz").write_bytes(Path("in/own.npz").read_bytes()[: size // 2])
+    assert "damaged" in adopt(capsys, code=3)
+
+
+def test_an_npz_that_promises_more_than_there_can_be_takes_no_memory(capsys) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": (10**12, 28, 28)}
+    )
+    with zipfile.ZipFile("in/large.npz", "w") as archive:
+        archive.writestr("x_train.npy", header.getvalue())
+    assert "at most" in adopt(capsys, code=3)
+
+
+def emnist(part: str, images, labels, kind="letters") -> None:
+    stem = f"in/emnist-{kind}-{part}"
+    Path(f"{stem}-images-idx3-ubyte.gz").write_bytes(
+        gzip.compress(to_idx(images.transpose(0, 2, 1)))
+    )
+    Path(f"{stem}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(to_idx(labels.astype(np.uint8))))
+
+
+def test_emnist_letters_count_from_1_and_are_transposed(capsys) -> None:
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        emnist(part, images, labels + 1)
+    Path("in/emnist-letters-mapping.txt").write_text("1 65 97\n2 66 98\n3 67 99\n")
+    said = adopt(capsys)
+    assert "rows and columns of the images exchanged" in said
+    assert "labels are counted anew from 0: they run from 1 to 3" in said
+    check(names="ABC")
+
+
+def test_emnist_as_it_is(capsys) -> None:
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        emnist(part, images, labels)
+    adopt(capsys, "--no-transpose")
+    check((TRAIN[0].transpose(0, 2, 1), TRAIN[1]), (TEST[0].transpose(0, 2, 1), TEST[1]))
+
+
+def test_two_sets_in_one_folder_are_not_mixed(capsys) -> None:
+    for kind in ("letters", "digits"):
+        for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+            emnist(part, images, labels, kind)
+    assert "two files of images for t" in adopt(capsys, code=3)
+
+
+def test_qmnist_labels(capsys) -> None:
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        Path(f"in/qmnist-{part}-images-idx3-ubyte").write_bytes(to_idx(images))
+        table = np.zeros((len(labels), 8), ">i4")
+        table[:, 0], table[:, 1:] = labels, 77
+        header = bytes([0, 0, 0x0C, 2]) + len(labels).to_bytes(4, "big") + (8).to_bytes(4, "big")
+        Path(f"in/qmnist-{part}-labels-idx2-int").write_bytes(header + table.tobytes())
+    adopt(capsys)
+    check()
+
+
+def test_parquet(capsys) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    def cell(image) -> dict:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        return {"bytes": file.getvalue(), "path": None}
+
+    features = {"label": {"names": ["a", "b", "c"], "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    shards = {
+        "train-00000-of-00002": (TRAIN[0][:20], TRAIN[1][:20]),
+        "train-00001-of-00002": (TRAIN[0][20:], TRAIN[1][20:]),
+        "test-00000-of-00001": TEST,
+    }
+    for name, (images, labels) in shards.items():
+        table = pyarrow.table({"image": [cell(image) for image in images], "label": labels})
+        parquet.write_table(table.replace_schema_metadata(metadata), f"in/{name}.parquet")
+    adopt(capsys)
+    check(names="abc")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        ("matlab.mat", b"MATLAB 5.0 MAT-file", "a MATLAB file"),
+        ("train.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
+        ("train.npz", b"<!doctype html><html>", "a web page"),
+        ("data.pkl", b"\x80\x04\x95", "a pickle"),
+        ("archive.zip", b"PK\x03\x04" + bytes(60), "a ZIP archive; unpack it first"),
+        ("notes", b"hello", "no form of a data set that is known"),
+    ],
+)
+def test_what_is_no_data_set_is_named_for_what_it_is(name, data, why, capsys) -> None:
+    Path("in", name).write_bytes(data)
+    assert why in adopt(capsys, code=3)
+
+
+def test_nothing_is_written_over(capsys) -> None:
+    np.savez("in/mnist.npz", x_train=TRAIN[0], y_train=TRAIN[1])
+    Path("out").mkdir()
+    Path("out/mine").touch()
+    assert "name an empty or new folder" in adopt(capsys, code=2)
+    assert list(Path("out").iterdir()) == [Path("out/mine")]
+
+
+def test_labels_with_a_gap_lose_no_name_and_gain_no_class(capsys) -> None:
+    gaps = np.array([0, 2, 9])
+    np.savez(
+        "in/signs.npz",
+        x_train=TRAIN[0],
+        y_train=gaps[TRAIN[1]],
+        x_test=TEST[0],
+        y_test=gaps[TEST[1]],
+    )
+    assert "they run from 0 to 9, and 3 of them have images" in adopt(capsys)
+    check(names=("0", "2", "9"))
+
+
+def test_four_files_with_a_class_without_images_are_not_taken_in_place(capsys) -> None:
+    for part, (images, labels) in (("train", TRAIN), ("t10k", TEST)):
+        Path(f"in/{part}-images-idx3-ubyte").write_bytes(to_idx(images))
+        Path(f"in/{part}-labels-idx1-ubyte").write_bytes(to_idx((labels + 1).astype(np.uint8)))
+    assert main(["data", "adopt", "in"]) == 3
+    assert "name a new folder with --output" in capsys.readouterr().err
+    adopt(capsys)
+    check(names=("1", "2", "3"))
