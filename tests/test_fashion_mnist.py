@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from fashion_cnn.data import fashion_mnist
-from fashion_cnn.data.fashion_mnist import SHA256, find_data, load_test, load_training, verify
+from fashion_cnn.data.fashion_mnist import (
+    SHA256,
+    DataSet,
+    find_data,
+    load_test,
+    load_training,
+    verify,
+)
 from fashion_cnn.errors import DataError
 
 
@@ -61,7 +68,8 @@ def test_swapped_files_are_recognised(copy: Path) -> None:
     [
         (b"", "holds 0 bytes"),
         (b"<!DOCTYPE html><p>sign in to the hotel", "is a web page"),
-        (b"PK\x03\x04 not a gzip", "is damaged"),
+        (b"PK\x03\x04 not a gzip", "is a ZIP archive"),
+        (b"\x1f\x8b\x08 no more of it", "is damaged"),
         (gzip.compress(b"short", mtime=0), "holds 5 bytes"),
     ],
 )
@@ -91,14 +99,14 @@ def test_flipped_bits_are_detected(copy: Path) -> None:
         mutated[random.integers(40, len(original))] ^= 1 << random.integers(8)
         replace(path, bytes(mutated))
         with pytest.raises(DataError):
-            verify(copy, "t10k-labels")
+            DataSet.open(copy).verify("t10k-labels")
 
 
 def test_a_gzip_bomb_is_read_no_further_than_the_data_set_is_long(copy: Path) -> None:
     replace(copy / "t10k-labels-idx1-ubyte.gz", gzip.compress(bytes(200_000_000), 1))
     tracemalloc.start()
     with pytest.raises(DataError, match="holds over 10008 bytes"):
-        verify(copy, "t10k-labels")
+        DataSet.open(copy).verify("t10k-labels")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10_000_000

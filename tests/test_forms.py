@@ -7,8 +7,10 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test, load_training
@@ -221,9 +223,6 @@ def test_qmnist_labels(capsys) -> None:
 
 
 def test_parquet(capsys) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    from pyarrow import parquet
-
     def cell(image) -> dict:
         file = io.BytesIO()
         Image.fromarray(image).save(file, "PNG")
@@ -237,7 +236,7 @@ def test_parquet(capsys) -> None:
         "test-00000-of-00001": TEST,
     }
     for name, (images, labels) in shards.items():
-        table = pyarrow.table({"image": [cell(image) for image in images], "label": labels})
+        table = pa.table({"image": [cell(image) for image in images], "label": labels})
         parquet.write_table(table.replace_schema_metadata(metadata), f"in/{name}.parquet")
     adopt(capsys)
     check(names="abc")

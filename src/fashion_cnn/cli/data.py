@@ -107,26 +107,21 @@ def _adopt(
     if output is None:
         from fashion_cnn.data.adoption import adopt
 
-        if len(sources) > 1 or transpose is not None:
+        if len(sources) != 1 or transpose is not None:
             raise UsageError("name a new folder to write the data set to with --output")
         folder = sources[0]
         contents, counts = adopt(folder)
     else:
         from fashion_cnn.data.conversion import convert
-        from fashion_cnn.data.forms.find import files_in
+        from fashion_cnn.data.forms.find import files_in, read_forms
+        from fashion_cnn.data.writing import check_free
 
         folder = output
+        check_free(output)
         size = sum(file.stat().st_size for source in sources for file in files_in(source))
         with click.progressbar(length=size, label="reading", file=sys.stderr) as bar:
-            contents, counts = convert(
-                sources,
-                output,
-                test_share=test_share,
-                seed=seed,
-                transpose=transpose,
-                say=say,
-                progress=bar.update,
-            )
+            found = read_forms(sources, transpose=transpose, progress=bar.update)
+        contents, counts = convert(found, output, test_share=test_share, seed=seed, say=say)
     print(
         f"{folder}: {len(contents.class_names)} classes, {counts['train']:,} images to train on "
         f"and {counts['t10k']:,} to test on; recorded in {folder}/dataset.json"

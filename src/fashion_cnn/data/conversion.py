@@ -1,4 +1,4 @@
-"""A data set in somebody else's form, made one of ours: four IDX files with their hashes."""
+"""A data set that was read in another form, made one of ours: four IDX files, hashed."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
-from fashion_cnn.data.forms.find import read_forms
 from fashion_cnn.data.forms.labelled import Labelled, Part
 from fashion_cnn.data.holding_out import check_share, hold_out
 from fashion_cnn.data.manifest import MOST_CLASSES, Contents, check_class_names
@@ -23,44 +22,39 @@ Source: computed from the publisher's files.
 
 
 def convert(
-    sources: Sequence[Path],
+    found: Labelled,
     output: Path,
     *,
     test_share: float,
     seed: int,
-    transpose: bool | None = None,
     say: Callable[[str], None] = lambda line: None,
-    progress: Callable[[int], None] = lambda count: None,
 ) -> tuple[Contents, dict[str, int]]:
-    """Write a data set of ours from CSV, npz, Parquet or other IDX files.
+    """Write what `read_forms` read as a data set of ours.
 
     Labels are counted anew from 0, in the order of their values, so that every class has an image.
 
     Args:
-        sources: files, or the folder that they are in; they are only read.
+        found: the parts; only their images and labels are kept.
         output: made; it must not exist, or be empty. It appears whole or not at all.
-        test_share: of each class, where the sources have no test part.
+        test_share: of each class, where there is no test part.
         seed: of that draw.
-        transpose: as in `read_forms`.
         say: gets a line on each thing that was changed or passed over.
-        progress: as in `read_forms`.
 
     Returns:
         What was recorded, and the images of each part by "train" and "t10k".
 
     Raises:
-        UsageError: `output` cannot be used, or something is not installed.
-        DataError: the sources are damaged, of no known form, or no data set.
+        UsageError: `output` or the share cannot be used.
+        DataError: no images to train on, fewer than 2 classes, or too few images of one.
         OSError: `output` cannot be written.
     """
     check_free(output)
     check_share(test_share)
-    found = read_forms(sources, transpose=transpose, progress=progress)
     for note in found.notes:
         say(note)
     parts = {name: part for name, part in found.parts.items() if len(part.labels)}
     if "train" not in parts:
-        raise DataError(f"{sources[0]} has no images to train on")
+        raise DataError("there are no images to train on")
     if "validation" in parts:
         count = len(parts["validation"].labels)
         parts = _joined(parts, "train", "validation")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_cnn.data.files import read_file
+from fashion_cnn.data.files import foreign, read_file
 from fashion_cnn.data.forms.comma_separated import read_csv
 from fashion_cnn.data.forms.idx_pairs import read_idx_pair
 from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
@@ -27,18 +27,6 @@ _PARTS = {
     **dict.fromkeys(("test", "testing", "t10k"), "test"),
 }
 _IMAGES, _LABELS = {"images", "image", "imgs", "x"}, {"labels", "label", "y"}
-_NOT_READ = (
-    (b"MATLAB 5.0", "a MATLAB file; EMNIST comes as IDX files (gzip.zip) and as CSV too"),
-    (b"\x80\x02", "a pickle, which only running code could read"),
-    (b"\x80\x03", "a pickle, which only running code could read"),
-    (b"\x80\x04", "a pickle, which only running code could read"),
-    (b"\x89HDF", "an HDF5 file; save its arrays with numpy.savez"),
-    (b"\xfd7zXZ", "packed with xz; unpack it first"),
-    (b"7z\xbc\xaf", "packed with 7-Zip; unpack it first"),
-    (b"Rar!", "a RAR archive; unpack it first"),
-    (b"version https://git-lfs", "a pointer of Git LFS in place of the file; git lfs pull gets it"),
-    (b"<", "a web page, not a data file"),
-)
 
 Progress = Callable[[int], None]
 
@@ -61,7 +49,7 @@ def read_forms(
 
     Raises:
         DataError: there is none, several that do not belong together, or one that is damaged.
-        UsageError: what its form needs is not installed.
+        ModuleNotFoundError: pyarrow, which Parquet needs, is not installed.
     """
     files = [file for path in paths for file in files_in(path)]
     kinds: dict[str, list[Path]] = {}
@@ -100,15 +88,14 @@ def form_of(path: Path) -> str:
             start = read_file(path, 64)
         except DataError as error:
             return str(error)
-    if start.startswith(b"PK\x03\x04"):
-        return "npz" if b".npy" in start else "a ZIP archive; unpack it first"
+    if start.startswith(b"PK\x03\x04") and b".npy" in start:
+        return "npz"
     if start.startswith(b"PAR1"):
         return "Parquet"
     if start[:2] == b"\0\0" and len(start) > 4:
         return "IDX"
-    for magic, said in _NOT_READ:
-        if start.lstrip().startswith(magic):
-            return said
+    if other := foreign(start):
+        return other
     first = start.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]
     if first.count(b",") > 4 and first.isascii():
         return "CSV"

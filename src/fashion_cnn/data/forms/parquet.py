@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.forms.labelled import SIDE, Part, to_images
 from fashion_cnn.data.manifest import MOST_IMAGES
-from fashion_cnn.errors import DataError, ImageError, UsageError
+from fashion_cnn.errors import DataError, ImageError
 
 _IMAGE, _LABEL = ("image", "img"), ("label", "labels", "fine_label")
 _ROWS = 1_000
@@ -30,16 +30,12 @@ def read_parquet(
         The part, and the classes' names by label where the files carry Hugging Face's.
 
     Raises:
-        UsageError: pyarrow is not installed.
+        ModuleNotFoundError: pyarrow is not installed.
         DataError: it is damaged, lacks a column, or holds other images than 28x28 ones.
     """
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError:
-        raise UsageError(
-            "Parquet files need pyarrow; install it with: pip install 'fashion-cnn[parquet]'"
-        ) from None
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
     names: dict[int, str] = {}
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
