@@ -111,9 +111,7 @@ def train(
         if resume:
             check_same_data(run, data_set)
         data = data_set.divided(recipe)
-        framework = open_framework(
-            hardware
-        )  # now, so that a wrong path or data set is told at once
+        framework = open_framework(hardware)  # not before: a wrong path is told at once
         framework.check(recipe)
         with framework:
             known = None if resume else dict(data_set.contents.sha256)
@@ -192,7 +190,7 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
     """The recipe of a run that goes on, with new values for when it stops.
 
     Raises:
-        CheckpointError: there is no run.
+        CheckpointError: there is no run, or no checkpoint in it.
         UsageError: another field would change.
     """
     _must_hold_a_run(run)
@@ -208,6 +206,7 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
                 f"{name} cannot change from {getattr(recipe, name)!r} to {value!r} while a run "
                 f"goes on (only {' and '.join(MAY_CHANGE)} can); start another with --output FOLDER"
             )
+    run.checkpoints.check_any()
     return recipe.replace(**changes)
 
 

@@ -69,6 +69,7 @@ class Checkpoints:
         Raises:
             CheckpointError: there is none; the message names those rejected and why.
         """
+        self.check_any()
         rejected = []
         for step in checkpoint.published_steps(self.folder):
             try:
@@ -85,8 +86,16 @@ class Checkpoints:
                 rejected.append(f"step {step}: state.json lacks or misnames {error}")
             else:
                 return found, history, rejected
-        raise CheckpointError(
-            f"no usable checkpoint in {self.folder} ({'; '.join(rejected) or 'there is none'}); "
+        raise self._no_use(rejected)
+
+    def check_any(self) -> None:
+        """Raise `CheckpointError` unless there is a checkpoint, of use or not."""
+        if not checkpoint.published_steps(self.folder):
+            raise self._no_use(["there is none"])
+
+    def _no_use(self, reasons: Sequence[str]) -> CheckpointError:
+        return CheckpointError(
+            f"no usable checkpoint in {self.folder} ({'; '.join(reasons)}); "
             "bring back a copy of the folder, or start another run with --output FOLDER"
         )
 
