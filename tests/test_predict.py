@@ -246,3 +246,23 @@ def test_nobody_is_told(pictures, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fashion_cnn", "predict", "a.png"]
     subprocess.run(command, env=environment, check=True)
     assert not list(home.iterdir())
+
+
+@pytest.mark.parametrize(("asked", "threads"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
+def test_small_products_wake_no_other_thread(pictures, asked: dict[str, str], threads: int) -> None:
+    script = (
+        "import sys, threadpoolctl\n"
+        "from fashion_cnn.cli import main\n"
+        "assert main(['predict', sys.argv[1]]) == 0\n"
+        "print({one['num_threads'] for one in threadpoolctl.threadpool_info()"
+        " if one['internal_api'] == 'openblas'})"
+    )
+    clean = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(next(pictures.glob("*.png")))],
+        env=clean | asked,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == str({threads})

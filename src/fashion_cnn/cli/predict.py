@@ -6,6 +6,7 @@ import click
 
 from fashion_cnn.cli.options import model_option, reject_option
 from fashion_cnn.cli.output import say, write
+from fashion_cnn.process.machine import keep_products_on_one_thread
 
 
 @click.command("predict")
@@ -34,6 +35,8 @@ def predict(
 
     PNG, JPEG or WEBP. A file that cannot be used is named and the rest done: exit code 4.
     """
+    keep_products_on_one_thread()
+
     from fashion_cnn.data.photo import decoders
 
     decoders.start()  # beside the imports that follow, which take as long

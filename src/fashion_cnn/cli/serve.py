@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from fashion_cnn.cli.options import model_option, reject_option
+from fashion_cnn.process.machine import keep_products_on_one_thread
 
 
 @click.command("serve")
@@ -30,6 +31,8 @@ def serve(
     model: Path | None,
 ) -> None:
     """Serve a page to try the model on, and the same over HTTP: POST /v1/predict."""
+    keep_products_on_one_thread()
+
     from fashion_cnn.shipping import serve as serving
     from fashion_cnn.shipping.address import Address
     from fashion_cnn.shipping.predict import open_predictor

@@ -15,6 +15,15 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def keep_products_on_one_thread() -> None:
+    """Keep numpy, if it is not imported yet, from waking a thread a core for each matrix product.
+
+    Those of a picture are so small that waking and waiting takes longer than the product itself.
+    What the environment already says of it stays.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def cpu_name() -> str:
     """The processor's own name for itself."""
     try:
