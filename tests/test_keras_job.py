@@ -27,6 +27,8 @@ class Rest:
         if name.partition(".")[0] not in absent:
             return PathFinder.find_spec(name, path, target)
 
+    find_distributions = PathFinder.find_distributions
+
 sys.meta_path = [Rest if finder is PathFinder else finder for finder in sys.meta_path]
 if script:
     runpy.run_path(script, run_name="__main__")

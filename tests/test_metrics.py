@@ -1,5 +1,6 @@
 """Metrics by hand, and against scikit-learn on arbitrary data."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -144,7 +145,7 @@ def test_all_that_is_measured_of_three_classes_by_hand() -> None:
         mean_confidence=pytest.approx((0.5 + 0.5 + 0.75) / 3, rel=1e-6),
     )
     assert got == wanted
-    assert got.to_dict()["per_class"][1]["name"] == "b"
+    assert dataclasses.asdict(got)["per_class"][1]["name"] == "b"
     assert {type(row.support) for row in got.per_class} == {int}
 
 

@@ -247,6 +247,9 @@ def test_the_readmes_commands_work(tmp_path, monkeypatch) -> None:
     draw_photos(tmp_path / "photos", 24)
     draw_shape(1, np.random.default_rng(1)).save(tmp_path / "new.jpg")
     write_idx(tmp_path / "mnist", 10, 600)
+    (tmp_path / "kaggle").mkdir()
+    rows = [",".join(map(str, [label % 10, *[label] * 784])) for label in range(100)]
+    (tmp_path / "kaggle/train.csv").write_text("\n".join(rows))
     commands = [line.partition("#")[0].split() for line in block.splitlines()]
     assert len(commands) >= 5
     for words in commands:

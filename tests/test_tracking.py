@@ -121,7 +121,7 @@ def test_a_diverged_run_is_tracked_as_far_as_it_came(monkeypatch, tmp_path) -> N
     assert found.info.status == "FAILED"
 
     assert main(["evaluate", "run"]) == 0  # what there is of it, as the message says
-    assert tracking._standing(Run(Path("run"))) == "FAILED"
+    assert tracking._mlflow_status(Run(Path("run"))) == "FAILED"
 
 
 def test_a_run_that_diverges_says_so_last_where_no_server_answers(monkeypatch, capsys) -> None:
