@@ -401,3 +401,31 @@ def test_a_checkpoint_that_hashes_right_but_does_not_fit_is_refused(
     checkpoint.save(tmp_path / "checkpoints", model, rest, found.state)
     with pytest.raises(CheckpointError, match=r"conv1\.\w+"):
         go(SHORT, small_data, tmp_path, resume=True)
+
+
+def test_a_resumed_run_remembers_its_roll_backs(small_data, tmp_path, monkeypatch) -> None:
+    """Steps 7 and 12 fail, once each; between them it is stopped after step 7 and goes on."""
+    fails, rates = [7, 12], []
+    end_of_batch = train_module.Recorder.on_train_batch_end
+
+    def failing(self, batch: int, logs: dict) -> None:
+        step = self._state.step + 1
+        rates.append((step, float(self.model.optimizer.learning_rate)))
+        if fails and step == fails[0]:
+            fails.pop(0)
+            logs = {**logs, "loss": float("nan")}
+        end_of_batch(self, batch, logs)
+
+    monkeypatch.setattr(train_module.Recorder, "on_train_batch_end", failing)
+    recipe = SHORT.replace(epochs=3, width=4)
+    run = go(recipe, small_data, tmp_path, stop=9)
+    found = run.checkpoints.newest()[0].state
+    assert (found["step"], found["rollbacks"]) == (7, 1)
+    go(recipe, small_data, tmp_path, resume=True)
+    assert run.checkpoints.newest()[0].state["rollbacks"] == 2
+    full = recipe.learning_rate
+    half = [(step, full / 2) for step in range(6, 13)]
+    wanted = [(step, full) for step in range(1, 8)] + half
+    wanted += [(step, full / 4) for step in range(11, 16)]
+    assert rates == [(step, pytest.approx(rate)) for step, rate in wanted]
+    assert [record.learning_rate for record in run.history] == [full, full / 2, full / 4]
