@@ -314,10 +314,20 @@ def test_get_repairs_what_verify_rejects(capsys, elsewhere, real_data, monkeypat
     assert main(fails(capsys, 3, "data", "verify").partition("fashion-cnn ")[2].split()[-4:]) == 0
 
 
-def test_a_reader_of_messages_that_leaves_changes_no_exit_code() -> None:
-    for words, code in (("recipes nope", 2), ("evaluate nowhere", 2)):
-        program = f"{sys.executable} -m fashion_cnn {words} 2>/dev/full"
-        assert subprocess.run(["bash", "-c", program]).returncode == code
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("recipes nope 2>/dev/full", 2),
+        ("recipes nope 2>&-", 2),
+        ("recipes >&-", 0),
+        ("recipes >/dev/full", 7),
+        ("recipes >/dev/full 2>/dev/full", 7),
+    ],
+)
+def test_a_reader_that_is_not_there_changes_no_exit_code(words, code) -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    program = f"{sys.executable} -m fashion_cnn {words}"
+    assert subprocess.run(["bash", "-c", program], env=buffered).returncode == code
 
 
 def test_recipes_lists_and_shows(capsys) -> None:

@@ -4,10 +4,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run a command and end the process with its exit code. Args: those of the process if None."""
+    for name in ("stdout", "stderr"):  # closed by the caller (>&-): what is said goes nowhere
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
     raising = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C among imports: no traceback
     try:
         from fashion_cnn.cli import main
@@ -20,11 +24,14 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
     signal.signal(signal.SIGINT, raising)
     code = main(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # what cannot be written at the end of the process would make its code 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if launch.ranks() > 1:
         # A thread of Gloo's that still wants the interpreter while it is being taken down aborts
         # the process (pytorch/pytorch, pull request 179291), after all is written.
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
