@@ -50,6 +50,17 @@ def test_a_picture_is_answered(port: int) -> None:
     assert len(json.loads(call(port, "POST", "/v1/predict", BOOT)[2])["top"]) == 10
 
 
+@pytest.mark.parametrize("body", [BOOT, b"", bytes(8 * 2**20 + 1)], ids=["boot", "none", "long"])
+def test_with_and_without_a_query_the_answer_is_the_same(port: int, body: bytes) -> None:
+    """Without one it does not pass through FastAPI."""
+    direct, routed = (
+        call(port, "POST", f"/v1/predict{query}", body) for query in ("", "?top_k=10")
+    )
+    assert direct[0] == routed[0]
+    assert direct[2] == routed[2]
+    assert {**direct[1], "date": ""} == {**routed[1], "date": ""}
+
+
 def test_it_says_what_it_is(port: int) -> None:
     model = json.loads(call(port, path="/v1/model")[2])
     assert model["sha256"] == open_model().sha256
