@@ -342,12 +342,16 @@ def test_grey_of_a_networks_size_is_untouched() -> None:
         ((257, 100), (256, 100)),
         ((512, 256), (256, 128)),
         ((513, 256), (256, 128)),
+        ((575, 64), (256, 28)),
+        ((576, 64), (192, 22)),
+        ((768, 384), (256, 128)),
+        ((769, 384), (193, 96)),
         ((1024, 512), (256, 128)),
-        ((1100, 4), (256, 1)),
-        ((100, 2000), (13, 256)),
+        ((1100, 4), (220, 1)),
+        ((100, 2000), (13, 250)),
     ],
 )
-def test_large_pictures_end_at_256_pixels(size, wanted) -> None:
+def test_large_pictures_end_at_192_to_256_pixels(size, wanted) -> None:
     assert decoded(Image.new("RGB", size))[0]["size"] == wanted
 
 
@@ -360,9 +364,9 @@ def test_large_pictures_are_averaged_by_whole_factors_first(monkeypatch) -> None
         return original(self, factor, **of_a_thumbnail)
 
     monkeypatch.setattr(Image.Image, "reduce", noted)
-    for side in (512, 513, 1023, 1024, 1536, 2048):
+    for side in (256, 257, 383, 384, 511, 512, 575, 576, 1023, 1024, 1025, 1536, 2049):
         decoded(Image.new("L", (side, 8)))
-    assert factors == [2, 2, 3, 4, 6, 8]
+    assert factors == [2, 2, 2, 2, 3, 4, 4, 5, 6, 9]
 
 
 @pytest.mark.parametrize(
@@ -389,7 +393,7 @@ def test_the_largest_picture_has_25_million_pixels(monkeypatch) -> None:
         data = encoded(Image.new("1", (width, height)))
         return decoding_child._try(data)[0]
 
-    assert promising(5000, 5000)["size"] == (256, 256)
+    assert promising(5000, 5000)["size"] == (250, 250)
     refused = {"error": "5001x5000 pixels; at most 25 million are read"}
     assert promising(5001, 5000) == refused
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
