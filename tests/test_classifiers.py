@@ -17,21 +17,30 @@ from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.job import Hardware, train
 from fashion_cnn.on_keras.classifier import open_classifier as open_in_keras
+from fashion_cnn.on_keras.classifier import open_model as open_model_in_keras
+from fashion_cnn.on_keras.export import to_onnx as export_in_keras
 from fashion_cnn.on_torch.classifier import open_classifier as open_in_torch
+from fashion_cnn.on_torch.classifier import open_model
+from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
-from fashion_cnn.shipping.graph import build_graph
+from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from test_export import CALIBRATION, FACTS
 
 
 def open_in_onnx(run: Run, checkpoint: str | None = None) -> OnnxClassifier:
-    arrays = run.checkpoints.load(checkpoint or run.recipe.answer).model
-    return OnnxClassifier(build_graph(run.recipe, arrays, CALIBRATION, FACTS).SerializeToString())
+    graph = to_onnx(open_model(run, checkpoint), OPSET)
+    return OnnxClassifier(complete(graph, CALIBRATION, FACTS).SerializeToString())
+
+
+def open_in_onnx_by_keras(run: Run, checkpoint: str | None = None) -> OnnxClassifier:
+    graph = export_in_keras(open_model_in_keras(run, checkpoint), OPSET)
+    return OnnxClassifier(complete(graph, CALIBRATION, FACTS).SerializeToString())
 
 
 TRAINED_IN = {"pytorch": open_in_torch, "keras": open_in_keras}
-OPEN = {**TRAINED_IN, "onnx": open_in_onnx}
+OPEN = {**TRAINED_IN, "onnx": open_in_onnx, "onnx by keras": open_in_onnx_by_keras}
 MOST = 1e-4
 
 
@@ -150,7 +159,7 @@ def test_the_frameworks_agree_on_all_test_images(run, real_data) -> None:
     images = parse_idx(DataSet.open(real_data).read("t10k-images-idx3-ubyte"))
     assert len(images) == 10_000
     first, *others = (open_(run).logits(images) for open_ in OPEN.values())
-    assert len(others) == 2
+    assert len(others) == 3
     for other in others:
         np.testing.assert_array_equal(first.argmax(1), other.argmax(1))
         assert np.abs(first - other).max() <= MOST

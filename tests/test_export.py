@@ -16,13 +16,14 @@ from fashion_cnn.data.split import Split, divide
 from fashion_cnn.errors import ModelError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import SCORE, outlier_score
-from fashion_cnn.on_torch.classifier import TorchClassifier, weight_arrays
+from fashion_cnn.on_torch.classifier import TorchClassifier
+from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.on_torch.imitate import as_photos
 from fashion_cnn.on_torch.model import build_model, to_device
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
-from fashion_cnn.shipping.graph import build_graph
+from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.onnx_file import OPERATORS, check_model
 from fashion_cnn.shipping.predict import PRETRAINED
@@ -41,35 +42,32 @@ FACTS = {
 }
 
 
-def random_model(name: str) -> tuple[Recipe, torch.nn.Module]:
+def random_model(name: str) -> torch.nn.Module:
     """A network whose every number, the statistics of batch norm included, is a random one."""
     torch.manual_seed(0)
-    recipe = Recipe(model=name, width=8)
-    model = build_model(recipe, 10)
+    model = build_model(Recipe(model=name, width=8, input_side=32), 10)
     with torch.no_grad():
         for key, tensor in model.state_dict().items():
             if key.endswith("running_var"):
                 tensor.uniform_(0.5, 2)
             elif key == "whitening" or key.endswith(("running_mean", "bias")):
                 tensor.normal_()
-    return recipe, to_device(model, torch.device("cpu"))
+    return to_device(model, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
 def graph() -> onnx.ModelProto:
-    recipe, model = random_model("simple_cnn")
-    return build_graph(recipe, weight_arrays(model), CALIBRATION, FACTS)
+    return complete(to_onnx(random_model("simple_cnn"), OPSET), CALIBRATION, FACTS)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, "timm:test_efficientnet"])
 def test_every_network_has_a_graph_that_answers_alike(name: str) -> None:
-    recipe, model = random_model(name)
+    model = random_model(name)
     images = np.random.default_rng(0).integers(0, 256, (130, 28, 28), dtype=np.uint8)
     images[0], images[1] = 0, 255
     wanted = TorchClassifier(model, torch.device("cpu")).logits(images)
-    exported = OnnxClassifier(
-        build_graph(recipe, weight_arrays(model), CALIBRATION, FACTS).SerializeToString(), threads=1
-    )
+    graph = complete(to_onnx(model, OPSET), CALIBRATION, FACTS)
+    exported = OnnxClassifier(graph.SerializeToString(), threads=1)
     scale = np.abs(wanted).max()
     assert np.abs(wanted).std() > 0.01
     np.testing.assert_allclose(exported.logits(images), wanted, atol=1e-5 * scale)
@@ -80,13 +78,12 @@ def test_every_network_has_a_graph_that_answers_alike(name: str) -> None:
 
 @pytest.mark.parametrize("size", [1, 100], ids=["like a network's", "far too large"])
 def test_label_smoothing_is_undone_in_the_file(size: float) -> None:
-    recipe, model = random_model("simple_cnn")
-    arrays = weight_arrays(model)
-    arrays["output.weight"] = arrays["output.weight"] * np.float32(10 * size)
+    model = random_model("simple_cnn")
+    with torch.no_grad():
+        model.get_parameter("output.weight").mul_(10 * size)
     calibration = Calibration(0.9, 1.0, None, label_smoothing=0.1)
-    exported = OnnxClassifier(
-        build_graph(recipe, arrays, calibration, FACTS).SerializeToString(), threads=1
-    )
+    graph = complete(to_onnx(model, OPSET), calibration, FACTS)
+    exported = OnnxClassifier(graph.SerializeToString(), threads=1)
     images = np.random.default_rng(0).integers(0, 256, (130, 28, 28), dtype=np.uint8)
     found, logits = exported.probabilities(images), exported.logits(images)
     np.testing.assert_allclose(found, np.exp(calibration.log_probabilities(logits)), atol=1e-5)

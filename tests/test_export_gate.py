@@ -6,6 +6,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from fashion_cnn import __version__
@@ -18,7 +19,14 @@ from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
 from fashion_cnn.evaluation.outliers import SCORE, outlier_score, outlier_threshold
 from fashion_cnn.on_torch import imitate
-from fashion_cnn.on_torch.classifier import TorchClassifier, open_classifier, weight_arrays
+from fashion_cnn.on_torch.classifier import (
+    TorchClassifier,
+    open_classifier,
+    open_model,
+    weight_arrays,
+)
+from fashion_cnn.on_torch.export import to_onnx
+from fashion_cnn.on_torch.framework import TorchFramework
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.exports import ExportFiles
@@ -33,6 +41,7 @@ from fashion_cnn.shipping.export import (
     export_text,
     write_model,
 )
+from fashion_cnn.shipping.graph import OPSET
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from finished import finished_run
 from shapes import write_idx
@@ -142,6 +151,23 @@ def data(tmp_path_factory) -> Path:
     folder = write_idx(tmp_path_factory.mktemp("data") / "three", 3, 60, test=20)
     adopt(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def each_network_is_exported_once(monkeypatch) -> None:
+    """PyTorch's exporter takes seconds, and most of these runs have the same weights."""
+    to_onnx = TorchFramework.to_onnx
+
+    def kept(self: TorchFramework, run: Run, checkpoint: str, opset: int) -> onnx.ModelProto:
+        sha256 = run.checkpoints.load(checkpoint).sha256
+        if sha256 not in EXPORTED:
+            EXPORTED[sha256] = to_onnx(self, run, checkpoint, opset).SerializeToString()
+        return onnx.ModelProto.FromString(EXPORTED[sha256])
+
+    monkeypatch.setattr(TorchFramework, "to_onnx", kept)
+
+
+EXPORTED: dict[str, bytes] = {}
 
 
 def finish(folder: Path, data: Path, *, sealed: bool = False, **fields) -> Run:
@@ -367,7 +393,8 @@ def test_a_file_is_written_from_what_is_given(run: Run, data: Path) -> None:
     reference = open_classifier(run)
     calibration = run.results.calibration
     assert calibration
-    content, report = write_model(run, reference, images[:5], ordinary, calibration)
+    graph = to_onnx(open_model(run), OPSET)
+    content, report = write_model(run, graph, reference, images[:5], ordinary, calibration)
     assert report["parity"]["images"] == 5
     scores = outlier_score(reference.logits(ordinary))
     assert report["facts"]["outlier"]["threshold"] == outlier_threshold(scores)

@@ -34,7 +34,7 @@ class ModelError(FashionCNNError):
 
 
 class ExportError(FashionCNNError):
-    """An exported model does not answer as the trained one."""
+    """A model cannot be exported, or does not answer as the trained one."""
 
 
 class DivergedError(FashionCNNError):

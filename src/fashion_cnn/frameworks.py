@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.split import TrainingData
@@ -14,6 +14,9 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import Weights
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.state import Ending
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,21 @@ class Framework(Protocol):
         Raises:
             CheckpointError: it is missing or damaged, or not of the recipe's network.
             UsageError: this framework does not have that network.
+        """
+        ...
+
+    def to_onnx(self, run: Run, checkpoint: str, opset: int) -> "ModelProto":
+        """Export a run's network with a checkpoint's weights, by the framework's own exporter.
+
+        Args:
+            run, checkpoint: as for `open_classifier`.
+            opset: of the operators.
+
+        Returns:
+            A graph from uint8 (N, 28, 28) to logits, float32 (N, C), with any N.
+
+        Raises:
+            ExportError: the network does something that cannot be exported.
         """
         ...
 

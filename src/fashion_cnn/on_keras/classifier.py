@@ -46,7 +46,12 @@ def open_classifier(run: Run, checkpoint: str | None = None) -> KerasClassifier:
         CheckpointError: it is missing or damaged, or not of the recipe's model.
         UsageError: the recipe's model is not there in Keras.
     """
+    return KerasClassifier(open_model(run, checkpoint))
+
+
+def open_model(run: Run, checkpoint: str | None = None) -> keras.Model:
+    """A run's network with a checkpoint's weights; otherwise as `open_classifier`."""
     checkpoint = checkpoint or run.answering
     model = build_model(run.recipe, len(class_names_of(run)))
     load_weights(model, run.checkpoints.load(checkpoint).model, checkpoint)
-    return KerasClassifier(model)
+    return model

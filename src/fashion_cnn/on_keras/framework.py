@@ -1,6 +1,6 @@
 """`KerasFramework`: the door to Keras."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import UsageError
@@ -14,6 +14,9 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.state import Ending
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
 class KerasFramework:
@@ -71,3 +74,9 @@ class KerasFramework:
     def open_classifier(self, run: Run, checkpoint: str | None = None) -> KerasClassifier:
         """Rebuild a run's network with a checkpoint's weights; see `classifier.open_classifier`."""
         return classifier.open_classifier(run, checkpoint)
+
+    def to_onnx(self, run: Run, checkpoint: str, opset: int) -> "ModelProto":
+        """Export a run's network with a checkpoint's weights; see `Framework.to_onnx`."""
+        from fashion_cnn.on_keras.export import to_onnx  # here: training needs no onnx
+
+        return to_onnx(classifier.open_model(run, checkpoint), opset)

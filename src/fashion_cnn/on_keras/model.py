@@ -66,7 +66,7 @@ def _simple_cnn(recipe: Recipe, classes: int) -> keras.Model:
     images = keras.Input((28, 28), dtype="uint8", name="images")
     x = layers.Reshape((28, 28, 1), dtype="uint8")(images)
     x = layers.Rescaling(1 / 255, **_FIXED)(x)
-    x = layers.Normalization(axis=None, mean=PIXEL_MEAN, variance=PIXEL_STD**2, **_FIXED)(x)
+    x = (x - PIXEL_MEAN) / PIXEL_STD
     fan_in = 9
     for number, filters in enumerate((width, 2 * width, 4 * width), start=1):
         if number == 3:

@@ -54,10 +54,15 @@ def open_classifier(
         CheckpointError: it is missing or damaged, or not of the recipe's model.
     """
     device = device or torch.device("cpu")
+    return TorchClassifier(to_device(open_model(run, checkpoint), device), device)
+
+
+def open_model(run: Run, checkpoint: str | None = None) -> nn.Module:
+    """A run's network with a checkpoint's weights, on the CPU; otherwise as `open_classifier`."""
     checkpoint = checkpoint or run.answering
     model = build_model(run.recipe, len(class_names_of(run)))
     load_weights(model, run.checkpoints.load(checkpoint).model, checkpoint)
-    return TorchClassifier(to_device(model, device), device)
+    return model
 
 
 def weight_arrays(model: nn.Module) -> dict[str, NDArray[np.generic]]:

@@ -1,7 +1,7 @@
 """`TorchFramework`: the door to PyTorch."""
 
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
@@ -18,6 +18,9 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import Weights
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.state import Ending
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
 class TorchFramework:
@@ -76,3 +79,9 @@ class TorchFramework:
     def open_classifier(self, run: Run, checkpoint: str | None = None) -> TorchClassifier:
         """Rebuild a run's network with a checkpoint's weights; see `classifier.open_classifier`."""
         return classifier.open_classifier(run, checkpoint, self._device)
+
+    def to_onnx(self, run: Run, checkpoint: str, opset: int) -> "ModelProto":
+        """Export a run's network with a checkpoint's weights; see `Framework.to_onnx`."""
+        from fashion_cnn.on_torch.export import to_onnx  # here: training needs no onnx
+
+        return to_onnx(classifier.open_model(run, checkpoint), opset)

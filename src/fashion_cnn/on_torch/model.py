@@ -91,7 +91,7 @@ class SimpleCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images: (N, 28, 28) uint8 to (N, classes) float32 logits."""
-        x = (images.unsqueeze(1) / 255 - self.mean) / self.std
+        x = (images.reshape(-1, 1, 28, 28) / 255 - self.mean) / self.std
         x = x.to(self.convolve_in).contiguous(memory_format=torch.channels_last)
         x = _stage(x, self.conv1, (1, 1, 1, 1))
         x = _stage(x, self.conv2, (1, 1, 1, 1))
@@ -172,7 +172,7 @@ class StagedCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images: (N, 28, 28) uint8 to (N, classes) float32 logits."""
-        x = (images.unsqueeze(3) / 255 - self.mean) / self.std
+        x = (images.reshape(-1, 28, 28, 1) / 255 - self.mean) / self.std
         x = x.permute(0, 3, 1, 2).to(self.convolve_in)
         x = F.relu_(F.conv2d(x, self.whitening.to(x.dtype)))
         x = self.stages(x)

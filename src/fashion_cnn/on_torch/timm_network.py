@@ -56,7 +56,8 @@ class TimmCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images: (N, 28, 28) uint8 to (N, C) float32 logits."""
-        x = F.interpolate(images.unsqueeze(1) / 255, (self._side, self._side), mode="bilinear")
+        x = images.reshape(-1, 1, 28, 28) / 255
+        x = F.interpolate(x, (self._side, self._side), mode="bilinear")
         x = ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         return self.output(self.dropout(self.network(x)))
 

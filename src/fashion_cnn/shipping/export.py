@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
@@ -18,7 +19,7 @@ from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
 from fashion_cnn.run.dataset import check_same_data, class_names_of
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
-from fashion_cnn.shipping.graph import OPSET, build_graph, check_network
+from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.version import __version__
 
@@ -51,12 +52,12 @@ def export(
         What `export.json` holds.
 
     Raises:
-        ExportError: the two do not agree; the report says so and no model is left.
-        UsageError: the run was not evaluated, or is of a network that there is no graph of.
+        ExportError: the network cannot be exported; or the two do not agree: the report says so
+            and no model is left.
+        UsageError: the run was not evaluated.
         CheckpointError: the checkpoint is missing or damaged.
         DataError: the data set is not what it should be.
     """
-    check_network(run.recipe)
     target = ExportFiles.of(run, output)
     checkpoint = answering_checkpoint(run)
     data_set = DataSet.open(directory)
@@ -64,6 +65,7 @@ def export(
     hardware = hardware_as_before(Hardware("cpu"), run)  # where ONNX Runtime computes too
     with open_framework(hardware) as framework:
         reference = framework.open_classifier(run, checkpoint)
+        exported = framework.to_onnx(run, checkpoint, OPSET)
     parts = divide(
         data_set.training(),
         validation=run.recipe.validation,
@@ -81,7 +83,7 @@ def export(
         ordinary = as_photos(ordinary)
         logits = reference.logits(ordinary.images)
         calibration = fit(logits, ordinary.labels, run.recipe.label_smoothing)
-    data, report = write_model(run, reference, images, ordinary.images, calibration)
+    data, report = write_model(run, exported, reference, images, ordinary.images, calibration)
     files = {"model": data}
     if int8 and report["parity"]["passed"]:
         from fashion_cnn.shipping.quantise import quantise
@@ -116,15 +118,17 @@ def answering_checkpoint(run: Run) -> str:
 
 def write_model(
     run: Run,
+    exported: onnx.ModelProto,
     reference: Classifier,
     images: NDArray[np.uint8],
     ordinary: NDArray[np.uint8],
     calibration: Mapping[str, Any],
 ) -> tuple[bytes, dict[str, Any]]:
-    """Write a run's answering checkpoint as an ONNX file and compare the two.
+    """Make an ONNX file of a run's answering checkpoint and compare the two.
 
     Args:
         run: evaluated.
+        exported: the checkpoint's graph, as `Framework.to_onnx` gives it.
         reference: the same checkpoint in the framework that trained it.
         images: (N, 28, 28) uint8 to compare on: the test images, without their labels.
         ordinary: (M, 28, 28) uint8, made of validation images; from what pictures on there is a
@@ -144,8 +148,7 @@ def write_model(
     step = int(checkpoint.state["step"])
     facts = {**_facts(run, step, calibration), "outlier": outlier}
     answers = Calibration.from_dict(facts["calibration"])
-    model = build_graph(run.recipe, checkpoint.model, answers, facts)
-    data = model.SerializeToString()
+    data = complete(exported, answers, facts).SerializeToString()
     return data, {
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),

@@ -73,7 +73,8 @@ def quantise(
 def _quantised(data: bytes, images: NDArray[np.uint8]) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         path, model = Path(folder, "int8.onnx"), onnx.load_from_string(data)
-        names = [node.name for node in model.graph.node]
+        nodes = list(model.graph.node)
+        last = next(i for i, node in enumerate(nodes) if "logits" in node.output)
         logging.disable(logging.WARNING)  # it advises a preprocessing that changes nothing here
         try:
             quantize_static(
@@ -84,7 +85,7 @@ def _quantised(data: bytes, images: NDArray[np.uint8]) -> onnx.ModelProto:
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                nodes_to_exclude=names[names.index("logits") + 1 :],  # the calibration
+                nodes_to_exclude=[node.name for node in nodes[last + 1 :]],  # the calibration
                 reduce_range=True,  # CPUs without VNNI add two products in 16 bits, which overflow
                 extra_options={"QuantizeBias": False},  # ONNX Runtime does, as it opens the file
             )

@@ -1,0 +1,33 @@
+"""A network in Keras as an ONNX graph, by Keras's own exporter."""
+
+import tempfile
+import warnings
+from pathlib import Path
+
+import keras
+import onnx
+
+from fashion_cnn.errors import ExportError
+
+
+def to_onnx(model: keras.Model, opset: int) -> onnx.ModelProto:
+    """Export a network.
+
+    Args:
+        model: uint8 (N, 28, 28) in, logits out; dropout is switched off.
+        opset: of the operators.
+
+    Raises:
+        ExportError: it does something that Keras cannot export.
+    """
+    images = keras.InputSpec("uint8", (None, 28, 28), name="images")
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
+        path = Path(folder, "model.onnx")
+        try:
+            model.export(
+                path, format="onnx", verbose=False, opset_version=opset, input_signature=[images]
+            )
+        except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ExportError(f"Keras cannot export this network: {reason}") from error
+        return onnx.load(path)
