@@ -162,11 +162,10 @@ def test_the_test_set_is_read_once_and_each_reading_is_counted(results, capsys, 
 
 
 def test_recipe_json_reruns_the_run(results, tmp_path, real_data) -> None:
-    from fashion_cnn import Hardware, train
+    from fashion_cnn import train
 
     folder, _ = results
-    hardware = Hardware(threads=2)
-    train(Run(folder).recipe, tmp_path, data_dir=real_data, hardware=hardware)
+    train(Run(folder).recipe, tmp_path, data=real_data, threads=2)
     assert same_weights(folder, tmp_path)
 
 

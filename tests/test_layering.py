@@ -26,6 +26,7 @@ LAYERS = [
     {"shipping"},
     {"job"},
     {"tuning", "studies", "benchmark", "doctor"},
+    {"api"},
     {"cli"},
     {"__main__"},
 ]

@@ -46,7 +46,7 @@ def test_a_comparison_shows_intervals_and_recalls(tmp_path, drawn: Drawn) -> Non
     a, _, _ = finished_run(tmp_path / "a", skill=2.0)
     b, _, _ = finished_run(tmp_path / "b", skill=3.5, width=16)
     found = compare([a, b])
-    above, below = drawn.figure(draw(found)).axes
+    above, below = draw(found).axes
     one, other = a.results.predictions, b.results.predictions
     for place, predictions in enumerate((one, other)):
         ends = stats.binomtest(int(predictions.correct.sum()), 1200).proportion_ci(method="wilson")
@@ -73,7 +73,7 @@ def test_a_comparison_shows_intervals_and_recalls(tmp_path, drawn: Drawn) -> Non
 
 def test_groups_of_seeds_show_each_seed(tmp_path, drawn: Drawn) -> None:
     runs = [finished_run(tmp_path / f"a/{seed}", seed=seed)[0] for seed in range(3)]
-    above, _ = drawn.figure(draw(compare(runs))).axes
+    above, _ = draw(compare(runs)).axes
     bar, mean, seeds = (points(line) for line in above.get_lines())
     accuracies = [100 * run.results.predictions.correct.mean() for run in runs]
     assert seeds == (pytest.approx(accuracies), [0, 0, 0])

@@ -31,7 +31,7 @@ class Hardware:
             names (TensorFlow without); None for PyTorch, or for what a run began in.
 
     Raises:
-        UsageError: another framework.
+        UsageError: another framework, device or number of threads.
     """
 
     device: str = "auto"
@@ -40,9 +40,14 @@ class Hardware:
     framework: str | None = None
 
     def __post_init__(self) -> None:
-        if self.framework not in (None, *FRAMEWORKS):
+        for name, known in {"framework": FRAMEWORKS, "device": DEVICES}.items():
+            if (value := getattr(self, name)) not in (*known, *[None] * (name == "framework")):
+                raise UsageError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
+        if self.threads is not None and (
+            type(self.threads) is not int or not 1 <= self.threads <= MOST_THREADS
+        ):
             raise UsageError(
-                f"framework is {self.framework!r}; it must be one of {', '.join(FRAMEWORKS)}"
+                f"threads is {self.threads!r}; it must be a whole number from 1 to {MOST_THREADS}"
             )
 
     @property

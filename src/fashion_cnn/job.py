@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import platform
 import sys
 import time
@@ -26,13 +27,14 @@ from fashion_cnn.frameworks import (
 from fashion_cnn.process import launch
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
-from fashion_cnn.reporting.summary import describe_start
+from fashion_cnn.reporting.summary import describe_recipe, describe_start
 from fashion_cnn.run.dataset import check_same_data, describe_data
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.recipe_file import open_recipe
 from fashion_cnn.run.results import Metrics
 from fashion_cnn.run.weights import check_apart, has_seen_validation
 from fashion_cnn.training.progress import Progress
-from fashion_cnn.training.schedule import ending, steps_per_epoch
+from fashion_cnn.training.schedule import ending, schedule_after_extension, steps_per_epoch
 from fashion_cnn.training.state import Ending
 from fashion_cnn.version import __version__
 
@@ -184,6 +186,49 @@ def evaluate(
         ended = Ending(ending(recipe, step, steps, losses) or "interrupted", step, seconds)
         _evaluate(run, data, data_set, framework, ended, began, tta=tta)
     return Outcome(run, ended.status, None)
+
+
+def resolve(
+    recipe: str | os.PathLike[str] | Recipe | None,
+    changes: dict[str, Any],
+    output: str | Path | None,
+    existing: Existing,
+) -> tuple[Recipe, Path, Existing]:
+    """Make of what a person names what `train` takes, and say it.
+
+    Args:
+        recipe: as `open_recipe` takes it; None for the baseline, or for the resumed run's own.
+        changes: fields to set, by name.
+        output: the run folder; None for runs/RECIPE.
+        existing: what becomes of a run that is there; torchrun's restarts resume it.
+
+    Returns:
+        The recipe, the folder, and what becomes of a run that is there.
+
+    Raises:
+        UsageError: an unknown recipe or field, or a value that is not allowed.
+        CheckpointError: there is nothing to resume from.
+    """
+    chosen = open_recipe("baseline" if recipe is None else recipe)
+    folder = Path(output) if output else Path("runs", chosen.name)
+    if launch.restarts() and Run(folder).exists():
+        existing = "resume"
+    if existing == "resume":
+        run = Run(folder)
+        if recipe is not None:
+            changes = {**changes, "name": chosen.name}
+        resolved, origin = resumed_recipe(run, changes), f"the run in {folder}"
+        lines = [describe_recipe(resolved, changes, origin)]
+        if notice := schedule_after_extension(run.recipe, resolved):
+            lines.insert(0, notice)
+    else:
+        named = chosen.name if recipe is None or isinstance(recipe, Recipe) else recipe
+        resolved = chosen.replace(**changes)
+        lines = [describe_recipe(resolved, changes, f"recipe {named}")]
+    if launch.rank() == 0:
+        with Progress() as progress:
+            progress.say("\n".join(lines))
+    return resolved, folder, existing
 
 
 def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:

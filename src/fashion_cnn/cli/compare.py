@@ -17,14 +17,14 @@ def compare(runs: tuple[Path, ...], plot: Path, table: Path | None) -> None:
 
     Of more than two, those that differ in their seed alone are one group. Reads the folders alone.
     """
-    from fashion_cnn.evaluation.compare import compare as compare_runs
-    from fashion_cnn.reporting.comparison import changes_csv, comparison_text, draw
+    from fashion_cnn import api
+    from fashion_cnn.reporting.comparison import changes_csv
+    from fashion_cnn.reporting.plots import png
     from fashion_cnn.run.files import write_atomically
-    from fashion_cnn.run.folder import Run
 
-    comparison = compare_runs([Run.open(path) for path in runs])
-    write(comparison_text(comparison))
-    write_atomically(plot, draw(comparison))
+    comparison = api.compare(*runs)
+    write(str(comparison))
+    write_atomically(plot, png(comparison.figure()))
     say(f"drawn: {plot}")
     if table:
         write_atomically(table, changes_csv(comparison).encode())

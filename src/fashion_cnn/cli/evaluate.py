@@ -23,10 +23,8 @@ def evaluate(
     tta: bool,
 ) -> None:
     """Evaluate the best and the newest checkpoint of RUN again; counted as a test-set reading."""
-    from fashion_cnn import job
-    from fashion_cnn.reporting.summary import summarise
-    from fashion_cnn.run.folder import Run
+    from fashion_cnn import api
 
-    hardware = job.Hardware(device, threads, deterministic, framework)
-    outcome = job.evaluate(Run.open(run), data_dir=data_dir, hardware=hardware, tta=tta)
-    write(summarise(outcome.run, outcome.metrics))
+    hardware = {"device": device, "threads": threads, "framework": framework}
+    evaluated = api.evaluate(run, data=data_dir, tta=tta, deterministic=deterministic, **hardware)
+    write(str(evaluated))

@@ -49,18 +49,21 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if item.name == "name":
             continue
         rule, default, declaration = item.metadata, item.default, flag(item)
+        also = f"--{item.name.replace('_', '-')}"  # a field and its flag go by one name
         words: dict[str, Any] = {"help": f"{rule['help']}  [baseline: {format_value(default)}]"}
         if rule["choices"]:
             words |= {"metavar": "|".join(rule["choices"])}
         elif isinstance(default, bool):
-            declaration += f"/--no-{item.name.replace('_', '-')}"
+            also += f"/--no-{item.name.replace('_', '-')}"
+            declaration = also
         elif isinstance(default, tuple):
             kind = get_args(item.type)[0]
             metavar = "K,…" if kind is int else "W0,W1,…"
             words |= {"callback": functools.partial(_numbers, kind), "metavar": metavar}
         else:
             words |= {"type": type(default)}
-        command = click.option(declaration, item.name, default=None, **words)(command)
+        names = dict.fromkeys((declaration, also))
+        command = click.option(*names, item.name, default=None, **words)(command)
     return command
 
 

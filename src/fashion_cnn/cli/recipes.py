@@ -5,7 +5,7 @@ import dataclasses
 import click
 
 from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.fields import format_value
+from fashion_cnn.recipes.fields import flag, format_value
 
 
 @click.command("recipes")
@@ -22,4 +22,5 @@ def recipes(name: str | None) -> None:
     print(catalog.description(name) + "\n")
     for item in dataclasses.fields(recipe):
         value = format_value(getattr(recipe, item.name))
-        print(f"  {item.name:<16} {value:<12} {item.metadata['help']}")
+        other = f" ({flag(item)})" if item.metadata["flag"] else ""
+        print(f"  {item.name:<16} {value:<12} {item.metadata['help']}{other}")

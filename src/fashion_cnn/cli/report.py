@@ -25,13 +25,6 @@ def report(
 
     To show test images it opens the test set, which is counted; nothing is measured on it.
     """
-    from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
-    from fashion_cnn.reporting import report
-    from fashion_cnn.run.folder import Run
+    from fashion_cnn import api
 
-    opened, classifier = Run.open(run), None
-    if heat_maps:
-        hardware = hardware_as_before(Hardware("cpu", framework=framework), opened)
-        with open_framework(hardware) as computes:
-            classifier = computes.open_classifier(opened)
-    write(str(report.report(opened, data_dir=data_dir, output=output, classifier=classifier)))
+    write(str(api.report(run, output, data=data_dir, heat_maps=heat_maps, framework=framework)))

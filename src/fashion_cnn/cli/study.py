@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from fashion_cnn.cli.options import data_dir_option, threads_option
-from fashion_cnn.cli.output import say, write
+from fashion_cnn.cli.output import write
 
 
 @click.command("study")
@@ -22,20 +22,8 @@ def study(
     With --jobs 2 --threads 1, on two cores, start-up and drawing overlap too; times are then those
     of runs beside others.
     """
-    from fashion_cnn.reporting.plots import differences_plot
-    from fashion_cnn.reporting.study import to_checkpoint_table, to_class_table, to_table
-    from fashion_cnn.run.files import write_atomically
-    from fashion_cnn.studies.study import open_study, run_study
+    from fashion_cnn import api
+    from fashion_cnn.reporting.study import to_tables
 
-    chosen = open_study(study)
-    options = {"--data-dir": data_dir, "--threads": threads}
-    words = [w for name, value in options.items() if value is not None for w in (name, str(value))]
-    folder = output or Path("runs", "studies", chosen.name)
-    result = run_study(chosen, folder, words, say, jobs)
-    shown = (to_table(result), to_checkpoint_table(result), to_class_table(result))
-    tables = "\n\n".join(filter(None, shown))
-    write(tables)
-    write_atomically(folder / "study.md", f"{tables}\n".encode())
-    if len(chosen.variants) > 1:
-        write_atomically(folder / "differences.png", differences_plot(result))
-    say(f"every run and its command: {folder}/study.json; the tables, study.md; a plot beside it")
+    result = api.study(study, output, data=data_dir, threads=threads, jobs=jobs)
+    write(to_tables(result))

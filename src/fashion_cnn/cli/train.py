@@ -10,9 +10,6 @@ from fashion_cnn.cli.output import say, write
 from fashion_cnn.cli.track import TRACKERS
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.process import launch
-from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.training.schedule import schedule_after_extension
 
 
 @click.command("train")
@@ -56,33 +53,19 @@ def train(
     if output is not None and name is not None:
         raise UsageError(f"--name {name} means --output runs/{name}; give one of them")
     changes = {field: value for field, value in flags.items() if value is not None}
-    chosen = _recipe(recipe or "baseline")
-    folder = output or Path("runs", name or chosen.name)
     first = launch.rank() == 0  # of those that torchrun started
 
     from fashion_cnn import job
     from fashion_cnn.reporting import tracking
-    from fashion_cnn.reporting.summary import describe_recipe, summarise
+    from fashion_cnn.reporting.summary import summarise
     from fashion_cnn.run.folder import Run
 
     trackers = list(dict.fromkeys(track)) if first else []
     for tracker in trackers:  # that one is not installed is told before training
         tracking.check_tracker(tracker)
-    if launch.restarts() and Run(folder).exists():
-        resume, overwrite = True, False
-    if resume:
-        run = Run(folder)
-        if recipe is not None:
-            changes |= {"name": chosen.name}
-        resolved = job.resumed_recipe(run, changes)
-        origin = f"the run in {folder}"
-        notice = schedule_after_extension(run.recipe, resolved)
-        if notice and first:
-            say(notice)
-    else:
-        resolved, origin = chosen.replace(**changes), f"recipe {recipe or chosen.name}"
-    if first:
-        say(describe_recipe(resolved, changes, origin))
+    existing = "resume" if resume else "overwrite" if overwrite else "refuse"
+    place = output or (Path("runs", name) if name else None)
+    resolved, folder, existing = job.resolve(recipe, changes, place, existing)
 
     def give_to_trackers() -> None:
         for tracker in trackers:
@@ -94,7 +77,7 @@ def train(
             folder,
             data_dir=data_dir,
             hardware=job.Hardware(device, threads, deterministic, framework),
-            existing="resume" if resume else "overwrite" if overwrite else "refuse",
+            existing=existing,
             test=not no_test,
         )
     except DivergedError:  # its curves say where it went wrong
@@ -109,11 +92,3 @@ def train(
     if first and outcome.status == "stopped early":
         say("early stopping ended it; to go on: --resume --early-stopping 0 --epochs N")
     return 128 + outcome.signal if outcome.signal else 0
-
-
-def _recipe(name_or_file: str) -> Recipe:
-    if not name_or_file.endswith(".json"):
-        return catalog.named(name_or_file)
-    from fashion_cnn.run.files import read_json
-
-    return Recipe.from_dict(read_json(Path(name_or_file)))

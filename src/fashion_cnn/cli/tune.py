@@ -84,9 +84,7 @@ def tune(
     space = parse_space(searched, recipe, given)
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.reporting.search import to_text
-    from fashion_cnn.run.files import to_json, write_atomically
-    from fashion_cnn.tuning.pictures import draw_search
-    from fashion_cnn.tuning.search import open_search, run_search
+    from fashion_cnn.tuning.search import carry_out
 
     data_directory(data_dir, say)  # missing data are told, or fetched, once
     folder = output or Path("runs", "searches", name or recipe.name)
@@ -104,13 +102,6 @@ def tune(
     options = {"--data-dir": data_dir, "--threads": threads, "--device": device}
     passed = [w for key, value in options.items() if value is not None for w in (key, str(value))]
     passed += ["--deterministic"] * deterministic
-    result, signal = run_search(wanted, folder, storage, passed, say)
-    text = to_text(result)
-    write(text)
-    write_atomically(folder / "search.json", to_json(result))
-    write_atomically(folder / "search.md", f"{text}\n".encode())
-    with open_search(wanted, folder, storage) as study:
-        for picture, png in draw_search(study, recipe.seed).items():
-            write_atomically(folder / f"{picture}.png", png)
-    say(f"every trial and its command: {folder}/search.json; plots beside it")
+    result, signal = carry_out(wanted, folder, storage, passed, say)
+    write(to_text(result))
     return 128 + signal if signal else 0

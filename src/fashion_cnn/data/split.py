@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fashion_cnn.classifier import Teacher
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.errors import DataError, UsageError
+from fashion_cnn.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,19 @@ class TrainingData:
         return digest.hexdigest()[:16]
 
 
-def divide(split: Split, *, validation: float, seed: int, train_images: int = 0) -> TrainingData:
+def divide(
+    split: Split,
+    *,
+    validation: float = Recipe.validation,
+    seed: int = Recipe.seed,
+    train_images: int = Recipe.train_images,
+) -> TrainingData:
     """Divide the training files into a training and a validation part, both stratified by class.
+
+    >>> images = np.zeros((20, 28, 28), np.uint8)
+    >>> data = divide(Split(images, np.arange(20) % 2, ("a", "b")))
+    >>> len(data.training), len(data.validation)
+    (18, 2)
 
     Args:
         split: all images of the training files.

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
+from fashion_cnn.errors import UsageError
 from fashion_cnn.on_keras.model import build_model
 from fashion_cnn.on_keras.weights import load_weights
 from fashion_cnn.run.dataset import class_names_of
@@ -24,6 +25,18 @@ class KerasClassifier:
         """Score images; see `Classifier.logits`."""
         check_images(images)
         return predict(self._model, images)
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the last fully connected layer sees: uint8 (N, 28, 28) to float32 (N, F).
+
+        Raises:
+            UsageError: wrong images, or the network has no such layer.
+        """
+        check_images(images)
+        found = [one for one in self._model.layers if isinstance(one, keras.layers.Dense)]
+        if not found:
+            raise UsageError("the network has no fully connected layer, so no features before it")
+        return predict(keras.Model(self._model.inputs, found[-1].input), images)
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fashion_cnn.classifier import check_images
+from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.model import build_model, to_device
 from fashion_cnn.run.checkpoint import Arrays, check_layout
 from fashion_cnn.run.dataset import class_names_of
@@ -27,6 +28,23 @@ class TorchClassifier:
         check_images(images)
         tensor = torch.from_numpy(np.array(images)).to(self._device)
         return predict(self._model, tensor).cpu().numpy()
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the last fully connected layer sees: uint8 (N, 28, 28) to float32 (N, F).
+
+        Raises:
+            UsageError: wrong images, or the network has no such layer.
+        """
+        found = [module for module in self._model.modules() if isinstance(module, nn.Linear)]
+        if not found:
+            raise UsageError("the network has no fully connected layer, so no features before it")
+        seen: list[Tensor] = []
+        hook = found[-1].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+        try:
+            self.logits(images)
+        finally:
+            hook.remove()
+        return torch.cat(seen).flatten(1).float().cpu().numpy()
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:

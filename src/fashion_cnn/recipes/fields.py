@@ -17,6 +17,11 @@ def flag(item: dataclasses.Field[Any]) -> str:
     return "--" + (item.metadata["flag"] or item.name).replace("_", "-")
 
 
+def with_flag(item: dataclasses.Field[Any]) -> str:
+    """A field's name, and its flag where that is not the name's."""
+    return f"{item.name} ({flag(item)})" if item.metadata["flag"] else item.name
+
+
 def nearest(word: str, known: list[str]) -> str:
     """Offer the known word that looks most like `word`: " (did you mean …?)", or nothing."""
     close = difflib.get_close_matches(word, known, n=1)
@@ -35,7 +40,7 @@ def format_value(value: Any) -> str:
 def check_value(item: dataclasses.Field[Any], value: Any) -> None:
     """Raise `UsageError`, naming the field and what is allowed, for a value that is not."""
     rule, wanted = item.metadata, type(item.default)
-    said = f"{item.name} ({flag(item)})" if rule["flag"] else item.name
+    said = with_flag(item)
     if type(value) is not wanted:
         raise UsageError(f"{said} is {value!r}; it must be of type {wanted.__name__}")
     theirs = bool(rule["prefix"]) and value.startswith(rule["prefix"])

@@ -206,9 +206,11 @@ class Recipe:
         known = [item.name for item in dataclasses.fields(self)]
         for name in changes:
             if name not in known:
+                flags = {flag(item): item.name for item in dataclasses.fields(self)}
+                meant = flags.get("--" + name.replace("_", "-"))
+                hint = f" (the flag --{name} sets {meant!r})" if meant else nearest(name, known)
                 raise UsageError(
-                    f"a recipe has no {name!r}{nearest(name, known)}; see: fashion-cnn recipes "
-                    f"{self.name}"
+                    f"a recipe has no {name!r}{hint}; see: fashion-cnn recipes {self.name}"
                 )
         return dataclasses.replace(self, **changes)
 

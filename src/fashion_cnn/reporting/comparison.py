@@ -1,11 +1,15 @@
 """A comparison of runs as text, as CSV and as a picture."""
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fashion_cnn.evaluation.compare import Comparison, Difference, Group, accuracy_interval
 from fashion_cnn.run.files import to_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
 _LEAST_P = 1e-300  # near the smallest double; below, all are 0 in the end
@@ -62,9 +66,9 @@ def changes_csv(comparison: Comparison) -> str:
     return to_csv(rows)
 
 
-def draw(comparison: Comparison) -> bytes:
-    """Accuracies with their intervals, and the recall of each class from the first's: PNG."""
-    from fashion_cnn.reporting.plots import figure_of, png
+def draw(comparison: Comparison) -> "Figure":
+    """Accuracies with their intervals, and the recall of each class from the first's."""
+    from fashion_cnn.reporting.plots import figure_of
 
     figure = figure_of(11, 1.6 + 0.4 * len(comparison.groups) + 3.6)
     above, below = figure.subplots(2, 1, height_ratios=[1 + 0.4 * len(comparison.groups), 3.6])
@@ -101,7 +105,7 @@ def draw(comparison: Comparison) -> bytes:
     below.set_xticks(classes, comparison.class_names, rotation=30, ha="right")
     below.set(ylabel=f"recall, points from {comparison.groups[0].name}")
     below.grid(axis="y", alpha=0.3)
-    return png(figure)
+    return figure
 
 
 def _row(group: Group, difference: Difference | None) -> str:

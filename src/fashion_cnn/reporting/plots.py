@@ -18,6 +18,7 @@ from fashion_cnn.run.history import best_record
 from fashion_cnn.run.results import Metrics
 
 TRAINING, VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
+_CURVES = ("loss", "accuracy")
 _INCHES, _LARGEST = 0.5, 20.0  # of a confusion matrix: a class, and in all
 _MOST_WRITTEN, _MOST_NAMED = 40, 60  # classes whose cells hold their numbers, that are named
 _MOST_ROWS = 50  # of a grid of samples
@@ -28,23 +29,32 @@ def draw_run(run: Run, metrics: Metrics) -> None:
 
     Args: metrics: what `metrics.json` holds, or is about to.
     """
-    results, names, shown = run.results, metrics.class_names, metrics.shown
-    for quantity in ("loss", "accuracy"):
-        plot = png(learning_curve(run, metrics, quantity))
-        results.write_plot(f"{quantity}_{metrics.framework}", plot)
+    for name, figure in figures(run, metrics).items():
+        curve = name in _CURVES
+        run.results.write_plot(f"{name}_{metrics.framework}" if curve else name, png(figure))
+
+
+def figures(run: Run, metrics: Metrics) -> dict[str, Figure]:
+    """The figures of a run: "loss", "accuracy", "confusion_matrix" (also "…_normalized"),
+    "reliability" where it was calibrated.
+
+    Args: metrics: what `metrics.json` holds, or is about to.
+    """
+    names, shown = metrics.class_names, metrics.shown
+    found = {quantity: learning_curve(run, metrics, quantity) for quantity in _CURVES}
     confusion = np.array(shown.confusion)
     title = (
         f"{shown.split.capitalize()} set, {metrics.reports_speak_of} checkpoint "
         f"(epoch {metrics.answering.epoch:g}): {100 * shown.accuracy:.2f} % right"
     )
-    results.write_plot("confusion_matrix", _matrix(confusion, names, f"{title}\nimages", "d"))
+    found["confusion_matrix"] = _matrix(confusion, names, f"{title}\nimages", "d")
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
-    results.write_plot(
-        "confusion_matrix_normalized",
-        _matrix(shares, names, f"{title}\nshare of the true class", ".2f"),
+    found["confusion_matrix_normalized"] = _matrix(
+        shares, names, f"{title}\nshare of the true class", ".2f"
     )
-    if calibration := results.calibration:
-        results.write_plot("reliability", png(reliability(calibration)))
+    if calibration := run.results.calibration:
+        found["reliability"] = reliability(calibration)
+    return found
 
 
 def sample_grid(split: Split, columns: int, seed: int) -> bytes:
@@ -160,7 +170,7 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
     return figure
 
 
-def _matrix(values: NDArray[Any], names: Sequence[str], title: str, style: str) -> bytes:
+def _matrix(values: NDArray[Any], names: Sequence[str], title: str, style: str) -> Figure:
     side = min(max(8.0, _INCHES * len(names)), _LARGEST)
     figure, axes = _figure(side + 1, side)
     image = axes.imshow(values, cmap="Blues", vmin=0)
@@ -176,7 +186,7 @@ def _matrix(values: NDArray[Any], names: Sequence[str], title: str, style: str) 
             value = values[row, column]
             colour = "white" if value > dark else "black" if value else "#999999"
             axes.text(column, row, format(value, style), ha="center", va="center", color=colour)
-    return png(figure)
+    return figure
 
 
 def reliability(calibration: dict[str, Any]) -> Figure:

@@ -17,6 +17,12 @@ _QUANTITIES: dict[str, Callable[[Mapping[str, Any]], float]] = {
 _CHECKPOINTS = {"best": "lowest validation loss", "final": "last epoch"}
 
 
+def to_tables(result: Mapping[str, Any]) -> str:
+    """Show a study as all of its tables, in Markdown. Args: result: what `study.json` holds."""
+    shown = (to_table(result), to_checkpoint_table(result), to_class_table(result))
+    return "\n\n".join(filter(None, shown))
+
+
 def to_table(result: Mapping[str, Any]) -> str:
     """Show a study as a Markdown table: mean and sd over the seeds, and paired differences.
 

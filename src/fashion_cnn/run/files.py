@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,26 @@ def read_json(path: Path) -> Any:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except CheckpointError as error:
         raise UsageError(str(error)) from None
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """Read the fields that a person wrote, or a run recorded, into a `.json` or `.toml` file.
+
+    Raises:
+        UsageError: it is missing, or not valid, or no object.
+    """
+    if path.suffix == ".toml":
+        try:
+            found = tomllib.loads(path.read_bytes().decode(errors="replace"))
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{path} is not valid TOML ({error})") from None
+    else:
+        found = read_json(path)
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: a recipe or a study is an object of fields, not {found!r:.40}")
+    return found
 
 
 def _refuse(constant: str) -> None:

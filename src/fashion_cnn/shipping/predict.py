@@ -1,6 +1,8 @@
 """Pictures into answers, with the model that comes in the package or any exported one."""
 
 import functools
+import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_cnn.classifier import check_images
 from fashion_cnn.data.photo import Photo, read_photo
-from fashion_cnn.errors import ImageError, ModelError
+from fashion_cnn.data.pictures import find_pictures, read_bytes, shown
+from fashion_cnn.errors import ImageError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.run.exports import ExportFiles
@@ -45,11 +49,24 @@ class Prediction:
     seen: NDArray[np.uint8]
     recipe: str
 
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.classes[0][0]
+
+    @property
+    def probability(self) -> float:
+        """Its calibrated probability, 0 to 1."""
+        return self.classes[0][1]
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.label} {self.probability:.1%}", *self.warnings])
+
     def to_dict(self, top_k: int | None = None) -> dict[str, Any]:
         """As JSON holds it, without the picture."""
         return {
-            "label": self.classes[0][0],
-            "probability": self.classes[0][1],
+            "label": self.label,
+            "probability": self.probability,
             "accepted": self.accepted,
             "may_be": list(self.may_be),
             "outlier_score": self.outlier_score,
@@ -91,6 +108,15 @@ class Predictor:
         if self._open_for_photos is None:
             return self
         return Predictor(self._open_for_photos(), self._reject)
+
+    def predict_images(self, images: NDArray[np.uint8]) -> list[Prediction]:
+        """Answer for pixels as the data set has them, uint8 (N, 28, 28), bright on black.
+
+        Raises:
+            UsageError: another dtype or shape.
+        """
+        check_images(images)
+        return [*self._answer([Photo(image) for image in images])] if len(images) else []
 
     def predict(self, data: bytes) -> Prediction:
         """Answer for a PNG, JPEG or WEBP file. Raises `ImageError` if it is no usable picture."""
@@ -141,6 +167,93 @@ class Predictor:
                 photo.seen,
                 self.classifier.facts["recipe"]["name"],
             )
+
+
+def predict(
+    pictures: Any, *, model: Any = None, reject: float | None = None
+) -> Prediction | list[Prediction | ImageError]:
+    """Say what is on pictures, with the models in the package or an exported one; needs no torch.
+
+    >>> import numpy
+    >>> predict(numpy.zeros((28, 28), numpy.uint8)).label in CLASS_NAMES
+    True
+    >>> predict("shoe.jpg").label  # doctest: +SKIP
+    'Sneaker'
+    >>> [answer.label for answer in predict(["shoe.jpg", "bag.png"])]  # doctest: +SKIP
+    ['Sneaker', 'Bag']
+
+    Args:
+        pictures: one of these, or a list of them. A path of a PNG, JPEG or WEBP file; of a folder,
+            for all in and below it; or a pattern with * ? [. A picture of Pillow's. An array of
+            pixels: uint8 (28, 28) or (N, 28, 28) is taken as the data set's, bright on black;
+            (H, W), (H, W, 3) and (H, W, 4) as photos.
+        model: an ONNX file, or a run that was exported, or its folder; None for those in the
+            package.
+        reject: accept only so many answers that about this share of them is wrong, 0.005 to 0.05.
+
+    Returns:
+        An answer for a file, a picture or an array of one; for anything else a list in the order
+        of the pictures (of a folder in the order of their names), in which one that could not be
+        used has its `ImageError`.
+
+    Raises:
+        ImageError: the single picture cannot be used.
+        ModelError: the model is missing, or not what `export` writes.
+        UsageError: `pictures` is something else, or there is no threshold for `reject`.
+    """
+    path = model.path if isinstance(model, Run) else model
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise UsageError(f"model is {model!r:.60}; it must be an ONNX file, or a run, or its path")
+    predictor = _predictor(reject) if path is None else open_predictor(Path(path), reject)
+    many = isinstance(pictures, list | tuple)
+    found: list[Prediction | ImageError] = []
+    for one in pictures if many else [pictures]:
+        answers, single = _predict(predictor, one)
+        found += answers
+        many = many or not single
+    if many:
+        return found
+    if isinstance(found[0], ImageError):
+        raise found[0]
+    return found[0]
+
+
+@functools.cache
+def _predictor(reject: float | None) -> Predictor:
+    """Open the models in the package once."""
+    return open_predictor(None, reject)
+
+
+def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageError], bool]:
+    """Answer for one of the things that `predict` takes; and whether it is a single picture."""
+    if isinstance(one, str | os.PathLike):
+        word = os.fspath(one)
+        names = list(find_pictures([word]))
+        return [_predict_file(predictor, name) for name in names], names == [word]
+    pillow = hasattr(one, "save")
+    if not pillow and not hasattr(one, "__array__"):
+        raise UsageError(f"a picture is {one!r:.60}; it must be a path, a picture or an array")
+    pixels = np.asarray(one)
+    if pixels.shape[-2:] == (28, 28) and pixels.ndim in (2, 3) and not pillow:
+        images = pixels if pixels.ndim == 3 else pixels[None]
+        return [*predictor.predict_images(images)], pixels.ndim == 2
+    if not pillow and (pixels.dtype != np.uint8 or pixels.ndim not in (2, 3)):
+        raise UsageError(f"pixels are {pixels.dtype} {pixels.shape}; see help(predict)")
+    from PIL import Image
+
+    file = io.BytesIO()
+    try:
+        (one if pillow else Image.fromarray(pixels)).save(file, "PNG")
+    except (OSError, TypeError, ValueError) as error:
+        raise UsageError(f"pixels of shape {pixels.shape} make no picture: {error}") from None
+    return predictor.predict_all([file.getvalue()]), True
+
+
+def _predict_file(predictor: Predictor, name: str) -> Prediction | ImageError:
+    try:
+        return predictor.predict(read_bytes(name))
+    except ImageError as error:
+        return ImageError(f"{shown(name)}: {error}")
 
 
 def open_predictor(

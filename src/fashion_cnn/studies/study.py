@@ -1,6 +1,7 @@
 """Studies: variants of a recipe times seeds, each run in a process of its own."""
 
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
@@ -21,14 +22,18 @@ from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.command import train_command
 from fashion_cnn.recipes.fields import nearest
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run.files import from_json, to_json, write_atomically
+from fashion_cnn.run.files import from_json, read_fields, to_json, write_atomically
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.recipe_file import SUFFIXES, as_fields
 
 _Result = tuple[dict[str, Any], dict[str, Any]]
 """Of a run: its row, and its environment."""
 
 _FILLED_IN = ("init_sha256", "teacher_sha256")
 """Fields that a run adds to its recipe: which files it was given."""
+
+_NO_FIELDS = ("framework", "recipe")
+"""What a variant may name beside a recipe's fields."""
 
 _KEYS = {"recipe": str, "seeds": list, "measure": str, "fields": dict, "variants": dict}
 
@@ -39,11 +44,11 @@ class Study:
 
     Attributes:
         name: of the folder and the table.
-        recipe: the catalogue entry that every run begins as.
+        recipe: the catalogue entry that every run begins as, unless its variant names another.
         seeds: each variant is trained with all of them.
         measure: "validation", which leaves the test set sealed, or "test".
-        variants: names, and the fields in which each differs, "framework" among them; the first
-            is what the others are compared with.
+        variants: names, and the fields in which each differs, "framework" and "recipe" among
+            them; the first is what the others are compared with.
     """
 
     name: str
@@ -54,8 +59,12 @@ class Study:
 
     def recipe_of(self, variant: str, seed: int) -> Recipe:
         """The recipe of one run."""
-        fields = {k: v for k, v in self.variants[variant].items() if k != "framework"}
-        return catalog.named(self.recipe).replace(**fields, seed=seed)
+        fields = {k: v for k, v in self.variants[variant].items() if k not in _NO_FIELDS}
+        return catalog.named(self.begins_as(variant)).replace(**fields, seed=seed)
+
+    def begins_as(self, variant: str) -> str:
+        """The catalogue entry that a variant's runs begin as."""
+        return self.variants[variant].get("recipe", self.recipe)
 
     def description_of(self, variant: str) -> dict[str, Any]:
         """What a variant trains: its recipe without the seed, and its framework if it names one."""
@@ -64,40 +73,44 @@ class Study:
         return fields | ({"framework": named["framework"]} if "framework" in named else {})
 
 
-def open_study(file_or_name: str) -> Study:
-    """Read a study from a TOML file, or one that comes with the package by its name.
+def open_study(study: "str | os.PathLike[str] | Mapping[str, Any] | Study") -> Study:
+    """Read a study from a TOML or JSON file, or one that comes with the package by its name.
 
     The keys: `recipe`; `seeds`, a list; `measure`, "validation" or "test"; `fields`, a table of
     what all variants have; `variants`, a table of tables. Beside a recipe's fields, `framework`,
-    "pytorch" or "keras", may stand in both.
+    "pytorch" or "keras", and another `recipe` may stand in both. A mapping of these may have a
+    `name` too.
 
     Raises:
         UsageError: no such study, or what it holds is not one.
     """
+    if isinstance(study, Study):
+        return study
+    if isinstance(study, Mapping):
+        values = dict(study)
+        return _study(str(values.pop("name", "study")), values)
+    if not isinstance(study, str | os.PathLike):
+        raise UsageError(f"study is {study!r:.60}; it must be a name, a file or its tables")
+    file_or_name = str(study)
     shipped = {
         item.name.removesuffix(".toml"): item
         for item in resources.files("fashion_cnn").joinpath("studies").iterdir()
         if item.name.endswith(".toml")
     }
     if file_or_name in shipped:
-        name, text = file_or_name, shipped[file_or_name].read_text()
-    elif (path := Path(file_or_name)).is_file():
-        name, text = path.stem, path.read_bytes().decode(errors="replace")
-    else:
-        raise UsageError(
-            f"no study {file_or_name!r}{nearest(file_or_name, list(shipped))}; give a TOML file, "
-            f"or one of: {', '.join(sorted(shipped))}"
-        )
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"study {name}: {error}") from None
+        return _study(file_or_name, tomllib.loads(shipped[file_or_name].read_text()))
+    if (path := Path(file_or_name)).suffix in SUFFIXES and path.is_file():
+        return _study(path.stem, read_fields(path))
+    raise UsageError(
+        f"no study {file_or_name!r}{nearest(file_or_name, list(shipped))}; give a TOML or JSON "
+        f"file, or one of: {', '.join(sorted(shipped))}"
+    )
+
+
+def _study(name: str, values: dict[str, Any]) -> Study:
     _check_keys(name, values)
     variants = {
-        variant: {
-            field: tuple(value) if isinstance(value, list) else value
-            for field, value in {**values.get("fields", {}), **fields}.items()
-        }
+        variant: as_fields({**values.get("fields", {}), **fields})
         for variant, fields in values["variants"].items()
     }
     study = Study(name, values["recipe"], tuple(values["seeds"]), values["measure"], variants)
@@ -230,7 +243,8 @@ def _train(
 ) -> _Result:
     """Run one command and read what it left: a row, and the environment."""
     changes = {**study.variants[variant], "seed": seed}
-    words = train_command(study.recipe, changes)
+    changes.pop("recipe", None)
+    words = train_command(study.begins_as(variant), changes)
     if study.measure == "validation":
         words.append("--no-test")
     words += [*arguments, "--output", str(path)]

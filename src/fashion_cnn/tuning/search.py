@@ -17,6 +17,8 @@ from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.search import to_text
+from fashion_cnn.run.files import to_json, write_atomically
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.run.lock import hold
@@ -64,6 +66,22 @@ def run_search(
     with open_search(search, folder, storage) as study, Interruption() as interruption:
         worker.work(study, interruption)
         return describe_search(search, study, folder), interruption.signal
+
+
+def carry_out(
+    search: Search, folder: Path, storage: str, arguments: list[str], say: Callable[[str], None]
+) -> tuple[dict[str, Any], int | None]:
+    """Run a search, then write its tables and draw its plots; arguments, errors as `run_search`."""
+    from fashion_cnn.tuning.pictures import draw_search  # here: a worker that failed draws nothing
+
+    result, signal = run_search(search, folder, storage, arguments, say)
+    write_atomically(folder / "search.json", to_json(result))
+    write_atomically(folder / "search.md", f"{to_text(result)}\n".encode())
+    with open_search(search, folder, storage) as study:
+        for picture, png in draw_search(study, search.recipe.seed).items():
+            write_atomically(folder / f"{picture}.png", png)
+    say(f"every trial and its command: {folder}/search.json; plots beside it")
+    return result, signal
 
 
 @contextlib.contextmanager

@@ -1,0 +1,551 @@
+"""The Python face: the commands as functions.
+
+Whatever the command line takes as words may be a string or a path here. A setting that is a flag
+there, `--learning-rate` or `--threads`, is an argument here, `learning_rate` or `threads`; so is
+one that an error names by its flag.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn import job
+from fashion_cnn.classifier import Classifier
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
+from fashion_cnn.data.fetch import data_directory
+from fashion_cnn.data.manifest import is_own
+from fashion_cnn.data.split import Split
+from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation import compare as comparing
+from fashion_cnn.evaluation.calibration import Answer, Calibration
+from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
+from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.fields import format_value, nearest
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.summary import summarise
+from fashion_cnn.run import folder
+from fashion_cnn.run.dataset import class_names_of
+from fashion_cnn.run.recipe_file import open_recipe
+from fashion_cnn.run.results import Metrics
+from fashion_cnn.training.progress import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from fashion_cnn.studies.study import Study
+
+RunLike = str | os.PathLike[str] | folder.Run
+"""A run, or its folder."""
+
+_SAY = Progress().say
+
+_CARD = "--b:#1f77b4;--miss:#d95f02;--ink:#222;--paper:#fff;--soft:#ccc;--rule:#ddd"
+
+
+class Run(folder.Run):
+    """A run on disk, and what can be asked of it.
+
+    A notebook shows it as a card. `history` is a row an epoch: `pandas.DataFrame(run.history)`.
+
+    Attributes:
+        path: its folder.
+        recipe: what it was trained by.
+        history: one `EpochRecord` an epoch.
+        checkpoints, results: what is in the folder.
+    """
+
+    @classmethod
+    def open(cls, path: RunLike) -> Self:
+        """Open a run, or the folder of one. Raises `UsageError` when it holds none."""
+        if isinstance(path, folder.Run):
+            path = path.path
+        if not isinstance(path, str | os.PathLike):
+            raise UsageError(f"run is {path!r:.60}; it must be a run or the folder of one")
+        run = cls(path)
+        if not run.exists():
+            raise UsageError(f"{path} holds no run: there is no recipe.json in it")
+        return run
+
+    @property
+    def metrics(self) -> Metrics:
+        """What `metrics.json` holds. Raises `UsageError` before the run was evaluated."""
+        return self.results.metrics
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of the labels."""
+        return class_names_of(self)
+
+    def classifier(self, checkpoint: str | None = None, **hardware: Any) -> "RunClassifier":
+        """Rebuild its network with what it learned, in the framework that trained it.
+
+        Args:
+            checkpoint: "best", "final" or "step-XXXXXXXX"; None for the one that answers.
+            hardware: `device` ("cpu" without), `threads`, `deterministic`, `framework`.
+
+        Raises:
+            CheckpointError: the checkpoint is missing or damaged.
+            UsageError: an unknown word, or a framework that is not installed.
+        """
+        wanted = _hardware({"device": "cpu", **hardware})
+        with open_framework(hardware_as_before(wanted, self)) as framework:
+            opened = framework.open_classifier(self, checkpoint)
+        found = self.results.calibration
+        fits = found is not None and checkpoint in (None, self.answering, found["checkpoint"])
+        calibration = Calibration.from_dict(found) if found is not None and fits else None
+        return RunClassifier(opened, calibration, self.class_names)
+
+    def validation(self, data: Any = None) -> Split:
+        """The images that it was validated on, which it never trained on.
+
+        Args: data: as in `train`; found without for runs on Fashion-MNIST or on arrays.
+        """
+        return DataSet.open(_directory(data, run=self)).divided(self.recipe).validation
+
+    def figures(self) -> dict[str, "Figure"]:
+        """Its plots as matplotlib figures, by name: "loss", "accuracy", "confusion_matrix" and
+        "confusion_matrix_normalized", "reliability".
+        """
+        from fashion_cnn.reporting import plots
+
+        return plots.figures(self, self.metrics)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def __str__(self) -> str:
+        """As `fashion-cnn evaluate` prints it."""
+        return summarise(self, self.metrics) if self.results.exist() else repr(self)
+
+    def _repr_html_(self) -> str:
+        """The card: the table, and the curves."""
+        head = f"<b>{escape(self.recipe.name)}</b> in <code>{escape(str(self.path))}</code>"
+        if not self.results.exist():
+            return f"<p>{head}, not evaluated yet</p>"
+        from fashion_cnn.reporting.charts import charts
+
+        drawn = charts(self, self.metrics)
+        curves = "".join(
+            f'<div style="width:48%;min-width:18em">{drawn[name]}</div>'
+            for name in ("loss", "accuracy")
+            if name in drawn
+        )
+        return (
+            f'<div style="{_CARD}"><p>{head}</p><pre>{escape(str(self).strip())}</pre>'
+            f'<div style="display:flex;flex-wrap:wrap;gap:2%">{curves}</div></div>'
+        )
+
+
+@dataclass(frozen=True)
+class Answers(Answer):
+    """What a calibrated classifier says of N images; see `Answer`.
+
+    Attributes:
+        class_names: of the columns.
+    """
+
+    class_names: tuple[str, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        """The name of the most probable class of each image."""
+        return [self.class_names[place] for place in self.predicted]
+
+
+class RunClassifier:
+    """A run's network: images in, answers out.
+
+    Attributes:
+        class_names: in the order of the columns.
+    """
+
+    def __init__(
+        self, classifier: Classifier, calibration: Calibration | None, names: tuple[str, ...]
+    ) -> None:
+        """Args: classifier: of the run; calibration: of that checkpoint, if it was fitted."""
+        self._classifier = classifier
+        self._calibration = calibration
+        self.class_names = names
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Score images: uint8 (N, 28, 28) to float32 (N, C); see `Classifier.logits`."""
+        return self._classifier.logits(images)
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the last layer sees of images, uint8 (N, 28, 28): float32 (N, F).
+
+        Raises:
+            UsageError: the network does not end in a fully connected layer.
+        """
+        return self._classifier.features(images)  # type: ignore[attr-defined]
+
+    def predict(self, images: NDArray[np.uint8]) -> Answers:
+        """Answer for images, uint8 (N, 28, 28), by calibrated probabilities.
+
+        Returns:
+            `.labels` (names), `.predicted` (N,), `.probabilities` (N, C), `.sets` (N, C) of the
+            classes that each may be, `.confidence` and `.accepted` (N,).
+
+        Raises:
+            UsageError: wrong images; or no calibration, which an evaluation fits, is there for
+                this checkpoint.
+        """
+        if self._calibration is None:
+            raise UsageError(
+                "this checkpoint has no calibration: evaluate the run, and ask the checkpoint that "
+                "its report speaks of; or take the logits"
+            )
+        answer = self._calibration.answer(self.logits(images))
+        return Answers(**vars(answer), class_names=self.class_names)
+
+
+class Comparison(comparing.Comparison):
+    """What sets runs apart; printed or shown in a notebook it is `fashion-cnn compare`'s tables."""
+
+    def __str__(self) -> str:
+        from fashion_cnn.reporting.comparison import comparison_text
+
+        return comparison_text(self)
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+    def figure(self) -> "Figure":
+        """The accuracies with their intervals, and each class's recall: a matplotlib figure."""
+        from fashion_cnn.reporting.comparison import draw
+
+        return draw(self)
+
+
+def train(
+    recipe: str | os.PathLike[str] | Recipe | None = None,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    data: Any = None,
+    class_names: Sequence[str] | None = None,
+    existing: job.Existing = "refuse",
+    **settings: Any,
+) -> Run:
+    """Train a recipe, as `fashion-cnn train` does, and write every result into a run folder.
+
+    Ctrl+C, or interrupting the kernel, ends training after the step under way; the run that comes
+    back is saved and evaluated, and `existing="resume"` goes on with it.
+
+    >>> run = train("fast", "runs/mine", epochs=4, threads=2)  # doctest: +SKIP
+    >>> run.metrics.shown.accuracy  # doctest: +SKIP
+    0.923
+
+    Args:
+        recipe: a name ("fast"), a file of fields (.json, .toml) or a `Recipe`; None for
+            "baseline", or for the resumed run's own.
+        output: the run folder; None for runs/RECIPE.
+        data: the folder of a data set; or arrays, `(images, labels)`, uint8 (N, 28, 28) and (N,),
+            which become one in runs/data/; two such pairs to test on the second. None for
+            Fashion-MNIST, which is found or fetched.
+        class_names: of arrays, in the order of their labels.
+        existing: what becomes of a run that is in `output` already: "refuse", "resume" it exactly,
+            or "overwrite" it.
+        settings: fields of the recipe (`epochs=4`); `device`, `threads`, `deterministic`,
+            `framework`; and `test=False` to leave the test set sealed.
+
+    Raises:
+        UsageError: a wrong word or value, or `output` holds something.
+        DataError: the data are missing or are not what they should be.
+        CheckpointError: there is nothing to resume from.
+        DivergedError: the loss stayed non-finite.
+    """
+    if existing not in ("refuse", "resume", "overwrite"):
+        raise UsageError(f"existing is {existing!r}; it must be refuse, resume or overwrite")
+    _check_path("output", output)
+    hardware, test = _hardware(settings), settings.pop("test", True)
+    place = None if output is None else Path(output)
+    resolved, place, existing = job.resolve(recipe, settings, place, existing)
+    run = folder.Run(place)
+    directory = _directory(data, class_names, run if run.exists() else None)
+    outcome = job.train(
+        resolved, place, data_dir=directory, hardware=hardware, existing=existing, test=bool(test)
+    )
+    return Run(outcome.run.path)
+
+
+def evaluate(run: RunLike, *, data: Any = None, tta: bool = False, **hardware: Any) -> Run:
+    """Evaluate the best and the newest checkpoint of a run again; one more reading of the test set.
+
+    >>> print(evaluate("runs/mine", tta=True))  # doctest: +SKIP
+
+    Args:
+        run: a run or its folder.
+        data: as in `train`.
+        tta: also average over each image and its mirror image.
+        hardware: `device`, `threads`, `deterministic`, `framework`; None of them: as it trained.
+
+    Raises: as `train`.
+    """
+    opened = Run.open(run)
+    directory = _directory(data, run=opened)
+    job.evaluate(opened, data_dir=directory, hardware=_hardware(hardware, only=True), tta=tta)
+    return Run(opened.path)
+
+
+def open_classifier(run: RunLike, checkpoint: str | None = None, **hardware: Any) -> RunClassifier:
+    """Rebuild the network of a run; see `Run.classifier`.
+
+    >>> open_classifier("runs/mine", "final").logits(images).shape  # doctest: +SKIP
+    (100, 10)
+    """
+    return Run.open(run).classifier(checkpoint, **hardware)
+
+
+def compare(*runs: RunLike) -> Comparison:
+    """Whether runs differ from the first by more than chance, from their folders alone.
+
+    >>> print(compare("runs/baseline", "runs/fast"))  # doctest: +SKIP
+
+    Returns:
+        The differences with their 95 % intervals; `print` it, or draw its `figure()`.
+
+    Raises:
+        UsageError: fewer than two runs, or runs that do not speak of the same images.
+    """
+    return Comparison(**vars(comparing.compare([Run.open(run) for run in runs])))
+
+
+def export(
+    run: RunLike,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    data: Any = None,
+    int8: bool = False,
+) -> Path:
+    """Write a run's model as one ONNX file, proven to answer all test images as the run does.
+
+    >>> export("runs/mine")  # doctest: +SKIP
+    PosixPath('runs/mine/model.onnx')
+
+    Args:
+        run: evaluated.
+        output: a FILE.onnx; None for model.onnx in the run folder.
+        data: as in `train`.
+        int8: also a quantised variant beside it, with its own accuracy.
+
+    Returns:
+        The file; what was compared and measured is beside it in export.json.
+
+    Raises:
+        ExportError: the file does not answer as the run does; none is left.
+        UsageError: the run was not evaluated.
+    """
+    from fashion_cnn.run.exports import ExportFiles
+    from fashion_cnn.shipping import export as exporting
+
+    _check_path("output", output)
+    opened, file = Run.open(run), None if output is None else Path(output)
+    with opened.lock():
+        exporting.export(opened, _directory(data, run=opened), output=file, int8=int8)
+    return ExportFiles.of(opened, file).model
+
+
+def report(
+    run: RunLike,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    data: Any = None,
+    heat_maps: bool = False,
+    framework: str | None = None,
+) -> Path:
+    """Make one page of a run that needs nothing but itself.
+
+    >>> report("runs/mine")  # doctest: +SKIP
+    PosixPath('runs/mine/report.html')
+
+    Args:
+        run: evaluated.
+        output: the file; None for report.html in the run folder.
+        data: as in `train`.
+        heat_maps: show where the network looked.
+        framework: what computes the heat maps; None for the run's own.
+
+    Raises:
+        UsageError: the run was not evaluated, or its files were altered.
+        DataError: the data are missing or not those of the run.
+    """
+    from fashion_cnn.reporting import report as reporting
+
+    _check_path("output", output)
+    opened, classifier = Run.open(run), None
+    if heat_maps:
+        hardware = hardware_as_before(Hardware("cpu", framework=framework), opened)
+        with open_framework(hardware) as computes:
+            classifier = computes.open_classifier(opened)
+    place, directory = None if output is None else Path(output), _directory(data, run=opened)
+    return reporting.report(opened, data_dir=directory, output=place, classifier=classifier)
+
+
+def study(
+    study: "str | os.PathLike[str] | Mapping[str, Any] | Study",
+    output: str | os.PathLike[str] | None = None,
+    *,
+    data: Any = None,
+    threads: int | None = None,
+    jobs: int = 1,
+) -> dict[str, Any]:
+    """Train variants of recipes with several seeds each; go on where it stopped.
+
+    >>> found = study({  # doctest: +SKIP
+    ...     "recipe": "fast", "seeds": [0, 1, 2], "measure": "validation",
+    ...     "variants": {"fast": {}, "flipped": {"flip": True}, "baseline": {"recipe": "baseline"}},
+    ... })
+    >>> pandas.DataFrame(found["runs"])  # doctest: +SKIP
+
+    Args:
+        study: the name of one that comes with the package, a TOML or JSON file, or its tables.
+        output: the folder; None for runs/studies/NAME.
+        data: as in `train`.
+        threads: of each run.
+        jobs: runs at once.
+
+    Returns:
+        What study.json holds: under "runs" a row a run.
+
+    Raises:
+        UsageError: there is no such study, or the folder holds another.
+    """
+    from fashion_cnn.reporting.plots import differences_plot
+    from fashion_cnn.reporting.study import to_tables
+    from fashion_cnn.run.files import write_atomically
+    from fashion_cnn.studies.study import open_study, run_study
+
+    _check_path("output", output)
+    chosen = open_study(study)
+    place = Path(output) if output else Path("runs", "studies", chosen.name)
+    words = [] if data is None else ["--data-dir", str(_directory(data))]
+    words += [] if threads is None else ["--threads", str(threads)]
+    result = run_study(chosen, place, words, _SAY, jobs)
+    write_atomically(place / "study.md", f"{to_tables(result)}\n".encode())
+    if len(chosen.variants) > 1:
+        write_atomically(place / "differences.png", differences_plot(result))
+    _SAY(f"every run and its command: {place}/study.json; the tables, study.md; a plot beside it")
+    return result
+
+
+def tune(
+    recipe: str | os.PathLike[str] | Recipe | None = None,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    search: Mapping[str, str | Sequence[Any]],
+    trials: int = 40,
+    data: Any = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Search the values with which a recipe does best on validation images.
+
+    >>> found = tune("fast", trials=20,  # doctest: +SKIP
+    ...              search={"learning_rate": "1e-3:1e-1:log", "batch_size": [125, 250, 500]})
+
+    Args:
+        recipe: as in `train`.
+        output: the folder; None for runs/searches/RECIPE. What it holds is gone on with.
+        search: by field "LOW:HIGH", "LOW:HIGH:log", "LOW:HIGH:STEP", or a list of values.
+        trials: in all.
+        data: as in `train`.
+        settings: fields of the recipe; `device`, `threads`, `deterministic`, `framework`;
+            `objective` ("accuracy", "loss"), `sampler`, `pruner`, `storage`, `name`.
+
+    Returns:
+        What search.json holds: the trials, and the best one.
+
+    Raises:
+        UsageError: a wrong word or value, or the folder holds another search.
+    """
+    from fashion_cnn.tuning.search import carry_out
+    from fashion_cnn.tuning.space import Search, parse_space
+
+    _check_path("output", output)
+    if not isinstance(search, Mapping):
+        raise UsageError(f"search is {search!r:.60}; it must give each field its values")
+    hardware, how = _hardware(settings), {"storage": "", "name": ""}
+    for word in (*how, "objective", "sampler", "pruner"):
+        if word in settings:
+            how[word] = settings.pop(word)
+    chosen = open_recipe("baseline" if recipe is None else recipe).replace(**settings)
+    known = catalog.named(chosen.name).to_dict()
+    given = settings | {
+        name: getattr(chosen, name)
+        for name, value in chosen.to_dict().items()
+        if value != known[name]
+    }
+    words = [
+        f"{field}={values if isinstance(values, str) else ','.join(map(format_value, values))}"
+        for field, values in search.items()
+    ]
+    space = parse_space(words, chosen, given)
+    storage, name = how.pop("storage"), how.pop("name")
+    place = Path(output) if output else Path("runs", "searches", name or chosen.name)
+    wanted = Search(
+        name=name or place.resolve().name,
+        recipe=chosen,
+        given=given,
+        space=space,
+        trials=trials,
+        framework=hardware.framework,
+        **how,
+    )
+    passed = ["--data-dir", str(_directory(data)), "--device", hardware.device]
+    passed += ["--threads", str(hardware.threads)] if hardware.threads else []
+    passed += ["--deterministic"] * hardware.deterministic
+    result, _ = carry_out(wanted, place, storage, passed, _SAY)
+    return result
+
+
+def load_training(data: Any = None) -> Split:
+    """Open the training images: a `Split` of `.images`, `.labels` and `.class_names`.
+
+    The test set is for `evaluate` alone. To divide them as a recipe does: `divide`, or
+    `run.validation()`.
+
+    >>> len(load_training())  # doctest: +SKIP
+    60000
+
+    Args: data: as in `train`.
+
+    Raises:
+        DataError: the data are missing or are not what they should be.
+    """
+    return DataSet.open(_directory(data)).training()
+
+
+def _directory(
+    data: Any, class_names: Sequence[str] | None = None, run: folder.Run | None = None
+) -> Path:
+    """The folder of what a caller names as data, or of what a run was trained on."""
+    if isinstance(data, str | os.PathLike):
+        return data_directory(Path(data), _SAY)
+    from fashion_cnn.data.arrays import FOLDER, write_arrays
+
+    if data is not None:
+        return write_arrays(data, class_names, _SAY)
+    if run and FOLDER.is_dir():
+        name = str(run.split.get("data", FASHION_MNIST))
+        if is_own(FOLDER / name):
+            return FOLDER / name
+    return data_directory(None, _SAY)
+
+
+def _hardware(words: dict[str, Any], *, only: bool = False) -> Hardware:
+    """Take what computes out of words; `UsageError` for others, if these are the `only` ones."""
+    known = list(Hardware.__dataclass_fields__)
+    found = Hardware(**{name: words.pop(name) for name in known if name in words})
+    for name in words if only else ():
+        raise UsageError(f"there is no {name!r}{nearest(name, known)}; it takes {', '.join(known)}")
+    return found
+
+
+def _check_path(name: str, path: Any) -> None:
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise UsageError(f"{name} is {path!r:.60}; it must be a path")

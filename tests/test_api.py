@@ -1,0 +1,272 @@
+"""The Python face: the commands as functions, and what it says of wrong words."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import fashion_cnn as fc
+from conftest import make_split
+from drawn import figures_instead_of_pictures
+from fashion_cnn.cli import main
+from fashion_cnn.errors import CheckpointError, DataError, ImageError, UsageError
+
+SETTINGS: dict[str, Any] = {"epochs": 2, "train_images": 300, "width": 4, "threads": 1}
+WORDS = ["--epochs", "2", "--train-images", "300", "--width", "4", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def run(few_data: Path, tmp_path_factory: pytest.TempPathFactory) -> fc.Run:
+    with figures_instead_of_pictures():
+        folder = tmp_path_factory.mktemp("api") / "run"
+        return fc.train("baseline", folder, data=few_data, **SETTINGS)
+
+
+def test_train_is_the_command(run: fc.Run, few_data: Path, tmp_path: Path, without_plots) -> None:
+    words = ["train", "baseline", *WORDS, "--data-dir", str(few_data), "--output", str(tmp_path)]
+    assert main(words) == 0
+    weights = "checkpoints/final/model.safetensors"
+    assert (run.path / weights).read_bytes() == (tmp_path / weights).read_bytes()
+    other = fc.Run.open(tmp_path)
+    assert (
+        run.recipe
+        == other.recipe
+        == fc.named("baseline").replace(epochs=2, train_images=300, width=4)
+    )
+    unlike = {"command_seconds": 0, "training_seconds": 0}
+    one, two = (dataclasses.replace(r.metrics, **unlike) for r in (run, other))
+    assert one == two
+
+
+def test_a_run_is_friendly_to_pandas_and_to_a_notebook(run: fc.Run) -> None:
+    table = pd.DataFrame(run.history)
+    assert table.epoch.tolist() == [1, 2]
+    assert {"train_loss", "val_accuracy"} < set(table.columns)
+    card = run._repr_html_()
+    assert card.count("<svg") == 2
+    assert f"{100 * run.metrics.final.validation.accuracy:.2f} %" in card
+    assert repr(run) == f"Run({str(run.path)!r})"
+    assert "best" in str(run)
+    figures = run.figures()
+    assert {"loss", "accuracy", "confusion_matrix", "reliability"} < set(figures)
+    assert figures["loss"].axes[0].get_xlabel() == "epoch"
+
+
+def test_a_run_classifies(run: fc.Run, few_data: Path) -> None:
+    held_out = run.validation(few_data)
+    assert len(held_out) == run.metrics.best.validation.n
+    opened = run.classifier()
+    answer = opened.predict(held_out.images)
+    right = (answer.predicted == held_out.labels).mean()
+    assert right == run.metrics.answering.validation.accuracy
+    assert answer.labels == [run.class_names[place] for place in answer.predicted]
+    np.testing.assert_allclose(answer.probabilities.sum(1), 1)
+    assert answer.sets.any(1).all()
+    assert opened.features(held_out.images[:7]).shape == (7, 128)
+    np.testing.assert_array_equal(
+        fc.open_classifier(str(run.path)).logits(held_out.images[:7]),
+        opened.logits(held_out.images[:7]),
+    )
+    with pytest.raises(UsageError, match="no calibration"):
+        run.classifier("step-00000010" if not run.history else _other(run)).predict(held_out.images)
+
+
+def _other(run: fc.Run) -> str:
+    return "final" if run.answering == "best" else "best"
+
+
+def test_evaluate_report_export_and_compare_take_folders(
+    run: fc.Run, few_data: Path, tmp_path: Path
+) -> None:
+    again = fc.evaluate(str(run.path), data=str(few_data))
+    assert again.metrics.test_readings == run.metrics.test_readings
+    assert fc.report(run, tmp_path / "page.html", data=few_data).read_text().startswith("<!doctype")
+    model = fc.export(run.path, data=few_data)
+    assert model == run.path / "model.onnx"
+    images = make_split(20).images
+    answers = fc.predict(images, model=run)
+    wanted = run.classifier().predict(images)
+    assert isinstance(answers, list)
+    assert [one.label for one in answers if isinstance(one, fc.Prediction)] == wanted.labels
+    second = fc.train(
+        run.recipe, tmp_path / "second", data=few_data, seed=1, threads=1, framework="pytorch"
+    )
+    found = fc.compare(run, str(second.path))
+    assert "McNemar" in str(found)
+    assert found._repr_markdown_() == str(found)
+    assert len(found.figure().axes) == 2
+
+
+def test_resume_and_overwrite(few_data: Path, tmp_path: Path, without_plots) -> None:
+    begun: dict[str, Any] = {"data": few_data, "output": tmp_path / "r", "test": False}
+    first = fc.train("baseline", **begun, **SETTINGS | {"epochs": 1})
+    assert first.metrics.final.test is None
+    with pytest.raises(UsageError, match="already holds a run"):
+        fc.train("baseline", **begun, **SETTINGS)
+    more = fc.train(**begun, existing="resume", epochs=2, threads=1)
+    assert [row.epoch for row in more.history] == [1, 2]
+    anew = fc.train("baseline", **begun, existing="overwrite", **SETTINGS | {"epochs": 1})
+    assert len(anew.history) == 1
+
+
+def test_arrays_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_plots) -> None:
+    monkeypatch.chdir(tmp_path)
+    split = make_split(300)
+    names = [f"bar {k}" for k in range(10)]
+    words: dict[str, Any] = {"epochs": 2, "width": 4, "batch_size": 30, "threads": 1}
+    run = fc.train("baseline", data=(split.images, split.labels), class_names=names, **words)
+    assert run.path == Path("runs/baseline")
+    assert run.class_names == tuple(names)
+    assert run.metrics.final.test is not None
+    assert run.metrics.final.test.n == 60
+    assert len(run.validation()) == 24, "found again without a word"
+    assert fc.evaluate(run).metrics.test_readings == 2
+    assert len(list(Path("runs/data").iterdir())) == 1
+    named = np.array(names)[split.labels]
+    again = fc.train("baseline", "second", data=(split.images[..., None] / 255, named), **words)
+    assert again.class_names == tuple(sorted(names))
+    both = ((split.images, split.labels), (split.images[:50], split.labels[:50]))
+    third = fc.train("baseline", "third", data=both, **words)
+    assert third.metrics.final.test is not None
+    assert third.metrics.final.test.n == 50
+    assert len(fc.load_training(split)) == 240
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "said"),
+    [
+        (3, UsageError, "data must be a folder"),
+        ((np.zeros((4, 28, 28)), np.zeros(3)), DataError, "3 labels for 4 images"),
+        ((np.zeros((4, 20, 20)), np.zeros(4)), DataError, "28x28"),
+        ("nowhere", DataError, "nowhere"),
+    ],
+)
+def test_wrong_data_are_told(data: Any, error: type[Exception], said: str, tmp_path) -> None:
+    with pytest.raises(error, match=said):
+        fc.train("fast", tmp_path / "run", data=data, class_names=None)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: fc.train(3), "recipe is 3"),
+        (lambda: fc.train("fats"), "did you mean 'fast'"),
+        (lambda: fc.train("fast", 7), "output is 7"),
+        (lambda: fc.train("fast", lr=0.1), "sets 'learning_rate'"),
+        (lambda: fc.train("fast", epochs="3"), "epochs is '3'"),
+        (lambda: fc.train("fast", device="gpu"), "device is 'gpu'"),
+        (lambda: fc.train("fast", threads=0), "threads is 0"),
+        (lambda: fc.train("fast", framework="jax"), "framework is 'jax'"),
+        (lambda: fc.train("fast", existing="replace"), "existing is 'replace'"),
+        (lambda: fc.evaluate("runs/none"), "runs/none holds no run"),
+        (lambda: fc.evaluate(None), "run is None"),
+        (lambda: fc.open_classifier("runs/none"), "holds no run"),
+        (lambda: fc.open_classifier(5), "run is 5"),
+        (lambda: fc.load_training(5), "data must be a folder"),
+        (lambda: fc.compare("runs/none"), "holds no run"),
+        (lambda: fc.report(["runs/none"]), "must be a run"),
+        (lambda: fc.export({}), "must be a run"),
+        (lambda: fc.study("speedrum"), "did you mean 'speedrun'"),
+        (lambda: fc.study(4), "study is 4"),
+        (lambda: fc.tune("fast", search="lr"), "search is 'lr'"),
+        (lambda: fc.predict(3), "a picture is 3"),
+        (lambda: fc.predict(np.zeros((28, 28))), "uint8 pixels"),
+        (lambda: fc.predict(np.zeros((30, 28, 5), np.uint8)), "make no picture"),
+        (lambda: fc.predict("x.png", model=3), "model is 3"),
+    ],
+)
+def test_wrong_words_are_told(call: Any, said: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=said):
+        call()
+
+
+def test_the_run_may_be_gone_on_with_by_a_word_that_the_error_names(run: fc.Run) -> None:
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        fc.train(output=run.path / "none", existing="resume")
+
+
+def test_predict_takes_pictures_of_every_kind(tmp_path: Path) -> None:
+    pixels = np.full((60, 40, 3), 255, np.uint8)
+    pixels[10:50, 10:30] = 30
+    file = tmp_path / "a.png"
+    Image.fromarray(pixels).save(file)
+    (tmp_path / "b.png").write_bytes(b"nothing")
+    wanted = fc.predict(file)
+    assert isinstance(wanted, fc.Prediction)
+    for same in (str(file), pixels, Image.fromarray(pixels)):
+        answer = fc.predict(same)
+        assert isinstance(answer, fc.Prediction)
+        assert answer.to_dict() == wanted.to_dict()
+    good, bad = fc.predict(tmp_path)  # type: ignore[misc]
+    assert good.to_dict() == wanted.to_dict()
+    assert isinstance(bad, ImageError)
+    assert "b.png" in str(bad)
+    with pytest.raises(ImageError, match=r"b\.png"):
+        fc.predict(tmp_path / "b.png")
+    both = fc.predict([file, pixels])
+    assert isinstance(both, list)
+    assert len(both) == 2
+    images = make_split(3).images
+    single = fc.predict(images[0])
+    assert isinstance(single, fc.Prediction)
+    many = fc.predict(images)
+    assert isinstance(many, list)
+    assert isinstance(many[0], fc.Prediction)
+    assert many[0].probability == pytest.approx(single.probability, abs=1e-6)
+    assert fc.predict(images[:0]) == []
+    table = pd.DataFrame([single.to_dict()])
+    assert table.label[0] == single.label
+    assert str(single).startswith(single.label)
+
+
+def test_a_recipe_file_may_begin_as_another(tmp_path: Path) -> None:
+    from fashion_cnn.run.recipe_file import open_recipe
+
+    (tmp_path / "mine.toml").write_text('recipe = "fast"\nepochs = 3\nclass_weights = [1, 2]\n')
+    wanted = fc.named("fast").replace(epochs=3, class_weights=(1.0, 2.0))
+    assert open_recipe(tmp_path / "mine.toml") == wanted
+    fields = {"recipe": "fast", "epochs": 3, "class_weights": [1, 2]}
+    (tmp_path / "mine.json").write_text(json.dumps(fields))
+    assert open_recipe(tmp_path / "mine.json") == wanted
+    (tmp_path / "whole.json").write_text(json.dumps(wanted.to_dict()))
+    assert open_recipe(str(tmp_path / "whole.json")) == wanted
+    for text, said in {
+        "recipe = 3": "recipe is 3",
+        'recipe = "fast"\nname = "x"': "leave one of them out",
+        'recipe = "fast"\nlr = 1': "sets 'learning_rate'",
+        "= 1": "not valid TOML",
+    }.items():
+        (tmp_path / "bad.toml").write_text(text)
+        with pytest.raises(UsageError, match=said):
+            open_recipe(tmp_path / "bad.toml")
+
+
+def test_a_study_can_compare_two_recipes(few_data: Path, tmp_path: Path) -> None:
+    tables = {
+        "recipe": "baseline",
+        "seeds": [0],
+        "measure": "validation",
+        "fields": {"epochs": 1, "train_images": 200, "batch_size": 100},
+        "variants": {"baseline": {"width": 4}, "fast": {"recipe": "fast", "width": 4}},
+    }
+    found = fc.study(tables, tmp_path / "study", data=few_data, threads=1)
+    rows = pd.DataFrame(found["runs"])
+    assert rows.variant.tolist() == ["baseline", "fast"]
+    assert found["recipes"]["fast"]["model"] == "strided_cnn"
+    assert fc.Run.open(tmp_path / "study/fast/seed-0").recipe.model == "strided_cnn"
+    (tmp_path / "same.json").write_text(json.dumps(tables))
+    again = fc.study(tmp_path / "same.json", tmp_path / "study", data=few_data, threads=1)
+    assert again["runs"] == found["runs"], "gone on with: nothing was left"
+
+
+def test_names_are_listed_and_the_package_is_typed() -> None:
+    assert {"train", "predict", "tune", "study", "Run"} < set(dir(fc))
+    homes = {name for names in fc._HOMES.values() for name in names}
+    assert set(fc.__all__) == set(dir(fc)) == homes | {"__version__"}
+    assert Path(fc.__file__).with_name("py.typed").exists()
