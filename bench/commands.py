@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fashion_cnn.files import to_json
 from fashion_cnn.process.machine import cpu_name, machine
-from fashion_cnn.run.files import to_json
 
 
 def commands(run: Path, picture: Path, scratch: str) -> dict[str, list[str]]:

@@ -19,12 +19,12 @@ import torch
 from fashion_cnn.cli.output import say
 from fashion_cnn.data.fashion_mnist import DataSet, check_is_fashion_mnist, load_training
 from fashion_cnn.data.fetch import data_directory
+from fashion_cnn.files import to_json
 from fashion_cnn.on_torch.classifier import BATCH, TorchClassifier
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.model import StagedCNN, build_model, to_device
 from fashion_cnn.process.machine import machine
 from fashion_cnn.recipes.catalog import fast
-from fashion_cnn.run.files import to_json
 from fashion_cnn.version import __version__
 
 _EVALUATED = 10_000

@@ -24,6 +24,7 @@ from fashion_cnn.cli.output import say
 from fashion_cnn.data.fashion_mnist import DataSet, check_is_fashion_mnist
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, epoch_order
+from fashion_cnn.files import to_json
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.framework import TorchFramework
 from fashion_cnn.on_torch.model import build_model
@@ -32,7 +33,6 @@ from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import machine, usable_cores
 from fashion_cnn.recipes.catalog import baseline
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run.files import to_json
 from fashion_cnn.run.folder import Run
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.version import __version__

@@ -416,16 +416,34 @@ def test_what_a_manifest_and_the_files_disagree_on_is_said(tmp_path: Path) -> No
     assert said() == f"{path}/MANIFEST.json cannot be read: No such file or directory"
 
 
-def test_a_file_may_have_as_many_bytes_as_allowed_and_no_more(tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    "name", ["MANIFEST.json", "model.safetensors", "optimizer.safetensors", "state.json"]
+)
+def test_a_file_of_over_a_gibibyte_is_not_read(tmp_path, name) -> None:
     path = save(tmp_path, MODEL, OPTIMIZER, {"step": 7})
-    most = max(file.stat().st_size for file in path.iterdir())
-    assert checkpoint.MOST_BYTES == 2**30
-    monkeypatch.setattr(checkpoint, "MOST_BYTES", most)
-    load(path)
-    monkeypatch.setattr(checkpoint, "MOST_BYTES", most - 1)
+    os.truncate(path / name, 2**30 + 1)
     with pytest.raises(CheckpointError) as caught:
         load(path)
-    assert str(caught.value) == f"{path}/MANIFEST.json has more than {most - 1} bytes"
+    assert str(caught.value).startswith(f"{path}/{name} has more than 1,073,741,824 bytes")
+
+
+def test_a_step_of_another_run_is_replaced(tmp_path) -> None:
+    save(tmp_path, MODEL, OPTIMIZER, {"step": 7, "run": "other"})
+    path = save(tmp_path, MODEL, OPTIMIZER, {"step": 7, "run": "ours"})
+    assert load(path).state["run"] == "ours"
+
+
+def test_a_link_in_a_checkpoint_s_place_is_replaced_and_not_followed(tmp_path) -> None:
+    others, ours = tmp_path / "others", tmp_path / "ours"
+    elsewhere = save(others, MODEL, OPTIMIZER, {"step": 7})
+    before = {file.name: file.read_bytes() for file in elsewhere.iterdir()}
+    ours.mkdir()
+    for name in (elsewhere.name, f".{elsewhere.name}.tmp"):
+        (ours / name).symlink_to(elsewhere)
+    path = save(ours, {"w": np.ones(3, np.float32)}, OPTIMIZER, {"step": 7})
+    assert path.is_dir()
+    assert not path.is_symlink()
+    assert {file.name: file.read_bytes() for file in elsewhere.iterdir()} == before
 
 
 def test_layouts_must_be_alike() -> None:

@@ -17,7 +17,7 @@ import fashion_cnn
 PACKAGE = Path(fashion_cnn.__file__).parent
 LAYERS = [
     {"errors", "version", "dependencies"},
-    {"classifier", "process", "recipes"},
+    {"classifier", "files", "process", "recipes"},
     {"data"},
     {"run"},
     {"training", "evaluation"},

@@ -416,9 +416,9 @@ def study(
     Raises:
         UsageError: there is no such study, or the folder holds another.
     """
+    from fashion_cnn.files import write_atomically
     from fashion_cnn.reporting.plots import differences_plot
     from fashion_cnn.reporting.study import to_tables
-    from fashion_cnn.run.files import write_atomically
     from fashion_cnn.studies.study import open_study, run_study
 
     _check_path("output", output)

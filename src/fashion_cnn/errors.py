@@ -53,5 +53,11 @@ class NotFiniteError(CheckpointError):
     """A loss, a gradient or a tensor is NaN or infinite."""
 
 
-OUT_OF_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOMEM})
-"""The `OSError.errno` values of a disk full, over quota or failing, or no memory: exit code 7."""
+OUT_OF_ROOM = frozenset(
+    {
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOMEM, errno.EMFILE,
+        errno.ENFILE,
+    }
+)  # fmt: skip
+"""The `OSError.errno` values of a disk full, over quota or failing, no memory, or too many open
+files: exit code 7."""

@@ -49,9 +49,9 @@ def audit(
     from fashion_cnn.evaluation import audit as auditing
     from fashion_cnn.evaluation.label_noise import require_cleanlab
     from fashion_cnn.evaluation.near_duplicates import NEAR
+    from fashion_cnn.files import to_json, write_atomically
     from fashion_cnn.reporting.audit_page import audit_page
     from fashion_cnn.run.dataset import check_same_data
-    from fashion_cnn.run.files import to_json, write_atomically
     from fashion_cnn.run.folder import Run
 
     # What can be wrong is told before anything takes time.

@@ -25,7 +25,7 @@ def _infer(
     """Time the model of RUN in PyTorch, ONNX and int8: size, accuracy, one image, many."""
     from fashion_cnn.benchmark import benchmark_inference, to_text
     from fashion_cnn.data.fetch import data_directory
-    from fashion_cnn.run.files import to_json, write_atomically
+    from fashion_cnn.files import to_json, write_atomically
     from fashion_cnn.run.folder import Run
 
     result = benchmark_inference(Run.open(run), data_directory(data_dir, say), rounds, threads)

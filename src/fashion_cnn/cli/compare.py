@@ -18,9 +18,9 @@ def compare(runs: tuple[Path, ...], plot: Path, table: Path | None) -> None:
     Of more than two, those that differ in their seed alone are one group. Reads the folders alone.
     """
     from fashion_cnn import api
+    from fashion_cnn.files import write_atomically
     from fashion_cnn.reporting.comparison import changes_csv
     from fashion_cnn.reporting.plots import png
-    from fashion_cnn.run.files import write_atomically
 
     comparison = api.compare(*runs)
     write(str(comparison))

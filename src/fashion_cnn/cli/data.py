@@ -48,8 +48,8 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
     """Draw a grid of training images, a row a class, as PNG."""
     from fashion_cnn.data import fashion_mnist
     from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn.files import write_atomically
     from fashion_cnn.reporting.plots import sample_grid
-    from fashion_cnn.run.files import write_atomically
 
     directory = data_directory(data_dir, say)
     write_atomically(output, sample_grid(fashion_mnist.load_training(directory), columns, seed))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fashion_cnn.data.files import FILES
 from fashion_cnn.errors import DataError
+from fashion_cnn.files import read_bytes
 
 MANIFEST, CLASSES = "dataset.json", "classes.txt"
 MOST_CLASSES = 1000
@@ -145,11 +146,4 @@ def again(directory: Path) -> str:
 
 def read_small(path: Path) -> bytes:
     """Read `classes.txt` or `dataset.json`. Raises `DataError`: unreadable, or larger than 1 MB."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > _MOST_BYTES:
-        raise DataError(f"{path} is larger than {_MOST_BYTES >> 20} MB")
-    return data
+    return read_bytes(path, DataError, _MOST_BYTES)

@@ -18,7 +18,7 @@ from fashion_cnn.evaluation.near_duplicates import (
     disagreement,
     near_pairs,
 )
-from fashion_cnn.run.files import to_csv
+from fashion_cnn.files import to_csv
 from fashion_cnn.run.predictions import Predictions
 
 

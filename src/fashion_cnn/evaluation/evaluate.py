@@ -14,7 +14,7 @@ from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.metrics import measure, most_confused
 from fashion_cnn.evaluation.mistakes import mistake_rows
 from fashion_cnn.evaluation.reliability import measure_calibration
-from fashion_cnn.run.files import to_csv
+from fashion_cnn.files import to_csv
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
 from fashion_cnn.run.predictions import Predictions

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fashion_cnn.evaluation.compare import Comparison, Difference, Group, accuracy_interval
-from fashion_cnn.run.files import to_csv
+from fashion_cnn.files import to_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

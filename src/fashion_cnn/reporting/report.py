@@ -22,10 +22,10 @@ from fashion_cnn.evaluation.mistakes import (
     mistakes_between,
 )
 from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
+from fashion_cnn.files import write_atomically
 from fashion_cnn.reporting.charts import charts
 from fashion_cnn.reporting.summary import explain_recipe, reproduce
 from fashion_cnn.run.dataset import check_same_data
-from fashion_cnn.run.files import write_atomically
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import Confusion, Metrics

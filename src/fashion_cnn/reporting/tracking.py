@@ -16,8 +16,8 @@ from datetime import datetime
 from typing import Any
 
 from fashion_cnn.errors import FashionCNNError, UsageError
+from fashion_cnn.files import write_atomically
 from fashion_cnn.recipes.fields import format_value
-from fashion_cnn.run.files import write_atomically
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EVENT_FILE
 

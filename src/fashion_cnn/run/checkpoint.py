@@ -26,7 +26,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from fashion_cnn.errors import CheckpointError, NotFiniteError
-from fashion_cnn.run.files import from_json, sync_directory, to_json, write_durably
+from fashion_cnn.files import from_json, read_bytes, sync_directory, to_json, write_durably
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -35,7 +35,6 @@ WEIGHTS = "model.safetensors"
 _FILES = (WEIGHTS, "optimizer.safetensors", "state.json")
 _MANIFEST = "MANIFEST.json"
 _FORMAT = 1
-MOST_BYTES = 1 << 30  # of one file; the largest model here needs a hundredth
 _NAME = re.compile(r"step-(\d{8})")
 
 
@@ -60,8 +59,8 @@ class Checkpoint:
 def save(directory: Path, model: Arrays, optimizer: Arrays, state: Mapping[str, Any]) -> Path:
     """Publish a checkpoint in `directory` under the name of `state["step"]`.
 
-    A checkpoint of that step that is there already and verifies is left as it is: a step's
-    content is a pure function of the run.
+    A checkpoint of that step and run that is there already and verifies is left as it is: a
+    step's content is a pure function of the run.
 
     Raises:
         NotFiniteError: a tensor is NaN or infinite; nothing was published.
@@ -69,15 +68,16 @@ def save(directory: Path, model: Arrays, optimizer: Arrays, state: Mapping[str, 
     """
     check_finite(model, optimizer)
     target = path_of(directory, state["step"])
-    if target.exists():
+    if target.is_symlink() or target.exists():
         try:
-            load(target)
-            return target
+            if not target.is_symlink() and load(target).state.get("run") == state.get("run"):
+                return target
         except CheckpointError:
-            remove(target)
+            pass
+        remove(target)
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f".{target.name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
+    remove(temporary)
     try:
         temporary.mkdir()
         content = {
@@ -104,8 +104,8 @@ def load(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: it is missing, torn, altered, of another format or not finite.
     """
-    manifest = _read(path, _MANIFEST)
-    content = {name: _read(path, name) for name in _FILES}
+    manifest = read_bytes(path / _MANIFEST, CheckpointError)
+    content = {name: read_bytes(path / name, CheckpointError) for name in _FILES}
     if manifest != _manifest(content):
         raise CheckpointError(f"{path}: {_difference(manifest, content)}")
     state = from_json(content["state.json"], f"{path}/state.json")
@@ -216,17 +216,6 @@ def _difference(manifest: bytes, content: Mapping[str, bytes]) -> str:
     except (CheckpointError, KeyError, TypeError):
         pass
     return f"{_MANIFEST} is damaged"
-
-
-def _read(path: Path, name: str) -> bytes:
-    try:
-        with (path / name).open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise CheckpointError(f"{path}/{name} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise CheckpointError(f"{path}/{name} has more than {MOST_BYTES} bytes")
-    return data
 
 
 def _check_finite(name: str, array: NDArray[Any]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fashion_cnn.errors import CheckpointError
+from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint
 from fashion_cnn.run.history import EpochRecord, best_record, history_from_rows
@@ -20,9 +20,17 @@ class Checkpoints:
         folder: made with the first one.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool) -> None:
-        """Args: read_only: what writes does nothing; another process writes the same."""
+    def __init__(
+        self, folder: Path, fingerprint: Callable[[], str | None], *, read_only: bool
+    ) -> None:
+        """Name the folder.
+
+        Args:
+            fingerprint: of the run's recipe and data; None where that is not known.
+            read_only: what writes does nothing; another process writes the same.
+        """
         self.folder = folder
+        self._fingerprint = fingerprint
         self._read_only = read_only
 
     def save(
@@ -34,11 +42,12 @@ class Checkpoints:
     ) -> None:
         """Publish a checkpoint, let `best` follow the history, and prune what nothing needs.
 
-        Raises: as `fashion_cnn.run.checkpoint.save`.
+        Raises: as `fashion_cnn.run.checkpoint.save`; `UsageError` if the folder is a link.
         """
         if self._read_only:
             checkpoint.check_finite(model, optimizer)
             return
+        self._check_own()
         state = {**state, "history": [dataclasses.asdict(record) for record in history]}
         checkpoint.save(self.folder, model, optimizer, state)
         self._link_best(history)
@@ -49,8 +58,12 @@ class Checkpoints:
         checkpoint.prune(self.folder, keep | checkpoint.linked_steps(self.folder))
 
     def load(self, name: str) -> Checkpoint:
-        """Open "best", "final" or "step-XXXXXXXX". Raises `CheckpointError` unless it verifies."""
-        return checkpoint.load(self.folder / name)
+        """Open "best", "final" or "step-XXXXXXXX".
+
+        Raises:
+            CheckpointError: it does not verify, or is of another run.
+        """
+        return self._check_same(checkpoint.load(self.folder / name), self._fingerprint())
 
     def newest(
         self,
@@ -73,13 +86,11 @@ class Checkpoints:
         rejected = []
         for step in checkpoint.published_steps(self.folder):
             try:
-                found = checkpoint.load(checkpoint.path_of(self.folder, step))
-                if fingerprint is not None and found.state.get("run") != fingerprint:
-                    raise CheckpointError(f"{found.path} is of another recipe, seed or data set")
+                found = self._open(step, fingerprint)
                 history = history_from_rows(found.state["history"])
                 accept(found)
                 if (best := best_record(history)) and best.step != step:
-                    checkpoint.load(checkpoint.path_of(self.folder, best.step))
+                    self._open(best.step, fingerprint)
             except CheckpointError as error:
                 rejected.append(f"step {step}: {error}")
             except (KeyError, TypeError, ValueError) as error:
@@ -87,6 +98,23 @@ class Checkpoints:
             else:
                 return found, history, rejected
         raise self._no_use(rejected)
+
+    def _open(self, step: int, fingerprint: str | None) -> Checkpoint:
+        found = checkpoint.load(checkpoint.path_of(self.folder, step))
+        return self._check_same(found, fingerprint)
+
+    def _check_same(self, found: Checkpoint, fingerprint: str | None) -> Checkpoint:
+        if fingerprint is not None and found.state.get("run") != fingerprint:
+            raise CheckpointError(f"{found.path} is of another recipe, seed or data set")
+        return found
+
+    def _check_own(self) -> None:
+        """Raise `UsageError` if what this run would prune may be another run's."""
+        if self.folder.is_symlink():
+            raise UsageError(
+                f"{self.folder} is a link to {self.folder.resolve()}; a run keeps its checkpoints "
+                "itself: put that folder in its place"
+            )
 
     def check_any(self) -> None:
         """Raise `CheckpointError` unless there is a checkpoint, of use or not."""
@@ -104,6 +132,7 @@ class Checkpoints:
 
         A kill may have come between a checkpoint and its links, so both are set again.
         """
+        self._check_own()
         self._link_best(history)
         self._link("final", step)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.run.files import to_json, write_atomically
+from fashion_cnn.files import to_json, write_atomically
 from fashion_cnn.run.folder import Run
 
 _MODEL, _INT8, _REPORT = "model.onnx", "model-int8.onnx", "export.json"

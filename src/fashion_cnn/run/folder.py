@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.files import read_json, to_json, write_atomically
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoints import Checkpoints
-from fashion_cnn.run.files import read_json, to_json, write_atomically
 from fashion_cnn.run.history import (
     EpochRecord,
     has_rows,
@@ -45,7 +45,9 @@ class Run:
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
         """Args: read_only: what writes does nothing; another process writes the same."""
         self.path = Path(path)
-        self.checkpoints = Checkpoints(self.path / _CHECKPOINTS, read_only=read_only)
+        self.checkpoints = Checkpoints(
+            self.path / _CHECKPOINTS, self._fingerprint, read_only=read_only
+        )
         self.results = Results(self.path, self._write)
         self._read_only = read_only
         self._known: dict[str, Any] = {}  # what was read of files that only this run writes
@@ -117,6 +119,13 @@ class Run:
         """Write what the run runs on, and which images it uses."""
         self._write(_ENVIRONMENT, to_json(environment))
         self._write(_SPLIT, to_json(split))
+
+    def _fingerprint(self) -> str | None:
+        """Of the recipe and the data; None before they are recorded, or if they never were."""
+        if not self.exists() or not (self.path / _SPLIT).is_file():
+            return None
+        data = self.split.get("fingerprint")
+        return self.recipe.fingerprint(data) if isinstance(data, str) else None
 
     @property
     def recipe(self) -> Recipe:

@@ -3,13 +3,14 @@
 import csv
 import dataclasses
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.run.files import to_csv
+from fashion_cnn.files import read_bytes, read_text, to_csv
 
 EVENT_FILE = "fashion-cnn.tfevents.0"
 """The history as TensorBoard reads it: any file whose name has "tfevents" in it."""
@@ -50,23 +51,28 @@ def history_to_csv(records: Iterable[EpochRecord]) -> str:
 def history_from_csv(text: str) -> list[EpochRecord]:
     """Read what `history_to_csv` wrote. Raises `ValueError` or `TypeError` for anything else."""
     types = {item.name: item.type for item in dataclasses.fields(EpochRecord)}
-    return [
+    history = [
         EpochRecord(**{name: types[name](value) for name, value in row.items()})  # type: ignore
         for row in csv.DictReader(io.StringIO(text))
     ]
+    for record in history:
+        if not all(math.isfinite(value) for value in dataclasses.astuple(record)):
+            raise ValueError(f"a number of epoch {record.epoch} is not finite")
+    return history
 
 
 def read_history(path: Path) -> list[EpochRecord]:
     """Read `history.csv`, empty without it. Raises `UsageError` if it was altered beyond use."""
+    text = read_text(path, UsageError) if path.exists() else ""
     try:
-        return history_from_csv(path.read_text()) if path.exists() else []
+        return history_from_csv(text)
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"{path} is not a history as it was written ({error})") from None
 
 
 def has_rows(path: Path) -> bool:
     """Whether a history has more than its header."""
-    return path.exists() and path.read_bytes().count(b"\n") > 1
+    return path.exists() and read_bytes(path, UsageError).count(b"\n") > 1
 
 
 def history_from_rows(rows: Sequence[Mapping[str, Any]]) -> list[EpochRecord]:

@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +20,16 @@ def hold(path: Path) -> Iterator[None]:
     would let two processes lock two files of one name.
 
     Raises:
-        UsageError: another process holds it, or it cannot be made or written to.
+        UsageError: another process holds it, or it cannot be made or written to, or it is a link
+            or holds what is no lock's: that may be somebody's file, and is left as it is.
     """
     folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UsageError(f"{path} is a link, and not a lock; remove it") from None
         unusable = (
             errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT,
         )  # fmt: skip
@@ -37,13 +42,24 @@ def hold(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "another"
+            holder = _holder(descriptor, path)
             raise UsageError(
                 f"{folder} is in use by process {holder}; wait for it, stop it, or name "
                 "another folder with --output"
             ) from None
+        _holder(descriptor, path)
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(descriptor)
+
+
+def _holder(descriptor: int, path: Path) -> str:
+    """Which process held a lock last. Raises `UsageError` for a file that is no lock."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise UsageError(f"{path} is not a plain file, and so no lock; remove it")
+    found = re.fullmatch(rb"(\d*)\n?", os.pread(descriptor, 32, 0))
+    if not found:
+        raise UsageError(f"{path} holds what is no lock's; move it elsewhere")
+    return found[1].decode() or "another"

@@ -1,30 +1,43 @@
 """`log.jsonl`: what happened to a run, a JSON object a line."""
 
+import errno
 import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
+from fashion_cnn.errors import UsageError
+from fashion_cnn.files import read_bytes
+
 
 def append_entry(path: Path, event: str, details: dict[str, Any]) -> None:
     """Append an event with its time, durably."""
     entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
-    with path.open("ab") as file:
+    with os.fdopen(_open_no_link(path), "ab") as file:
         file.write(to_line(entry))
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
-    """The entries, none without the file; a torn line is passed over."""
+    """The entries, none without the file; a torn line is passed over. Raises as `read_bytes`."""
     entries = []
-    for line in path.read_bytes().splitlines() if path.exists() else []:
+    for line in read_bytes(path, UsageError).splitlines() if path.exists() else []:
         try:
             entries.append(json.loads(line))
         except (ValueError, RecursionError):
             continue
     return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def _open_no_link(path: Path) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UsageError(f"{path} is a link; a run keeps its log itself: remove it") from None
+        raise
 
 
 def to_line(entry: dict[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.files import read_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +59,9 @@ def read_predictions(path: Path) -> Predictions:
     """Read `predictions.csv`. Raises `UsageError` if it is missing or altered beyond use."""
     if not path.exists():
         raise UsageError(f"{path} is missing; write it with: fashion-cnn evaluate {path.parent}")
+    text = read_text(path, UsageError)
     try:
-        return predictions_from_csv(path.read_text())
+        return predictions_from_csv(text)
     except (ValueError, IndexError, csv.Error) as error:
         raise UsageError(f"{path} is not as it was written ({error})") from None
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.files import read_fields
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run.files import read_fields
 
 SUFFIXES = (".json", ".toml")
 """What the names of files of fields end in."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.run.files import read_json, to_json
+from fashion_cnn.files import read_json, to_json
 from fashion_cnn.run.predictions import Predictions, predictions_to_csv, read_predictions
 
 _METRICS = "metrics.json"

@@ -11,8 +11,9 @@ import safetensors
 import safetensors.numpy
 
 from fashion_cnn.errors import CheckpointError, ModelError, UsageError
+from fashion_cnn.files import read_bytes
 from fashion_cnn.recipes.recipe import IN_THE_BOX, Recipe
-from fashion_cnn.run.checkpoint import MOST_BYTES, WEIGHTS, Arrays
+from fashion_cnn.run.checkpoint import WEIGHTS, Arrays
 from fashion_cnn.run.folder import Run
 
 
@@ -44,13 +45,7 @@ def read_weights(path: Path, sha256: str = "") -> Weights:
     """
     if path.is_dir():
         return _read_run(path, sha256)
-    try:
-        with path.open("rb") as opened:
-            data = opened.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise ModelError(f"{path} has more than {MOST_BYTES} bytes")
+    data = read_bytes(path, ModelError)
     found = hashlib.sha256(data).hexdigest()
     _check_same(path, found, sha256)
     try:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fashion_cnn.errors import ModelError
+from fashion_cnn.files import read_bytes
 
 OPERATORS = frozenset(
     {
@@ -47,13 +48,7 @@ def read_model(path: Path) -> bytes:
     Raises:
         ModelError: it is missing, unreadable, too large, or not what `export` writes.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > _MOST_BYTES:
-        raise ModelError(f"{path} has more than {_MOST_BYTES >> 20} MiB, which no model here has")
+    data = read_bytes(path, ModelError, _MOST_BYTES)
     check_model(data, str(path))
     return data
 

@@ -14,11 +14,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
+from fashion_cnn.files import to_json, write_atomically
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.search import to_text
-from fashion_cnn.run.files import to_json, write_atomically
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.run.lock import hold

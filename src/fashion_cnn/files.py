@@ -1,15 +1,72 @@
-"""Writing files so that a kill or a full disk leaves either the old content or the new."""
+"""Reading files that may be anything; writing them so that a kill or a full disk loses nothing.
+
+A folder may come from somebody else: what is written never follows a link that lies in it, and what
+is read is a regular file of a size that can be.
+"""
 
 import csv
 import io
 import json
 import os
+import stat
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fashion_cnn.errors import CheckpointError, UsageError
+from fashion_cnn.errors import (
+    OUT_OF_ROOM,
+    CheckpointError,
+    DataError,
+    ModelError,
+    UsageError,
+)
+
+Fault = type[CheckpointError] | type[DataError] | type[ModelError] | type[UsageError]
+
+MOST_BYTES = 1 << 30
+"""Of a file of a run; the largest model here needs a hundredth."""
+
+
+def read_bytes(path: Path, fault: Fault, most: int = MOST_BYTES) -> bytes:
+    """Read a regular file whole.
+
+    Args:
+        path: the file, or a link to it.
+        fault: the error for a file that cannot be used.
+        most: bytes that it may have.
+
+    Raises:
+        FashionCNNError: `fault`: it is missing, unreadable, larger, or a pipe, a device or a
+            folder, which one would wait for, or never see the end of.
+        OSError: the disk is failing, or there is no more memory or no more files may be open: that
+            is no fault of the file's.
+    """
+    try:
+        # Not blocking: a pipe without a writer would be waited for.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise fault(f"{path} is not a plain file")
+            data = file.read(most + 1) if found.st_size <= most else None
+    except OSError as error:
+        if error.errno in OUT_OF_ROOM:
+            error.filename = str(path)
+            raise
+        raise fault(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a name that no file can have
+        raise fault(f"{path} cannot be read: {error}") from None
+    if data is None or len(data) > most:
+        raise fault(f"{path} has more than {most:,} bytes, which no such file here has")
+    return data
+
+
+def read_text(path: Path, fault: Fault) -> str:
+    """Read a regular file of UTF-8, as `read_bytes` does; undecodable bytes are a fault too."""
+    try:
+        return read_bytes(path, fault).decode()
+    except UnicodeDecodeError as error:
+        raise fault(f"{path} is not UTF-8 text ({error})") from None
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -26,8 +83,9 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write `path` and wait until the disk has it."""
-    with path.open("wb") as file:
+    """Write a new file and wait until the disk has it; what has the name is removed before."""
+    path.unlink(missing_ok=True)
+    with path.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -65,9 +123,7 @@ def from_json(data: bytes, what: str) -> Any:
 def read_json(path: Path) -> Any:
     """Read a JSON file of a run. Raises `UsageError` when it is missing or not valid."""
     try:
-        return from_json(path.read_bytes(), str(path))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+        return from_json(read_bytes(path, UsageError), str(path))
     except CheckpointError as error:
         raise UsageError(str(error)) from None
 
@@ -80,9 +136,7 @@ def read_fields(path: Path) -> dict[str, Any]:
     """
     if path.suffix == ".toml":
         try:
-            found = tomllib.loads(path.read_bytes().decode(errors="replace"))
-        except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+            found = tomllib.loads(read_text(path, UsageError))
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{path} is not valid TOML ({error})") from None
     else:

@@ -1,0 +1,141 @@
+"""Files that may be anything, and folders that come from somebody else."""
+
+import errno
+import os
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from fashion_cnn.errors import CheckpointError, DataError, ModelError, UsageError
+from fashion_cnn.files import read_bytes, read_json, read_text, write_atomically, write_durably
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import read_history
+from fashion_cnn.run.lock import hold
+from fashion_cnn.run.log import append_entry
+from fashion_cnn.run.predictions import read_predictions
+from fashion_cnn.run.weights import read_weights
+from fashion_cnn.shipping.onnx_file import read_model
+
+
+@pytest.fixture(autouse=True)
+def _soon():
+    """A reader that waits for a pipe would wait for ever."""
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+
+
+def test_a_file_may_have_as_many_bytes_as_allowed_and_no_more(tmp_path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_bytes(path, DataError, 5) == b"12345"
+    with pytest.raises(DataError, match=r"file has more than 4 bytes"):
+        read_bytes(path, DataError, 4)
+
+
+READERS = [
+    (lambda path: read_json(path), UsageError),
+    (lambda path: read_text(path, CheckpointError), CheckpointError),
+    (read_history, UsageError),
+    (read_predictions, UsageError),
+    (read_weights, ModelError),
+    (read_model, ModelError),
+    (lambda path: Run(path.parent).events(), UsageError),
+]
+
+
+@pytest.mark.parametrize(("read", "fault"), READERS)
+def test_no_reader_waits_for_a_pipe_or_reads_a_device_to_its_end(tmp_path, read, fault) -> None:
+    path = tmp_path / "log.jsonl"  # one name that every reader takes
+    os.mkfifo(path)
+    with pytest.raises(fault, match="log.jsonl is not a plain file"):
+        read(path)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(fault, match="log.jsonl is not a plain file"):
+        read(path)
+
+
+def test_text_that_is_not_utf_8_is_named(tmp_path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"history.csv is not UTF-8 text"):
+        read_history(path)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOMEM])
+def test_what_is_no_fault_of_the_file_is_not_called_one(tmp_path, monkeypatch, number) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+
+    def failing(*arguments, **words):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", failing)
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        read_bytes(path, CheckpointError)
+    assert (caught.value.errno, caught.value.filename) == (number, str(path))
+
+
+@pytest.fixture
+def victim(tmp_path) -> Path:
+    """A file that the person would miss."""
+    path = tmp_path / "precious"
+    path.write_text("precious\n")
+    return path
+
+
+def test_writing_follows_no_link(tmp_path, victim) -> None:
+    target = tmp_path / "file"
+    (tmp_path / ".file.tmp").symlink_to(victim)
+    target.symlink_to(victim)
+    write_atomically(target, b"new")
+    assert victim.read_text() == "precious\n"
+    assert (target.read_bytes(), target.is_symlink()) == (b"new", False)
+    (tmp_path / "other").symlink_to(victim)
+    write_durably(tmp_path / "other", b"new")
+    assert victim.read_text() == "precious\n"
+
+
+def test_a_log_that_is_a_link_is_not_appended_to(tmp_path, victim) -> None:
+    (tmp_path / "log.jsonl").symlink_to(victim)
+    with pytest.raises(UsageError, match=r"log.jsonl is a link; .* remove it"):
+        append_entry(tmp_path / "log.jsonl", "started", {})
+    assert victim.read_text() == "precious\n"
+
+
+@pytest.mark.parametrize("make", [os.symlink, os.link, lambda _, path: os.mkfifo(path)])
+def test_a_lock_that_is_somebody_s_file_is_left_alone(tmp_path, victim, make) -> None:
+    make(victim, tmp_path / ".lock")
+    before = stat.S_IFMT(os.lstat(tmp_path / ".lock").st_mode)
+    with (
+        pytest.raises(UsageError, match=r"\.lock .*(remove it|move it elsewhere)"),
+        hold(tmp_path / ".lock"),
+    ):
+        pytest.fail("it was held")
+    assert victim.read_text() == "precious\n"
+    assert stat.S_IFMT(os.lstat(tmp_path / ".lock").st_mode) == before
+
+
+def test_a_lock_names_its_process_whoever_held_it_before(tmp_path) -> None:
+    for before in ("", "4194304\n", "1"):
+        (tmp_path / ".lock").write_text(before)
+        with hold(tmp_path / ".lock"):
+            assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_checkpoints_that_are_a_link_are_not_pruned(tmp_path) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "step-00000003").mkdir(parents=True)
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    (run.path / "checkpoints").symlink_to(theirs)
+    for write in (
+        lambda: run.checkpoints.save({}, {}, {"step": 1}, []),
+        lambda: run.checkpoints.finish(3, []),
+    ):
+        with pytest.raises(UsageError, match="is a link to .*theirs"):
+            write()
+    assert [path.name for path in theirs.iterdir()] == ["step-00000003"]
