@@ -356,7 +356,7 @@ def test_hopeless_training_ends_as_diverged_with_good_checkpoints(small_data, tm
     assert rolled == [1, 2, 3]
 
 
-def test_a_roll_back_halves_the_rate_and_goes_on(small_data, tmp_path, monkeypatch) -> None:
+def test_a_roll_back_quarters_the_rate_and_goes_on(small_data, tmp_path, monkeypatch) -> None:
     fail_at, original = [7], train_module.Recorder.on_train_batch_end
 
     def failing(self, batch: int, logs: dict) -> None:
@@ -368,7 +368,7 @@ def test_a_roll_back_halves_the_rate_and_goes_on(small_data, tmp_path, monkeypat
     monkeypatch.setattr(train_module.Recorder, "on_train_batch_end", failing)
     run = go(SHORT, small_data, tmp_path)
     rate = SHORT.learning_rate
-    assert [record.learning_rate for record in run.history] == [rate, rate / 2]
+    assert [record.learning_rate for record in run.history] == [rate, rate / 4]
     (event,) = [e for e in run.events() if e["event"] == "rolled back"]
     assert (event["step"], event["to"]) == (7, 5)
 
@@ -424,8 +424,8 @@ def test_a_resumed_run_remembers_its_roll_backs(small_data, tmp_path, monkeypatc
     go(recipe, small_data, tmp_path, resume=True)
     assert run.checkpoints.newest()[0].state["rollbacks"] == 2
     full = recipe.learning_rate
-    half = [(step, full / 2) for step in range(6, 13)]
-    wanted = [(step, full) for step in range(1, 8)] + half
-    wanted += [(step, full / 4) for step in range(11, 16)]
+    wanted = [(step, full) for step in range(1, 8)]
+    wanted += [(step, full / 4) for step in range(6, 13)]
+    wanted += [(step, full / 16) for step in range(11, 16)]
     assert rates == [(step, pytest.approx(rate)) for step, rate in wanted]
     assert [record.learning_rate for record in run.history] == [full, full / 2, full / 4]

@@ -149,9 +149,9 @@ def test_a_resumed_run_remembers_its_roll_backs(small_data, tmp_path, monkeypatc
     go(PLAIN, small_data, tmp_path / "parts", resume=True)
     assert run.checkpoints.newest()[0].state["rollbacks"] == 2
     assert rates == wanted
-    assert [rate for step, rate in rates if step in (6, 7)] == [full, full, full / 2, full / 2]
-    assert rates[-5:] == [(step, full / 4) for step in range(10, 15)]
-    assert [record.learning_rate for record in run.history] == [full, full / 2, full / 4]
+    assert [rate for step, rate in rates if step in (6, 7)] == [full, full, full / 4, full / 4]
+    assert rates[-5:] == [(step, full / 16) for step in range(10, 15)]
+    assert [record.learning_rate for record in run.history] == [full, full / 4, full / 16]
     assert content(run) == content(whole)
 
 
@@ -163,6 +163,54 @@ def test_a_resumed_run_diverges_after_as_many_roll_backs(small_data, tmp_path, m
         go(PLAIN, small_data, tmp_path, resume=True)
     rolled = [e["rollbacks"] for e in run.events() if e["event"] == "rolled back"]
     assert rolled == [1, 2, 3]
+
+
+def test_each_roll_back_from_one_place_goes_further(small_data, tmp_path, monkeypatch) -> None:
+    """Step 12 fails thrice: the second way from 10 was no better, so the third begins at 5."""
+    full, rates = PLAIN.learning_rate, []
+    failing_at(monkeypatch, [12, 12, 7], rates)
+    run = go(PLAIN, small_data, tmp_path)
+    found = [(e["step"], e["to"]) for e in run.events() if e["event"] == "rolled back"]
+    assert found == [(12, 10), (12, 5), (7, 0)]
+    assert rates[-15:] == [(step, full / 64) for step in range(15)]
+    assert [record.learning_rate for record in run.history] == [full / 64] * 3
+
+
+def test_a_ruin_that_is_finite_is_nothing_to_return_to(small_data, tmp_path, monkeypatch) -> None:
+    """Guessing has a loss of ln 10 = 2.3026: the first epoch ends below it, the second at it."""
+    losses = [2.30, math.log(10), 1.0, 1.0]
+    monkeypatch.setattr(train_module, "validate", lambda *arguments: (losses.pop(0), 0.1, 0.0))
+    failing_at(monkeypatch, [12], rates := [])
+    run = go(PLAIN, small_data, tmp_path)
+    (event,) = [e for e in run.events() if e["event"] == "rolled back"]
+    assert (event["step"], event["to"]) == (12, 5)
+    assert rates[-10:] == [(step, PLAIN.learning_rate / 4) for step in range(5, 15)]
+    assert [record.val_loss for record in run.history] == [2.3, 1.0, 1.0]
+    assert run.checkpoints.load("best").state["step"] == 10, "of the second way, not of the first"
+
+
+def test_stops_around_a_roll_back_change_no_bit(small_data, tmp_path, monkeypatch) -> None:
+    """A checkpoint inside an epoch is a place to go on from, and none to return to.
+
+    Step 8 fails at the full rate, step 13 at a quarter of it, as often as they are tried.
+    """
+    step_of_the_loop, full = train_module.train_step, PLAIN.learning_rate
+
+    def step(state, images, labels, rate):
+        if (state.step, rate) in ((8, full), (13, full / 4)):
+            raise NotFiniteError("loss nan")
+        return step_of_the_loop(state, images, labels, rate)
+
+    monkeypatch.setattr(train_module, "train_step", step)
+    whole = go(PLAIN, small_data, tmp_path / "whole")
+    for stop in (2, 7, 10):
+        run = go(PLAIN, small_data, tmp_path / "run", stop=stop, resume=stop > 2)
+    at = [e["step"] for e in run.events() if e["event"] == "interrupted"]
+    assert at == [2, 5, 11], "once where it had just returned to"
+    run = go(PLAIN, small_data, tmp_path / "run", resume=True)
+    rolled = {(e["step"], e["to"]) for e in run.events() if e["event"] == "rolled back"}
+    assert rolled == {(8, 5), (13, 10)}
+    assert content(run) == content(whole)
 
 
 def test_a_run_stopped_after_every_epoch_remembers_how_it_went(

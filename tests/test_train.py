@@ -222,7 +222,9 @@ def test_resuming_nothing_is_an_error(small_data, tmp_path) -> None:
         go(SHORT, small_data, tmp_path, resume=True)
 
 
-def test_one_bad_step_rolls_back_to_half_the_rate(small_data, tmp_path, monkeypatch) -> None:
+def test_one_bad_step_rolls_back_to_a_quarter_of_the_rate(
+    small_data, tmp_path, monkeypatch
+) -> None:
     rates, fail_at = [], [7]
 
     def failing(state, images, labels, rate):
@@ -234,9 +236,9 @@ def test_one_bad_step_rolls_back_to_half_the_rate(small_data, tmp_path, monkeypa
 
     monkeypatch.setattr(train_module, "train_step", failing)
     run = go(SHORT, small_data, tmp_path)
-    full, half = SHORT.learning_rate, SHORT.learning_rate / 2
-    assert rates[7:9] == [(7, full), (5, half)], "back to the end of the first epoch"
-    assert [record.learning_rate for record in run.history] == [full, half, half]
+    full, less = SHORT.learning_rate, SHORT.learning_rate / 4
+    assert rates[7:9] == [(7, full), (5, less)], "back to the end of the first epoch"
+    assert [record.learning_rate for record in run.history] == [full, less, less]
     assert [entry["event"] for entry in run.events()].count("rolled back") == 1
 
 

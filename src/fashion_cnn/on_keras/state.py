@@ -52,6 +52,7 @@ class KerasState(TrainingState):
             accuracy=accuracy,
             recipe=recipe,
             fingerprint=recipe.fingerprint(data.fingerprint()),
+            classes=len(data.training.class_names),
             steps_per_epoch=steps,
             seconds=time.perf_counter() - began,
         )

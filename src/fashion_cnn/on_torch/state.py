@@ -92,6 +92,7 @@ class TorchState(TrainingState):
             weights=weights,
             recipe=recipe,
             fingerprint=recipe.fingerprint(data.fingerprint()),
+            classes=len(data.training.class_names),
             steps_per_epoch=steps,
             seconds=time.perf_counter() - began,
         )

@@ -51,11 +51,22 @@ class Checkpoints:
         state = {**state, "history": [dataclasses.asdict(record) for record in history]}
         checkpoint.save(self.folder, model, optimizer, state)
         self._link_best(history)
-        # The previous checkpoint may have to step in, and with it the best epoch that it knew.
+        # The previous checkpoint may have to step in, and with it the best epoch that it knew;
+        # roll-backs go to ends of epochs, and to the start.
         steps = [step for step in checkpoint.published_steps(self.folder) if step <= state["step"]]
         bests = (best_record(history), best_record(history[:-1]))
-        keep = {*steps[:_NEWEST_KEPT], *(best.step for best in bests if best)}
+        keep = {0, *steps[:_NEWEST_KEPT], *(best.step for best in bests if best)}
+        keep |= {record.step for record in history[-_NEWEST_KEPT:]}
         checkpoint.prune(self.folder, keep | checkpoint.linked_steps(self.folder))
+
+    def cut_back(self, step: int, history: Sequence[EpochRecord]) -> None:
+        """Remove those after `step`, which training is about to reach on another way."""
+        if self._read_only:
+            return
+        self._check_own()
+        self._link_best(history)
+        steps = checkpoint.published_steps(self.folder)
+        checkpoint.prune(self.folder, {one for one in steps if one <= step})
 
     def load(self, name: str) -> Checkpoint:
         """Open "best", "final" or "step-XXXXXXXX".
@@ -69,12 +80,16 @@ class Checkpoints:
         self,
         fingerprint: str | None = None,
         accept: Callable[[Checkpoint], None] = lambda found: None,
+        *,
+        or_start: bool = False,
     ) -> tuple[Checkpoint, list[EpochRecord], list[str]]:
         """Find the newest checkpoint that verifies, as does the best one that it builds on.
 
         Args:
             fingerprint: of the recipe and the data; a checkpoint of another is rejected.
             accept: raises `CheckpointError` for a checkpoint that does not fit the caller.
+            or_start: take the start too, however much was learned since; a run whose later
+                checkpoints are damaged is better mended than begun again unasked.
 
         Returns:
             The checkpoint, its history, and a line on each newer one that was rejected.
@@ -84,7 +99,10 @@ class Checkpoints:
         """
         self.check_any()
         rejected = []
-        for step in checkpoint.published_steps(self.folder):
+        steps = checkpoint.published_steps(self.folder)
+        if not or_start and len(steps) > _NEWEST_KEPT and steps[-1] == 0:
+            steps.pop()
+        for step in steps:
             try:
                 found = self._open(step, fingerprint)
                 history = history_from_rows(found.state["history"])

@@ -1,7 +1,8 @@
 """`TrainingState`: what a run has learned so far; how it is saved, resumed and rolled back."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, learning_rate
 
 MOST_ROLLBACKS = 3
+_SLOWER = 0.25  # times the learning rate, each roll-back
 CHECKPOINT_SECONDS = 300.0
 """Between checkpoints inside an epoch; there is one at each epoch's end anyway."""
 
@@ -43,9 +45,10 @@ class TrainingState(ABC):
     Attributes:
         recipe: what is trained.
         fingerprint: of the recipe and the data; a checkpoint of another is refused.
+        classes: to tell apart.
         steps_per_epoch: batches of an epoch.
         step: optimiser steps done.
-        rollbacks: how often training became non-finite; each halves the learning rate.
+        rollbacks: how often training diverged; each quarters the learning rate.
         loss_sum, correct, seen, seconds: of the epoch under way, up to `step`; the first epoch's
             seconds begin with the building of the network.
         history: one record a finished epoch.
@@ -53,6 +56,7 @@ class TrainingState(ABC):
 
     recipe: Recipe
     fingerprint: str
+    classes: int
     steps_per_epoch: int
     step: int = 0
     rollbacks: int = 0
@@ -79,7 +83,7 @@ class TrainingState(ABC):
     def learning_rate(self) -> float:
         """Of the next step."""
         rate = learning_rate(self.recipe, self.step, self.steps_per_epoch, self.val_losses)
-        return rate * 0.5**self.rollbacks
+        return rate * _SLOWER**self.rollbacks
 
     @property
     def status(self) -> str | None:
@@ -139,7 +143,12 @@ class TrainingState(ABC):
         run.checkpoints.save(model, rest, state, self.history)
 
     def roll_back(self, run: Run, progress: Progress, what: str) -> None:
-        """Return to the last good checkpoint with half the learning rate.
+        """Return to before training went wrong, with a quarter of the rate; each time further.
+
+        That is the newest end of an epoch whose validation loss is better than guessing's (a
+        finite loss may be a ruin's), and the one before that where training has diverged again
+        from there: in the end the start. Later checkpoints are removed. Stops and kills change
+        nothing: where inside an epoch there is a checkpoint does not matter.
 
         Raises:
             DivergedError: that was done `MOST_ROLLBACKS` times before.
@@ -149,24 +158,54 @@ class TrainingState(ABC):
             run.log("diverged", step=step, reason=what)
             raise DivergedError(
                 f"training diverged at step {step} ({what}), also after the learning rate was "
-                f"halved {MOST_ROLLBACKS} times; start again with a smaller --lr (what it had "
+                f"quartered {MOST_ROLLBACKS} times; start again with a smaller --lr (what it had "
                 f"learned before: fashion-cnn evaluate {run.path})"
             )
-        self._restore_newest(run, progress)
+        found, history, _ = run.checkpoints.newest(
+            self.fingerprint, self._before_the_fall(), or_start=True
+        )
+        self._become(found, history)
         self.rollbacks = rollbacks
+        run.checkpoints.cut_back(self.step, self.history)
         run.cut_back(self.step, self.history)
         run.log("rolled back", step=step, to=self.step, reason=what, rollbacks=rollbacks)
         progress.say(
-            f"not finite at step {step} ({what}): back to step {self.step}, half the learning rate"
+            f"diverged at step {step} ({what}): back to step {self.step}, with a quarter of the "
+            "learning rate"
         )
 
     def _restore_newest(self, run: Run, progress: Progress) -> None:
         """Become what the newest usable checkpoint holds, and name those that were rejected."""
-        found, self.history, rejected = run.checkpoints.newest(self.fingerprint, self._accept)
-        for name in _STATE:
-            setattr(self, name, found.state[name])
+        found, history, rejected = run.checkpoints.newest(self.fingerprint, self._accept)
+        self._become(found, history)
         for line in rejected:
             progress.say(f"passed over a damaged checkpoint, {line}")
+
+    def _become(self, found: Checkpoint, history: list[EpochRecord]) -> None:
+        self.history = history
+        for name in _STATE:
+            setattr(self, name, found.state[name])
+
+    def _before_the_fall(self) -> Callable[[Checkpoint], None]:
+        """Accept, newest first, the first checkpoint that is worth returning to."""
+        guessing = math.log(self.classes)  # the loss of a network that says nothing
+        tried = self.rollbacks
+
+        def accept(found: Checkpoint) -> None:
+            nonlocal tried
+            self._accept(found)
+            step, history, rollbacks = (
+                found.state[name] for name in ("step", "history", "rollbacks")
+            )
+            if step % self.steps_per_epoch:
+                raise CheckpointError("it is inside an epoch")
+            if step and history[-1]["val_loss"] >= guessing:
+                raise CheckpointError("its loss had risen already")
+            if step and rollbacks < tried:
+                tried = rollbacks  # one of these is passed over: its continuation has diverged
+                raise CheckpointError("training diverged from there before")
+
+        return accept
 
     def _accept(self, found: Checkpoint) -> None:
         if unknown := {name for name in _STATE if type(found.state.get(name)) not in (int, float)}:
