@@ -15,6 +15,7 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.process.machine import machine
+from fashion_cnn.run.command import run_command
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.export import answering_checkpoint
@@ -49,8 +50,8 @@ def benchmark_inference(
     device, where = configure("cpu", threads, deterministic=False), ExportFiles.of(run)
     if not (where.model.is_file() and where.int8.is_file()):
         raise UsageError(
-            f"{run.path} has no {where.int8.name}; make it with: fashion-cnn export {run.path} "
-            "--int8"
+            f"{run.path} has no {where.int8.name}; make it with: "
+            f"{run_command('export', run.path, '--int8')}"
         )
     threads = int(describe(device)["threads"])
     checkpoint = answering_checkpoint(run)

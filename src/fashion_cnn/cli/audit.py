@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fashion_cnn.cli.options import data_dir_option, threads_option
+from fashion_cnn.cli.options import PLACE, data_dir_option, threads_option
 from fashion_cnn.cli.output import say, write
+from fashion_cnn.commands import command
 from fashion_cnn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,11 +19,9 @@ from fashion_cnn.version import __version__
 
 @click.command("audit")
 @data_dir_option
-@click.option(
-    "--output", type=click.Path(path_type=Path), default="runs/audit", help="folder  [runs/audit]"
-)
+@click.option("--output", type=PLACE, default="runs/audit", help="folder  [runs/audit]")
 @click.option("--threshold", type=float, help="distance of near-duplicates  [0.08]")
-@click.option("--run", "folder", type=click.Path(path_type=Path), help="its accuracy without them")
+@click.option("--run", "folder", type=PLACE, help="its accuracy without them")
 @click.option(
     "--suspects", is_flag=True, help="also doubtful labels: trains `fast`, needs cleanlab"
 )
@@ -76,7 +75,7 @@ def audit(
     seconds["all the rest"] = time.monotonic() - began - sum(seconds.values())
     packages = ["numpy", *(["cleanlab", "torch"] if suspects else [])]
     origin: dict[str, Any] = {
-        "command": " ".join(["fashion-cnn", *sys.argv[1:]]),
+        "command": command(*sys.argv[1:]),
         "data": fashion_mnist.contents(directory).name,
         "run": str(folder) if folder else "",
         "folds": (folds or 5) if suspects else 0,

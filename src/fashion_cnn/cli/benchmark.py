@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import FILE, data_dir_option, threads_option
+from fashion_cnn.cli.options import FILE, PLACE, data_dir_option, threads_option
 from fashion_cnn.cli.output import Group, say, write
 
 
@@ -14,7 +14,7 @@ def benchmark() -> None:
 
 
 @benchmark.command("infer")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PLACE)
 @data_dir_option
 @click.option("--rounds", type=click.IntRange(min=1), default=5, help="of each  [5]")
 @threads_option

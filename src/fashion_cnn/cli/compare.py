@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import FILE
+from fashion_cnn.cli.options import FILE, PLACE
 from fashion_cnn.cli.output import say, write
 
 
 @click.command("compare")
-@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), required=True)
+@click.argument("runs", nargs=-1, type=PLACE, required=True)
 @click.option("--plot", type=FILE, default="comparison.png", help="PNG file  [comparison.png]")
 @click.option("--csv", "table", type=FILE, help="also list the images that changed sides")
 def compare(runs: tuple[Path, ...], plot: Path, table: Path | None) -> None:

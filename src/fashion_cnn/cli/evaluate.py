@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import framework_option, hardware_options
+from fashion_cnn.cli.options import PLACE, framework_option, hardware_options
 from fashion_cnn.cli.output import write
 
 
 @click.command("evaluate")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PLACE)
 @framework_option("the run's own")
 @hardware_options
 @click.option("--tta", is_flag=True, help="also average over each image and its mirror image")

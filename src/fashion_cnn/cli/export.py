@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import data_dir_option
+from fashion_cnn.cli.options import FILE, PLACE, data_dir_option
 from fashion_cnn.cli.output import say, write
 
 
 @click.command("export")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PLACE)
 @data_dir_option
 @click.option("--int8", is_flag=True, help="also a quantised variant, with its own accuracy")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="[RUN/model.onnx]")
+@click.option("--output", type=FILE, help="[RUN/model.onnx]")
 def export(run: Path, data_dir: Path | None, int8: bool, output: Path | None) -> None:
     """Write the model of RUN as one ONNX file, proven to answer all test images as RUN does."""
     from fashion_cnn.data.fetch import data_directory

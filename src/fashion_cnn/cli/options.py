@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -12,14 +13,23 @@ from fashion_cnn.process.machine import DEVICES, FRAMEWORKS, MOST_THREADS
 from fashion_cnn.recipes.fields import flag, format_value
 from fashion_cnn.recipes.recipe import Recipe
 
-FILE = click.Path(path_type=Path, dir_okay=False)
 
-data_dir_option = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="folder of the four data files"
-)
+class _Path(click.Path):
+    """A path; ~ is the home folder also where no shell has seen it, as in --output=~/runs."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """As click does."""
+        return super().convert(os.path.expanduser(value), param, ctx)
+
+
+PLACE = _Path(path_type=Path)
+FILE = _Path(path_type=Path, dir_okay=False)
+FOLDER = _Path(path_type=Path, file_okay=False)
+
+data_dir_option = click.option("--data-dir", type=PLACE, help="folder of the four data files")
 model_option = click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="FILE|RUN",
     help="an exported model  [those in the package]",
 )

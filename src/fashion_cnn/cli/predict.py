@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import model_option, reject_option
+from fashion_cnn.cli.options import FOLDER, model_option, reject_option
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.process.machine import keep_products_on_one_thread
 
@@ -17,7 +17,7 @@ from fashion_cnn.process.machine import keep_products_on_one_thread
 )
 @click.option(
     "--save-seen",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     metavar="DIR",
     help="also write what the model saw, as PNG",
 )

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import FILE, data_dir_option, framework_option
+from fashion_cnn.cli.options import FILE, PLACE, data_dir_option, framework_option
 from fashion_cnn.cli.output import write
 
 
 @click.command("report")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PLACE)
 @data_dir_option
 @click.option("--output", type=FILE, help="HTML file  [RUN/report.html]")
 @click.option("--heat-maps", is_flag=True, help="show where the network looked")

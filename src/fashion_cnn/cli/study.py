@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import data_dir_option, threads_option
+from fashion_cnn.cli.options import PLACE, data_dir_option, threads_option
 from fashion_cnn.cli.output import write
 
 
@@ -13,7 +13,7 @@ from fashion_cnn.cli.output import write
 @data_dir_option
 @threads_option
 @click.option("--jobs", type=click.IntRange(1), default=1, help="runs at once  [1]")
-@click.option("--output", type=click.Path(path_type=Path), help="folder  [runs/studies/NAME]")
+@click.option("--output", type=PLACE, help="folder  [runs/studies/NAME]")
 def study(
     study: str, data_dir: Path | None, threads: int | None, jobs: int, output: Path | None
 ) -> None:

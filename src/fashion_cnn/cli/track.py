@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
+from fashion_cnn.cli.options import PLACE
 from fashion_cnn.cli.output import write
 
 TRACKERS = ("tensorboard", "mlflow")
 
 
 @click.command("track")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PLACE)
 @click.option(
     "--to",
     type=click.Choice(TRACKERS),

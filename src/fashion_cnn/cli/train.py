@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from fashion_cnn.cli.options import framework_option, hardware_options, recipe_options
+from fashion_cnn.cli.options import PLACE, framework_option, hardware_options, recipe_options
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.cli.track import TRACKERS
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
@@ -17,7 +17,7 @@ from fashion_cnn.process import launch
 @recipe_options
 @framework_option("pytorch; a resumed run's own")
 @hardware_options
-@click.option("--output", type=click.Path(path_type=Path), help="run folder  [runs/RECIPE]")
+@click.option("--output", type=PLACE, help="run folder  [runs/RECIPE]")
 @click.option("--name", help="run folder runs/NAME")
 @click.option("--resume", is_flag=True, help="continue the run in the folder, exactly")
 @click.option("--overwrite", is_flag=True, help="replace the run in the folder")

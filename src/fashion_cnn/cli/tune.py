@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from fashion_cnn.cli.options import framework_option, hardware_options, recipe_options
+from fashion_cnn.cli.options import PLACE, framework_option, hardware_options, recipe_options
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
@@ -42,9 +42,7 @@ from fashion_cnn.recipes import catalog
     "--storage", default="", help="database URL or journal file  [SQLite in the output folder]"
 )
 @click.option("--name", help="of the search in the storage  [RECIPE]")
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="folder of this worker  [runs/searches/NAME]"
-)
+@click.option("--output", type=PLACE, help="folder of this worker  [runs/searches/NAME]")
 @recipe_options
 @framework_option("pytorch")
 @hardware_options

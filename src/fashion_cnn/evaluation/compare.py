@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.metrics import Z95, wilson_interval
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.command import run_command
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import Metrics
@@ -211,8 +212,8 @@ def _member(run: Run) -> _Member:
     metrics, data = run.results.metrics, run.environment.get("data_sha256")
     if data is None:
         raise UsageError(
-            f"{run.path}: its results lack 'data_sha256'; write them anew: fashion-cnn evaluate "
-            f"{run.path}"
+            f"{run.path}: its results lack 'data_sha256'; write them anew: "
+            f"{run_command('evaluate', run.path)}"
         )
     return _Member(run, run.recipe, metrics, run.results.predictions, data)
 
@@ -223,7 +224,7 @@ def _must_be_comparable(one: _Member, other: _Member) -> None:
         sealed = (one if split == "validation" else other).run.path
         raise UsageError(
             f"{sealed} has its test set sealed, so it speaks of validation images and the "
-            f"other of test images; open it with: fashion-cnn evaluate {sealed}"
+            f"other of test images; open it with: {run_command('evaluate', sealed)}"
         )
     parts = {(member.recipe.seed, member.recipe.validation) for member in (one, other)}
     if (

@@ -79,7 +79,7 @@ def explain_recipe(recipe: Recipe) -> list[tuple[str, str, str, str]]:
 
 
 def reproduce(run: Run) -> str:
-    """The command that does a run again, where the folder of its data has the name it had."""
+    """The command that does a run again, where its data still are."""
     recipe, environment = run.recipe, run.environment
     named = _catalogued(recipe)
     words = ["fashion-cnn", "train", named.name]
@@ -98,7 +98,7 @@ def reproduce(run: Run) -> str:
     words += ["--deterministic"] * (environment.get("deterministic") is True)
     words += ["--no-test"] * run.split["test_sealed"]
     if run.split.get("data", FASHION_MNIST) != FASHION_MNIST:
-        words += ["--data-dir", str(run.split["data"])]
+        words += ["--data-dir", str(run.split.get("data_dir", run.split["data"]))]
     return shlex.join(words)
 
 

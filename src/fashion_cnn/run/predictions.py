@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.files import read_text
+from fashion_cnn.run.command import run_command
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,9 @@ def predictions_to_csv(predictions: Predictions) -> str:
 def read_predictions(path: Path) -> Predictions:
     """Read `predictions.csv`. Raises `UsageError` if it is missing or altered beyond use."""
     if not path.exists():
-        raise UsageError(f"{path} is missing; write it with: fashion-cnn evaluate {path.parent}")
+        raise UsageError(
+            f"{path} is missing; write it with: {run_command('evaluate', path.parent)}"
+        )
     text = read_text(path, UsageError)
     try:
         return predictions_from_csv(text)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.files import read_json, to_json
+from fashion_cnn.run.command import run_command
 from fashion_cnn.run.predictions import Predictions, predictions_to_csv, read_predictions
 
 _METRICS = "metrics.json"
@@ -181,7 +182,7 @@ class Results:
     @property
     def metrics(self) -> Metrics:
         """The figures. Raises `UsageError`: not evaluated yet, or altered beyond use."""
-        again = f"fashion-cnn evaluate {self.folder}"
+        again = run_command("evaluate", self.folder)
         if not self.exist():
             raise UsageError(f"{self.folder} was not evaluated yet; run: {again}")
         try:
@@ -218,7 +219,7 @@ class Results:
         Raises:
             UsageError: the run was not evaluated on the test set, or its files were altered.
         """
-        metrics, again = self.metrics, f"fashion-cnn evaluate {self.folder}"
+        metrics, again = self.metrics, run_command("evaluate", self.folder)
         if metrics.reports_speak_on != "test":
             raise UsageError(
                 f"the test set of {self.folder} is still sealed; it is opened by: {again}"

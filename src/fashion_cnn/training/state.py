@@ -10,6 +10,7 @@ import numpy as np
 from fashion_cnn.errors import CheckpointError, DivergedError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint, check_layout
+from fashion_cnn.run.command import run_command
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.training.progress import Progress
@@ -159,7 +160,7 @@ class TrainingState(ABC):
             raise DivergedError(
                 f"training diverged at step {step} ({what}), also after the learning rate was "
                 f"quartered {MOST_ROLLBACKS} times; start again with a smaller --lr (what it had "
-                f"learned before: fashion-cnn evaluate {run.path})"
+                f"learned before: {run_command('evaluate', run.path)})"
             )
         found, history, _ = run.checkpoints.newest(
             self.fingerprint, self._before_the_fall(), or_start=True

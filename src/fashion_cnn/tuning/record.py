@@ -1,6 +1,7 @@
 """What a search found, in numbers that need no Optuna to be read."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ _DONE = (TrialState.COMPLETE,)
 _FEWEST = 4  # different values, from which importances are told; two fit any forest
 
 
-def describe_search(search: Search, study: optuna.Study, folder: Path) -> dict[str, Any]:
+def describe_search(
+    search: Search, study: optuna.Study, folder: Path, arguments: Sequence[str]
+) -> dict[str, Any]:
     """What `search.json` holds: the search, a row a trial, and the best one with its command.
 
     A trial that was stopped or killed and went on is one row. "state" is "complete", "pruned",
     "diverged", "failed", "running" or "waiting".
 
-    Args: folder: of the trials' runs.
+    Args: folder: of the trials' runs; arguments: that every training was given.
     """
     trials = study.get_trials(deepcopy=False)
     again = {trial.user_attrs.get("retry_of") for trial in trials}
@@ -51,14 +54,15 @@ def describe_search(search: Search, study: optuna.Study, folder: Path) -> dict[s
         and {
             "trial": best["trial"],
             "value": best["value"],
-            "command": _command(search, best["params"]),
+            "command": _command(search, best["params"], arguments),
             "recipe": dataclasses.replace(search.recipe, **best["params"]).to_dict(),
         },
     }
 
 
-def _command(search: Search, params: dict[str, Any]) -> list[str]:
-    return ["fashion-cnn", *search.command(params), "--name", f"{search.name}-best"]
+def _command(search: Search, params: dict[str, Any], arguments: Sequence[str]) -> list[str]:
+    name = f"{search.name}-best"
+    return ["fashion-cnn", *search.command(params), *arguments, "--name", name]
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def run_search(
     worker = _Worker(search, folder, arguments, say)
     with open_search(search, folder, storage) as study, Interruption() as interruption:
         worker.work(study, interruption)
-        return describe_search(search, study, folder), interruption.signal
+        return describe_search(search, study, folder, arguments), interruption.signal
 
 
 def carry_out(
