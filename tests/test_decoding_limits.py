@@ -433,7 +433,10 @@ def test_a_jpeg_is_read_at_a_fraction_of_its_size(monkeypatch) -> None:
     ("data", "message"),
     [
         (b"hello", "not a PNG, JPEG or WEBP picture"),
-        (encoded(Image.new("L", (3, 3)), "GIF"), "not a PNG, JPEG or WEBP picture"),
+        (
+            encoded(Image.new("L", (3, 3)), "GIF"),
+            "not a PNG, JPEG or WEBP picture but a GIF one; save it as PNG",
+        ),
     ],
 )
 def test_what_is_no_picture_is_said(data: bytes, message: str) -> None:

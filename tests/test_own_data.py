@@ -106,7 +106,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_taken(photos, capsys) -> None
         "Bar/page.jpg": "not a PNG, JPEG or WEBP picture",
         "Cross/again.png": "the same file as Bar/01.png",
         "Cross/gone.png": "No such file or directory",
-        "Cross/notes.txt": "not named as a PNG, JPEG or WEBP file",
+        "Cross/notes.txt": "not a picture, by content or name",
         "Cross/pipe.png": "not a plain file",
     }
     assert "fashion-cnn: Bar/empty.png: an empty file" in err

@@ -62,7 +62,7 @@ def test_the_run_knows_its_classes(run: Run, home: Path) -> None:
     sums = {name: one["sha256"] for name, one in manifest["files"].items()}
     assert run.environment["data_sha256"] == sums
     assert run.checkpoints.load("best").model["output.weight"].shape[0] == 3
-    assert reproduce(run).endswith("--data-dir own")
+    assert reproduce(run).endswith(f"--data-dir {home}/own")
 
 
 def test_the_results_are_of_three_classes(run: Run, home: Path) -> None:

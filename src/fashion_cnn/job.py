@@ -135,7 +135,7 @@ def train(
                     split = {**_describe_split(recipe, data), "test_sealed": not test}
                     split |= {"validation_seen_before": True} if seen or taught else {}
                     environment = {**_environment(described), "data_sha256": known}
-                    run.describe(environment, {**split, **describe_data(data_set.contents)})
+                    run.describe(environment, {**split, **describe_data(data_set, named=data_dir)})
                 ending = framework.train(recipe, data, run, interruption, progress, resume=resume)
                 if interruption.signal is not None:
                     progress.say(

@@ -1,15 +1,19 @@
 """`data …`: get, verify, look at and audit the data set; make one of photos, or adopt one."""
 
-import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fashion_cnn.cli.audit import audit
-from fashion_cnn.cli.options import FILE, data_dir_option
+from fashion_cnn.cli.options import FILE, PLACE, data_dir_option
 from fashion_cnn.cli.output import Group, say
+from fashion_cnn.commands import command
 from fashion_cnn.errors import UsageError
+
+if TYPE_CHECKING:
+    from fashion_cnn.data.manifest import Contents
 
 
 @click.group("data", cls=Group)
@@ -35,7 +39,8 @@ def _verify(data_dir: Path | None) -> None:
     directory = fashion_mnist.find_data(data_dir)
     if directory is None:
         raise fashion_mnist.nowhere()
-    fashion_mnist.verify(directory)
+    for line in fashion_mnist.verify(directory):
+        say(line)
     print(f"{directory}: all four files are those of {fashion_mnist.contents(directory).name}")
 
 
@@ -56,47 +61,68 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
     print(f"wrote {output}")
 
 
-@data.command("import")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="new folder")
-@click.option("--test-share", type=float, default=0.2, help="kept for the test files  [0.2]")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="of that draw  [0]")
-def _import(folder: Path, output: Path, test_share: float, seed: int) -> int:
-    """Make a data set of the photos in FOLDER, which has a folder a class.
+_framing_option = click.option(
+    "--framing", metavar="FRAMING", help="none, or GROUND,EDGE,CENTRE as white,28,box  [measured]"
+)
+_share_option = click.option(
+    "--test-share", type=float, default=0.2, help="where no part is for testing  [0.2]"
+)
+_seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, help="of it  [0]")
 
-    A picture that cannot be used is named and the rest done: exit code 4.
+
+@data.command("import")
+@click.argument("folder", type=PLACE)
+@click.option("--output", type=PLACE, required=True, help="new folder")
+@_share_option
+@_seed_option
+@_framing_option
+def _import(folder: Path, output: Path, test_share: float, seed: int, framing: str | None) -> int:
+    """Make a data set of the photos in FOLDER, which has a folder a class, or train/CLASS, ….
+
+    A picture that cannot be used is named and the rest done: exit code 4. Photos are made into what
+    Fashion-MNIST's are; --framing has them made otherwise.
     """
+    from fashion_cnn.data.framing import Framing
+    from fashion_cnn.data.holding_out import Draw
     from fashion_cnn.data.importing import REPORT, import_folder
 
-    pictures = import_folder(folder, output, test_share=test_share, seed=seed, say=say)
+    wanted, draw = Framing.parse(framing) if framing else None, Draw(test_share, seed)
+    with click.progressbar(length=0, label="reading", file=sys.stderr) as bar:
+
+        def progress(total: int) -> None:
+            bar.length = total
+            bar.update(1)
+
+        contents, pictures = import_folder(folder, output, draw, wanted, say, progress)
     for one in pictures:
         if one.bad:
             say(f"fashion-cnn: {one.file}: {one.note}")
     bad = sum(one.bad for one in pictures)
     taken = [one.part for one in pictures if one.part]
-    classes = len({one.class_name for one in pictures if one.part})
     print(
-        f"{output}: {classes} classes, {taken.count('train')} pictures to train on and "
-        f"{taken.count('test')} to test on; each file's fate is in {output / REPORT}"
+        f"{output}: {len(contents.class_names)} classes, {taken.count('train')} pictures to train "
+        f"on and {taken.count('test')} to test on; each file's fate is in {output / REPORT}"
     )
-    say(f"train on it with: fashion-cnn train --data-dir {output}")
+    _say_what_next(output, contents)
     if bad:
         say(f"fashion-cnn: {bad} pictures were left out")
     return 4 if bad else 0
 
 
 @data.command("adopt")
-@click.argument("sources", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--output", type=click.Path(path_type=Path), help="new folder, for other forms")
-@click.option("--test-share", type=float, default=0.2, help="where no file is for testing  [0.2]")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="of that draw  [0]")
+@click.argument("sources", type=PLACE, nargs=-1, required=True)
+@click.option("--output", type=PLACE, help="new folder, for other forms")
+@_share_option
+@_seed_option
 @click.option("--transpose/--no-transpose", default=None, help="rows for columns  [EMNIST: on]")
+@_framing_option
 def _adopt(
     sources: tuple[Path, ...],
     output: Path | None,
     test_share: float,
     seed: int,
     transpose: bool | None,
+    framing: str | None,
 ) -> None:
     """Take a data set of 28x28 images as it is: MNIST's four files in place, others into --output.
 
@@ -104,29 +130,39 @@ def _adopt(
     of EMNIST and QMNIST. SOURCES are the files, or their folder. Class names are the lines of its
     classes.txt; without names the numbers are.
     """
+    from fashion_cnn.data.framing import Framing
+
+    wanted = Framing.parse(framing) if framing else None
     if output is None:
         from fashion_cnn.data.adoption import adopt
 
         if len(sources) != 1 or transpose is not None:
             raise UsageError("name a new folder to write the data set to with --output")
         folder = sources[0]
-        contents, counts = adopt(folder)
+        contents, counts = adopt(folder, wanted, say)
     else:
         from fashion_cnn.data.conversion import convert
         from fashion_cnn.data.forms.find import files_in, read_forms
+        from fashion_cnn.data.holding_out import Draw
         from fashion_cnn.data.writing import check_free
 
-        folder = output
+        folder, draw = output, Draw(test_share, seed)
         check_free(output)
         size = sum(file.stat().st_size for source in sources for file in files_in(source))
         with click.progressbar(length=size, label="reading", file=sys.stderr) as bar:
             found = read_forms(sources, transpose=transpose, progress=bar.update)
-        contents, counts = convert(found, output, test_share=test_share, seed=seed, say=say)
+        contents, counts = convert(found, output, draw, wanted, say)
     print(
         f"{folder}: {len(contents.class_names)} classes, {counts['train']:,} images to train on "
         f"and {counts['t10k']:,} to test on; recorded in {folder}/dataset.json"
     )
-    say(f"train on it with: {shlex.join(['fashion-cnn', 'train', '--data-dir', str(folder)])}")
+    _say_what_next(folder, contents)
+
+
+def _say_what_next(folder: Path, contents: "Contents") -> None:
+    how = contents.framing.describe()
+    say(f"photos are made into what its images are: {how} (otherwise with --framing)")
+    say(f"train on it with: {command('train', '--data-dir', folder)}")
 
 
 data.add_command(audit)

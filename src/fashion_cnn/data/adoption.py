@@ -1,12 +1,14 @@
 """Taking four IDX files for a data set of one's own: look at them once, and record their hashes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from fashion_cnn.data.fashion_mnist import SHA256
-from fashion_cnn.data.files import FILES, locate
+from fashion_cnn.data.files import FILES, candidates
 from fashion_cnn.data.forms.idx_pairs import read_bounded
+from fashion_cnn.data.framing import Framing, measure_framing
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.data.manifest import (
     CLASSES,
@@ -22,11 +24,19 @@ from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
 
 
-def adopt(directory: Path) -> tuple[Contents, dict[str, int]]:
+def adopt(
+    directory: Path,
+    framing: Framing | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Contents, dict[str, int]]:
     """Record what a folder's four files hold, so that it can be trained on by its name.
 
     The classes are the lines of `classes.txt`; where there is none it is written, with the numbers
     from 0 to the largest label as names.
+
+    Args:
+        framing: how the objects lie in the images; None to measure it on those to train on.
+        say: gets a line a file that was passed over for another.
 
     Returns:
         What was recorded, and the images of each part by "train" and "t10k".
@@ -36,7 +46,7 @@ def adopt(directory: Path) -> tuple[Contents, dict[str, int]]:
         UsageError: it is Fashion-MNIST, which is known.
         OSError: the folder cannot be written to.
     """
-    data = {name: _read(directory, name) for name in FILES}
+    data = {name: _read(directory, name, say) for name in FILES}
     arrays = {name: parse_idx(found) for name, found in data.items()}
     labels = {name: arrays[name].astype(np.int64) for name in FILES if "labels" in name}
     if (directory / CLASSES).exists():
@@ -66,18 +76,32 @@ def adopt(directory: Path) -> tuple[Contents, dict[str, int]]:
         if not len(split):
             raise DataError(f"{directory}, {part}: no images")
         counts[part] = len(split)
-    contents = contents_of(shown(directory.resolve().name), names, data)
+    contents = contents_of(
+        shown(directory.resolve().name), names, data, framing or measure_framing(arrays[FILES[0]])
+    )
     if contents.sha256 == SHA256:
         raise UsageError(f"{directory} holds Fashion-MNIST, which is known; nothing to adopt")
     write_manifest(directory, contents)
     return contents, counts
 
 
-def _read(directory: Path, name: str) -> bytes:
-    path = locate(directory, name)
-    if path is None:
-        raise DataError(
-            f"{directory} has no {name}, plain or with .gz behind; where the files have other "
-            "names, or another form, name a new folder to write them to with --output"
-        )
-    return read_bounded(path)
+def _read(directory: Path, name: str, say: Callable[[str], None]) -> bytes:
+    found: dict[Path, bytes] = {}
+    faults = []
+    for path in candidates(directory, name):
+        try:
+            found[path] = read_bounded(path)
+        except DataError as error:
+            faults.append(error)
+    if len({*found.values()}) > 1:
+        raise DataError(f"{' and '.join(map(str, found))} differ; take away the one not meant")
+    if found:
+        for fault in faults:
+            say(f"passed over {fault}")
+        return next(iter(found.values()))
+    if faults:
+        raise faults[0]
+    raise DataError(
+        f"{directory} has no {name}, plain or with .gz behind; where the files have other "
+        "names, or another form, name a new folder to write them to with --output"
+    )

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.forms.labelled import Labelled, Part
-from fashion_cnn.data.holding_out import check_share, hold_out
+from fashion_cnn.data.framing import Framing, measure_framing
+from fashion_cnn.data.holding_out import Draw, hold_out
 from fashion_cnn.data.manifest import MOST_CLASSES, Contents, check_class_names
 from fashion_cnn.data.writing import check_free, write_data_set
 from fashion_cnn.errors import DataError
@@ -24,9 +25,8 @@ Source: computed from the publisher's files.
 def convert(
     found: Labelled,
     output: Path,
-    *,
-    test_share: float,
-    seed: int,
+    draw: Draw,
+    framing: Framing | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Contents, dict[str, int]]:
     """Write what `read_forms` read as a data set of ours.
@@ -36,20 +36,19 @@ def convert(
     Args:
         found: the parts; only their images and labels are kept.
         output: made; it must not exist, or be empty. It appears whole or not at all.
-        test_share: of each class, where there is no test part.
-        seed: of that draw.
+        draw: of a share of each class, where there is no test part.
+        framing: how the objects lie in the images; None to measure it on those to train on.
         say: gets a line on each thing that was changed or passed over.
 
     Returns:
         What was recorded, and the images of each part by "train" and "t10k".
 
     Raises:
-        UsageError: `output` or the share cannot be used.
+        UsageError: `output` cannot be used.
         DataError: no images to train on, fewer than 2 classes, or too few images of one.
         OSError: `output` cannot be written.
     """
     check_free(output)
-    check_share(test_share)
     for note in found.notes:
         say(note)
     parts = {name: part for name, part in found.parts.items() if len(part.labels)}
@@ -69,14 +68,15 @@ def convert(
         for name, part in parts.items()
     }
     if "test" not in parts:
-        parts = _divided(parts["train"], names, test_share, seed)
+        parts = _divided(parts["train"], names, draw)
         say(
             f"no test part was found, so {len(parts['test'].labels):,} images became the test files"
         )
     for label, name in enumerate(names):
         if missing := [one for one, part in parts.items() if label not in part.labels]:
             say(f"class {name} has no image to {' or '.join(missing)}")
-    contents = write_data_set(output, names, parts)
+    framing = framing or measure_framing(parts["train"].images)
+    contents = write_data_set(output, names, parts, framing)
     return contents, {"train": len(parts["train"].labels), "t10k": len(parts["test"].labels)}
 
 
@@ -122,7 +122,7 @@ def _joined(parts: Mapping[str, Part], first: str, second: str) -> dict[str, Par
     return {name: part for name, part in parts.items() if name != second} | {first: joined}
 
 
-def _divided(part: Part, names: Sequence[str], share: float, seed: int) -> dict[str, Part]:
-    held_out = np.sort(hold_out(part.labels, names, share, seed))
+def _divided(part: Part, names: Sequence[str], draw: Draw) -> dict[str, Part]:
+    held_out = np.sort(hold_out(part.labels, names, draw))
     rest = np.setdiff1d(np.arange(len(part.labels)), held_out)
     return {"train": part.select(rest), "test": part.select(held_out)}

@@ -5,6 +5,7 @@ each on standard output with a frame of JSON and a frame of pixels. It imports P
 of this package, so that it starts fast; a file that breaks it ends this process and no other.
 """
 
+import importlib
 import io
 import json
 import resource
@@ -13,20 +14,48 @@ import sys
 import warnings
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-FORMATS = ("PNG", "JPEG", "WEBP")
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "HEIF")
+_KINDS = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF8", "GIF"),
+    (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"\xff\x0a", "JPEG XL"), (b"8BPS", "Photoshop"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"), (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+)  # fmt: skip
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"heix": "HEIF", b"mif1": "HEIF",
+           b"msf1": "HEIF", b"hevc": "HEIF", b"heim": "HEIF", b"heis": "HEIF"}  # fmt: skip
+KIND_BYTES = 32
+"""As many of a file's first bytes tell what kind it is of."""
 PIXELS = 25_000_000
 MEMORY_BYTES = 512 * 2**20
 CPU_SECONDS = 2
 SIDE = 256
 """The longest edge of what comes back: nine times what a network sees."""
 _ENOUGH = 192  # pixels: what GrabCut looks at, see `segmentation`
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""By EXIF's orientation. Source: CIPA DC-008-2019, table 6."""
+_JPEG_METADATA = {*range(0xE1, 0xF0), 0xFE} - {0xEE}  # what Adobe wrote tells the colours
 _NOT_REDUCED = {"1": "L", "P": "RGBA"}  # modes that Pillow cannot average
 
 
 class _RefusedError(Exception):
     """Said of a picture that is not accepted; the message is for people."""
+
+
+def kind_of(start: bytes) -> str:
+    """What kind of picture a file is by its first `KIND_BYTES`, whatever its name; "" for none."""
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WEBP"
+    if start[:2] == b"BM" and start[6:10] == bytes(4):
+        return "BMP"
+    if start[4:8] == b"ftyp":  # the container of both; a phone's names its own kind second
+        brands = [_BRANDS.get(start[at : at + 4], "") for at in (8, 16, 20, 24, 28)]
+        return "AVIF" if "AVIF" in brands else max(brands)
+    return next((kind for magic, kind in _KINDS if start.startswith(magic)), "")
 
 
 def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -39,18 +68,24 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
     Raises: whatever Pillow raises, and `_RefusedError`.
     """
     notes = []
-    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+    kind = kind_of(data[:KIND_BYTES])
+    if kind not in FORMATS:
+        what = f" but a {kind} one; save it as PNG" if kind else ""
+        raise _RefusedError(f"not a PNG, JPEG or WEBP picture{what}")
+    if kind == "HEIF":
+        _learn_heif()
+    with Image.open(io.BytesIO(data), formats=[kind]) as picture:
         width, height = picture.size
         if width * height > PIXELS:
             most = f"at most {PIXELS // 10**6} million are read"
             raise _RefusedError(f"{width}x{height} pixels; {most}")
-        if getattr(picture, "n_frames", 1) > 1:
+        # A phone puts a second picture, of depths, behind a JPEG's or HEIF's first.
+        if getattr(picture, "n_frames", 1) > 1 and kind not in ("JPEG", "HEIF"):
             notes.append("an animation: its first picture was taken")
-        if picture.format == "JPEG":
+        if kind == "JPEG":
             picture.draft(None, (SIDE, SIDE))
         picture.load()
-        ImageOps.exif_transpose(picture, in_place=True)
-        upright = picture
+        upright = _upright(picture)
         if upright.mode.startswith("I"):  # 16 bits a pixel; converting would clip, not scale
             upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
         if factor := _whole_factor(max(upright.size)):
@@ -75,6 +110,49 @@ def _whole_factor(longest: int) -> int:
     return factor if factor > 1 else 0
 
 
+def _learn_heif() -> None:
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener(thumbnails=False)
+    except ImportError:
+        raise _RefusedError(
+            "a HEIC picture, which needs pillow-heif: pip install '.[photos]', or save it as JPEG"
+        ) from None
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turn it as its EXIF says; where that cannot be read it stays as it lies."""
+    try:
+        turn = _TURNS.get(picture.getexif().get(0x0112, 1))
+    except Exception:  # of a hostile file anything can come, and the pixels are sound
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _without_metadata(data: bytes) -> bytes:
+    """The same PNG, JPEG or WEBP file with nothing in it but what makes up its pixels."""
+    kind = kind_of(data[:KIND_BYTES])
+    at = {"PNG": 8, "JPEG": 2, "WEBP": 12}[kind]
+    kept = [data[:at]]
+    while at + 8 <= len(data):
+        if kind == "JPEG":
+            marker, length = data[at + 1], 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+            if data[at] != 0xFF or marker == 0xDA:  # the pixels
+                break
+            keep = marker not in _JPEG_METADATA
+        elif kind == "PNG":
+            name, length = data[at + 4 : at + 8], 12 + int.from_bytes(data[at : at + 4], "big")
+            keep = name[0] & 0x20 == 0 or name == b"tRNS"  # critical by its first letter
+        else:
+            name, length = data[at : at + 4], 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+            length += length % 2
+            keep = name not in (b"EXIF", b"XMP ", b"ICCP")
+        if keep:
+            kept.append(data[at : at + length])
+        at += length
+    file = b"".join([*kept, data[at:]])
+    return file if kind != "WEBP" else file[:4] + struct.pack("<I", len(file) - 8) + file[8:]
+
+
 def _is_grey(picture: Image.Image) -> bool:
     red, green, blue, alpha = (band.tobytes() for band in picture.split())
     return red == green == blue and alpha.strip(b"\xff") == b""
@@ -91,12 +169,16 @@ def _try(data: bytes) -> tuple[dict[str, Any], bytes]:
         return {"error": str(refusal)}, b""
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return {"error": f"more than {PIXELS // 10**6} million pixels"}, b""
-    except Image.UnidentifiedImageError:
-        return {"error": "not a PNG, JPEG or WEBP picture"}, b""
     except MemoryError:
         return {"error": f"needs more than {MEMORY_BYTES // 2**20} MB to decode"}, b""
     except Exception as error:  # of a hostile file anything can come; none of it may end the child
-        return {"error": f"cannot be decoded ({type(error).__name__}: {error})"[:200]}, b""
+        try:
+            answer, pixels = decode(_without_metadata(data))
+        except Exception:
+            what = "" if isinstance(error, Image.UnidentifiedImageError) else f": {error}"
+            return {"error": f"cannot be decoded ({type(error).__name__}{what})"[:200]}, b""
+        answer["notes"].append("what the file says of itself is damaged and was passed over")
+        return answer, pixels
 
 
 def main() -> None:

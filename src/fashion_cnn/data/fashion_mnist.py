@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.data.files import locate, read_file
+from fashion_cnn.commands import command
+from fashion_cnn.data.files import candidates, locate, read_file
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.data.manifest import MANIFEST, Contents, again, is_own, read_manifest
 from fashion_cnn.data.split import Split, TrainingData, divide
@@ -74,10 +75,12 @@ class DataSet:
     Attributes:
         directory: the folder.
         contents: what its manifest says, read once.
+        passed_over: a line a file that was read and is not what its name says, another being so.
     """
 
     directory: Path
     contents: Contents
+    passed_over: list[str] = field(default_factory=list, repr=False, compare=False)
     _verified: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -143,30 +146,37 @@ class DataSet:
         Raises:
             DataError: as `verify`.
         """
+        faults = []
+        for path in candidates(self.directory, name):
+            try:
+                data = self._read_as(path, name)
+            except DataError as error:
+                faults.append(str(error))
+            else:
+                self.passed_over.extend(f"passed over {fault}" for fault in faults)
+                return data
+        missing = f"{self.directory} has no {name}.gz"
+        raise DataError(f"{faults[0] if faults else missing}; {_again(self.directory)}")
+
+    def _read_as(self, path: Path, name: str) -> bytes:
+        """Read one file. Raises `DataError` if it is not what `name` says."""
         directory, known = self.directory, self.contents
-        path = locate(directory, name)
-        if path is None:
-            raise DataError(f"{directory} has no {name}.gz; {_again(directory)}")
         wanted, limit = known.sha256[name], known.sizes[name] + 1
-        try:
-            data = read_file(path, limit)
-        except DataError as error:
-            raise DataError(f"{error}; {_again(directory)}") from None
+        data = read_file(path, limit)
         digest = hashlib.sha256(data).hexdigest()
         if digest == wanted:
             return data
         if other := next((one for one, sha in known.sha256.items() if sha == digest), None):
-            raise DataError(f"{path} holds {other}, under the wrong name; {_again(directory)}")
+            raise DataError(f"{path} holds {other}, under the wrong name")
         own = "" if is_own(directory) else f"; if it is a data set of your own, {again(directory)}"
         if len(data) != known.sizes[name]:
             size = f"over {known.sizes[name]}" if len(data) == limit else str(len(data))
             raise DataError(
-                f"{path} holds {size} bytes, {known.name}'s has {known.sizes[name]}{own}; "
-                f"{_again(directory)}"
+                f"{path} holds {size} bytes, {known.name}'s has {known.sizes[name]}{own}"
             )
         raise DataError(
             f"{path} is not {known.name}'s, though as long (MNIST's files have the same names): "
-            f"SHA-256 {digest[:12]}…, expected {wanted[:12]}…{own}; {_again(directory)}"
+            f"SHA-256 {digest[:12]}…, expected {wanted[:12]}…{own}"
         )
 
     def _load(self, part: str) -> Split:
@@ -209,7 +219,7 @@ def find_data(data_dir: str | Path | None = None) -> Path | None:
 def named_directory() -> Path | None:
     """The folder that $FASHION_CNN_DATA names, if it names one."""
     named = os.environ.get("FASHION_CNN_DATA")
-    return Path(named) if named else None
+    return Path(named).expanduser() if named else None
 
 
 def nowhere() -> DataError:
@@ -234,9 +244,11 @@ def check_is_fashion_mnist(directory: Path) -> None:
         raise UsageError(f"{directory} holds another data set; this is for Fashion-MNIST alone")
 
 
-def verify(directory: Path) -> None:
-    """Hash the four files of a folder; see `DataSet.verify`."""
-    DataSet.open(directory).verify()
+def verify(directory: Path) -> list[str]:
+    """Hash the four files of a folder; see `DataSet.verify`. Returns its `passed_over`."""
+    data_set = DataSet.open(directory)
+    data_set.verify()
+    return data_set.passed_over
 
 
 def load_training(directory: Path) -> Split:
@@ -257,10 +269,13 @@ def load_test_images(directory: Path) -> NDArray[np.uint8]:
 def _again(directory: Path) -> str:
     if is_own(directory):
         return f"bring back the file that was recorded, or {again(directory)}"
-    return f"get it again with: fashion-cnn data get --data-dir {directory}"
+    return f"get it again with: {command('data', 'get', '--data-dir', directory)}"
 
 
 def _complete(directory: Path, origin: str) -> Path:
+    torchvisions = directory / "FashionMNIST" / "raw"
+    if not is_own(directory) and all(locate(torchvisions, name) for name in SHA256):
+        return torchvisions
     missing = [name for name in SHA256 if locate(directory, name) is None]
     if missing:
         raise DataError(f"{directory} ({origin}) has no {missing[0]}.gz; {_again(directory)}")

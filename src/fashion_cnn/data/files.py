@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import zlib
 from pathlib import Path
 
@@ -31,10 +32,35 @@ _FOREIGN = (
 """How other files begin that come in the place of data, and what they are."""
 
 
+def candidates(directory: Path, name: str) -> list[Path]:
+    """What may be one of `FILES` in a folder: gzipped, plain, or as downloads rename it.
+
+    Those are, for instance, `train-images.idx3-ubyte`, `train-images-idx3-ubyte (1).gz`, and a
+    folder `train-images-idx3-ubyte` with the file in it. Only content tells which one is right.
+    """
+    usual = [directory / f"{name}.gz", directory / name]
+    others = [
+        inner
+        for path in sorted(directory.glob("[!.]*"))
+        if path not in usual or path.is_dir()
+        if _letters(path.name).startswith(_letters(name))
+        for inner in ([path / name, path / f"{name}.gz"] if path.is_dir() else [path])
+    ]
+    return [path for path in (*usual, *others) if os.path.isfile(path)]
+
+
 def locate(directory: Path, name: str) -> Path | None:
-    """One of `FILES` in a folder, gzipped rather than plain; None if it is not there."""
-    candidates = (directory / f"{name}.gz", directory / name)
-    return next((path for path in candidates if os.path.isfile(path)), None)
+    """The first of the `candidates`; None if there is none."""
+    return next(iter(candidates(directory, name)), None)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def encoding_of(start: bytes) -> str:
+    """The encoding of a text by its first bytes: UTF-16 by its mark, else UTF-8, marked or not."""
+    return "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
 
 
 def read_file(path: Path, limit: int) -> bytes:

@@ -4,23 +4,27 @@ import csv
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.forms.labelled import Part
-from fashion_cnn.data.holding_out import check_share, hold_out
-from fashion_cnn.data.manifest import MOST_IMAGES, check_class_names
-from fashion_cnn.data.photo import read_photo
-from fashion_cnn.data.pictures import SUFFIXES, read_bytes, shown
+from fashion_cnn.data.framing import AS_PUBLISHED, SIDE, Framing, measure_framing
+from fashion_cnn.data.holding_out import Draw, hold_out
+from fashion_cnn.data.layout import ClassFolder, read_layout
+from fashion_cnn.data.manifest import MOST_IMAGES, Contents, check_class_names
+from fashion_cnn.data.photo import Photo, read_photo
+from fashion_cnn.data.pictures import files_below, is_picture, read_bytes, shown
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.data.writing import check_free, write_data_set
 from fashion_cnn.errors import DataError, ImageError, UsageError
+from fashion_cnn.process.machine import usable_cores
 
 REPORT = "pictures.csv"
-_NO_PICTURE = "not named as a PNG, JPEG or WEBP file"
+_NO_PICTURE = "not a picture, by content or name"
 
 
 @dataclass(frozen=True)
@@ -45,97 +49,149 @@ class Picture:
 
 
 def import_folder(
-    folder: Path, output: Path, *, test_share: float, seed: int, say: Callable[[str], None]
-) -> list[Picture]:
+    folder: Path,
+    output: Path,
+    draw: Draw,
+    framing: Framing | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[int], None] = lambda total: None,
+) -> tuple[Contents, list[Picture]]:
     """Make a data set out of photos: the four IDX files, `classes.txt`, `dataset.json`, a report.
 
-    Each folder in `folder` is a class, with the pictures in and below it; hidden files are passed
-    over. A picture that is byte for byte another one is taken once, so that none is in both parts.
+    The class folders are those of `read_layout`, with the pictures in and below each; hidden files
+    are passed over. A picture that is byte for byte another one is taken once, so that none is in
+    both parts.
 
     Args:
         folder: of the class folders.
         output: made; it must not exist, or be empty. It appears whole or not at all.
-        test_share: of each class, at least one picture, drawn at random, becomes the test files.
-        seed: of that draw and of the order.
-        say: gets a line a class.
+        draw: of a share of each class, at least one picture, for a folder without a test part; its
+            seed is that of the order too.
+        framing: what the photos are made into; None for as Fashion-MNIST was made, or as measured
+            where all are 28x28 and grey, which are taken as they are.
+        say: gets a line a class, and one on what is unusual.
+        progress: is called after each file, with how many there are.
 
     Returns:
-        A line a file, those taken and those not, as `pictures.csv` has them.
+        What was recorded, and a line a file, those taken and those not, as `pictures.csv` has them.
 
     Raises:
-        UsageError: a folder that cannot be used as asked, or a share not between 0 and 1.
+        UsageError: a folder that cannot be used as asked, or `output` is there already.
         DataError: fewer than 2 classes, a name that cannot be one, or a class with too few
             pictures.
         OSError: `output` cannot be written.
     """
-    _check(folder, output, test_share)
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    classes = [path for path in entries if path.is_dir()]
-    names = tuple(path.name for path in classes)
-    check_class_names(names, str(folder))
-    pictures = [_outside(path) for path in entries if not path.is_dir()]
-    images: list[NDArray[np.uint8]] = []
-    labels: list[int] = []
-    seen: dict[str, str] = {}
-    for label, path in enumerate(classes):
-        found = [_take(file, folder, names[label], seen, images) for file in _files_below(path)]
-        pictures += found
-        labels += [label] * (len(images) - len(labels))
-        say(f"{names[label]}: {labels.count(label)} of {len(found)} files")
-    if len(images) > MOST_IMAGES:
-        raise DataError(f"{folder} has {len(images)} pictures; at most {MOST_IMAGES:,} are taken")
-    truth = np.array(labels, np.int64)
-    held_out = hold_out(truth, names, test_share, seed)
-    order = stream(seed, "import order").permutation(len(truth))
-    tested = np.isin(order, held_out)
-    parts = {"train": order[~tested], "test": order[tested]}
-    pictures = _numbered(pictures, parts)
-    everything = Part(np.array(images), truth)
-    chosen = {part: everything.select(indices) for part, indices in parts.items()}
-    write_data_set(output, names, chosen, {REPORT: _to_csv(pictures).encode()})
-    return pictures
-
-
-def _check(folder: Path, output: Path, test_share: float) -> None:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; name one that has a folder of photos a class")
     check_free(output)
-    check_share(test_share)
+    classes, outside = read_layout(folder, say)
+    names = tuple(sorted({one.name for one in classes}))
+    check_class_names(names, str(folder))
+    files = [(path, one) for one in classes for path in files_below(one.path)]
+    if len(files) > MOST_IMAGES:
+        raise DataError(f"{folder} has {len(files)} files; at most {MOST_IMAGES:,} are taken")
+    prepared = _read_all([path for path, _ in files], framing or AS_PUBLISHED, progress)
+    pictures = [_outside(path, folder) for path in outside]
+    taken = _Taken()
+    for (path, one), found in zip(files, prepared, strict=True):
+        pictures.append(taken.take(shown(str(path.relative_to(folder))), one, found))
+    truth = np.array([names.index(one.name) for one in taken.classes], np.int64)
+    for label, name in enumerate(names):
+        say(f"{name}: {(truth == label).sum()} of {sum(c.name == name for _, c in files)}")
+    parts = _divided(taken, truth, names, draw, say)
+    images = np.array(taken.images, np.uint8).reshape(-1, SIDE, SIDE)
+    everything = Part(images, truth)
+    chosen = {part: everything.select(indices) for part, indices in parts.items()}
+    if framing is None:
+        framing = measure_framing(chosen["train"].images) if taken.all_small else AS_PUBLISHED
+    pictures = _numbered(pictures, parts)
+    report = {REPORT: _to_csv(pictures).encode()}
+    return write_data_set(output, names, chosen, framing, report), pictures
 
 
-def _files_below(folder: Path) -> list[Path]:
-    files = [path for path in folder.rglob("*") if not path.is_dir()]
-    inside = [path.relative_to(folder) for path in files]
-    return sorted(
-        path
-        for path, below in zip(files, inside, strict=True)
-        if not any(part.startswith(".") for part in below.parts)
-    )
+@dataclass
+class _Taken:
+    """The pictures taken so far, each with its class folder; each file once, by its hash."""
+
+    images: list[NDArray[np.uint8]] = field(default_factory=list)
+    classes: list[ClassFolder] = field(default_factory=list)
+    all_small: bool = True
+    _seen: dict[bytes, str] = field(default_factory=dict)
+
+    def take(self, file: str, one: ClassFolder, found: "_Read") -> Picture:
+        """Add a picture, unless it is none or is there already."""
+        if found.photo is None:
+            return Picture(file, one.name, "", None, found.fault, found.fault != _NO_PICTURE)
+        if first := self._seen.get(found.digest):
+            return Picture(file, one.name, "", None, f"the same file as {first}", True)
+        self._seen[found.digest] = file
+        self.images.append(found.photo.seen)
+        self.classes.append(one)
+        self.all_small &= found.photo.untouched
+        notes = "; ".join(found.photo.notes)
+        return Picture(file, one.name, "", len(self.images) - 1, notes, False)
 
 
-def _take(
-    path: Path, folder: Path, name: str, seen: dict[str, str], images: list[NDArray[np.uint8]]
-) -> Picture:
-    """Read one file; its pixels go to the end of `images`, its hash into `seen`."""
-    file = shown(str(path.relative_to(folder)))
-    if path.suffix.lower() not in SUFFIXES:
-        return Picture(file, name, "", None, _NO_PICTURE, False)
-    try:
-        data = read_bytes(str(path))
-        digest = hashlib.sha256(data).hexdigest()
-        if digest in seen:
-            return Picture(file, name, "", None, f"the same file as {seen[digest]}", True)
-        photo = read_photo(data)
-    except ImageError as error:
-        return Picture(file, name, "", None, str(error), True)
-    seen[digest] = file
-    images.append(photo.seen)
-    return Picture(file, name, "", len(images) - 1, "; ".join(photo.notes), False)
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A file's hash and what it shows, or its fault."""
+
+    digest: bytes = b""
+    photo: Photo | None = None
+    fault: str = ""
 
 
-def _outside(path: Path) -> Picture:
-    bad = path.suffix.lower() in SUFFIXES
-    return Picture(shown(path.name), "", "", None, "in no class" if bad else _NO_PICTURE, bad)
+def _read_all(
+    paths: Sequence[Path], framing: Framing, progress: Callable[[int], None]
+) -> list[_Read]:
+    """Read files, several at once, in their order."""
+
+    def read(path: Path) -> _Read:
+        try:
+            if not is_picture(path):
+                return _Read(fault=_NO_PICTURE)
+            data = read_bytes(str(path))
+            return _Read(hashlib.sha256(data).digest(), read_photo(data, framing))
+        except ImageError as error:
+            return _Read(fault=str(error))
+
+    with ThreadPoolExecutor(usable_cores() + 1) as pool:
+        found = []
+        for one in pool.map(read, paths):
+            found.append(one)
+            progress(len(paths))
+        return found
+
+
+def _divided(
+    taken: _Taken,
+    truth: NDArray[np.int64],
+    names: Sequence[str],
+    draw: Draw,
+    say: Callable[[str], None],
+) -> dict[str, NDArray[np.int64]]:
+    """Positions in what was taken of the images to train on and of those to test on."""
+    own = np.array([one.part for one in taken.classes])
+    tested = np.flatnonzero(own == "test") if "test" in own else None
+    if tested is None:
+        tested = hold_out(truth, names, draw)
+    if count := int((own == "validation").sum()):
+        say(f"the {count:,} images for validation join those to train on; every run draws its own")
+    order = stream(draw.seed, "import order").permutation(len(truth))
+    there = np.isin(order, tested)
+    parts = {"train": order[~there], "test": order[there]}
+    for label, name in enumerate(names):
+        if not (truth[parts["train"]] == label).any():
+            raise DataError(f"class {name!r} has no picture to train on")
+        if not (truth[parts["test"]] == label).any():
+            say(f"class {name} has no image to test")
+    return parts
+
+
+def _outside(path: Path, folder: Path) -> Picture:
+    inside = any(map(is_picture, files_below(path))) if path.is_dir() else is_picture(path)
+    note = "in no class" if inside else _NO_PICTURE
+    return Picture(shown(str(path.relative_to(folder))), "", "", None, note, inside)
 
 
 def _numbered(pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]]) -> list[Picture]:

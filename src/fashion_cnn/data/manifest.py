@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fashion_cnn.data.files import FILES
-from fashion_cnn.errors import DataError
+from fashion_cnn.commands import command
+from fashion_cnn.data.files import FILES, encoding_of
+from fashion_cnn.data.framing import AS_PUBLISHED, Framing
+from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.files import read_bytes
 
 MANIFEST, CLASSES = "dataset.json", "classes.txt"
@@ -36,21 +38,26 @@ class Contents:
         class_names: in the order of the labels.
         sha256: by the names in `FILES`, of the decompressed bytes.
         sizes: by the names in `FILES`, of the decompressed bytes.
+        framing: how the objects lie in the images; what a photo is made into.
     """
 
     name: str
     class_names: tuple[str, ...]
     sha256: Mapping[str, str]
     sizes: Mapping[str, int]
+    framing: Framing = AS_PUBLISHED
 
 
-def contents_of(name: str, class_names: tuple[str, ...], files: Mapping[str, bytes]) -> Contents:
+def contents_of(
+    name: str, class_names: tuple[str, ...], files: Mapping[str, bytes], framing: Framing
+) -> Contents:
     """Describe the four files, decompressed, by their names."""
     return Contents(
         name,
         class_names,
         {file: hashlib.sha256(data).hexdigest() for file, data in files.items()},
         {file: len(data) for file, data in files.items()},
+        framing,
     )
 
 
@@ -75,6 +82,7 @@ def read_manifest(directory: Path) -> Contents:
             class_names(classes, str(directory / CLASSES)),
             {name: one["sha256"] for name, one in files.items()},
             {name: one["bytes"] for name, one in files.items()},
+            Framing.parse(found.get("framing", str(AS_PUBLISHED))),  # from before it was measured
         )
         classes_sha256 = found["classes_sha256"]
         sound = (
@@ -83,7 +91,7 @@ def read_manifest(directory: Path) -> Contents:
             and all(_SHA256.fullmatch(sha) for sha in (*contents.sha256.values(), classes_sha256))
             and all(type(size) is int and 0 < size <= MOST_FILE for size in contents.sizes.values())
         )
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, UsageError) as error:
         raise DataError(f"{path} is damaged ({error!r}); {again(directory)}") from None
     if not sound:
         raise DataError(f"{path} is damaged; {again(directory)}")
@@ -101,6 +109,7 @@ def write_manifest(directory: Path, contents: Contents) -> None:
     manifest = {
         "format": _FORMAT,
         "name": contents.name,
+        "framing": str(contents.framing),
         "classes_sha256": hashlib.sha256(classes).hexdigest(),
         "files": {
             name: {"bytes": contents.sizes[name], "sha256": contents.sha256[name]} for name in FILES
@@ -113,8 +122,8 @@ def write_manifest(directory: Path, contents: Contents) -> None:
 def class_names(data: bytes, where: str) -> tuple[str, ...]:
     """Read `classes.txt`. Raises `DataError` unless `check_class_names` is content with it."""
     try:
-        names = tuple(data.decode().splitlines())
-    except UnicodeDecodeError as error:
+        names = tuple(data.decode(encoding_of(data)).splitlines())
+    except UnicodeError as error:
         raise DataError(f"{where} is not UTF-8 ({error})") from None
     check_class_names(names, where)
     return names
@@ -141,7 +150,7 @@ def check_class_names(names: Sequence[str], where: str) -> None:
 
 def again(directory: Path) -> str:
     """What to type to have the files as they are taken for the data set."""
-    return f"take the files as they are with: fashion-cnn data adopt {directory}"
+    return f"take the files as they are with: {command('data', 'adopt', directory)}"
 
 
 def read_small(path: Path) -> bytes:

@@ -3,7 +3,7 @@
 Fashion-MNIST (Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747, sec. 2) was made from shop photos on
 white: trim the border of the corner's colour, shrink the longest edge to 28, sharpen, extend to
 28x28 with the garment in the middle, negate, make grey. Real photos need more: turning upright,
-any background, any polarity.
+any background, any polarity. A data set of one's own may lie otherwise in its pixels: `Framing`.
 """
 
 import atexit
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.decoding import DecoderPool
+from fashion_cnn.data.framing import AS_PUBLISHED, SIDE, Framing
 from fashion_cnn.data.segmentation import border_colour, find_garment
 from fashion_cnn.errors import ImageError
 
-SIDE = 28
 _GREY = (0.299, 0.587, 0.114)  # Source: ITU-R BT.601, as Pillow and ImageMagick
 _CENTRE, _EDGE, _CORNER = 1.661, -0.1029, -0.0624
 """Sharpening with a Gaussian of radius and standard deviation 1. Source: ImageMagick's -sharpen,
@@ -24,6 +24,7 @@ whose kernel is minus the Gaussian, in the middle twice its sum, and sums to one
 _DARK = 40  # 8-bit levels: a grey picture with a darker border is a negative already
 _COLOURLESS = 4  # 8-bit levels: channels that differ less are of a grey picture
 _BRIGHT = 128  # 8-bit levels
+_NEARLY = 10  # 8-bit levels: a picture whose pixels differ less has nothing in it
 _OPAQUE = 0.5
 _LEAST, _MOST = 0.02, 0.85  # share of a picture that a garment can be
 _WIDTH = 0.85
@@ -39,44 +40,52 @@ class Photo:
     """A picture as a network sees it.
 
     Attributes:
-        seen: uint8 (28, 28), bright on black as in the data set.
+        seen: uint8 (28, 28), as in the data set.
         notes: lines for people on what was done or looks wrong; often none.
         plain: whether it stood out from ground of one colour (shaded, grained) or none, or came as
             28x28 pixels, as the data set's; else GrabCut looked for it, or nothing stood out.
+        untouched: whether it came as 28x28 grey pixels.
     """
 
     seen: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
     plain: bool = True
+    untouched: bool = False
 
 
-def read_photo(data: bytes) -> Photo:
+def read_photo(data: bytes, framing: Framing = AS_PUBLISHED) -> Photo:
     """Read a picture file and make it look like the data set.
 
     Args:
-        data: a PNG, JPEG or WEBP file, at most 8 MB and 25 million pixels. A grey one of 28x28
-            pixels passes untouched.
+        data: a PNG, JPEG, WEBP, AVIF or HEIC file, at most 8 MB and 25 million pixels. A grey one
+            of 28x28 pixels passes untouched.
+        framing: how the data set's images were made.
 
     Raises:
-        ImageError: it is none, or damaged, too large or hostile; one line that says which.
+        ImageError: it is none, or damaged, too large or hostile, or there is nothing in it; one
+            line that says which.
     """
     pixels, notes = decoders.decode(data)
-    if pixels.ndim == 2:
+    if pixels.ndim == 3:
+        photo = prepare(pixels, framing)
+        return replace(photo, notes=(*notes, *photo.notes))
+    if framing.ground != "none":
+        if np.ptp(pixels) < _NEARLY:
+            raise _nothing("of one colour, or nearly")
         rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-        if np.median(rim) > _BRIGHT:
-            notes = [
-                *notes,
-                "28x28 and grey, so taken as it is; but the data set is bright on black",
-            ]
-        return Photo(pixels, tuple(notes))
-    photo = prepare(pixels)
-    return replace(photo, notes=(*notes, *photo.notes))
+        if (np.median(rim) > _BRIGHT) != (framing.ground == "white"):
+            contrast = framing.describe().split(",")[0]
+            notes.append(f"28x28 and grey, so taken as it is; but the data set is {contrast}")
+    return Photo(pixels, tuple(notes), untouched=True)
 
 
-def prepare(pixels: NDArray[np.uint8]) -> Photo:
+def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo:
     """Make upright pixels look like the data set: find the garment, crop, shrink, sharpen, negate.
 
-    Args: pixels: uint8 (H, W, 4) RGBA, alpha not premultiplied.
+    Args:
+        pixels: uint8 (H, W, 4) RGBA, alpha not premultiplied.
+        framing: how the data set's images were made. What has no ground is cut to a square around
+            the middle and shrunk whole.
 
     Raises:
         ImageError: there is nothing in the picture: one colour, or all of it transparent.
@@ -87,29 +96,51 @@ def prepare(pixels: NDArray[np.uint8]) -> Photo:
         cut_out = bool((share < _OPAQUE).any())
         on_white = colours * share + 255 * (1 - share)  # as the publisher's
         colours = on_white.round().astype(np.uint8)
+    if framing.ground == "none":
+        return Photo(_whole(_grey(colours)))
     if cut_out:
         garment, plain = alpha[:, :, 0] > _OPAQUE * 255, True
     else:
         garment, plain = find_garment(colours)
     if not garment.any():
         if plain:
-            fault = "transparent" if cut_out else "of one colour, or nearly"
-            raise ImageError(f"there is nothing in this picture: it is {fault}")
+            raise _nothing("transparent" if cut_out else "of one colour, or nearly")
         garment[:] = True  # the whole frame, with the note below
     notes: list[str] = []
     rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    values = np.zeros(garment[box].shape)
-    for channel, weight in enumerate(_GREY):
-        values += weight * colours[(*box, channel)]
+    values, as_published = _grey(colours[box]), framing == AS_PUBLISHED
     if not cut_out and _is_negative(colours):
-        notes.append("grey on black, so taken for a negative like those of the data set")
+        same = "for a negative like those of" if framing.ground == "black" else "for one unlike"
+        notes.append(f"grey on black, so taken {same} the data set")
     else:
         values = 255 - values
     if not _LEAST < garment.mean() < _MOST:
-        notes.append("no piece of clothing stands out from the background")
-    seen = _fit(values * garment[box], sharpen=plain, width=1 if plain else _WIDTH)
-    return Photo(seen, tuple(notes), plain)
+        what = "no piece of clothing" if as_published else "nothing"
+        notes.append(f"{what} stands out from the background")
+    sharpen, width = plain and framing.longest == SIDE, 1 if plain or not as_published else _WIDTH
+    seen = _fit(values * garment[box], framing, sharpen=sharpen, width=width)
+    return Photo(255 - seen if framing.ground == "white" else seen, tuple(notes), plain)
+
+
+def _nothing(why: str) -> ImageError:
+    return ImageError(f"there is nothing in this picture: it is {why}")
+
+
+def _grey(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Brightness of pixels, (H, W, 3) to (H, W)."""
+    values = np.zeros(colours.shape[:2])
+    for channel, weight in enumerate(_GREY):
+        values += weight * colours[:, :, channel]
+    return values
+
+
+def _whole(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Shrink the largest square in the middle: (H, W) to (28, 28)."""
+    side = min(values.shape)
+    top, left = ((length - side) // 2 for length in values.shape)
+    square = values[top : top + side, left : left + side]
+    return _shrink(square, (SIDE, SIDE)).round().astype(np.uint8)
 
 
 def _is_negative(pixels: NDArray[np.uint8]) -> bool:
@@ -117,20 +148,32 @@ def _is_negative(pixels: NDArray[np.uint8]) -> bool:
     return bool(border_colour(pixels).max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
 
 
-def _fit(values: NDArray[np.float64], *, sharpen: bool, width: float) -> NDArray[np.uint8]:
-    """Shrink the longest edge to 28 and put it into the middle: (H, W) to (28, 28).
+def _fit(
+    values: NDArray[np.float64], framing: Framing, *, sharpen: bool, width: float
+) -> NDArray[np.uint8]:
+    """Shrink the longest edge and put what is framed into the middle: (H, W) to (28, 28).
 
-    Args: values; whether to sharpen; width: a factor on it before anything else.
+    Args: values; how; whether to sharpen; width: a factor on it before anything else.
     """
     across, down = values.shape[1] * width, values.shape[0]
-    scale = SIDE / max(across, down)
+    scale = framing.longest / max(across, down)
     height, width = max(1, round(scale * down)), max(1, round(scale * across))
+    small = _shrink(values, (height, width))
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
+    if framing.centre == "mass" and small.any():
+        top = _start(small.sum(axis=1))
+        left = _start(small.sum(axis=0))
     framed = np.zeros((SIDE, SIDE))
-    framed[top : top + height, left : left + width] = _shrink(values, (height, width))
+    framed[top : top + height, left : left + width] = small
     if sharpen:
         framed = _sharpened(framed)
     return framed.round().clip(0, 255).astype(np.uint8)
+
+
+def _start(weights: NDArray[np.float64]) -> int:
+    """Where an axis of so much weight a pixel begins if its mass is to lie in the middle."""
+    middle = weights @ np.arange(len(weights)) / weights.sum()
+    return min(max(0, round((SIDE - 1) / 2 - middle)), SIDE - len(weights))
 
 
 def _sharpened(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,11 @@ from pathlib import Path
 from fashion_cnn.data.decoding import FILE_BYTES
 from fashion_cnn.errors import ImageError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp",
+     ".tif", ".tiff", ".jxl", ".jp2", ".dng")
+)  # fmt: skip
+"""By which a file that is no picture is known to have been meant for one."""
 
 
 def find_pictures(words: Sequence[str]) -> Iterator[str]:
@@ -22,8 +26,8 @@ def find_pictures(words: Sequence[str]) -> Iterator[str]:
     known = set()
     for word in words:
         if os.path.isdir(word):
-            files = [str(path) for path in sorted(Path(word).rglob("*")) if _is_picture(path)]
-            found = files or [word]
+            below = files_below(Path(word))
+            found = [str(path) for path in below if is_picture(path)] or [word]
         elif word != "-" and not os.path.lexists(word) and glob.has_magic(word):
             found = sorted(glob.glob(word, recursive=True)) or [word]
         else:
@@ -43,7 +47,8 @@ def read_bytes(name: str) -> bytes:
     if name == "-":
         return sys.stdin.buffer.read(FILE_BYTES + 1)
     if os.path.isdir(name):
-        raise ImageError(f"a folder without {', '.join(s[1:].upper() for s in SUFFIXES)} files")
+        back = ", or a link back to a folder above it" if os.path.islink(name) else ""
+        raise ImageError(f"a folder without pictures that can be read{back}")
     try:
         # Not blocking: a named pipe without a writer would be waited for.
         with open(name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as f:
@@ -54,8 +59,44 @@ def read_bytes(name: str) -> bytes:
         raise ImageError(getattr(error, "strerror", None) or str(error)) from None
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+def files_below(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
+    """The files in and below a folder, in order, hidden ones left out; links are followed.
+
+    A folder that cannot be read, or is a link back to one of those `above`, comes as it is:
+    reading it says what is wrong.
+    """
+    try:
+        facts = folder.stat()
+        entries = sorted(folder.iterdir())
+    except OSError:
+        yield folder
+        return
+    here = facts.st_dev, facts.st_ino
+    if here in above:
+        yield folder
+        return
+    for path in entries:
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from files_below(path, (*above, here))
+        else:
+            yield path
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture by its first bytes, or was meant for one by its name."""
+    from fashion_cnn.data.decoding_child import KIND_BYTES, kind_of  # with it comes Pillow
+
+    if path.suffix.lower() in _SUFFIXES or path.is_dir():
+        return True
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return bool(kind_of(file.read(KIND_BYTES)))
+    except OSError:
+        return False
 
 
 def shown(name: str) -> str:

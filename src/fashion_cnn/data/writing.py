@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_cnn.data.forms.labelled import Part
+from fashion_cnn.data.framing import Framing
 from fashion_cnn.data.idx import to_idx
 from fashion_cnn.data.manifest import Contents, contents_of, write_manifest
 from fashion_cnn.data.pictures import shown
@@ -26,6 +27,7 @@ def write_data_set(
     output: Path,
     names: tuple[str, ...],
     parts: Mapping[str, Part],
+    framing: Framing,
     others: Mapping[str, bytes] | None = None,
 ) -> Contents:
     """Write all files beside `output`, then put them in its place: it appears whole or not at all.
@@ -34,6 +36,7 @@ def write_data_set(
         output: as `check_free` wants it.
         names: of the classes, in the order of the labels.
         parts: "train" and "test", labels counted from 0.
+        framing: of the images.
         others: more files to go with them, by name.
 
     Returns:
@@ -47,7 +50,7 @@ def write_data_set(
     for part, name in _FILES.items():
         files[f"{name}-images-idx3-ubyte"] = to_idx(parts[part].images)
         files[f"{name}-labels-idx1-ubyte"] = to_idx(parts[part].labels.astype(kind))
-    contents = contents_of(shown(output.resolve().name), names, files)
+    contents = contents_of(shown(output.resolve().name), names, files, framing)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".incoming-") as temporary:
         incoming = Path(temporary, "whole")

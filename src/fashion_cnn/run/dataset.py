@@ -1,16 +1,26 @@
 """The data set that a run is of, as its folder records it."""
 
+from pathlib import Path
 from typing import Any
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, FASHION_MNIST, SHA256, DataSet
-from fashion_cnn.data.manifest import Contents, check_class_names
+from fashion_cnn.data.manifest import check_class_names
 from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.run.folder import Run
 
 
-def describe_data(contents: Contents) -> dict[str, Any]:
-    """What a run's `split.json` records of its data set."""
-    return {"data": contents.name, "class_names": list(contents.class_names)}
+def describe_data(data: DataSet, named: str | Path | None) -> dict[str, Any]:
+    """What a run's `split.json` records of its data set.
+
+    Args: named: the folder that a person named for it, if any; it is needed to find it again.
+    """
+    contents = data.contents
+    found = {
+        "data": contents.name,
+        "class_names": list(contents.class_names),
+        "framing": str(contents.framing),
+    }
+    return found | ({"data_dir": str(Path(named).resolve())} if named else {})
 
 
 def class_names_of(run: Run) -> tuple[str, ...]:

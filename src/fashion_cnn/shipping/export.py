@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
+from fashion_cnn.data.framing import AS_PUBLISHED
 from fashion_cnn.data.split import divide, stratified_sample
 from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
 from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
+from fashion_cnn.run.command import run_command
 from fashion_cnn.run.dataset import check_same_data, class_names_of
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
@@ -111,7 +113,7 @@ def answering_checkpoint(run: Run) -> str:
     if not run.results.exist() or run.results.calibration is None:
         raise UsageError(
             f"{run.path} has no results or no calibration yet; make them with: "
-            f"fashion-cnn evaluate {run.path}"
+            f"{run_command('evaluate', run.path)}"
         )
     return run.results.metrics.reports_speak_of
 
@@ -182,6 +184,7 @@ def _facts(run: Run, step: int, found: Mapping[str, Any]) -> dict[str, Any]:
     ]
     return {
         "data": _data_of(run),
+        "framing": run.split.get("framing", str(AS_PUBLISHED)),
         "class_names": list(class_names_of(run)),
         "calibration": {
             "label_smoothing": found.get("label_smoothing", 0.0),

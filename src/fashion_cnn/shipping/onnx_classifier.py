@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST
+from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.data.manifest import check_class_names
-from fashion_cnn.errors import DataError, ModelError
+from fashion_cnn.errors import DataError, ModelError, UsageError
 from fashion_cnn.evaluation.outliers import SCORE
 from fashion_cnn.process.machine import usable_cores
 from fashion_cnn.shipping.onnx_file import check_model, read_model
@@ -29,8 +30,8 @@ class OnnxClassifier:
     """A `fashion_cnn.classifier.Classifier` on an exported file.
 
     Attributes:
-        facts: what the file says of itself: data (a name), class_names, calibration, outlier,
-            recipe, measured, data_sha256, made_by.
+        facts: what the file says of itself: data (a name), framing, class_names, calibration,
+            outlier, recipe, measured, data_sha256, made_by.
         sha256: of the file.
         size: of the file in bytes.
     """
@@ -86,6 +87,11 @@ class OnnxClassifier:
         """The classes, in the order of the outputs."""
         return tuple(self.facts["class_names"])
 
+    @functools.cached_property
+    def framing(self) -> Framing:
+        """How the images lie in their pixels that it was trained on."""
+        return Framing.parse(self.facts["framing"])
+
     def _run(self, images: NDArray[np.uint8], output: str) -> NDArray[np.float32]:
         check_images(images)
         parts = [np.empty((0, len(self.class_names)), np.float32)]
@@ -119,8 +125,9 @@ def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
         threshold = float(facts["outlier"]["threshold"])
         numbers = 0 < temperature < math.inf and math.isfinite(threshold)
         check_class_names(names, what)
-        # Files from before there were other data sets do not name theirs.
+        # Files from before there were other data sets do not name theirs, nor its framing.
         data = json.loads(properties.get("data", json.dumps(FASHION_MNIST)))
+        framing = str(Framing.parse(json.loads(properties.get("framing", f'"{AS_PUBLISHED}"'))))
         objects = isinstance(facts["recipe"]["name"], str) and isinstance(facts["made_by"], dict)
         if type(names) is list and isinstance(data, str) and numbers and objects:
             if facts["outlier"].get("score") != SCORE:
@@ -128,8 +135,8 @@ def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
                     f"{what} was exported when strangeness was scored otherwise; export it again "
                     "with: fashion-cnn export RUN"
                 )
-            return {"data": data, **facts}
-    except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            return {"data": data, "framing": framing, **facts}
+    except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError, UsageError):
         pass
     raise ModelError(
         f"{what} lacks the facts that fashion-cnn writes into a model ({', '.join(_FACTS)}); "

@@ -17,6 +17,7 @@ from fashion_cnn.data.pictures import find_pictures, read_bytes, shown
 from fashion_cnn.errors import ImageError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
+from fashion_cnn.run.command import run_command
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -130,7 +131,7 @@ class Predictor:
         found: list[Photo | ImageError] = []
         for data in files:
             try:
-                found.append(read_photo(data))
+                found.append(read_photo(data, self.classifier.framing))
             except ImageError as error:
                 found.append(error)
         answers: list[Any] = [*found]
@@ -291,7 +292,7 @@ def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClas
     if not path.is_dir():
         return OnnxClassifier.open(path, threads)
     run = Run.open(path)
-    again = f"export it with: fashion-cnn export {path}"
+    again = f"export it with: {run_command('export', path)}"
     if not ExportFiles.of(run).model.is_file():
         raise ModelError(f"{path} holds no exported model; {again}")
     model, step = OnnxClassifier.open(ExportFiles.of(run).model, threads), None

@@ -1,0 +1,98 @@
+"""How the objects of a data set lie in their 28x28 pixels: measured, so that photos can be too."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.errors import UsageError
+
+SIDE = 28
+GROUNDS, CENTRES = ("black", "white", "none"), ("box", "mass")
+_LEAST_EDGE = 4
+_LEVELS = 24  # of 255: what differs less from the ground is ground
+_SAMPLE = 5_000  # images
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What a picture must become to look like a data set's; as it is, Fashion-MNIST's.
+
+    Attributes:
+        ground: what an object lies on, "black" or "white"; "none" where pictures are whole.
+        longest: edge of the object's box in pixels, 4 to 28.
+        centre: what lies in the middle: of the "box", or of the "mass".
+    """
+
+    ground: str = "black"
+    longest: int = SIDE
+    centre: str = "box"
+
+    def __str__(self) -> str:
+        """As `parse` reads it: "black,20,mass", or "none"."""
+        return (
+            self.ground if self.ground == "none" else f"{self.ground},{self.longest},{self.centre}"
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> "Framing":
+        """Read what `str` gives. Raises `UsageError` for anything else."""
+        ground, *rest = text.split(",")
+        if text == "none":
+            return cls(ground)
+        known = ground in GROUNDS[:2] and len(rest) == 2 and rest[1] in CENTRES
+        if known and rest[0].isdecimal() and _LEAST_EDGE <= int(rest[0]) <= SIDE:
+            return cls(ground, int(rest[0]), rest[1])
+        raise UsageError(
+            f"{text!r:.60} is no framing; it is none, or GROUND,EDGE,CENTRE: black or white, "
+            f"{_LEAST_EDGE} to {SIDE} pixels, box or mass; MNIST's is black,20,mass"
+        )
+
+    def describe(self) -> str:
+        """In words for people."""
+        if self.ground == "none":
+            return "whole pictures without a ground"
+        contrast = {"black": "bright on black", "white": "dark on white"}[self.ground]
+        what = {"box": "its box", "mass": "its mass"}[self.centre]
+        return f"{contrast}, the longest edge {self.longest} of {SIDE} pixels, {what} in the middle"
+
+
+AS_PUBLISHED = Framing()
+"""As Fashion-MNIST's images, and photos until others are asked for."""
+
+
+def measure_framing(images: NDArray[np.uint8]) -> Framing:
+    """Measure how objects lie in images, uint8 (N, 28, 28), N >= 1; some thousand are looked at.
+
+    The ground is what most of the rim is in most images; the longest edge is the median's; and of
+    the two centres the one that is more often in one place.
+    """
+    images = images[:: max(1, len(images) // _SAMPLE)]
+    rim = np.concatenate(
+        [images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1
+    )
+    shares = {
+        "black": ((rim <= _LEVELS).mean(axis=1) > 0.5).mean(),
+        "white": ((rim >= 255 - _LEVELS).mean(axis=1) > 0.5).mean(),
+    }
+    ground = max(shares, key=lambda name: shares[name])
+    if shares[ground] <= 0.5:
+        return Framing("none")
+    bright = images if ground == "black" else 255 - images
+    places, edges = np.arange(SIDE), []
+    box, mass = [], []
+    for axis in (2, 1):
+        brightest = bright.max(axis=axis)
+        some = brightest.max(axis=1) > _LEVELS
+        there = brightest[some] > _LEVELS
+        first, last = there.argmax(axis=1), SIDE - 1 - there[:, ::-1].argmax(axis=1)
+        weights = bright[some].sum(axis=axis, dtype=np.float64)
+        edges.append(last - first + 1)
+        box.append((first + last) / 2)
+        mass.append(weights @ places / weights.sum(axis=1))
+    if not len(edges[0]):
+        return Framing(ground)
+    longest = max(_LEAST_EDGE, int(np.median(np.maximum(*edges))))
+    spread = {"box": np.var(box, axis=1).sum(), "mass": np.var(mass, axis=1).sum()}
+    full = longest >= SIDE - 1  # there is no room to lie elsewhere
+    return Framing(ground, longest, "box" if full else min(spread, key=lambda name: spread[name]))

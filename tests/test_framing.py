@@ -1,0 +1,159 @@
+"""How a data set's images lie in their pixels: measured, kept, and what photos are made into."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import DataSet, load_training
+from fashion_cnn.data.framing import AS_PUBLISHED, Framing, measure_framing
+from fashion_cnn.data.photo import prepare, read_photo
+from fashion_cnn.errors import ImageError, UsageError
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.predict import Predictor, open_predictor
+from shapes import write_files
+from test_decoding import encoded
+
+MNIST = Framing("black", 20, "mass")
+
+
+def wedges(count: int, framing: Framing = MNIST) -> np.ndarray:
+    """Triangles of many widths, made as `framing` says: their box and mass lie apart."""
+    return np.stack([prepare(wedge(90 + 6 * i), framing).seen for i in range(count)])
+
+
+def wedge(width: int, ground: int = 255, ink: int = 0) -> np.ndarray:
+    picture = Image.new("L", (300, 280), ground)
+    ImageDraw.Draw(picture).polygon([(30, 30), (30, 230), (30 + width, 230)], fill=ink)
+    return np.asarray(picture.convert("RGBA"))
+
+
+@pytest.mark.parametrize("ground", ["black", "white"])
+@pytest.mark.parametrize(("edge", "centre"), [(28, "box"), (20, "mass"), (20, "box"), (24, "box")])
+def test_what_images_were_made_by_is_measured(ground, edge, centre) -> None:
+    framing = Framing(ground, edge, centre)
+    assert measure_framing(wedges(20, framing)) == framing
+    assert Framing.parse(str(framing)) == framing
+
+
+def test_fashion_mnists_is_that_of_its_publisher(real_data) -> None:
+    images = load_training(real_data).images
+    assert measure_framing(images) == AS_PUBLISHED
+    assert measure_framing(255 - images) == Framing("white")
+
+
+def test_textures_have_no_ground() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (50, 28, 28), dtype=np.uint8)
+    assert measure_framing(noise) == Framing("none")
+    assert measure_framing(noise[:1] * 0) == AS_PUBLISHED, (
+        "nothing is on black, and nothing says more"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "black", "grey,20,box", "black,3,box", "white,29,box", "black,20,middle", "none,20,box"],
+)
+def test_a_wrong_framing_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no framing"):
+        Framing.parse(text)
+
+
+@pytest.mark.parametrize(("ground", "ink"), [(255, 0), (200, 30), (0, 255)])
+def test_a_sketch_is_framed_as_the_data_are(ground: int, ink: int) -> None:
+    """On paper or on a blackboard: 20 pixels high, its mass in the middle of 28."""
+    seen = prepare(wedge(140, ground, ink), MNIST).seen.astype(float)
+    rows = np.flatnonzero(seen.any(axis=1))
+    assert rows[-1] - rows[0] + 1 == 20
+    for axis in (0, 1):
+        weights = seen.sum(axis=axis)
+        assert abs(weights @ np.arange(28) / weights.sum() - 13.5) <= 0.5
+    white = prepare(wedge(140, ground, ink), Framing("white", 20, "mass")).seen
+    np.testing.assert_array_equal(white, 255 - seen)
+
+
+def test_a_whole_picture_is_shrunk_around_its_middle() -> None:
+    pixels = np.full((56, 100, 4), 255, np.uint8)
+    pixels[:, 22:78, :3] = np.arange(56)[:, np.newaxis, np.newaxis] * 4
+    pixels[:, :22, :3] = pixels[:, 78:, :3] = 9
+    seen = prepare(pixels, Framing("none")).seen
+    np.testing.assert_array_equal(seen, np.repeat(np.arange(28)[:, np.newaxis] * 8 + 2, 28, axis=1))
+
+
+def test_28x28_pictures_are_told_apart_by_the_data_sets_ground() -> None:
+    dark_on_white = encoded(Image.fromarray(255 - wedges(1)[0]))
+    assert "bright on black" in read_photo(dark_on_white).notes[0]
+    assert read_photo(dark_on_white, Framing("white")).notes == ()
+    bright_on_black = encoded(Image.fromarray(wedges(1)[0]))
+    assert "dark on white" in read_photo(bright_on_black, Framing("white")).notes[0]
+    assert read_photo(bright_on_black).notes == ()
+    assert read_photo(bright_on_black, Framing("none")).notes == ()
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_nothing_is_nothing_at_any_size(level: int) -> None:
+    for side in (28, 600):
+        data = encoded(Image.new("L", (side, side), level))
+        with pytest.raises(ImageError, match="nothing in this picture: it is of one"):
+            read_photo(data)
+        assert (read_photo(data, Framing("none")).seen == level).all()
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    images, labels = 255 - wedges(30), (np.arange(30) % 2).astype(np.uint8)
+    return write_files(tmp_path / "own", images[:20], labels[:20], images[20:], labels[20:])
+
+
+def test_it_is_kept_with_the_data_and_can_be_said_otherwise(own, capsys) -> None:
+    assert main(["data", "adopt", "own"]) == 0
+    assert "dark on white, the longest edge 20 of 28 pixels, its mass in" in capsys.readouterr().err
+    assert DataSet.open(own).contents.framing == Framing("white", 20, "mass")
+    assert main(["data", "adopt", "own", "--framing", "none"]) == 0
+    assert DataSet.open(own).contents.framing == Framing("none")
+    assert main(["data", "adopt", "own", "--framing", "pink"]) == 2
+    manifest = json.loads((own / "dataset.json").read_text())
+    del manifest["framing"]  # as it was written before this was measured
+    (own / "dataset.json").write_text(json.dumps(manifest))
+    assert DataSet.open(own).contents.framing == AS_PUBLISHED
+
+
+def test_a_model_prepares_by_what_it_learned_from(own) -> None:
+    """From the folder through the run into the file, and there for every picture that comes."""
+    assert main(["data", "adopt", "own"]) == 0
+    words = ["--epochs", "1", "--batch-size", "5", "--validation", "0.3", "--threads", "1"]
+    assert main(["train", "fast", *words, "--data-dir", "own", "--output", "run"]) == 0
+    assert main(["export", "run", "--data-dir", "own"]) == 0
+    predictor = open_predictor(Path("run"), threads=1)
+    assert predictor.classifier.facts["framing"] == "white,20,mass"
+    sketch = encoded(Image.fromarray(wedge(100)))
+    wanted = read_photo(sketch, Framing("white", 20, "mass")).seen
+    np.testing.assert_array_equal(predictor.predict(sketch).seen, wanted)
+    pretrained = open_predictor(threads=1)
+    np.testing.assert_array_equal(pretrained.predict(sketch).seen, read_photo(sketch).seen)
+    assert isinstance(pretrained, Predictor)
+    assert isinstance(pretrained.classifier, OnnxClassifier)
+
+
+def test_imported_28x28_pictures_are_measured_and_photos_are_not(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    small, large = wedges(12), [wedge(90 + 6 * i) for i in range(12)]
+    for folder, pictures in (("small", small), ("large", large)):
+        for number, pixels in enumerate(pictures):
+            place = Path(folder, "ab"[number % 2], f"{number}.png")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(place)
+    for words, framing in (
+        (["small", "--output", "a"], MNIST),
+        (["large", "--output", "b"], AS_PUBLISHED),
+        (["large", "--output", "c", "--framing", "white,20,mass"], Framing("white", 20, "mass")),
+    ):
+        assert main(["data", "import", *words]) == 0
+        assert DataSet.open(Path(words[2])).contents.framing == framing
+    images = load_training(Path("c")).images
+    white = [read_photo(encoded(Image.fromarray(one)), framing).seen.tobytes() for one in large]
+    assert {image.tobytes() for image in images} < {*white}

@@ -1,0 +1,219 @@
+"""Folders of photos as people have them: parts, links, and files of every kind."""
+
+import csv
+import io
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_cnn.cli import main
+from fashion_cnn.data import decoding_child
+from fashion_cnn.data.fashion_mnist import load_test, load_training
+from fashion_cnn.data.pictures import find_pictures
+from test_decoding import chunk, encoded
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def fill(folder: str, count: int = 4) -> None:
+    """Pictures of 28x28 grey pixels, no two alike, under the names 0.png, 1.png, …"""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        pixels = RANDOM.integers(0, 256, (28, 28), dtype=np.uint8)
+        Image.fromarray(pixels).save(Path(folder, f"{number}.png"))
+
+
+def import_(folder: str, capsys, code: int = 0) -> str:
+    capsys.readouterr()
+    assert main(["data", "import", folder, "--output", "own"]) == code
+    return capsys.readouterr().err
+
+
+def rows() -> Mapping[str, dict[str, str]]:
+    with Path("own/pictures.csv").open() as file:
+        return {row["file"]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "other"),
+    [
+        ("train", "test", "val"),
+        ("Training", "Testing", "Validation"),
+        ("train_images", "test_images", "valid"),
+        ("TRAIN SET", "t10k", "dev"),
+        ("trainset", "testset", None),
+    ],
+)
+def test_folders_named_as_parts_are_the_parts(train, test, other, capsys) -> None:
+    for part, count in ((train, 4), (test, 3), (other, 2)):
+        for name in ("hat", "training shoes"):
+            if part:
+                fill(f"photos/{part}/{name}", count)
+    said = import_("photos", capsys)
+    assert "taken for the parts, not for classes" in said
+    assert Path("own/classes.txt").read_text() == "hat\ntraining shoes\n"
+    for file, row in rows().items():
+        assert row["part"] == ("test" if file.startswith(test) else "train")
+    assert len(load_test(Path("own"))) == 6
+    assert len(load_training(Path("own"))) == (12 if other else 8)
+
+
+def test_parts_inside_each_class_and_an_archives_own_folder(capsys) -> None:
+    for name in ("hat", "shoe"):
+        fill(f"photos/archive-1.0/{name}/train")
+        fill(f"photos/archive-1.0/{name}/test", 2)
+    Path("photos/__MACOSX").mkdir()
+    said = import_("photos", capsys)
+    assert "entered archive-1.0/" in said
+    assert len(load_test(Path("own"))) == 4
+
+
+def test_without_a_test_part_a_share_is_drawn(capsys) -> None:
+    for part in ("train", "val"):
+        for name in ("hat", "shoe"):
+            fill(f"photos/{part}/{name}", 5)
+    assert "the 10 images for validation join" in import_("photos", capsys)
+    assert (len(load_training(Path("own"))), len(load_test(Path("own")))) == (16, 4)
+
+
+def test_a_train_is_a_class_among_vehicles(capsys) -> None:
+    for name in ("train", "plane"):
+        fill(f"photos/{name}")
+    import_("photos", capsys)
+    assert Path("own/classes.txt").read_text() == "plane\ntrain\n"
+
+
+def test_parts_without_classes_are_refused(capsys) -> None:
+    for part in ("train", "test"):
+        fill(f"photos/{part}")
+    assert "no class folders in each" in import_("photos", capsys, 3)
+
+
+def test_what_lies_beside_the_parts_is_named(capsys) -> None:
+    for part in ("train", "test"):
+        for name in ("hat", "shoe"):
+            fill(f"photos/{part}/{name}")
+    fill("photos/unsorted", 1)
+    fill("photos/train", 1)
+    Path("photos/LICENSE").write_text("free")
+    said = import_("photos", capsys, 4)
+    assert "fashion-cnn: unsorted: in no class" in said
+    assert "fashion-cnn: train/0.png: in no class" in said
+    assert "LICENSE" not in said
+
+
+def test_a_picture_in_both_parts_stays_in_the_test_part(capsys) -> None:
+    for part in ("train", "test"):
+        for name in ("hat", "shoe"):
+            fill(f"photos/{part}/{name}")
+    Path("photos/train/hat/copy.png").write_bytes(Path("photos/test/hat/0.png").read_bytes())
+    said = import_("photos", capsys, 4)
+    assert "train/hat/copy.png: the same file as test/hat/0.png" in said
+
+
+def test_links_are_followed_and_loops_are_told(capsys) -> None:
+    for name in ("photos/hat", "photos/shoe", "elsewhere/deep"):
+        fill(name)
+    os.symlink("../../elsewhere", "photos/shoe/batch 2")
+    os.symlink("..", "elsewhere/deep/back")
+    os.symlink("gone", "photos/hat/gone.jpg")
+    said = import_("photos", capsys, 4)
+    assert "shoe/batch 2/deep/back: a folder without pictures that can be read, or a link" in said
+    assert "hat/gone.jpg: No such file" in said
+    assert sum(row["class"] == "shoe" and bool(row["part"]) for row in rows().values()) == 8
+    assert "photos/shoe/batch 2/deep/0.png" in find_pictures(["photos"])
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99)
+JPEG = encoded(Image.fromarray(RANDOM.integers(0, 256, (60, 40, 3), dtype=np.uint8)), "JPEG")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        ("a.jfif", JPEG, ""),
+        ("a.JPE", JPEG, ""),
+        ("IMG_0001", JPEG, ""),
+        ("a.png", JPEG, ""),
+        ("a.heic", JPEG, ""),
+        ("a.avif", encoded(Image.open(io.BytesIO(JPEG)), "AVIF"), ""),
+        ("a.gif", encoded(Image.new("L", (9, 9)), "GIF"), "but a GIF one; save it as PNG"),
+        ("a.bmp", encoded(Image.new("L", (9, 9)), "BMP"), "but a BMP one"),
+        ("scan", encoded(Image.new("L", (9, 9)), "TIFF"), "but a TIFF one"),
+        ("a.jpg", b"Not Found", "not a PNG, JPEG or WEBP picture"),
+    ],
+)
+def test_a_file_is_what_its_bytes_are(name: str, data: bytes, why: str, capsys) -> None:
+    for folder in ("photos/hat", "photos/shoe"):
+        fill(folder)
+    Path("photos/hat/BMW manual.txt").write_bytes(b"BMW is no bitmap")
+    Path("photos/hat", name).write_bytes(data)
+    said = import_("photos", capsys, 4 if why else 0)
+    assert bool(rows()[f"hat/{name}"]["part"]) != bool(why)
+    assert why in rows()[f"hat/{name}"]["note"]
+    assert (f"hat/{name}: " in said) == bool(why)
+    assert rows()["hat/BMW manual.txt"]["note"] == "not a picture, by content or name"
+    assert list(find_pictures(["photos/hat"])) == sorted(
+        [*(f"photos/hat/{i}.png" for i in range(4)), f"photos/hat/{name}"]
+    )
+
+
+def test_heic_is_read_where_its_plug_in_is(monkeypatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    answer, _ = decoding_child._try(HEIC)
+    assert "a HEIC picture, which needs pillow-heif: pip install '.[photos]'" in answer["error"]
+
+
+def test_heic_is_read() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (80, 60), (200, 30, 40))).save(buffer, quality=90)
+    answer, pixels = decoding_child._try(buffer.getvalue())
+    assert answer["size"] == (80, 60)
+    np.testing.assert_allclose(np.frombuffer(pixels, np.uint8)[:4], (200, 30, 40, 255), atol=6)
+
+
+def with_exif(data: bytes, exif: bytes) -> bytes:
+    """A PNG with such a chunk behind its header."""
+    return data[:33] + chunk(b"eXIf", exif) + data[33:]
+
+
+def test_what_a_file_says_of_itself_never_costs_its_pixels() -> None:
+    picture = Image.fromarray(RANDOM.integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    png, jpeg = encoded(picture), encoded(picture, "JPEG")
+    webp = encoded(picture, "WEBP", lossless=True)
+    bomb = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(70_000_000)))
+    text = chunk(b"tEXt", b"Comment\0hello")
+    resolution = b"II*\0\x08\0\0\0\x01\0\x1a\x01\x02\0\x04\0\0\0abc\0" + bytes(4)
+    for data in (
+        with_exif(png, b"\0\x08\0\x02\x01\x12\0\x03rubbish"),
+        with_exif(png, b""),
+        png[:33] + bomb + png[33:],
+        png[:33] + text[:-1] + b"?" + png[33:],
+        encoded(picture, "JPEG", exif=b"Exif\0\0" + resolution),
+        jpeg[:2] + b"\xff\xe2\0\x20MPF\0II*\0" + bytes(22) + jpeg[2:],
+        encoded(picture, "WEBP", lossless=True, exif=b"Exif\0\0rubbish"),
+    ):
+        answer, pixels = decoding_child._try(data)
+        assert answer["size"] == (60, 40), answer
+        whole = decoding_child._try(jpeg if data[:2] == jpeg[:2] else png)[1]
+        assert pixels == whole
+    assert decoding_child._try(webp[:-60])[0].keys() == {"error"}
+
+
+def test_a_phones_second_picture_is_no_animation() -> None:
+    first, depths = Image.new("RGB", (40, 30), "red"), Image.new("RGB", (20, 15))
+    data = encoded(first, "MPO", save_all=True, append_images=[depths])
+    answer, _ = decoding_child._try(data)
+    assert (answer["notes"], answer["size"]) == ([], (40, 30))
