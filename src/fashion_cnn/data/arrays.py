@@ -9,14 +9,13 @@ import numpy as np
 
 from fashion_cnn.data.conversion import convert
 from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
+from fashion_cnn.data.holding_out import Draw
 from fashion_cnn.data.manifest import is_own
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
 
 FOLDER = Path("runs", "data")
 """Where the folders are made, each named after what it holds: the same arrays, the same folder."""
-
-_TEST_SHARE = 0.2
 
 
 def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[str], None]) -> Path:
@@ -52,7 +51,7 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
     found = Labelled("arrays", parts, dict(enumerate(map(str, names or ()))), tuple(notes))
     folder = FOLDER / _digest(found)
     if not is_own(folder):
-        convert(found, folder, test_share=_TEST_SHARE, seed=0, say=say)
+        convert(found, folder, Draw(), say=say)
         say(f"the arrays are a data set now, in {folder}; to name it elsewhere: --data-dir")
     return folder
 
