@@ -98,10 +98,11 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
         colours = on_white.round().astype(np.uint8)
     if framing.ground == "none":
         return Photo(_whole(_grey(colours)))
+    ground = border_colour(colours)
     if cut_out:
         garment, plain = alpha[:, :, 0] > _OPAQUE * 255, True
     else:
-        garment, plain = find_garment(colours)
+        garment, plain = find_garment(colours, ground)
     if not garment.any():
         if plain:
             raise _nothing("transparent" if cut_out else "of one colour, or nearly")
@@ -110,7 +111,7 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
     rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     values, as_published = _grey(colours[box]), framing == AS_PUBLISHED
-    if not cut_out and _is_negative(colours):
+    if not cut_out and _is_negative(colours, ground):
         same = "for a negative like those of" if framing.ground == "black" else "for one unlike"
         notes.append(f"grey on black, so taken {same} the data set")
     else:
@@ -143,9 +144,9 @@ def _whole(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     return _shrink(square, (SIDE, SIDE)).round().astype(np.uint8)
 
 
-def _is_negative(pixels: NDArray[np.uint8]) -> bool:
+def _is_negative(pixels: NDArray[np.uint8], ground: NDArray[np.float64]) -> bool:
     """Whether a picture is grey on black, as an enlarged image of the data set is."""
-    return bool(border_colour(pixels).max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
+    return bool(ground.max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
 
 
 def _fit(
