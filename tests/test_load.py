@@ -79,6 +79,8 @@ def test_the_median_round_stands_for_all() -> None:
         "p99_ms": 50.0,
         "rounds_answered_per_second": [50.0, 10.0, 20.0],
     }
+    assert medians(rounds, "p99_ms")["rounds_p99_ms"] == [20.0, 100.0, 50.0]
+    assert medians(rounds, "p99_ms")["answered_per_second"] == 20.0
 
 
 @pytest.mark.parametrize("rate", [25, 55, 140, 333, 1_100, 2_500.5, 9_999])
@@ -86,6 +88,12 @@ def test_connections_are_opened_at_the_rate(rate: float) -> None:
     count, milliseconds = pace(rate)
     assert 1000 * count / milliseconds == pytest.approx(rate, rel=0.05)
     assert milliseconds <= 100
+
+
+def test_as_few_connections_are_opened_together_as_give_the_rate() -> None:
+    assert [pace(rate) for rate in (420, 140.3, 127, 1000, 75)] == [
+        (5, 12), (1, 7), (1, 8), (1, 1), (2, 27),
+    ]  # fmt: skip
 
 
 def test_the_photo_is_an_ordinary_one() -> None:
