@@ -2,9 +2,11 @@
 
 import asyncio
 import base64
+import gc
 import http.client
 import io
 import json
+import socket
 import statistics
 import threading
 import time
@@ -284,6 +286,22 @@ def test_a_fault_of_ours_reaches_all_who_wait_and_ends_nothing() -> None:
     assert "a fault" in str(bad)
     assert good == beside == b"good" or "a fault" in str(beside)
     assert asyncio.run(desk.predict(b"good")) == b"good"
+
+
+def test_what_was_imported_is_not_collected_while_serving(monkeypatch) -> None:
+    """A collection that looks at all of it holds up every answer."""
+    frozen: list[int] = []
+
+    def run(self, sockets: list[socket.socket]) -> None:
+        frozen.append(gc.get_freeze_count())
+        sockets[0].close()
+
+    monkeypatch.setattr(serve._Server, "run", run)
+    try:
+        serve.serve(open_predictor(threads=1), Address(port=0))
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > 10_000
 
 
 def test_a_model_that_fails_on_trousers_is_not_served(monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import signal
 import socket
 import struct
@@ -273,6 +274,8 @@ def serve(predictor: Predictor, address: Address, drain: float = 0.0, workers: i
     url = address.url(listening.getsockname()[1])
     secret = "#TOKEN, with your token behind the #" if address.token else ""
     print(f"serving on {url}{secret}  (Ctrl+C ends it)", file=sys.stderr, flush=True)
+    gc.collect()
+    gc.freeze()  # or now and then a collection would look at all that was imported: a long wait
     server.run(sockets=[listening])
 
 
