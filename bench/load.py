@@ -3,7 +3,7 @@
     python bench/load.py [--seconds 5] [--rounds 3] [--output FILE]
 
 Needs wrk and h2load (Debian: wrk, nghttp2-client). Starts `fashion-cnn serve` and
-bench/plain_server.py in turn, sends each the same two pictures, a sample of 28x28 pixels and an
+bench/plain_server.py, sends each in turn the same two pictures, a sample of 28x28 pixels and an
 ordinary JPEG of 800x800 made of it (`shop_photo`), and prints the record as JSON.
 
 Closed: wrk keeps 1, 8 and 32 requests in flight, on connections that are kept or on a new one each.
@@ -24,7 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -181,19 +181,24 @@ def _megabytes(pid: int) -> float:
     return sum(every) * _PAGE / 1e6
 
 
-def _measure_closed(url: str, bodies: dict[str, Path], seconds: float) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _measure_closed(
+    urls: dict[str, str], bodies: dict[str, Path], seconds: float
+) -> dict[str, dict[str, Any]]:
+    """Each phase for one server right after the other: a shared machine changes by the minute."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in urls}
     for picture, body in bodies.items():
-        _closed(url, body, 8, True, 1)  # warm
+        for url in urls.values():
+            _closed(url, body, 8, True, 1)  # warm
         for kept in (True, False):
             for count in _CONNECTIONS:
-                name = f"{picture}, {count} {'kept' if kept else 'new'}"
-                found[name] = _closed(url, body, count, kept, seconds)
+                for name, url in urls.items():
+                    phase = f"{picture}, {count} {'kept' if kept else 'new'}"
+                    found[name][phase] = _closed(url, body, count, kept, seconds)
     return found
 
 
 def measure(seconds: float, rounds: int) -> dict[str, Any]:
-    """Run all phases, the two servers in turn so many times; returns the record."""
+    """Run all phases so many times; returns the record."""
     record: dict[str, Any] = {
         "command": "python " + " ".join(sys.argv),
         "machine": {"cpu": cpu_name(), **machine()},
@@ -205,21 +210,27 @@ def measure(seconds: float, rounds: int) -> dict[str, Any]:
         for body, data in zip(bodies.values(), (sample, shop_photo(sample)), strict=True):
             body.write_bytes(data)
         record["picture_bytes"] = {name: body.stat().st_size for name, body in bodies.items()}
-        closed: dict[str, list[dict[str, Any]]] = {name: [] for name in _SERVERS}
-        for _ in range(rounds):
-            for name, words in _SERVERS.items():
-                with _serving(words) as (url, pid):
-                    before = _megabytes(pid)
-                    closed[name].append(_measure_closed(url, bodies, seconds))
-                    record.setdefault("megabytes", {})[name] = [before, _megabytes(pid)]
+        with ExitStack() as stack:
+            servers = {name: stack.enter_context(_serving(_SERVERS[name])) for name in _SERVERS}
+            before = {name: _megabytes(pid) for name, (_, pid) in servers.items()}
+            urls = {name: url for name, (url, _) in servers.items()}
+            closed = [_measure_closed(urls, bodies, seconds) for _ in range(rounds)]
+            record["megabytes"] = {
+                name: [before[name], _megabytes(pid)] for name, (_, pid) in servers.items()
+            }
         record["closed"] = {
-            name: {phase: medians([one[phase] for one in found]) for phase in found[0]}
-            for name, found in closed.items()
+            name: {
+                phase: medians([one[name][phase] for one in closed]) for phase in closed[0][name]
+            }
+            for name in servers
         }
         record["times_plain"] = {
-            phase: ours["answered_per_second"]
-            / record["closed"]["plain"][phase]["answered_per_second"]
-            for phase, ours in record["closed"]["ours"].items()
+            phase: statistics.median(
+                one["ours"][phase]["answered_per_second"]
+                / one["plain"][phase]["answered_per_second"]
+                for one in closed
+            )
+            for phase in record["closed"]["ours"]
         }
         record["open"] = {}
         with _serving(_SERVERS["ours"]) as (url, pid):
@@ -246,7 +257,7 @@ def _version(tool: str) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=int, default=5, help="of each phase")
-    parser.add_argument("--rounds", type=int, default=3, help="of the two servers in turn")
+    parser.add_argument("--rounds", type=int, default=3, help="of all phases")
     parser.add_argument("--output", type=Path, help="also write the record here")
     options = parser.parse_args()
     text = json.dumps(measure(options.seconds, options.rounds), indent=2) + "\n"
