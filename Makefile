@@ -46,8 +46,8 @@ test: .venv/dev data postgresql  ## run every test
 verify-records: .venv/runtime  ## recompute every figure of the pages from docs/results, and name those without a record
 	$(BIN)/python -m bench.records
 
-mutants: .venv/dev  ## alter the modules that figures rest on, one thing at a time; do tests notice? (NAMES="idx split")
-	$(BIN)/python bench/mutants.py $(NAMES)
+mutants: .venv/dev  ## alter the modules that figures rest on, one thing at a time; do tests notice? (NAMES="idx split" SAMPLE=60)
+	$(BIN)/python bench/mutants.py $(if $(SAMPLE),--sample $(SAMPLE)) $(NAMES)
 
 check: .venv/dev  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -1,20 +1,23 @@
 """Does a test fail when one thing in a module is altered? Mutation testing, by mutmut.
 
-    python bench/mutants.py [NAME ...]
+    python bench/mutants.py [--sample N] [NAME ...]
 
 Each module of `MODULES` is altered in a copy of the sources under mutants/, one thing at a time,
 and the tests named beside it run against each altered copy. mutmut makes the mutants, of what is
-inside functions; they are run here, in forks of one process that has collected the tests, because
-mutmut's own runs start pytest anew for each. The numbers outside functions are altered here too.
-Writes docs/results/mutation/mutation.json; what was found of modules that are not named is kept.
+inside functions (of more than N, N are drawn by a fixed seed); they are run here, in forks of one
+process that has collected the tests, because mutmut's own runs start pytest anew for each. The
+numbers outside functions are altered here too. Writes docs/results/mutation/mutation.json; what was
+found of modules that are not named is kept.
 """
 
+import argparse
 import ast
 import difflib
 import gc
 import importlib
 import json
 import os
+import random
 import re
 import resource
 import shutil
@@ -23,7 +26,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -79,14 +82,18 @@ _POLL = 0.005
 _KILLED, _SURVIVED = 1, 0
 
 
-def main(names: list[str]) -> None:
-    """Try the modules named, or all, and write the record."""
+def main(names: list[str], sample: int) -> None:
+    """Try the modules named, or all, and write the record.
+
+    Args: names: of `MODULES`; sample: mutants of a module at most, numbers outside functions apart.
+    """
     rows = json.loads(RECORD.read_text())["modules"] if RECORD.exists() else {}
     for name in names or MODULES:
         began = time.monotonic()
         copy = make_copy(name)
         row = copy / "row.json"
-        subprocess.run([sys.executable, __file__, "--in", str(copy), name], cwd=copy, check=True)
+        words = [sys.executable, __file__, f"--sample={sample}", f"--in={copy}", name]
+        subprocess.run(words, cwd=copy, check=True)
         rows[name] = json.loads(row.read_text())
         counts = {k: v for k, v in rows[name].items() if k in COUNTS}
         print(f"{name}: {counts}, {time.monotonic() - began:.0f} s", flush=True)
@@ -109,8 +116,8 @@ def make_copy(name: str) -> Path:
     return copy
 
 
-def try_module(name: str, copy: Path) -> None:
-    """Try all mutants of a module in this process, which is in `copy`; writes row.json."""
+def try_module(name: str, copy: Path, sample: int) -> None:
+    """Try mutants of a module, `sample` at most, in this process, which is in `copy`."""
     from mutmut.mutation.file_mutation import (  # pyright: ignore[reportMissingImports]
         mutate_file_contents,
     )
@@ -121,7 +128,7 @@ def try_module(name: str, copy: Path) -> None:
     (copy / module).write_text(mutated.code)
     sys.path.insert(0, str(copy / "src"))
     dotted = ".".join(Path(module).with_suffix("").parts[1:])
-    forks = Forks([f"{dotted}.{mutant}" for mutant in mutated.mutant_names])
+    forks = Forks([f"{dotted}.{mutant}" for mutant in drawn(mutated.mutant_names, sample)])
     pytest.main(["-q", *options(), tests], plugins=[forks])
     if list(forks.found) != forks.mutants:
         raise SystemExit(f"{name}: {tests} does not pass without any mutant")
@@ -135,8 +142,16 @@ def try_module(name: str, copy: Path) -> None:
     }
     survivors |= {what: what for what, outcome in constants.items() if outcome == "survived"}
     row = {"module": module, "tests": tests, "mutants": count.total()}
+    row["of"] = len(mutated.mutant_names) + len(constants)
     row |= {what: count[what] for what in COUNTS[1:]}
     (copy / "row.json").write_text(json.dumps({**row, "survivors": survivors}))
+
+
+def drawn(mutants: Sequence[str], sample: int) -> list[str]:
+    """So many of them in their order, always the same; all where there are no more."""
+    if len(mutants) <= sample:
+        return [*mutants]
+    return [mutants[i] for i in sorted(random.Random(0).sample(range(len(mutants)), sample))]
 
 
 def options() -> list[str]:
@@ -252,7 +267,12 @@ def record(rows: dict[str, dict[str, Any]], **versions: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--in"]:
-        try_module(sys.argv[3], Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MODULES))
+    parser.add_argument("--sample", type=int, default=sys.maxsize, help="mutants of a module")
+    parser.add_argument("--in", dest="copy", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.copy:
+        try_module(given.names[0], given.copy, given.sample)
     else:
-        main(sys.argv[1:])
+        main(given.names, given.sample)

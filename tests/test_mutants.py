@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from conftest import REPOSITORY
-from mutants import COUNTS, MODULES, TOO_SLOW, altered_constants, difference, record
+from mutants import COUNTS, MODULES, TOO_SLOW, altered_constants, difference, drawn, record
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -42,6 +42,15 @@ def test_a_mutant_is_shown_by_the_lines_that_differ() -> None:
     }
     mutated = SimpleNamespace(code=code, line_span_by_function_name=spans)
     assert difference(mutated, "f__mutmut_1") == "- a = 1 + a = 2"
+
+
+def test_a_sample_is_always_the_same_and_in_order() -> None:
+    mutants = [f"f__mutmut_{i}" for i in range(100)]
+    sample = drawn(mutants, 10)
+    assert sample == drawn(mutants, 10) != mutants[:10]
+    assert sample == [name for name in mutants if name in sample]
+    assert len(sample) == 10
+    assert drawn(mutants, 100) == mutants
 
 
 ANSWER = """
