@@ -7,6 +7,7 @@ from fashion_cnn import on_keras  # noqa: F401  # first of all that imports Kera
 from fashion_cnn.on_keras.optim import (
     SGD,
     Adam,
+    RMSprop,
     build_optimizer,
     load_optimizer_arrays,
     optimizer_arrays,
@@ -56,6 +57,19 @@ def by_adam(recipe: Recipe) -> list[np.ndarray]:
     return found
 
 
+def by_rmsprop(recipe: Recipe) -> list[np.ndarray]:
+    """Source: torch.optim.RMSprop."""
+    found = []
+    for place, weight in enumerate((KERNEL, BIAS)):
+        square = np.zeros_like(weight)
+        for step in range(3):
+            gradient = gradients_of(step)[place].astype(np.float64) + recipe.weight_decay * weight
+            square = recipe.rho * square + (1 - recipe.rho) * gradient**2
+            weight = weight - recipe.learning_rate * gradient / (np.sqrt(square) + 1e-8)
+        found.append(weight)
+    return found
+
+
 def by_sgd(recipe: Recipe) -> list[np.ndarray]:
     """Source: torch.optim.SGD."""
     found = []
@@ -79,6 +93,8 @@ def by_sgd(recipe: Recipe) -> list[np.ndarray]:
         (by_adam, {"optimizer": "adam", "momentum": 0.0, "beta2": 0.999}),
         (by_adam, {"optimizer": "adamw", "momentum": 0.8, "beta2": 0.9, "weight_decay": 0.3}),
         (by_adam, {"optimizer": "adamw", "momentum": 0.8, "beta2": 0.9}),
+        (by_rmsprop, {"optimizer": "rmsprop"}),
+        (by_rmsprop, {"optimizer": "rmsprop", "rho": 0.8, "weight_decay": 0.3}),
         (by_sgd, {"optimizer": "sgd", "momentum": 0.8, "weight_decay": 0.3}),
         (by_sgd, {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.3}),
         (by_sgd, {"optimizer": "sgd", "momentum": 0.5}),
@@ -88,7 +104,8 @@ def by_sgd(recipe: Recipe) -> list[np.ndarray]:
 def test_three_steps_by_hand(wanted, fields: dict) -> None:
     recipe, model = Recipe(learning_rate=0.02, **fields), network()
     optimizer = build_optimizer(recipe, model)
-    assert type(optimizer) is (SGD if recipe.optimizer == "sgd" else Adam)
+    kinds = {"sgd": SGD, "rmsprop": RMSprop}
+    assert type(optimizer) is kinds.get(recipe.optimizer, Adam)
     go(optimizer, model)
     for variable, weight in zip(model.trainable_variables, wanted(recipe), strict=True):
         np.testing.assert_allclose(variable.numpy(), weight, rtol=2e-6, atol=1e-6)
@@ -107,6 +124,7 @@ def test_a_gradient_of_nearly_nothing_is_divided_by_epsilon() -> None:
     ("fields", "slots"),
     [
         ({"optimizer": "adam"}, {"step", "exp_avg", "exp_avg_sq"}),
+        ({"optimizer": "rmsprop"}, {"step", "square_avg"}),
         ({"optimizer": "sgd", "momentum": 0.8}, {"momentum_buffer"}),
         ({"optimizer": "sgd", "momentum": 0.0}, set()),
     ],

@@ -145,6 +145,18 @@ def by_sgd(name: str, recipe: Recipe) -> np.ndarray:
     return weight
 
 
+def by_rmsprop(name: str, recipe: Recipe) -> np.ndarray:
+    """Three steps in double precision. Source: torch.optim.RMSprop."""
+    weight = TwoShapes().get_parameter(name).detach().numpy().astype(np.float64)
+    square = np.zeros_like(weight)
+    for step in range(3):
+        gradient = gradients_of(step)[name].numpy().astype(np.float64)
+        gradient = gradient + recipe.weight_decay * weight
+        square = recipe.rho * square + (1 - recipe.rho) * gradient**2
+        weight = weight - recipe.learning_rate * gradient / (np.sqrt(square) + 1e-8)
+    return weight
+
+
 def by_muon(name: str, recipe: Recipe) -> np.ndarray:
     """As `by_adam`, of filters; the step of each by its singular value decomposition."""
     if name != "filters":
@@ -178,6 +190,8 @@ def towards_orthogonal(matrix: np.ndarray) -> np.ndarray:
         (by_adam, {"optimizer": "adamw", "momentum": 0.8, "beta2": 0.9, "weight_decay": 0.3}),
         (by_sgd, {"optimizer": "sgd", "momentum": 0.8, "weight_decay": 0.3}),
         (by_sgd, {"optimizer": "sgd", "momentum": 0.0}),
+        (by_rmsprop, {"optimizer": "rmsprop"}),
+        (by_rmsprop, {"optimizer": "rmsprop", "rho": 0.8, "weight_decay": 0.3}),
         (by_muon, {"optimizer": "muon", "momentum": 0.8, "beta2": 0.9, "weight_decay": 0.3}),
     ],
     ids=lambda value: value.get("optimizer") if isinstance(value, dict) else "",
@@ -245,6 +259,7 @@ def test_trained_parameters_are_named() -> None:
     [
         ("adam", {"step", "exp_avg", "exp_avg_sq"}),
         ("sgd", {"momentum_buffer"}),
+        ("rmsprop", {"step", "square_avg"}),
         ("muon", {"momentum_buffer"}),
     ],
 )
@@ -265,7 +280,7 @@ def test_a_state_that_was_kept_goes_on_in_the_same_bits(name: str, slots: set[st
     twin.load_state_dict(model.state_dict())
     for key in arrays:
         np.testing.assert_array_equal(again[key], arrays[key])
-    slot = "momentum_buffer" if name != "adam" else "exp_avg"
+    slot = {"adam": "exp_avg", "rmsprop": "square_avg"}.get(name, "momentum_buffer")
     state = other.state[twin.filters][slot]
     assert state.stride() == twin.filters.stride(), "in the parameter's own memory layout"
     assert not state.requires_grad

@@ -15,15 +15,16 @@ from fashion_cnn.on_keras.weights import parameters, to_keras, to_torch
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays
 
-_EPSILON = 1e-8  # Source: torch.optim.Adam
+_EPSILON = 1e-8  # Source: torch.optim.Adam, torch.optim.RMSprop
 
 
 def build_optimizer(recipe: Recipe, model: keras.Model) -> keras.optimizers.Optimizer:
     """The optimiser that a recipe names, its state all zeros.
 
-    Weight decay spares what has one dimension, biases; Adam's L2 penalty spares nothing.
+    Weight decay spares what has one dimension, biases; the L2 penalty of Adam and RMSprop spares
+    nothing.
     """
-    optimizer = SGD(recipe) if recipe.optimizer == "sgd" else Adam(recipe)
+    optimizer = {"sgd": SGD, "rmsprop": RMSprop}.get(recipe.optimizer, Adam)(recipe)
     optimizer.build(list(parameters(model).values()))
     return optimizer
 
@@ -73,6 +74,20 @@ class Adam(_Stateful):
         self.assign_sub(variable, learning_rate / _missing(beta1, step) * mean / root)
 
 
+class RMSprop(_Stateful):
+    """Steps divided by the root of the averaged squared gradient."""
+
+    names = ("square_avg",)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Change one parameter by its gradient. Source: torch.optim.RMSprop."""
+        square, rho = self._of("square_avg", variable), self.recipe.rho
+        if self.recipe.weight_decay:
+            gradient = gradient + self.recipe.weight_decay * variable
+        self.assign_add(square, (ops.square(gradient) - square) * (1 - rho))
+        self.assign_sub(variable, learning_rate * gradient / (ops.sqrt(square) + _EPSILON))
+
+
 class SGD(_Stateful):
     """Stochastic gradient descent, with Nesterov's momentum where there is any."""
 
@@ -99,7 +114,7 @@ def optimizer_arrays(optimizer: _Stateful, model: keras.Model) -> dict[str, Any]
     """Name each state tensor as PyTorch does, "conv1.weight/exp_avg"; none before step 1."""
     step, arrays = int(optimizer.iterations.numpy()), {}
     for index, name in enumerate(parameters(model)) if step else ():
-        if "exp_avg" in optimizer.slots:
+        if not isinstance(optimizer, SGD):
             arrays[f"{name}/step"] = np.array(step, np.float32)
         for slot, tensors in optimizer.slots.items():
             array = tensors[index].numpy()

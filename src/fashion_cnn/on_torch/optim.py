@@ -13,13 +13,16 @@ from fashion_cnn.recipes.recipe import Recipe
 def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     """The optimiser that a recipe names.
 
-    Weight decay spares what has one dimension, biases and shifts; Adam's L2 penalty spares nothing.
+    Weight decay spares what has one dimension, biases and shifts; the L2 penalty of Adam and
+    RMSprop spares nothing.
     """
     trained = trained_parameters(model)
     common: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
     adam = {"betas": (recipe.momentum, recipe.beta2), "fused": True}
     if recipe.optimizer == "adam":
         return torch.optim.Adam(trained.values(), **common, **adam)
+    if recipe.optimizer == "rmsprop":
+        return torch.optim.RMSprop(trained.values(), **common, alpha=recipe.rho)
     decayed = [p for p in trained.values() if p.ndim > 1]
     groups = [
         {"params": decayed},

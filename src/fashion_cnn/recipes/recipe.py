@@ -92,15 +92,22 @@ class Recipe:
     distill: float = _field(0.9, "teacher: share of its answer; the label has the rest", high=1)
 
     optimizer: str = _field(
-        "adam", "how gradients become steps", choices=("adam", "adamw", "sgd", "muon")
+        "adam",
+        "how gradients become steps",
+        choices=("adam", "adamw", "sgd", "rmsprop", "muon"),
     )
     learning_rate: float = _field(1e-3, "peak learning rate", open_low=True, flag="lr")
-    momentum: float = _field(0.9, "decay a step of the averaged gradient", high=1, open_high=True)
+    momentum: float = _field(
+        0.9, "all but rmsprop: decay a step of the averaged gradient", high=1, open_high=True
+    )
     beta2: float = _field(
         0.999, "adam, adamw, muon: decay a step of the squared gradient", high=1, open_high=True
     )
+    rho: float = _field(
+        0.99, "rmsprop: decay a step of the squared gradient", high=1, open_high=True
+    )
     weight_decay: float = _field(
-        0.0, "L2 penalty (adam, sgd) or decay at the learning rate (adamw, muon)"
+        0.0, "L2 penalty (adam, sgd, rmsprop) or decay at the learning rate (adamw, muon)"
     )
     schedule: str = _field(
         "constant",
@@ -187,6 +194,29 @@ class Recipe:
     def starts_from_weights(self) -> bool:
         """Whether training starts from weights of before, and not from random ones."""
         return bool(self.init_from) or (timm_name(self.model) is not None and self.pretrained)
+
+    def applies(self, name: str) -> bool:
+        """Whether a field decides anything, by the values of those that it belongs to."""
+        timm, schedule = timm_name(self.model) is not None, self.schedule
+        needs = {
+            "width": self.model in NETWORKS,
+            "blocks": self.model in ("resnet", "wide_resnet"),
+            "init_sha256": self.starts_from_weights,
+            "freeze": self.starts_from_weights,
+            "pretrained": timm and not self.init_from,
+            "input_side": timm,
+            "teacher_sha256": bool(self.teacher),
+            "distill": bool(self.teacher),
+            "momentum": self.optimizer != "rmsprop",
+            "beta2": self.optimizer in ("adam", "adamw", "muon"),
+            "rho": self.optimizer == "rmsprop",
+            "schedule_epochs": schedule in ("step", "plateau"),
+            "schedule_factor": schedule in ("step", "plateau"),
+            "warmup": schedule in ("one-cycle", "triangle"),
+            "magnitude": bool(self.randaugment),
+            "augment_classes": any(getattr(self, one) for one in _OF_ONE_IMAGE),
+        }
+        return needs.get(name, True)
 
     def check_classes(self, classes: int) -> None:
         """Raise `UsageError` for a field that names classes and does not fit `classes` of them."""

@@ -214,6 +214,9 @@ class TrainingState(ABC):
         self.take(found)
 
 
+_OF_ADAM = ("exp_avg", "exp_avg_sq")
+
+
 def check_optimizer_arrays(
     recipe: Recipe, shapes: Mapping[str, tuple[int, ...]], arrays: Arrays, step: int, what: str
 ) -> None:
@@ -228,6 +231,7 @@ def check_optimizer_arrays(
             if recipe.optimizer == "muon" or recipe.momentum:
                 wanted[f"{name}/momentum_buffer"] = zeros
         else:
+            averages = ("square_avg",) if recipe.optimizer == "rmsprop" else _OF_ADAM
             wanted[f"{name}/step"] = np.zeros((), np.float32)
-            wanted |= {f"{name}/exp_avg": zeros, f"{name}/exp_avg_sq": zeros}
+            wanted |= {f"{name}/{average}": zeros for average in averages}
     check_layout(arrays, wanted, what)
