@@ -207,7 +207,7 @@ def finish(folder: Path, data: Path, *, sealed: bool = False, **fields) -> Run:
         evaluate_run(
             run,
             lambda checkpoint: open_classifier(run, checkpoint),
-            parts.validation,
+            parts,
             None if sealed else lambda: load_test(data),
             Trained("finished", 6, 1.0, 1.0),
         )

@@ -19,7 +19,7 @@ from fashion_cnn.evaluation.mistakes import (
 from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions, predictions_from_csv, predictions_to_csv
-from finished import Guesser, finished_run
+from finished import Guesser, around, finished_run
 
 FIVE = Predictions(
     np.array([0, 0, 1, 1, 2]),
@@ -155,7 +155,7 @@ def test_both_checkpoints_answers_are_kept_in_pairs(tmp_path) -> None:
         "final": Guesser(test, validation, seed=2, skill=3.5),
     }
     trained = Trained("finished", 30, 3.0, 4.5)
-    evaluate_run(run, answered.__getitem__, validation, lambda: test, trained)
+    evaluate_run(run, answered.__getitem__, around(validation), lambda: test, trained)
     rows = [line.split(",") for line in (run.path / "answers.csv").read_text().splitlines()]
     assert rows[0] == ["index", "label", "best", "final"]
     table = np.array(rows[1:], int)

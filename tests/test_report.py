@@ -24,7 +24,7 @@ from fashion_cnn.reporting.charts import charts
 from fashion_cnn.reporting.report import make_report, report
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.results import Metrics
-from finished import Guesser, finished_run
+from finished import Guesser, around, finished_run
 
 HOSTILE = "<img src=x onerror=document.title=1>'\"&"
 SQUARE = {"x": 0, "y": 0, "width": 28, "height": 28}
@@ -333,7 +333,7 @@ def test_the_last_epoch_is_scored_once_where_it_is_the_best(tmp_path) -> None:
 
     def evaluate(step: int) -> Metrics:
         trained = Trained("interrupted", step, step / 10, 4.5)
-        return evaluate_run(run, open_classifier, validation, lambda: test, trained)
+        return evaluate_run(run, open_classifier, around(validation), lambda: test, trained)
 
     assert evaluate(30).best == metrics.best
     assert opened == ["best"]

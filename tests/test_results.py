@@ -50,6 +50,8 @@ def test_the_records_open(folder: Path) -> None:
     assert metrics.best.step == min(run.history, key=lambda record: record.val_loss).step
     written, before = metrics.to_dict(), json.loads((folder / "metrics.json").read_text())
     again = json.loads(json.dumps(written))
+    for one in (again["best"], again["final"]):
+        assert "training" in before["best"] or one.pop("training") is None
     assert {name: again[name] for name in before} == before
 
 
@@ -61,7 +63,9 @@ def test_what_is_written_is_read_back(tmp_path) -> None:
     assert Run(run.path).results.metrics == metrics
     run.results.write_metrics(run.results.metrics)
     assert (run.path / "metrics.json").read_bytes() == written
-    assert list(json.loads(written)["tta"]) == ["of", "step", "epoch", "test", "validation"]
+    assert list(json.loads(written)["tta"]) == [
+        *("of", "step", "epoch", "test", "validation", "training")
+    ]
     assert list(json.loads(written)) == [item.name for item in dataclasses.fields(Metrics)]
 
 

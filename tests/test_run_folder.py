@@ -107,7 +107,8 @@ def result(request, data, drawn, tmp_path_factory) -> Result:
         patch.setattr("fashion_cnn.cli.train.write", said.append)
         where = ["--output", str(folder), "--data-dir", str(directory)]
         assert main([*WORDS, *more, *where]) == 0
-    parts = {"validation": divide(training, validation=0.5, seed=0).validation, "test": test}
+    divided = divide(training, validation=0.5, seed=0, train_images=80)
+    parts = {"training": divided.training, "validation": divided.validation, "test": test}
     links = {name: (folder / "checkpoints" / name).resolve() for name in ("best", "final")}
     assert int(links["best"].name[5:]) == int(links["final"].name[5:]) - 2 * STEPS
     logits = {
@@ -157,7 +158,7 @@ def test_metrics_are_of_each_checkpoint_on_each_part(result: Result) -> None:
         step = int((result.folder / "checkpoints" / name).resolve().name[5:])
         assert (found[name]["step"], found[name]["epoch"]) == (step, step / STEPS)
         assert opened or found[name]["test"] is None
-        for part in ("validation", "test") if opened else ("validation",):
+        for part in ("training", "validation", "test") if opened else ("training", "validation"):
             got, wanted = (
                 found[name][part],
                 plain.measured(result.logits[name, part], result.parts[part].labels),
@@ -307,15 +308,19 @@ def test_the_summary_has_the_accuracies_of_both_checkpoints(result: Result) -> N
     lines = {line.split()[0]: line.split() for line in result.printed.splitlines() if line.strip()}
     for name in ("best", "final"):
         step = int((result.folder / "checkpoints" / name).resolve().name[5:])
-        validation, test = (
-            plain.measured(result.logits[name, part], result.parts[part].labels)
-            for part in ("validation", "test")
-        )
-        low, high = test["interval"]
+        measured = {
+            part: plain.measured(result.logits[name, part], split.labels)
+            for part, split in result.parts.items()
+        }
+        low, high = measured["test"]["interval"]
+        said = {
+            part: [*percent(one["accuracy"]).split(), f"{one['loss']:.3f}"]
+            for part, one in measured.items()
+        }
         sealed = ["sealed"] if result.part == "validation" else [
-            *percent(test["accuracy"]).split(), f"{100 * low:.2f}", "-", *percent(high).split(),
+            *said["test"], f"{100 * low:.2f}", "-", *percent(high).split(),
         ]  # fmt: skip
-        shown = percent(validation["accuracy"]).split()
+        shown = [*said["training"], *said["validation"]]
         assert lines[name] == [name, str(step), str(step // STEPS), *shown, *sealed]
     assert f"opened {int(result.part == 'test')} time(s) by this run" in result.printed
 
@@ -429,19 +434,20 @@ def test_the_page_has_the_checkpoints_and_the_epochs(result: Result, page) -> No
     checkpoints, epochs = page["learning"]
     for row, name in zip(checkpoints[1:], ("best", "final"), strict=True):
         step = int((result.folder / "checkpoints" / name).resolve().name[5:])
-        validation, test = (
+        training, validation, test = (
             plain.measured(result.logits[name, part], result.parts[part].labels)
-            for part in ("validation", "test")
+            for part in ("training", "validation", "test")
         )
         assert row[:2] == [name, str(step // STEPS)]
-        assert float(row[2]) == pytest.approx(validation["loss"], abs=6e-5)
-        assert row[3] == percent(validation["accuracy"])
+        for place, measured in ((2, training), (4, validation)):
+            assert float(row[place]) == pytest.approx(measured["loss"], abs=6e-5)
+            assert row[place + 1] == percent(measured["accuracy"])
         if result.part == "validation":
-            assert row[4:] == ["sealed"]
+            assert row[6:] == ["sealed"]
         else:
-            assert float(row[4]) == pytest.approx(test["loss"], abs=6e-5)
+            assert float(row[6]) == pytest.approx(test["loss"], abs=6e-5)
             ends = " – ".join(map(percent, test["interval"]))
-            assert row[5:] == [percent(test["accuracy"]), ends]
+            assert row[7:] == [percent(test["accuracy"]), ends]
     for row, (epoch, _, _, loss, accuracy, val_loss, val_accuracy, *_) in zip(
         epochs[1:], result.rows("history.csv")[1:], strict=True
     ):

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -295,7 +296,7 @@ def _evaluate(
     metrics = evaluate_run(
         run,
         lambda checkpoint: framework.open_classifier(run, checkpoint),
-        data.validation,
+        data,
         open_test if test else None,
         Trained(ended.status, ended.step, epochs, ended.seconds),
         tta=tta,
@@ -330,11 +331,27 @@ def _environment(framework: dict[str, Any]) -> dict[str, Any]:
     return {
         **framework,
         "fashion_cnn": __version__,
+        **_commit(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "platform": platform.platform(),
         "command": sys.argv,
     }
+
+
+def _commit() -> dict[str, str]:
+    """The commit of this code where it is a clone, with "-dirty" behind it if it was altered."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return {}
+    words = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(
+            [*words, "--exclude=*"], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"commit": done.stdout.strip()}
 
 
 def _describe_split(recipe: Recipe, data: TrainingData) -> dict[str, Any]:

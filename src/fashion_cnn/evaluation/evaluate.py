@@ -1,4 +1,4 @@
-"""Evaluate a run: its best and its final checkpoint, on validation and on test."""
+"""Evaluate a run: its best and its final checkpoint, on training, validation and test images."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import classification_report
 
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.split import Split
+from fashion_cnn.data.split import Split, TrainingData
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.metrics import measure, most_confused
 from fashion_cnn.evaluation.mistakes import mistake_rows
@@ -44,7 +44,7 @@ class Trained:
 def evaluate_run(
     run: Run,
     open_classifier: Callable[[str], Classifier],
-    validation: Split,
+    data: TrainingData,
     open_test: Callable[[], Split] | None,
     trained: Trained,
     *,
@@ -58,7 +58,7 @@ def evaluate_run(
     Args:
         run: locked; its history says which epoch is best.
         open_classifier: gives the classifier of "best" or "final".
-        validation: the validation part.
+        data: the training part and the validation part.
         open_test: opens the test set; called once, after that was written down. None leaves the
             test set sealed.
         trained: up to the final checkpoint.
@@ -68,7 +68,7 @@ def evaluate_run(
     Returns:
         What `metrics.json` is to hold. The caller writes it when all other results are there.
     """
-    parts = {"validation": validation}
+    parts = {"training": data.training, "validation": data.validation}
     if open_test:
         run.record_test_reading(status=trained.status, step=trained.step)
         parts["test"] = open_test()
@@ -85,11 +85,12 @@ def evaluate_run(
     mirrored = {
         part: (logits[part] + classifier.logits(np.flip(split.images, axis=2))) * np.float32(0.5)
         for part, split in (parts.items() if tta else ())
+        if part != "training"
     }
     metrics = Metrics(
         status=trained.status,
         framework=run.environment["framework"],
-        class_names=validation.class_names,
+        class_names=data.validation.class_names,
         test_readings=run.test_readings(),
         best_is="the epoch of lowest validation loss",
         reports_speak_of=answering,
@@ -121,8 +122,9 @@ def _measure(
     found = {
         part: measure(logits[part], split.labels, split.class_names, part)
         for part, split in parts.items()
+        if part in logits
     }
-    return CheckpointMetrics(*at, found.get("test"), found["validation"])
+    return CheckpointMetrics(*at, found.get("test"), found["validation"], found.get("training"))
 
 
 def _write_results(run: Run, metrics: Metrics, logits: _Logits, parts: Mapping[str, Split]) -> None:

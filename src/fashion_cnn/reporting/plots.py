@@ -260,9 +260,16 @@ def risk_coverage(calibration: dict[str, Any]) -> Figure:
     return figure
 
 
+class Picture(Figure):
+    """A figure that a notebook shows without being told how."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
 def figure_of(width: float, height: float) -> Figure:
     """An empty figure, sizes in inches, that makes room for its labels."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return Picture(figsize=(width, height), layout="constrained")
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

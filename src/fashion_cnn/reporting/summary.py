@@ -6,28 +6,28 @@ from typing import Any
 
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.fields import format_value
+from fashion_cnn.recipes.fields import format_value, with_flag
 from fashion_cnn.recipes.recipe import Recipe, flag_words
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.results import Metrics
+from fashion_cnn.run.results import Evaluation, Metrics
 from fashion_cnn.run.weights import Weights
 
 
 def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str:
-    """State every value of a recipe and where it comes from.
+    """State the values of a recipe that decide something, and where they come from.
 
     Args:
-        changes: the fields that the command line set.
+        changes: the fields that a person gave.
         origin: where those come from that are neither from there nor defaults.
     """
     default = Recipe()
-    groups: dict[str, list[str]] = {"command line": [], origin: [], "defaults": []}
+    groups: dict[str, list[str]] = {"given": [], origin: [], "defaults": []}
     for item in dataclasses.fields(recipe):
-        if item.name == "name":
+        if item.name == "name" or not (recipe.applies(item.name) or item.name in changes):
             continue
         value = getattr(recipe, item.name)
         source = origin if value != getattr(default, item.name) else "defaults"
-        source = "command line" if item.name in changes else source
+        source = "given" if item.name in changes else source
         groups[source].append(f"{item.name}={format_value(value)}")
     lines = [f"  {source}: {' '.join(values)}" for source, values in groups.items() if values]
     return "\n".join([f"training {recipe.name}", *lines])
@@ -60,13 +60,13 @@ def describe_teacher(recipe: Recipe, *, seen: bool) -> str:
 
 
 def explain_recipe(recipe: Recipe) -> list[tuple[str, str, str, str]]:
-    """Each setting: name, value, where it comes from, meaning.
+    """Each setting that decides something: name and flag, value, where it comes from, meaning.
 
     What neither the named recipe nor the defaults say was set for this run.
     """
     default, named = Recipe(), _catalogued(recipe)
     rows = []
-    for item in dataclasses.fields(recipe):
+    for item in filter(lambda item: recipe.applies(item.name), dataclasses.fields(recipe)):
         value = getattr(recipe, item.name)
         if item.name == "name":
             origin = "recipe"
@@ -74,7 +74,7 @@ def explain_recipe(recipe: Recipe) -> list[tuple[str, str, str, str]]:
             origin = "this run"
         else:
             origin = "default" if value == getattr(default, item.name) else f"recipe {named.name}"
-        rows.append((item.name, format_value(value), origin, item.metadata["help"]))
+        rows.append((with_flag(item), format_value(value), origin, item.metadata["help"]))
     return rows
 
 
@@ -108,18 +108,22 @@ def _catalogued(recipe: Recipe) -> Recipe:
 
 def summarise(run: Run, metrics: Metrics) -> str:
     """The short table at the end of a run: accuracies with intervals, time, and where all is."""
-    rows = [("checkpoint", "step", "epoch", "validation", "test", "95 % interval of test")]
+    rows = [("checkpoint", "step", "epoch", "training", "validation", "test", "95 % interval")]
     for name in ("best", "final", "tta"):
         if result := getattr(metrics, name):
-            test, interval = "sealed", ""
-            if result.test:
-                low, high = result.test.interval
-                test = f"{100 * result.test.accuracy:.2f} %"
-                interval = f"{100 * low:.2f} - {100 * high:.2f} %"
-            validation = f"{100 * result.validation.accuracy:.2f} %"
             label = f"{metrics.reports_speak_of} + TTA" if name == "tta" else name
-            row = (label, str(result.step), f"{result.epoch:g}", validation, test, interval)
-            rows.append(row)
+            low, high = result.test.interval if result.test else (0, 0)
+            rows.append(
+                (
+                    label,
+                    str(result.step),
+                    f"{result.epoch:g}",
+                    _measured(result.training, "-"),
+                    _measured(result.validation),
+                    _measured(result.test, "sealed"),
+                    f"{100 * low:.2f} - {100 * high:.2f} %" if result.test else "",
+                )
+            )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     table = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
     minutes, seconds = divmod(round(metrics.training_seconds), 60)
@@ -127,6 +131,8 @@ def summarise(run: Run, metrics: Metrics) -> str:
         [
             "",
             *table,
+            "(accuracy and loss, without dropout or augmentation; the interval is of the test "
+            "accuracy)",
             "",
             f"{metrics.status}: {minutes} min {seconds} s of training and validation; the "
             f"command that evaluated it took {metrics.command_seconds:.0f} s",
@@ -134,3 +140,7 @@ def summarise(run: Run, metrics: Metrics) -> str:
             f"results in {run.path}/: metrics.json, plots, report, checkpoints",
         ]
     )
+
+
+def _measured(found: Evaluation | None, otherwise: str = "") -> str:
+    return f"{100 * found.accuracy:.2f} %  {found.loss:.3f}" if found else otherwise

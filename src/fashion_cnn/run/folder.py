@@ -148,6 +148,8 @@ class Run:
     def split(self) -> dict[str, Any]:
         """How the images are divided, whether the test set is sealed. Raises as `environment`."""
         found = self._read(_SPLIT)
+        if isinstance(found, dict) and "training_images" in found:
+            found = {"test_sealed": False, **found}  # it could not be, before this was recorded
         if not isinstance(found, dict) or type(found.get("test_sealed")) is not bool:
             raise UsageError(f"{self.path / _SPLIT} does not say whether the test set is sealed")
         return found

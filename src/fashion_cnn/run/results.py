@@ -47,7 +47,7 @@ class Evaluation:
     """A classifier on a split, its probabilities as its logits say: not calibrated.
 
     Attributes:
-        split: "validation" or "test".
+        split: "training", "validation" or "test".
         n: images.
         loss: mean cross-entropy (natural logarithm).
         accuracy: from 0 to 1.
@@ -80,12 +80,15 @@ class CheckpointMetrics:
         epoch: a stop inside an epoch makes it a fraction.
         test: None while the test set is sealed.
         validation: on the validation part.
+        training: on the training part, as on the others: without dropout or augmentation; None
+            where that was not measured.
     """
 
     step: int
     epoch: float
     test: Evaluation | None
     validation: Evaluation
+    training: Evaluation | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +158,7 @@ class Metrics:
             raise ValueError("it lacks the figures on the test images, of which it speaks")
         classes = len(found.class_names)
         for one in (found.best, found.final, found.tta):
-            for part in (one.test, one.validation) if one else ():
+            for part in (one.test, one.validation, one.training) if one else ():
                 sizes = {classes} if part is None else {len(part.per_class), len(part.confusion)}
                 sizes |= {len(row) for row in part.confusion} if part else set()
                 if sizes != {classes}:
