@@ -12,6 +12,10 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
 
 .venv/runtime: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "this needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+	"name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || rm -rf .venv
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements.txt
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps -e .
@@ -29,10 +33,10 @@ data: .venv/runtime  ## get and verify Fashion-MNIST
 	$(BIN)/fashion-cnn data get
 
 train: .venv/runtime  ## the assignment: 50 epochs into results/ (EPOCHS=2 for a short one, ARGS=--resume)
-	$(BIN)/python fashion_mnist_pytorch.py $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
+	MAKE_TARGET=train $(BIN)/python fashion_mnist_pytorch.py $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
 train-keras: .venv/keras  ## the same in Keras on TensorFlow, into results-keras/ (EPOCHS, ARGS as above)
-	$(BIN)/python fashion_mnist_cnn.py $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
+	MAKE_TARGET=train-keras $(BIN)/python fashion_mnist_cnn.py $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
 postgresql:  # for tests/test_search_postgresql.py; the rest of the tests can do without
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \

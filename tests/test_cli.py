@@ -393,8 +393,8 @@ def test_verify_and_get_find_what_is_there(capsys, real_data) -> None:
 def test_every_value_is_printed_with_its_origin(capsys) -> None:
     assert main(["train", *TINY]) == 0
     err = capsys.readouterr().err
-    assert "command line: epochs=1 train_images=200" in err
-    assert "defaults: model=simple_cnn width=32 blocks=1 seed=0 batch_size=64" in err
+    assert "given: epochs=1 train_images=200" in err
+    assert "defaults: model=simple_cnn width=32 seed=0 batch_size=64" in err
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

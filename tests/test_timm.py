@@ -239,7 +239,7 @@ def test_without_timm_it_says_what_to_install(elsewhere, few_data) -> None:
     words = ["train", "--model", "timm:mobilenetv2_100", *TINY]
     for absent in ("timm", "torchvision"):
         said = finish(start(few_data, *words, absent=absent), 2)
-        assert "is not installed: pip install '.[transfer]'" in said.splitlines()[-1]
+        assert "is not installed: pip install 'fashion-cnn[transfer]'" in said.splitlines()[-1]
     assert not Path("runs").exists()
 
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+from pathlib import Path
 
 _BROUGHT_BY = {
     "sklearn": "scikit-learn",
@@ -28,3 +29,12 @@ def extra_with(module: str) -> str | None:
     """The extra that brings a module for those who lack it; None if there is none."""
     library = _BROUGHT_BY.get(module, module)
     return next((extra for extra, names in libraries().items() if extra and library in names), None)
+
+
+def install_command(extra: str) -> str:
+    """What installs an extra: from the clone where the person stands in one, else by its name."""
+    try:
+        here = 'name = "fashion-cnn"' in Path("pyproject.toml").read_text()
+    except (OSError, ValueError):
+        here = False
+    return f"pip install '{'.' if here else 'fashion-cnn'}[{extra}]'"

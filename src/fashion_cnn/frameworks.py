@@ -25,7 +25,7 @@ class Hardware:
 
     Attributes:
         device: "auto", "cpu", "cuda" or "mps".
-        threads: CPU threads; None for all cores, or for what a resumed run had.
+        threads: CPU threads; None for $OMP_NUM_THREADS or all cores, or for what a resumed run had.
         deterministic: refuse operations that cannot be repeated bit for bit.
         framework: "pytorch", or "keras", whose backend the environment variable KERAS_BACKEND
             names (TensorFlow without); None for PyTorch, or for what a run began in.

@@ -51,13 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FashionCNNError as error:
         return _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
-        from fashion_cnn.dependencies import extra_with  # here: reading metadata takes a while
+        # Imported here: reading metadata takes a while.
+        from fashion_cnn.dependencies import extra_with, install_command
 
         extra = extra_with((error.name or "").split(".")[0])
         if extra is None:
             raise
         return _fail(
-            f"this needs {error.name}, which is not installed: pip install '.[{extra}]'", 2
+            f"this needs {error.name}, which is not installed: {install_command(extra)}", 2
         )
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

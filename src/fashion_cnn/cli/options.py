@@ -40,7 +40,9 @@ reject_option = click.option(
     help="accept only so many answers that about this share of them is wrong: 0.005 to 0.05",
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(1, MOST_THREADS), help="CPU threads  [all cores]"
+    "--threads",
+    type=click.IntRange(1, MOST_THREADS),
+    help="CPU threads  [$OMP_NUM_THREADS, or all cores]",
 )
 
 

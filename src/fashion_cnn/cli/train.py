@@ -1,5 +1,7 @@
 """`train`: a recipe into results."""
 
+import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from fashion_cnn.cli.output import say, write
 from fashion_cnn.cli.track import TRACKERS
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.process import launch
+from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.recipe import Recipe
 
 
 @click.command("train")
@@ -89,6 +93,23 @@ def train(
     if first:
         write(summarise(outcome.run, outcome.metrics))
     give_to_trackers()
-    if first and outcome.status == "stopped early":
-        say("early stopping ended it; to go on: --resume --early-stopping 0 --epochs N")
+    if first and (words := _going_on(outcome.status, resolved)):
+        say(f"to go on: {_command(words, folder)}")
     return 128 + outcome.signal if outcome.signal else 0
+
+
+def _going_on(status: str, recipe: Recipe) -> list[str]:
+    """The words that train a run on; none where its recipe is done."""
+    if status == "interrupted":
+        return ["--resume"]
+    if status == "stopped early":
+        return ["--resume", "--early-stopping", "0"]
+    whole = catalog.RECIPES.get(recipe.name, catalog.baseline)().epochs
+    return ["--resume", "--epochs", str(whole)] if recipe.epochs < whole else []
+
+
+def _command(words: list[str], folder: Path) -> str:
+    """What to type, in the form in which this command was."""
+    if target := os.environ.get("MAKE_TARGET"):
+        return f"make {target} ARGS={shlex.quote(shlex.join(words))}"
+    return shlex.join(["fashion-cnn", "train", *words, "--output", str(folder)])

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.process.machine import cpu_name, usable_cores
+from fashion_cnn.process.machine import cpu_name, usable_cores, usual_threads
 
 
 def configure(device: str, threads: int | None, deterministic: bool) -> str:
@@ -31,7 +31,7 @@ def configure(device: str, threads: int | None, deterministic: bool) -> str:
     elif backend == "torch":
         import torch
 
-        torch.set_num_threads(threads or usable_cores())
+        torch.set_num_threads(threads or usual_threads())
         torch.use_deterministic_algorithms(deterministic)
         present = keras.ops.zeros(()).device.type
     else:
@@ -81,12 +81,13 @@ def _configure_tensorflow(device: str, threads: int | None, deterministic: bool)
         tf.config.set_visible_devices([], "GPU")
         present = "cpu"
     now = tf.config.threading.get_intra_op_parallelism_threads()
-    if threads and threads != now:
+    wanted = threads or (usual_threads() if not now and usual_threads() != usable_cores() else 0)
+    if wanted and wanted != now:
         try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
+            tf.config.threading.set_intra_op_parallelism_threads(wanted)
+            tf.config.threading.set_inter_op_parallelism_threads(wanted)
         except RuntimeError:
-            if threads != (now or usable_cores()):
+            if threads and threads != (now or usable_cores()):
                 raise UsageError(
                     f"TensorFlow runs in this process with {now or 'all'} threads and cannot "
                     f"change to {threads}; start another process"

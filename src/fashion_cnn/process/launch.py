@@ -2,7 +2,7 @@
 
 import os
 
-from fashion_cnn.process.machine import usable_cores
+from fashion_cnn.process.machine import usable_cores, usual_threads
 
 
 def rank() -> int:
@@ -26,8 +26,13 @@ def local_ranks() -> int:
 
 
 def threads(asked: int | None) -> int:
-    """CPU threads for this process: as many as asked for, or its share of this machine's cores."""
-    return asked or max(1, usable_cores() // local_ranks())
+    """CPU threads for this process: as many as asked for, or its share of this machine's cores.
+
+    Alone it heeds $OMP_NUM_THREADS, which torchrun sets to 1 for several, whoever set it before.
+    """
+    if asked:
+        return asked
+    return usual_threads() if local_ranks() == 1 else max(1, usable_cores() // local_ranks())
 
 
 def restarts() -> int:

@@ -15,6 +15,12 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def usual_threads() -> int:
+    """CPU threads where nobody asks for a number: that of $OMP_NUM_THREADS, else all cores."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(int(first), MOST_THREADS) if first.isdecimal() and int(first) else usable_cores()
+
+
 def keep_products_on_one_thread() -> None:
     """Keep numpy, if it is not imported yet, from waking a thread a core for each matrix product.
 

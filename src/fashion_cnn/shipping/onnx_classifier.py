@@ -17,7 +17,7 @@ from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.data.manifest import check_class_names
 from fashion_cnn.errors import DataError, ModelError, UsageError
 from fashion_cnn.evaluation.outliers import SCORE
-from fashion_cnn.process.machine import usable_cores
+from fashion_cnn.process.machine import usual_threads
 from fashion_cnn.shipping.onnx_file import check_model, read_model
 
 _BATCH = 256  # bounds the memory; what is fastest: fashion-cnn benchmark infer
@@ -51,7 +51,7 @@ class OnnxClassifier:
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.size = len(data)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or usable_cores()
+        options.intra_op_num_threads = threads or usual_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # whatever goes wrong is raised
         options.add_session_config_entry("session.load_model_format", "ONNX")
