@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from PIL import Image
 
 import fashion_cnn as fc
-from conftest import make_split
+from conftest import REPOSITORY, make_split
 from drawn import figures_instead_of_pictures
 from fashion_cnn.cli import main
 from fashion_cnn.errors import CheckpointError, DataError, ImageError, UsageError
+from fashion_cnn.recipes import catalog
 
 SETTINGS: dict[str, Any] = {"epochs": 2, "train_images": 300, "width": 4, "threads": 1}
 WORDS = ["--epochs", "2", "--train-images", "300", "--width", "4", "--threads", "1"]
@@ -270,3 +272,64 @@ def test_names_are_listed_and_the_package_is_typed() -> None:
     homes = {name for names in fc._HOMES.values() for name in names}
     assert set(fc.__all__) == set(dir(fc)) == homes | {"__version__"}
     assert Path(fc.__file__).with_name("py.typed").exists()
+
+
+def test_a_run_shows_what_both_checkpoints_have_on_what_they_trained_on(
+    run: fc.Run, few_data: Path
+) -> None:
+    training = fc.divide(
+        fc.load_training(few_data), train_images=300, validation=run.recipe.validation
+    ).training
+    for name in ("best", "final"):
+        logits = fc.open_classifier(run, name).logits(training.images)
+        wanted = fc.measure(logits, training.labels, run.class_names, "training")
+        assert getattr(run.metrics, name).training == wanted
+    final = run.metrics.final.training
+    assert final is not None
+    assert f"{100 * final.accuracy:.2f} %  {final.loss:.3f}" in str(run)
+    page = (run.path / "report.html").read_text()
+    assert f"<td>{final.loss:.4f}</td>" in page
+
+
+def test_metrics_of_before_training_figures_are_read(run: fc.Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "old")
+    found = json.loads((tmp_path / "old/metrics.json").read_text())
+    for name in ("best", "final"):
+        del found[name]["training"]
+    (tmp_path / "old/metrics.json").write_text(json.dumps(found))
+    old = fc.Run.open(tmp_path / "old")
+    assert old.metrics.final.training is None
+    assert old.metrics.final.test == run.metrics.final.test
+    assert str(old).count(" - ") >= 2, "nothing stands where nothing was measured"
+
+
+def test_settings_that_decide_nothing_are_not_shown(run: fc.Run) -> None:
+    from fashion_cnn.reporting.summary import describe_recipe, explain_recipe
+
+    idle = {"pretrained", "input_side", "distill", "rho", "warmup", "magnitude", "blocks"}
+    names = {name.split()[0] for name, *_ in explain_recipe(run.recipe)}
+    assert not names & idle
+    assert {"learning_rate", "width", "momentum", "beta2", "dropout"} < names
+    said = describe_recipe(run.recipe, {"warmup": 0.5}, "recipe baseline")
+    assert "distill" not in said
+    assert "warmup" in said, "given, so it is told"
+    taught = fc.named("fast").replace(teacher="pretrained", optimizer="rmsprop")
+    shown = {name.split()[0] for name, *_ in explain_recipe(taught)}
+    assert {"distill", "rho", "warmup", "teacher_sha256"} < shown
+    assert not shown & {"momentum", "beta2", "schedule_epochs"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    sorted({path.parent for path in (REPOSITORY / "docs/results").rglob("metrics.json")}),
+    ids=lambda path: path.name,
+)
+def test_every_record_of_a_run_opens(record: Path) -> None:
+    found = fc.Run.open(record)
+    assert found.recipe.name in catalog.RECIPES
+    assert found.metrics.shown.n == 10_000
+    assert len(found.history) == found.recipe.epochs
+    assert "finished" in str(found)
+    assert found._repr_html_().count("<svg") >= 2
+    if (record / "split.json").exists():
+        assert found.split["test_sealed"] is False

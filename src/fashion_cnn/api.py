@@ -213,6 +213,8 @@ class Comparison(comparing.Comparison):
 
         return comparison_text(self)
 
+    __repr__ = __str__
+
     def _repr_markdown_(self) -> str:
         return str(self)
 

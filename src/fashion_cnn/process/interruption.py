@@ -34,6 +34,8 @@ class Interruption:
         if not self._received:
             self._received, self.signal = True, self.signal or number
             return
+        if "ipykernel" in sys.modules:  # a notebook keeps its kernel, and what is in it
+            raise KeyboardInterrupt
         if sys.stderr.isatty():
             os.write(2, b"\x1b[?25h\n")  # a live bar hides the cursor
         os._exit(128 + number)

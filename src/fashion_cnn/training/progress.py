@@ -1,10 +1,12 @@
-"""What a person sees while a run trains: a live bar on a terminal, else a line an epoch."""
+"""What a person sees while a run trains: a live bar on a terminal, in a notebook one line that
+moves, else a line an epoch.
+"""
 
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 from fashion_cnn.run.history import EpochRecord
 
@@ -12,11 +14,12 @@ _REFRESH_SECONDS = 0.2
 
 
 class Progress:
-    """Writes to standard error; harmless and silent with `quiet`."""
+    """Writes to standard error, in a notebook to the cell; harmless and silent with `quiet`."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._bar = None
+        self._line: _NotebookLine | None = None
         self._shown = 0.0
         self._epochs = self._steps_per_epoch = 0
 
@@ -34,7 +37,8 @@ class Progress:
             if self._bar:
                 self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
             elif not self._quiet:
-                print(line, file=sys.stderr, flush=True)
+                # A notebook paints standard error as if something were wrong.
+                print(line, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
 
     @contextmanager
     def _shrugging(self) -> Iterator[None]:
@@ -47,6 +51,10 @@ class Progress:
     def begin(self, epochs: int, steps_per_epoch: int, step: int) -> None:
         """Start at `step` of `epochs * steps_per_epoch`."""
         self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
+        self._began, self._first = time.monotonic(), step
+        if not self._quiet and in_notebook():
+            self._line = _NotebookLine()
+            return
         if self._quiet or not sys.stderr.isatty():
             return
         # Imported here: a run in a pipe or a test needs no terminal library.
@@ -67,28 +75,56 @@ class Progress:
         self._task = self._bar.add_task("", total=epochs * steps_per_epoch, numbers="")
         self._bar.update(self._task, completed=step)
         self._bar.start()
-        self._began, self._first = time.monotonic(), step
 
     def step(self, step: int, loss: float, accuracy: float) -> None:
         """Show how far the epoch under way has come; `loss` and `accuracy` are its means so far."""
         now = time.monotonic()
-        if not self._bar or now - self._shown < _REFRESH_SECONDS:
+        if not (self._bar or self._line) or now - self._shown < _REFRESH_SECONDS:
             return
         self._shown = now
         rate = (step - self._first) / max(now - self._began, 1e-9)
         epoch = min((step - 1) // self._steps_per_epoch + 1, self._epochs)
         numbers = f"{rate:.0f} steps/s  loss {loss:.3f}  accuracy {100 * accuracy:.1f} %"
+        description = f"epoch {epoch}/{self._epochs}"
+        if self._line:
+            share = step / (self._epochs * self._steps_per_epoch)
+            left = (self._epochs * self._steps_per_epoch - step) / max(rate, 1e-9)
+            self._line.show(f"{description}  {share:.0%}  {numbers}  {left:.0f} s left")
+            return
         with self._shrugging():
-            description = f"epoch {epoch}/{self._epochs}"
+            assert self._bar
             self._bar.update(self._task, completed=step, description=description, numbers=numbers)
             self._bar.refresh()
 
     def epoch(self, record: EpochRecord) -> None:
-        """Print the line of a finished epoch."""
-        self.say(
+        """Print the line of a finished epoch; in a notebook it takes the place of the last one."""
+        show = self._line.show if self._line else self.say
+        show(
             f"epoch {record.epoch:>3}/{self._epochs}  "
             f"train loss {record.train_loss:.4f} accuracy {100 * record.train_accuracy:.2f} %  "
             f"validation loss {record.val_loss:.4f} accuracy {100 * record.val_accuracy:.2f} %  "
             f"{record.seconds:.1f} s  {record.images_per_second:,.0f} images/s  "
             f"lr {record.learning_rate:.2g}"
         )
+
+
+def in_notebook() -> bool:
+    """Whether a kernel runs this, in Jupyter or Colab, and not a terminal."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and hasattr(shell.get_ipython(), "kernel")
+
+
+class _NotebookLine:
+    """One line of a cell's output, written anew in its place."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, text: str) -> None:
+        """Put another text there."""
+        from IPython.display import display  # type: ignore[import-not-found]  # a kernel has it
+
+        if self._handle is None:
+            self._handle = display({"text/plain": text}, raw=True, display_id=True)
+        else:
+            self._handle.update({"text/plain": text}, raw=True)
