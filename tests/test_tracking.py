@@ -106,6 +106,18 @@ def test_mlflow_reads_the_history(run, monkeypatch, tmp_path, capfd) -> None:
         assert len(client.search_runs([experiment.experiment_id])) == 2
 
 
+def test_mlflows_own_way_out_is_not_cut(run, monkeypatch, capsys) -> None:
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    def refuse() -> None:
+        raise MlflowException(f"{'The store is of an old kind. ' * 30}Set MLFLOW_THIS=true.")
+
+    monkeypatch.setattr(mlflow, "MlflowClient", refuse)
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 1
+    assert capsys.readouterr().err.endswith("Set MLFLOW_THIS=true. (MLFLOW_TRACKING_URI)\n")
+
+
 def test_a_diverged_run_is_tracked_as_far_as_it_came(monkeypatch, tmp_path) -> None:
     from mlflow import MlflowClient
 

@@ -1,6 +1,6 @@
 """Evaluate a run: its best and its final checkpoint, on training, validation and test images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +143,22 @@ def _write_results(run: Run, metrics: Metrics, logits: _Logits, parts: Mapping[s
     run.results.write_table("errors", to_csv(rows))
 
 
+def _averaged_without(
+    absent: Sequence[str], names: Sequence[str], values: dict[str, Any], text: str
+) -> str:
+    """Average over the classes that have images alone, in the values and the report's text."""
+    there = [values[name] for name in names if name not in absent]
+    macro = values["macro avg"]
+    for score in ("precision", "recall", "f1-score"):
+        macro[score] = sum(one[score] for one in there) / len(there)
+    cells = [f"{macro[score]:9.4f}" for score in ("precision", "recall", "f1-score")]
+    row = f"macro avg  {' '.join(cells)} {macro['support']:9.0f}"
+    values["absent"] = list(absent)
+    head, _, tail = text.rpartition("macro avg")
+    said = f"No image is of {', '.join(absent)}: the macro average is over the others."
+    return f"{head}{row}\n{tail.partition(chr(10))[2]}\n{said}\n"
+
+
 def _write_report(
     run: Run, metrics: Metrics, logits: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> None:
@@ -162,7 +178,10 @@ def _write_report(
         f"(step {metrics.answering.step}, epoch {metrics.answering.epoch:g})\n\n"
     )
     text = classification_report(labels, predicted, digits=4, **arguments)
-    values = classification_report(labels, predicted, output_dict=True, **arguments)
+    values: Any = classification_report(labels, predicted, output_dict=True, **arguments)
+    absent = [name for name in names if not values[name]["support"]]
+    if absent:
+        text = _averaged_without(absent, names, values, text)
     confusion = metrics.shown.confusion
     pairs = "".join(
         f"  {count:>4}  {names[a]} and {names[b]} ({confusion[a][b]} one way, "

@@ -104,7 +104,7 @@ def track_mlflow(run: Run) -> str:
                     client.log_batch(there, metrics=metrics)
             client.set_terminated(there, _mlflow_status(run))
         except MlflowException as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = " ".join(str(error).split())
             raise FashionCNNError(f"MLflow: {reason} (MLFLOW_TRACKING_URI)") from None
     return f"MLflow, experiment {name}, run {there}"
 

@@ -31,6 +31,7 @@ from fashion_cnn.process.machine import usable_cores
 from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, LimitedProtocol
 from fashion_cnn.shipping.predict import Predictor
+from fashion_cnn.shipping.upload import ADVICE, picture_in
 from fashion_cnn.version import __version__
 
 QUEUE = 32
@@ -169,10 +170,14 @@ def build_app(desk: Desk, address: Address) -> Guard:
     classes = len(desk.predictor.classifier.class_names)
     most = Query(min(10, classes), ge=1, le=classes)
     kinds = {f"image/{kind}": {"schema": {"format": "binary"}} for kind in ("png", "jpeg", "webp")}
+    file = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+    image = {"type": "object", "properties": {"image": {"type": "string", "format": "byte"}}}
+    kinds |= {"multipart/form-data": {"schema": file}, "application/json": {"schema": image}}
     errors: dict[int | str, dict[str, Any]] = {
         401: {"description": "The token is missing or wrong."},
         408: {"description": f"The body took longer than {BODY_SECONDS:g} s."},
         413: {"description": f"More than {FILE_BYTES >> 20} MB."},
+        415: {"description": "A form or JSON without one picture; the detail says how to send it."},
         422: {"description": "Not a usable PNG, JPEG or WEBP picture; the detail says why."},
         503: {"description": "Too much to do; come back after Retry-After seconds."},
     }
@@ -184,7 +189,7 @@ def build_app(desk: Desk, address: Address) -> Guard:
         openapi_extra={"requestBody": {"content": kinds, "required": True}},
     )
     async def predict(request: Request, top_k: int = most) -> Response:
-        """Classify a picture: the body is the PNG, JPEG or WEBP file itself."""
+        """Classify a picture: the body is the file itself, a form with it, or JSON with base64."""
         return await _predict(desk, request, top_k)
 
     @app.get("/v1/model", responses={401: errors[401]})
@@ -294,11 +299,17 @@ class _Server(uvicorn.Server):
 
 
 async def _predict(desk: Desk, request: Request, top_k: int) -> Response:
-    data = await _body(request)
+    content_type = request.headers.get("content-type", "")
+    data = picture_in(await _body(request), content_type)
+    if data is None:
+        raise HTTPException(415, ADVICE)
     try:
         found = await desk.predict(data)
     except ImageError as error:
-        raise HTTPException(422, str(error)) from None
+        # Its -d leaves out line ends, and calls what is left this.
+        curl = "; curl sends a file whole with --data-binary, not with -d"
+        urlencoded = content_type == "application/x-www-form-urlencoded"
+        raise HTTPException(422, f"{error}{curl * urlencoded}") from None
     answer = Answer(**found.to_dict(top_k), seen_png=_png(found.seen))
     # Written here: FastAPI would check it a second time.
     return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,0 +1,105 @@
+"""What other people's clients send: a picture in a form, in JSON, or as it is."""
+
+import base64
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from fashion_cnn.shipping.upload import picture_in
+from serving import BOOT, call, detail, running
+
+URL = "/v1/predict"
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with running() as found:
+        yield found
+
+
+def form(*parts: tuple[str, bytes], boundary: str = "----abc") -> bytes:
+    """As curl, requests and browsers write one; the head of a part, and what is in it."""
+    lines = [
+        f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n"
+        "Content-Type: application/octet-stream\r\n\r\n".encode()
+        + content
+        + b"\r\n"
+        for head, content in parts
+    ]
+    return b"".join(lines) + f"--{boundary}--\r\n".encode()
+
+
+FORM = "multipart/form-data; boundary=----abc"
+FILE = 'name="file"; filename="boot.png"'
+BASE64 = base64.b64encode(BOOT).decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (BOOT, ""),
+        (BOOT, "image/png"),
+        (BOOT, "application/x-www-form-urlencoded"),
+        (form((FILE, BOOT)), FORM),
+        (form((FILE, BOOT)), 'Multipart/Form-Data; charset=utf-8; boundary="----abc"'),
+        (form(('name="top_k"', b"3"), (FILE, BOOT)), FORM),
+        (form(("name=a; filename*=UTF-8''%C3%BC.png", BOOT)), FORM),
+        (form((FILE, BOOT), boundary="x"), "multipart/form-data; boundary=x"),
+        (json.dumps({"image": BASE64}).encode(), "application/json"),
+        (json.dumps({"file": f"data:image/png;base64,{BASE64}"}).encode(), "application/json"),
+    ],
+)
+def test_a_picture_is_found_however_it_is_sent(body: bytes, content_type: str) -> None:
+    assert picture_in(body, content_type) == BOOT
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"", FORM),
+        (BOOT, FORM),
+        (form((FILE, BOOT)), "multipart/form-data"),
+        (form((FILE, BOOT))[:-20], FORM),
+        (form(('name="file"', BOOT)), FORM),
+        (form((FILE, BOOT), (FILE, BOOT)), FORM),
+        (form((FILE, BOOT), boundary="other"), FORM),
+        (b"", "application/json"),
+        (b"[" * 100_000, "application/json"),
+        (b'{"image": "no base64!"}', "application/json"),
+        (b'{"image": 3}', "application/json"),
+        (b'{"picture of a boot": ""}', "application/json"),
+        (b'{"image": "", "file": ""}', "application/json"),
+        (b"3", "application/json"),
+        (b"\xff", "application/json"),
+    ],
+)
+def test_what_holds_no_one_picture_is_told_apart(body: bytes, content_type: str) -> None:
+    assert picture_in(body, content_type) is None
+
+
+def test_all_ways_are_answered_alike(port: int) -> None:
+    wanted = call(port, "POST", URL, BOOT)
+    assert wanted[0] == 200
+    for body, kind in (
+        (form((FILE, BOOT)), FORM),
+        (json.dumps({"image": BASE64}), "application/json"),
+    ):
+        assert call(port, "POST", URL, body, Content_Type=kind)[2] == wanted[2]
+        assert call(port, "POST", f"{URL}?top_k=10", body, Content_Type=kind)[0] == 200
+
+
+def test_a_form_without_one_picture_is_told_how(port: int) -> None:
+    answer = call(port, "POST", URL, form((FILE, BOOT), (FILE, BOOT)), Content_Type=FORM)
+    assert answer[0] == 415
+    assert "curl -F file=@FILE" in detail(answer)
+
+
+def test_curls_short_way_is_told_its_long_one(port: int) -> None:
+    """Its -d leaves out line ends."""
+    urlencoded = "application/x-www-form-urlencoded"
+    broken = BOOT.replace(b"\r", b"").replace(b"\n", b"")
+    answer = call(port, "POST", URL, broken, Content_Type=urlencoded)
+    assert answer[0] == 422
+    assert "--data-binary, not with -d" in detail(answer)
+    assert call(port, "POST", URL, BOOT, Content_Type=urlencoded)[0] == 200
