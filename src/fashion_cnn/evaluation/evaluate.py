@@ -181,7 +181,7 @@ def _write_report(
     values: Any = classification_report(labels, predicted, output_dict=True, **arguments)
     absent = [name for name in names if not values[name]["support"]]
     if absent:
-        text = _averaged_without(absent, names, values, text)
+        text = _averaged_without(absent, names, values, str(text))
     confusion = metrics.shown.confusion
     pairs = "".join(
         f"  {count:>4}  {names[a]} and {names[b]} ({confusion[a][b]} one way, "
