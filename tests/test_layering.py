@@ -16,7 +16,7 @@ import fashion_cnn
 
 PACKAGE = Path(fashion_cnn.__file__).parent
 LAYERS = [
-    {"commands", "errors", "version", "dependencies"},
+    {"commands", "errors", "text", "version", "dependencies"},
     {"classifier", "files", "process", "recipes"},
     {"data"},
     {"run"},

@@ -140,6 +140,16 @@ def test_it_fits_a_phone(page: "Page") -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.parametrize("token", ["100%sure-%41nd-%zz-xyz", 'a "b" <c> `d` and more'])
+def test_a_token_is_taken_as_it_stands_behind_the_hash(chromium: "Browser", token: str) -> None:
+    with running(token=token) as port:
+        page = chromium.new_page()
+        page.goto(f"http://127.0.0.1:{port}/#{token}")
+        page.click("#samples img[alt=Bag]")
+        assert headline(page).startswith("Bag")
+        page.close()
+
+
 def test_the_token_comes_behind_a_hash(chromium: "Browser") -> None:
     with running(token="correct horse battery") as port:
         page = chromium.new_page()

@@ -33,6 +33,7 @@ from fashion_cnn.run import folder
 from fashion_cnn.run.dataset import class_names_of
 from fashion_cnn.run.recipe_file import open_recipe
 from fashion_cnn.run.results import Metrics
+from fashion_cnn.text import to_utf8
 from fashion_cnn.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -429,7 +430,7 @@ def study(
     words = [] if data is None else ["--data-dir", str(_directory(data))]
     words += [] if threads is None else ["--threads", str(threads)]
     result = run_study(chosen, place, words, _SAY, jobs)
-    write_atomically(place / "study.md", f"{to_tables(result)}\n".encode())
+    write_atomically(place / "study.md", to_utf8(f"{to_tables(result)}\n"))
     if len(chosen.variants) > 1:
         write_atomically(place / "differences.png", differences_plot(result))
     _SAY(f"every run and its command: {place}/study.json; the tables, study.md; a plot beside it")

@@ -6,6 +6,7 @@ import click
 
 from fashion_cnn.cli.options import FILE, PLACE
 from fashion_cnn.cli.output import say, write
+from fashion_cnn.text import to_utf8
 
 
 @click.command("compare")
@@ -27,5 +28,5 @@ def compare(runs: tuple[Path, ...], plot: Path, table: Path | None) -> None:
     write_atomically(plot, png(comparison.figure()))
     say(f"drawn: {plot}")
     if table:
-        write_atomically(table, changes_csv(comparison).encode())
+        write_atomically(table, to_utf8(changes_csv(comparison)))
         say(f"written: {table}")

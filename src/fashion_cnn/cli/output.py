@@ -8,18 +8,19 @@ from typing import Any
 import click
 
 from fashion_cnn.recipes.fields import nearest
+from fashion_cnn.text import visible
 
 
 def say(line: str) -> None:
     """Tell the person: a line to stderr."""
     with contextlib.suppress(OSError):  # that nobody reads it changes no result and no exit code
-        print(line, file=sys.stderr, flush=True)
+        print(visible(line), file=sys.stderr, flush=True)
 
 
 def write(text: str) -> None:
     """Give a result: text to stdout."""
     try:
-        print(text, flush=True)
+        print(visible(text), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 

@@ -29,6 +29,7 @@ from fashion_cnn.run.dataset import check_same_data
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import Confusion, Metrics
+from fashion_cnn.text import to_utf8
 from fashion_cnn.version import __version__
 
 GALLERY = 24
@@ -110,7 +111,7 @@ def report(
         html = make_report(run, metrics, images, maps)
         if output is None:
             return run.results.write_page(html)
-        write_atomically(Path(output), html.encode())
+        write_atomically(Path(output), to_utf8(html))
         return Path(output)
 
 
@@ -146,7 +147,9 @@ def make_report(
     heat = _heat_sheet(heat_maps or {})
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"percent": _percent, "number": _number}
-    template = resources.files("fashion_cnn.reporting").joinpath("report.html.j2").read_text()
+    template = (
+        resources.files("fashion_cnn.reporting").joinpath("report.html.j2").read_text("utf-8")
+    )
     return environment.from_string(template).render(
         version=__version__,
         name=run.path.resolve().name,

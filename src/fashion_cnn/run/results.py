@@ -12,6 +12,7 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.files import read_json, to_json
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.predictions import Predictions, predictions_to_csv, read_predictions
+from fashion_cnn.text import to_utf8
 
 _METRICS = "metrics.json"
 _CALIBRATION = "calibration.json"
@@ -242,16 +243,16 @@ class Results:
 
     def write_table(self, name: str, csv: str) -> None:
         """Write "confusion_matrix", "errors" or "answers" as CSV."""
-        self._write(f"{name}.csv", csv.encode())
+        self._write(f"{name}.csv", to_utf8(csv))
 
     def write_page(self, html: str) -> Path:
         """Write `report.html`; returns where it is."""
-        self._write(_PAGE, html.encode())
+        self._write(_PAGE, to_utf8(html))
         return self.folder / _PAGE
 
     def write_report(self, text: str, values: dict[str, Any]) -> None:
         """Write `classification_report.txt` and `.json`."""
-        self._write(f"{_REPORT}.txt", text.encode())
+        self._write(f"{_REPORT}.txt", to_utf8(text))
         self._write(f"{_REPORT}.json", to_json(values))
 
     def write_plot(self, name: str, png: bytes) -> None:

@@ -98,7 +98,7 @@ def open_study(study: "str | os.PathLike[str] | Mapping[str, Any] | Study") -> S
         if item.name.endswith(".toml")
     }
     if file_or_name in shipped:
-        return _study(file_or_name, tomllib.loads(shipped[file_or_name].read_text()))
+        return _study(file_or_name, tomllib.loads(shipped[file_or_name].read_text("utf-8")))
     if (path := Path(file_or_name)).suffix in SUFFIXES and path.is_file():
         return _study(path.stem, read_fields(path))
     raise UsageError(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.text import visible
 
 _REFRESH_SECONDS = 0.2
 
@@ -33,6 +34,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Print one line, above the bar if there is one."""
+        line = visible(line)
         with self._shrugging():
             if self._bar:
                 self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)

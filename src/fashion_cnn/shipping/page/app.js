@@ -5,7 +5,8 @@ const LONGEST_EDGE = 2048;
 const TRIES_WHEN_BUSY = 3;
 
 const at = (id) => document.getElementById(id);
-const token = decodeURIComponent(location.hash.slice(1));
+// Of a token's characters a browser writes these alone otherwise; any other % is the token's own.
+const token = location.hash.slice(1).replace(/%(20|22|3c|3e|60)/gi, decodeURIComponent);
 let last = null; // what "try again" sends once more
 let asking = null; // the request under way: a newer picture ends it
 
