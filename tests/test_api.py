@@ -1,6 +1,8 @@
 """The Python face: the commands as functions, and what it says of wrong words."""
 
 import dataclasses
+import doctest
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -333,3 +335,18 @@ def test_every_record_of_a_run_opens(record: Path) -> None:
     assert found._repr_html_().count("<svg") >= 2
     if (record / "split.json").exists():
         assert found.split["test_sealed"] is False
+
+
+@pytest.mark.parametrize("module", ["data.split", "shipping.predict"])
+def test_the_examples_in_docstrings_are_true(module: str) -> None:
+    """Those that take no training and no data; the others are skipped by their own words."""
+    found = doctest.testmod(
+        importlib.import_module(f"fashion_cnn.{module}"), extraglobs={"CLASS_NAMES": fc.CLASS_NAMES}
+    )
+    assert found.attempted
+    assert not found.failed
+
+
+def test_every_function_has_an_example() -> None:
+    for name in fc._HOMES["api"][1:]:
+        assert ">>> " in getattr(fc, name).__doc__, name

@@ -33,6 +33,7 @@ def serve(
     """Serve a page to try the model on, and the same over HTTP: POST /v1/predict."""
     keep_products_on_one_thread()
 
+    import fashion_cnn.data.photo  # noqa: F401  # not in the first request
     from fashion_cnn.shipping import serve as serving
     from fashion_cnn.shipping.address import Address
     from fashion_cnn.shipping.predict import open_predictor

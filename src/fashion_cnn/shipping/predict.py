@@ -12,14 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
-from fashion_cnn.data.photo import Photo, read_photo
 from fashion_cnn.data.pictures import find_pictures, read_bytes, shown
 from fashion_cnn.errors import ImageError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.run.command import run_command
-from fashion_cnn.run.exports import ExportFiles
-from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 
 BOX = Path(__file__).with_name("pretrained")
@@ -117,7 +114,7 @@ class Predictor:
             UsageError: another dtype or shape.
         """
         check_images(images)
-        return [*self._answer([Photo(image) for image in images])] if len(images) else []
+        return [*self._answer(images, [()] * len(images))] if len(images) else []
 
     def predict(self, data: bytes) -> Prediction:
         """Answer for a PNG, JPEG or WEBP file. Raises `ImageError` if it is no usable picture."""
@@ -128,6 +125,9 @@ class Predictor:
 
     def predict_all(self, files: Sequence[bytes]) -> list[Prediction | ImageError]:
         """Answer for several files, in order; one that is no usable picture has its fault there."""
+        # Imported here: who brings arrays needs no decoder, and is answered sooner.
+        from fashion_cnn.data.photo import Photo, read_photo
+
         found: list[Photo | ImageError] = []
         for data in files:
             try:
@@ -142,21 +142,24 @@ class Predictor:
                 if isinstance(photo, Photo) and photo.plain == plain
             }
             if photos:
-                answered = (self if plain else self.for_photos)._answer([*photos.values()])
+                seen, notes = zip(*((p.seen, p.notes) for p in photos.values()), strict=True)
+                answered = (self if plain else self.for_photos)._answer(np.stack(seen), notes)
                 for place, answer in zip(photos, answered, strict=True):
                     answers[place] = answer
         return answers
 
-    def _answer(self, photos: Sequence[Photo]) -> Iterator[Prediction]:
-        """Answer for prepared pictures, at least one, whatever ground they lay on."""
-        logits = self.classifier.logits(np.stack([photo.seen for photo in photos]))
+    def _answer(
+        self, images: NDArray[np.uint8], notes: Sequence[tuple[str, ...]]
+    ) -> Iterator[Prediction]:
+        """Answer for images (N, 28, 28), N >= 1, with what was noted when each was prepared."""
+        logits = self.classifier.logits(images)
         answer, strangeness = self.calibration.answer(logits), outlier_score(logits)
         names, threshold = (
             self.classifier.class_names,
             self.classifier.facts["outlier"]["threshold"],
         )
         orders = np.argsort(-answer.probabilities, axis=1, kind="stable").tolist()
-        for row, photo in enumerate(photos):
+        for row, (image, noted) in enumerate(zip(images, notes, strict=True)):
             probabilities, possible = answer.probabilities[row].tolist(), answer.sets[row].tolist()
             strange = bool(strangeness[row] > threshold)
             yield Prediction(
@@ -164,8 +167,8 @@ class Predictor:
                 tuple(names[i] for i in orders[row] if possible[i]),
                 bool(answer.accepted[row]) or self._reject is None,
                 float(strangeness[row]),
-                (*([WARNING] if strange else []), *photo.notes),
-                photo.seen,
+                (*([WARNING] if strange else []), *noted),
+                image,
                 self.classifier.facts["recipe"]["name"],
             )
 
@@ -202,7 +205,7 @@ def predict(
         ModelError: the model is missing, or not what `export` writes.
         UsageError: `pictures` is something else, or there is no threshold for `reject`.
     """
-    path = model.path if isinstance(model, Run) else model
+    path = getattr(model, "path", model)  # of a run
     if path is not None and not isinstance(path, str | os.PathLike):
         raise UsageError(f"model is {model!r:.60}; it must be an ONNX file, or a run, or its path")
     predictor = _predictor(reject) if path is None else open_predictor(Path(path), reject)
@@ -291,6 +294,9 @@ def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClas
         return OnnxClassifier.open(PRETRAINED, threads)
     if not path.is_dir():
         return OnnxClassifier.open(path, threads)
+    from fashion_cnn.run.exports import ExportFiles
+    from fashion_cnn.run.folder import Run
+
     run = Run.open(path)
     again = f"export it with: {run_command('export', path)}"
     if not ExportFiles.of(run).model.is_file():
