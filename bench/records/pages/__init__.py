@@ -6,6 +6,7 @@ from bench.records.page import Page
 from bench.records.pages import (
     cards,
     catalog,
+    data,
     decisions,
     findings,
     log,
@@ -23,6 +24,7 @@ CHECKS: dict[str, tuple[Callable[[Page, Records], None], ...]] = {
     "docs/findings.md": (findings.check,),
     "docs/log.md": (log.check,),
     "docs/scaling.md": (scaling.check,),
+    "docs/data.md": (data.check,),
     "docs/speedrun.md": (speedrun.check,),
     "src/fashion_cnn/recipes/catalog.py": (catalog.check,),
     "src/fashion_cnn/shipping/pretrained/balanced.md": (cards.check,),

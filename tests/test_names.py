@@ -1,0 +1,129 @@
+"""Names lie: bytes decide which file is meant, in every folder that people really have."""
+
+import gzip
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fashion_cnn.cli import main
+from fashion_cnn.commands import command
+from fashion_cnn.data.fashion_mnist import DataSet, find_data, load_training
+from fashion_cnn.data.files import FILES
+from fashion_cnn.run.command import run_command
+from shapes import write_idx
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return write_idx(tmp_path / "own", 3)
+
+
+def whole(folder: Path, name: str) -> bytes:
+    return gzip.decompress((folder / f"{name}.gz").read_bytes())
+
+
+def unpacked_but_called_gz(folder: Path, name: str) -> None:
+    (folder / f"{name}.gz").write_bytes(whole(folder, name))
+
+
+def packed_without_a_suffix(folder: Path, name: str) -> None:
+    (folder / f"{name}.gz").rename(folder / name)
+
+
+def with_a_dot(folder: Path, name: str) -> None:
+    (folder / f"{name}.gz").rename(folder / name.replace("-idx", ".idx"))
+
+
+def downloaded_twice(folder: Path, name: str) -> None:
+    (folder / f"{name}.gz").rename(folder / f"{name} (1).gz")
+
+
+def in_a_folder_of_its_name(folder: Path, name: str) -> None:
+    data = whole(folder, name)
+    (folder / f"{name}.gz").unlink()
+    (folder / name).mkdir()
+    (folder / name / name).write_bytes(data)
+
+
+def beside_a_broken_one(folder: Path, name: str) -> None:
+    packed = (folder / f"{name}.gz").read_bytes()
+    (folder / name).write_bytes(gzip.decompress(packed))
+    (folder / f"{name}.gz").write_bytes(packed[: len(packed) // 2])
+
+
+WAYS = [unpacked_but_called_gz, packed_without_a_suffix, with_a_dot, downloaded_twice,
+        in_a_folder_of_its_name, beside_a_broken_one]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", WAYS, ids=lambda way: way.__name__)
+def test_what_fits_is_taken_whatever_it_is_called(own: Path, change, capsys) -> None:
+    wanted = whole(own, FILES[0])
+    for name in FILES:
+        change(own, name)
+    assert main(["data", "adopt", "own"]) == 0
+    assert load_training(own).images.tobytes() == wanted[16:]
+    assert main(["data", "verify", "--data-dir", "own"]) == 0
+    said = capsys.readouterr().err
+    assert ("passed over own/train-labels" in said) == (change is beside_a_broken_one)
+
+
+def test_a_recorded_file_is_told_from_another_beside_it(own: Path, capsys) -> None:
+    assert main(["data", "adopt", "own"]) == 0
+    other = write_idx(own.parent / "other", 5)
+    (own / FILES[1]).write_bytes(whole(own, FILES[1]))
+    shutil.copy(other / f"{FILES[1]}.gz", own)
+    assert DataSet.open(own).training().labels.max() == 2
+    capsys.readouterr()
+    assert main(["data", "verify", "--data-dir", "own"]) == 0
+    assert f"passed over own/{FILES[1]}.gz is not own's" in capsys.readouterr().err
+    (own / "dataset.json").unlink()
+    assert main(["data", "adopt", "own"]) == 3
+    assert "differ; take away the one not meant" in capsys.readouterr().err
+
+
+def test_torchvisions_folder_is_entered(tmp_path) -> None:
+    write_idx(tmp_path / "root/FashionMNIST/raw", 3)
+    assert find_data(tmp_path / "root") == tmp_path / "root/FashionMNIST/raw"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_names_of_classes_in_any_usual_encoding(own: Path, encoding: str) -> None:
+    (own / "classes.txt").write_bytes("hüt\r\nおき\r\nc\r\n".encode(encoding))
+    assert main(["data", "adopt", "own"]) == 0
+    assert DataSet.open(own).contents.class_names == ("hüt", "おき", "c")
+
+
+def test_paths_of_every_kind(own: Path, monkeypatch, capsys) -> None:
+    """Blanks, other letters, ~ where no shell sees it, a slash at the end: and pasted again."""
+    home = own.parent / "my höme"
+    home.mkdir()
+    own.rename(home / "my 'data'")
+    monkeypatch.setenv("HOME", str(home))
+    assert main(["data", "adopt", "~/my 'data'/"]) == 0
+    said = capsys.readouterr().err
+    words = shlex.split(said.split("train on it with: ")[1])
+    assert words[:3] == ["fashion-cnn", "train", "--data-dir"]
+    assert DataSet.open(Path(words[3])).contents.name == "my 'data'"
+    monkeypatch.setenv("FASHION_CNN_DATA", "~/my 'data'")
+    assert find_data() == home / "my 'data'"
+    Path(words[3], "dataset.json").unlink()
+    assert main(["data", "verify", "--data-dir", words[3]]) == 3
+    error = capsys.readouterr().err
+    advice = shlex.split(error.split("take the files as they are with: ")[1].split(";")[0])
+    assert advice == ["fashion-cnn", "data", "adopt", words[3]]
+    assert main(advice[1:]) == 0
+
+
+def test_a_command_on_a_run_names_the_data_that_it_is_of(tmp_path) -> None:
+    run = tmp_path / "my run"
+    assert shlex.split(run_command("evaluate", run)) == ["fashion-cnn", "evaluate", str(run)]
+    run.mkdir()
+    (run / "split.json").write_text('{"data_dir": "/some where/own"}')
+    assert shlex.split(run_command("export", run, "--int8")) == [
+        "fashion-cnn", "export", str(run), "--int8", "--data-dir", "/some where/own"
+    ]  # fmt: skip
+    (run / "split.json").write_text("[]")
+    assert run_command("evaluate", run) == command("evaluate", run)
