@@ -416,3 +416,91 @@ def test_of_those_turned_away_256_may_linger(nobody_lingers, monkeypatch) -> Non
         assert Line(state).wire.done == ["eof"]
 
     in_a_loop(test)
+
+
+def test_headers_end_at_64_kilobytes() -> None:
+    async def test() -> None:
+        head = GET[:-2] + b"X: " + bytes([120] * (2**16 - len(GET) - 1))
+        line = Line(ServerState())
+        line.protocol.data_received(head)
+        assert line.wire.written == b"", "65,536 bytes are waited on"
+        line.protocol.data_received(b"x")
+        assert line.wire.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert line.wire.done == ["close"]
+
+    in_a_loop(test)
+
+
+def test_what_is_neither_head_nor_body_has_an_end_too() -> None:
+    """Lines after the last chunk, and empty ones before a request."""
+
+    async def test() -> None:
+        chunked = POST.replace(b"Content-Length: 9", b"Transfer-Encoding: chunked")
+        for before, part in ((chunked + b"1\r\nx\r\n0\r\n", b"A: b\r\n"), (b"", b"\r\n")):
+            line = Line(ServerState(), waiting)
+            line.protocol.data_received(before)
+            for _ in range(64):
+                line.protocol.data_received(1024 // len(part) * part)
+            assert line.wire.written == b""
+            line.protocol.data_received(1024 * part)
+            assert line.wire.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+            line.protocol.connection_lost(None)
+            await settle()
+
+    in_a_loop(test)
+
+
+def test_bodies_and_many_requests_are_no_headers() -> None:
+    async def test() -> None:
+        chunked = POST.replace(b"Content-Length: 9", b"Transfer-Encoding: chunked")
+        line = Line(ServerState(), waiting)
+        line.protocol.data_received(chunked)
+        for _ in range(20):
+            line.protocol.data_received(b"1000\r\n" + bytes(4096) + b"\r\n")
+        line.protocol.data_received(b"0\r\n\r\n")
+        await settle()
+        assert line.wire.written.endswith(b"ok")
+        for _ in range(2):
+            line.protocol.data_received(GET[:-2] + b"X: " + bytes([120] * 40_000) + b"\r\n\r\n")
+            await settle()
+        assert line.wire.written.count(b"200 OK") == 3
+        assert line.wire.done == []
+
+    in_a_loop(test)
+
+
+def test_empty_lines_between_requests_are_timed() -> None:
+    """Or a connection on which they came would be held for ever: they stop uvicorn's own clock."""
+
+    async def test() -> None:
+        line = Line(ServerState())
+        line.protocol.data_received(GET)
+        await settle()
+        line.protocol.data_received(b"\r\n")
+        assert line.clocks == [5.0]
+
+    in_a_loop(test)
+
+
+def test_a_request_that_waits_for_the_one_before_is_not_timed() -> None:
+    async def test() -> None:
+        line = Line(ServerState(), waiting)
+        line.protocol.data_received(POST + b"123456789" + GET[:10])
+        assert line.clocks == [], "nobody can be late while the first is being answered"
+        await settle()
+        line.protocol.data_received(GET[10:11])
+        assert line.clocks == [5.0]
+        line.protocol.data_received(GET[11:])
+        await settle()
+        assert line.wire.written.count(b"200 OK") == 2
+        line.protocol.data_received(POST + b"123456789" + POST + b"1")
+        assert line.clocks == [], "nor is its body"
+        await settle()
+        line.protocol.data_received(b"2")
+        assert line.clocks == [16.0]
+        line.protocol.data_received(b"3456789")
+        assert line.clocks == []
+        await settle()
+        assert line.wire.written.count(b"200 OK") == 4
+
+    in_a_loop(test)

@@ -12,16 +12,16 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
-import h11
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fashion_cnn.shipping.address import LOOPBACK
 
 CONNECTIONS = 64
 HEADER_SECONDS = 5.0
+HEADER_BYTES = 2**16
 BODY_SECONDS = 15.0
 _GRACE = 1.0  # the application's own answer to a slow body comes first
 _LINGER_SECONDS = 2.0
@@ -132,12 +132,17 @@ def _refuse(status: int, detail: str) -> JSONResponse:
     return JSONResponse({"detail": detail}, status)
 
 
-class LimitedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 with a limit on connections and on the time a request takes to arrive."""
+class LimitedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 with limits: of connections, headers, the time a request takes to arrive.
+
+    llhttp, which httptools parses by, sets none to headers; what it had of an endless one it kept.
+    """
 
     _turned_away: ClassVar[WeakSet["LimitedProtocol"]] = WeakSet()
     _deadline: asyncio.TimerHandle | None = None
     _in_headers = False
+    _arriving = "head"  # or "body", or "" once a request is there
+    _without_body = 0  # bytes that came since the last of a body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As uvicorn does, unless there are too many."""
@@ -162,15 +167,42 @@ class LimitedProtocol(H11Protocol):
         """As uvicorn does, with the clock running until the request is there."""
         if self in self._turned_away:
             return
+        if not self._arriving and not self._answers():
+            self._arriving = "head"  # of the next request on this connection
+        self._without_body += len(data)
         super().data_received(data)
-        state = self.conn.their_state
-        if state is h11.IDLE:
-            if self._deadline is None:  # the next request on this connection
+        if self._without_body > HEADER_BYTES:
+            self.send_400_response("Invalid HTTP request received.")
+        elif self._arriving == "head":
+            if self._deadline is None and not self._answers():
                 self._wait(HEADER_SECONDS, in_headers=True)
-        elif state is not h11.SEND_BODY:
-            self._stop()
-        elif self._in_headers or self._deadline is None:
+        elif self._arriving and not self.pipeline and (self._in_headers or self._deadline is None):
             self._wait(BODY_SECONDS + _GRACE)
+
+    def _answers(self) -> bool:
+        """Whether a request is being answered: uvicorn's clock runs after it, ours not beside."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def on_message_begin(self) -> None:
+        """As uvicorn does."""
+        super().on_message_begin()
+        self._arriving = "head"
+
+    def on_headers_complete(self) -> None:
+        """As uvicorn does."""
+        super().on_headers_complete()
+        self._arriving = "body"
+
+    def on_body(self, body: bytes) -> None:
+        """As uvicorn does."""
+        super().on_body(body)
+        self._without_body = 0
+
+    def on_message_complete(self) -> None:
+        """As uvicorn does, and the clock stops."""
+        super().on_message_complete()
+        self._arriving, self._without_body = "", 0
+        self._stop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As uvicorn does."""
