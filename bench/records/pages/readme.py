@@ -56,6 +56,8 @@ def _settings(page: Page) -> None:
         "scaled to 0..1, then (x - 0.2860) / 0.3530 inside the model",
         "which must answer all 10,000 test images as the trained model does",
         "the same class for all 10,000 test images, with logits at most 0.0001 apart: tests hold",
+        "the framework's own exporter (opset 18)",
+        "alike in ONNX Runtime from 1.15 on",
         "It takes pictures of at most 8 MB and 25 megapixels",
         "and turns away with 503 what",
         "the server answered as user 10001",
