@@ -1,11 +1,13 @@
 """Mistakes, galleries and class scores, by hand and against resampling."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
+import plain
 from conftest import make_split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
@@ -164,3 +166,43 @@ def test_both_checkpoints_answers_are_kept_in_pairs(tmp_path) -> None:
     for column, guesser in enumerate(answered.values(), 2):
         assert table[:, column].tolist() == guesser.logits(test.images).argmax(1).tolist()
     assert (table[:, 2] != table[:, 3]).any()
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("answering", ["best", "final"])
+def test_all_that_is_written_is_of_the_checkpoint_that_answers(
+    tmp_path, answering: str, sealed: bool
+) -> None:
+    """Two checkpoints whose matrices differ; both are calibrated by validation images."""
+    run, _, shown = finished_run(tmp_path / "run", answer=answering, sealed=sealed)
+    validation, test = make_split(800, seed=2), make_split(1200, seed=1)
+    run.record_history([dataclasses.replace(e, val_loss=1.0 + (e.epoch != 2)) for e in run.history])
+    answered = {
+        "best": Guesser(test, validation, seed=1),
+        "final": Guesser(test, validation, seed=2, skill=3.5),
+    }
+    trained = Trained("finished", 30, 3.0, 4.5)
+    open_test = None if sealed else lambda: test
+    evaluate_run(run, answered.__getitem__, around(validation), open_test, trained)
+
+    predicted = answered[answering].logits(shown.images).argmax(1)
+    confusion = plain.confusion_of(shown.labels, predicted)
+    _, *rows = [
+        line.split(",") for line in (run.path / "confusion_matrix.csv").read_text().splitlines()
+    ]
+    assert [[int(cell) for cell in row[1:]] for row in rows] == confusion
+    report = json.loads((run.path / "classification_report.json").read_text())
+    assert report["checkpoint"] == answering
+    assert report["accuracy"] == pytest.approx((predicted == shown.labels).mean())
+    assert run.results.predictions.predicted.tolist() == predicted.tolist()
+    _, *mistakes = (run.path / "errors.csv").read_text().splitlines()
+    wrong = np.flatnonzero(predicted != shown.labels)
+    assert sorted(int(line.split(",")[0]) for line in mistakes) == wrong.tolist()
+    calibration = run.results.calibration
+    wanted = {
+        name: plain.calibrate(guesser.logits(validation.images), validation.labels, 0)
+        for name, guesser in answered.items()
+    }
+    assert calibration["checkpoint"] == answering
+    assert calibration["temperature"] == pytest.approx(wanted[answering]["temperature"], rel=1e-3)
+    assert wanted["best"]["temperature"] != pytest.approx(wanted["final"]["temperature"], rel=0.01)
