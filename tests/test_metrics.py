@@ -223,3 +223,10 @@ def test_the_most_confused_come_first_and_as_many_as_asked_for() -> None:
     confusion = ((50, 1, 4), (2, 50, 0), (5, 3, 50))
     assert most_confused(confusion, 3) == [(9, 0, 2), (3, 1, 2), (3, 0, 1)]
     assert most_confused(confusion, 1) == [(9, 0, 2)]
+
+
+def test_there_are_fifteen_bins_of_confidence() -> None:
+    confidence, correct = np.array([0.54, 0.6]), np.array([True, False])
+    assert expected_calibration_error(confidence, correct) == pytest.approx(0.07)  # 8/15 to 9/15
+    for bins in (14, 16):
+        assert expected_calibration_error(confidence, correct, bins) > 0.5

@@ -99,6 +99,7 @@ def test_early_stopping_waits_for_its_patience() -> None:
     )
     assert not stops_early(LOSSES, 0)
     assert stops_early([0.5, 0.5], 1), "a loss that is no lower is no better"
+    assert not stops_early([2.0, 1.0, 3.0], 2), "the first of two was lower"
 
 
 def test_a_run_ends_at_its_last_step_or_at_an_epochs_end() -> None:
