@@ -235,6 +235,8 @@ def test_seeds_in_common_are_paired_by_hand() -> None:
     assert found.recalls == pytest.approx([0.25, 0.0])
     assert found.recall_intervals is None
     assert found.mcnemar is None
+    of_two = module._difference(group(0.90, 0.92), group(0.91, 0.94))
+    assert of_two.method == "Student's, 2 pairs of one seed"
 
 
 @pytest.mark.parametrize(
@@ -276,7 +278,7 @@ def test_groups_without_any_deviation_have_an_interval_of_no_width() -> None:
     assert found.interval == (0.25, 0.25)
 
 
-def test_two_runs_are_paired_by_image_by_hand() -> None:
+def test_one_run_and_another_are_paired_by_image_by_hand() -> None:
     """Of class 0 one gained of three, of class 1 one lost of two; class 2 has no image."""
     labels = np.array([0, 0, 0, 1, 1])
     one = Predictions(labels, np.array([0, 0, 1, 1, 1]), np.zeros((5, 3)))

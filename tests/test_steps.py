@@ -59,7 +59,7 @@ CASES: dict[str, Case] = {
         lambda step: 1.0,
     ),
     "averaged, smoothed and weighed": (
-        {"optimizer": "sgd", "learning_rate": 0.05, "momentum": 0.6, "ema_decay": 0.5,
+        {"optimizer": "sgd", "learning_rate": 0.05, "momentum": 0.6, "ema_decay": 0.6,
          "label_smoothing": 0.2, "class_weights": (1.0, 3.0, 0.5, *[1.0] * 6, 2.0)},
         lambda step: 1.0,
     ),

@@ -5,8 +5,6 @@ import re
 from bench.records.page import Page
 from bench.records.reading import Records
 
-_LEAST = 0.9
-
 
 def check(page: Page, records: Records) -> None:
     """Hold the table and the list of survivors by the record."""
@@ -16,7 +14,7 @@ def check(page: Page, records: Records) -> None:
     for name, row in found["modules"].items():
         tried, lived = row["mutants"], row["survived"]
         page.row(name, f"{tried} of {row.get('of', tried)}", str(tried - lived), str(lived))
-        if lived > (1 - _LEAST) * tried:
+        if 10 * lived > tried:
             page.fault(f"of {name} more than one mutant in ten lives")
         if lived != len(row["survivors"]):
             page.fault(f"the survivors of {name} are not all named")
