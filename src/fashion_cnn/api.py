@@ -62,8 +62,17 @@ class Run(folder.Run):
     """
 
     @classmethod
-    def open(cls, path: RunLike) -> Self:
-        """Open a run, or the folder of one. Raises `UsageError` when it holds none."""
+    def open(cls, path: RunLike, *, model: Any = None, trust_code: bool = False) -> Self:
+        """Open a run, or the folder of one.
+
+        Args:
+            path: the run or the folder.
+            model: of a network of your own, the class, function or "FILE.py:NAME" that makes it.
+            trust_code: run the copy of its code that the run keeps.
+
+        Raises:
+            UsageError: there is no run; or `model` is not what was trained.
+        """
         if isinstance(path, folder.Run):
             path = path.path
         if not isinstance(path, str | os.PathLike):
@@ -71,6 +80,7 @@ class Run(folder.Run):
         run = cls(path)
         if not run.exists():
             raise UsageError(f"{path} holds no run: there is no recipe.json in it")
+        run.allow_network(model, trust_code=trust_code)
         return run
 
     @property
@@ -254,7 +264,9 @@ def train(
         class_names: of arrays, in the order of their labels.
         existing: what becomes of a run that is in `output` already: "refuse", "resume" it exactly,
             or "overwrite" it.
-        settings: fields of the recipe (`epochs=4`); `device`, `threads`, `deterministic`,
+        settings: fields of the recipe (`epochs=4`), of which `model` may be a class or function
+            of your own that makes a network; `trust_code=True` to run the copy of such code that
+            the run keeps; `device`, `threads`, `deterministic`,
             `framework`; and `test=False` to leave the test set sealed.
 
     Raises:
@@ -267,8 +279,9 @@ def train(
         raise UsageError(f"existing is {existing!r}; it must be refuse, resume or overwrite")
     _check_path("output", output)
     hardware, test = _hardware(settings), settings.pop("test", True)
+    trust_code = bool(settings.pop("trust_code", False))
     place = None if output is None else Path(output)
-    resolved, place, existing = job.resolve(recipe, settings, place, existing)
+    resolved, place, existing = job.resolve(recipe, settings, place, existing, trust_code)
     run = folder.Run(place)
     directory = _directory(data, class_names, run if run.exists() else None)
     outcome = job.train(

@@ -11,6 +11,7 @@ from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import DEVICES, FRAMEWORKS, MOST_THREADS
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.layers import Layer
 from fashion_cnn.run.weights import Weights
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.state import Ending
@@ -90,6 +91,10 @@ class Framework(Protocol):
         Raises:
             ModelError: what it is to start from is missing, or not what it should be.
         """
+        ...
+
+    def layers(self) -> list[Layer]:
+        """The layers that hold numbers, of the network that `start` built."""
         ...
 
     def train(

@@ -27,6 +27,8 @@ from fashion_cnn.frameworks import (
 )
 from fashion_cnn.process import launch
 from fashion_cnn.process.interruption import Interruption
+from fashion_cnn.recipes.networks import own_network
+from fashion_cnn.recipes.own_network import given
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.reporting.summary import describe_recipe, describe_start
 from fashion_cnn.run.dataset import check_same_data, describe_data
@@ -137,6 +139,7 @@ def train(
                     split |= {"validation_seen_before": True} if seen or taught else {}
                     environment = {**_environment(described), "data_sha256": known}
                     run.describe(environment, {**split, **describe_data(data_set, named=data_dir)})
+                    run.record_network(recipe, framework.layers())
                 ending = framework.train(recipe, data, run, interruption, progress, resume=resume)
                 if interruption.signal is not None:
                     progress.say(
@@ -194,14 +197,17 @@ def resolve(
     changes: dict[str, Any],
     output: str | Path | None,
     existing: Existing,
+    trust_code: bool = False,
 ) -> tuple[Recipe, Path, Existing]:
     """Make of what a person names what `train` takes, and say it.
 
     Args:
         recipe: as `open_recipe` takes it; None for the baseline, or for the resumed run's own.
-        changes: fields to set, by name.
+        changes: fields to set, by name; `model` may be a class or function that makes a network.
         output: the run folder; None for runs/RECIPE.
         existing: what becomes of a run that is there; torchrun's restarts resume it.
+        trust_code: the copy of a network's code that the run keeps which goes on, or whose recipe
+            is done again, may be run.
 
     Returns:
         The recipe, the folder, and what becomes of a run that is there.
@@ -214,6 +220,11 @@ def resolve(
     folder = Path(output) if output else Path("runs", chosen.name)
     if launch.restarts() and Run(folder).exists():
         existing = "resume"
+    if "model" in changes:
+        changes = {**changes, **given(changes["model"], changes.get("model_sha256", ""))}
+    if trust_code:
+        by_file = isinstance(recipe, str | os.PathLike) and existing != "resume"
+        Run.open(Path(recipe).parent if by_file else folder).allow_network(trust_code=True)
     if existing == "resume":
         run = Run(folder)
         if recipe is not None:
@@ -246,6 +257,13 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
             f"{run.path} is a run of the recipe {recipe.name}; leave the recipe out, or start "
             "another run with --output FOLDER"
         )
+    if changes.get("model_sha256") not in (None, recipe.model_sha256):
+        raise UsageError(
+            f"{changes['model']} is not the code that {run.path} is trained with; --trust-code "
+            "goes on with the copy that the run keeps"
+        )
+    if own_network(recipe.model) and "model_sha256" in changes:  # the file may have moved
+        changes = {name: value for name, value in changes.items() if name != "model"}
     for name, value in changes.items():
         if name not in MAY_CHANGE and getattr(recipe, name) != value:
             raise UsageError(

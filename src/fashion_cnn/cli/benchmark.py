@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import FILE, PLACE, data_dir_option, threads_option
+from fashion_cnn.cli.options import FILE, PLACE, data_dir_option, runs_own_code, threads_option
 from fashion_cnn.cli.output import Group, say, write
 
 
@@ -19,6 +19,7 @@ def benchmark() -> None:
 @click.option("--rounds", type=click.IntRange(min=1), default=5, help="of each  [5]")
 @threads_option
 @click.option("--json", "output", type=FILE, help="also write a record")
+@runs_own_code
 def _infer(
     run: Path, data_dir: Path | None, rounds: int, threads: int | None, output: Path | None
 ) -> None:

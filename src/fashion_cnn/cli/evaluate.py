@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import PLACE, framework_option, hardware_options
+from fashion_cnn.cli.options import PLACE, framework_option, hardware_options, runs_own_code
 from fashion_cnn.cli.output import write
 
 
@@ -13,6 +13,7 @@ from fashion_cnn.cli.output import write
 @framework_option("the run's own")
 @hardware_options
 @click.option("--tta", is_flag=True, help="also average over each image and its mirror image")
+@runs_own_code
 def evaluate(
     run: Path,
     framework: str | None,

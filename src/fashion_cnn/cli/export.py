@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import FILE, PLACE, data_dir_option
+from fashion_cnn.cli.options import FILE, PLACE, data_dir_option, runs_own_code
 from fashion_cnn.cli.output import say, write
 
 
@@ -13,6 +13,7 @@ from fashion_cnn.cli.output import say, write
 @data_dir_option
 @click.option("--int8", is_flag=True, help="also a quantised variant, with its own accuracy")
 @click.option("--output", type=FILE, help="[RUN/model.onnx]")
+@runs_own_code
 def export(run: Path, data_dir: Path | None, int8: bool, output: Path | None) -> None:
     """Write the model of RUN as one ONNX file, proven to answer all test images as RUN does."""
     from fashion_cnn.data.fetch import data_directory

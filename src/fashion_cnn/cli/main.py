@@ -12,6 +12,7 @@ from fashion_cnn.cli.data import data
 from fashion_cnn.cli.doctor import doctor
 from fashion_cnn.cli.evaluate import evaluate
 from fashion_cnn.cli.export import export
+from fashion_cnn.cli.network import network
 from fashion_cnn.cli.output import Group, say
 from fashion_cnn.cli.predict import predict
 from fashion_cnn.cli.recipes import recipes
@@ -89,7 +90,20 @@ def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""
 
 
-_TRAINING = (train, evaluate, report, compare, study, tune, track, recipes, data, doctor, benchmark)
+_TRAINING = (
+    train,
+    evaluate,
+    report,
+    compare,
+    study,
+    tune,
+    track,
+    recipes,
+    network,
+    data,
+    doctor,
+    benchmark,
+)
 _ANSWERING = (export, predict, serve)
 
 for _command in (*_TRAINING, *_ANSWERING):

@@ -39,6 +39,9 @@ reject_option = click.option(
     metavar="RATE",
     help="accept only so many answers that about this share of them is wrong: 0.005 to 0.05",
 )
+trust_option = click.option(
+    "--trust-code", is_flag=True, help="run the copy of your own network's code that the run keeps"
+)
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, MOST_THREADS),
@@ -88,6 +91,22 @@ def _numbers(kind: type, context: click.Context, option: click.Parameter, value:
         numbers = "whole numbers" if kind is int else "numbers"
         message = f"{value!r} is not a list of {numbers}"
         raise click.BadParameter(message, context, option) from None
+
+
+def runs_own_code(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of a command on RUN that needs its network, which may be one of somebody's own."""
+
+    @trust_option
+    @click.option("--model", metavar="FILE.py:NAME", help="your own network, as RUN learned in it")
+    @functools.wraps(command)
+    def allowing(run: Path | None, model: str | None, trust_code: bool, **words: Any) -> Any:
+        if run is not None and (model is not None or trust_code):
+            from fashion_cnn.run.folder import Run
+
+            Run.open(run).allow_network(model, trust_code=trust_code)
+        return command(run=run, **words)
+
+    return allowing
 
 
 def hardware_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import FILE, PLACE, data_dir_option, framework_option
+from fashion_cnn.cli.options import FILE, PLACE, data_dir_option, framework_option, runs_own_code
 from fashion_cnn.cli.output import write
 
 
@@ -14,6 +14,7 @@ from fashion_cnn.cli.output import write
 @click.option("--output", type=FILE, help="HTML file  [RUN/report.html]")
 @click.option("--heat-maps", is_flag=True, help="show where the network looked")
 @framework_option("the run's own; for the heat maps alone")
+@runs_own_code
 def report(
     run: Path,
     data_dir: Path | None,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fashion_cnn.cli.options import PLACE, framework_option, hardware_options, recipe_options
+from fashion_cnn.cli.options import PLACE, framework_option, hardware_options, recipe_options, trust_option
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.cli.track import TRACKERS
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
@@ -24,6 +24,7 @@ from fashion_cnn.recipes.recipe import Recipe
 @click.option("--output", type=PLACE, help="run folder  [runs/RECIPE]")
 @click.option("--name", help="run folder runs/NAME")
 @click.option("--resume", is_flag=True, help="continue the run in the folder, exactly")
+@trust_option
 @click.option("--overwrite", is_flag=True, help="replace the run in the folder")
 @click.option("--no-test", is_flag=True, help="leave the test set sealed; report on validation")
 @click.option(
@@ -42,6 +43,7 @@ def train(
     output: Path | None,
     name: str | None,
     resume: bool,
+    trust_code: bool,
     overwrite: bool,
     no_test: bool,
     track: tuple[str, ...],
@@ -69,7 +71,7 @@ def train(
         tracking.check_tracker(tracker)
     existing = "resume" if resume else "overwrite" if overwrite else "refuse"
     place = output or (Path("runs", name) if name else None)
-    resolved, folder, existing = job.resolve(recipe, changes, place, existing)
+    resolved, folder, existing = job.resolve(recipe, changes, place, existing, trust_code)
 
     def give_to_trackers() -> None:
         for tracker in trackers:

@@ -74,6 +74,10 @@ def tune(
     if len(named) > 1:
         raise UsageError(f"give one recipe, not {len(named)}: {', '.join(named)}")
     given = {field: value for field, value in flags.items() if value is not None}
+    if "model" in given:
+        from fashion_cnn.recipes import own_network
+
+        given |= own_network.given(given["model"], given.get("model_sha256", ""))
     recipe = catalog.named(named[0] if named else "baseline").replace(**given)
 
     from fashion_cnn.tuning.space import Search, parse_space

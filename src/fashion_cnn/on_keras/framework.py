@@ -6,12 +6,14 @@ from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_keras import classifier, device, model
 from fashion_cnn.on_keras.classifier import KerasClassifier
+from fashion_cnn.on_keras.layers import layers_of
 from fashion_cnn.on_keras.state import KerasState
 from fashion_cnn.on_keras.train import train
 from fashion_cnn.process import launch
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.layers import Layer
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.state import Ending
 
@@ -53,6 +55,11 @@ class KerasFramework:
     def start(self, recipe: Recipe, data: TrainingData) -> None:
         """Build the network at its start, for `train`: from a seed alone; see `Framework.start`."""
         self._state = KerasState.start(recipe, data)
+
+    def layers(self) -> list[Layer]:
+        """Those of the network that `start` built; see `Framework.layers`."""
+        assert self._state is not None
+        return layers_of(self._state.model)
 
     def train(
         self,

@@ -8,8 +8,10 @@ from keras import layers
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.data.randomness import seed_of
 from fashion_cnn.errors import UsageError
+from fashion_cnn.on_keras.own_network import make_own
 from fashion_cnn.recipes.fields import format_value
-from fashion_cnn.recipes.networks import HIDDEN
+from fashion_cnn.recipes.networks import HIDDEN, own_network
+from fashion_cnn.recipes.own_network import allowed
 from fashion_cnn.recipes.recipe import Recipe
 
 # What ~/.keras/keras.json says must not change a model.
@@ -31,27 +33,41 @@ _TRAINED = {
 
 def check_recipe(recipe: Recipe) -> None:
     """Raise `UsageError`, naming the field, for what Keras here does not train exactly."""
-    for name, allowed in {"model": ("simple_cnn",), **_TRAINED}.items():
-        _check(recipe, name, allowed)
+    if own_network(recipe.model):
+        allowed(recipe)
+    else:
+        _check(recipe, "model", ("simple_cnn",))
+    for name, values in _TRAINED.items():
+        _check(recipe, name, values)
 
 
 def build_model(recipe: Recipe, classes: int) -> keras.Model:
     """The network that a recipe names, for so many classes, at its seeded start.
 
     Raises:
-        UsageError: that network is not there in Keras.
+        UsageError: that network is not there in Keras; or is one of somebody's own, as `make_own`.
     """
+    if own_network(recipe.model):
+        network = make_own(recipe, classes, _seed(recipe, "start"))
+        images = keras.Input((28, 28), dtype="uint8", name="images")
+        return keras.Model(images, network(_normalised(images)), name="own")
     _check(recipe, "model", ("simple_cnn",))
     return _simple_cnn(recipe, classes)
 
 
-def _check(recipe: Recipe, name: str, allowed: tuple[object, ...]) -> None:
+def _normalised(images: Any) -> Any:
+    """Grey levels, uint8 (N, 28, 28), to what networks take: float32 (N, 28, 28, 1)."""
+    x = layers.Reshape((28, 28, 1), dtype="uint8")(images)
+    return (layers.Rescaling(1 / 255, **_FIXED)(x) - PIXEL_MEAN) / PIXEL_STD
+
+
+def _check(recipe: Recipe, name: str, values: tuple[object, ...]) -> None:
     value = getattr(recipe, name)
-    if value not in allowed:
-        values = " or ".join(format_value(item) for item in allowed)
+    if value not in values:
+        wanted = " or ".join(format_value(item) for item in values)
         raise UsageError(
             f"{name} is {value!r}, which Keras does not do here; with --framework keras it must "
-            f"be {values}"
+            f"be {wanted}"
         )
 
 
@@ -64,9 +80,7 @@ def _simple_cnn(recipe: Recipe, classes: int) -> keras.Model:
     """
     width = recipe.width
     images = keras.Input((28, 28), dtype="uint8", name="images")
-    x = layers.Reshape((28, 28, 1), dtype="uint8")(images)
-    x = layers.Rescaling(1 / 255, **_FIXED)(x)
-    x = (x - PIXEL_MEAN) / PIXEL_STD
+    x = _normalised(images)
     fan_in = 9
     for number, filters in enumerate((width, 2 * width, 4 * width), start=1):
         if number == 3:

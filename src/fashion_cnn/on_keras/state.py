@@ -67,10 +67,10 @@ class KerasState(TrainingState):
         check_optimizer_arrays(self.recipe, shapes(self.model), found.optimizer, step, what)
         load_weights(self.model, found.model, what)
         load_optimizer_arrays(self.model.optimizer, self.model, found.optimizer, step)
-        if self.recipe.dropout:  # the masks of a step are a function of (seed, step)
-            state = self.model.get_layer("dropout").seed_generator.state
-            seed = state.numpy()[0]
-            state.assign([seed, step])
+        for layer in self.model._flatten_layers():
+            if generator := getattr(layer, "seed_generator", None):
+                # the masks of a step are a function of (seed, step)
+                generator.state.assign([generator.state.numpy()[0], step])
 
     def read_sums(self) -> None:
         """Take the sums of the epoch under way from the model's metrics."""

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.errors import CheckpointError
+from fashion_cnn.on_keras.own_network import OWN, own_weights
 from fashion_cnn.run.checkpoint import Arrays, check_layout
 
 _MAP = 3  # side of the map that the first fully connected layer sees
@@ -15,6 +16,8 @@ _CONSTANTS = {"mean": np.array(PIXEL_MEAN, np.float32), "std": np.array(PIXEL_ST
 
 def parameters(model: keras.Model) -> dict[str, keras.Variable]:
     """The trained variables by PyTorch's names, for instance "conv1.weight"."""
+    if own := own_weights(model):
+        return {name: weight for name, weight in own.items() if weight.trainable}
     return {
         f"{layer.name}.{'weight' if part == 'kernel' else part}": getattr(layer, part)
         for layer in model.layers
@@ -27,8 +30,11 @@ def to_torch(name: str, array: NDArray[np.generic]) -> NDArray[np.generic]:
     """Bring a variable's values, or an optimiser's about it, into PyTorch's layout, in C order.
 
     Filters (H, W, I, O) become (O, I, H, W); matrices (in, out) become (out, in), and the inputs of
-    `hidden`, a flattened map, go from the order (H, W, C) to (C, H, W).
+    `hidden`, a flattened map, go from the order (H, W, C) to (C, H, W). Networks of somebody's own
+    keep Keras's layout: nobody knows how PyTorch would have it.
     """
+    if name.startswith(OWN):
+        return np.array(array, order="C")
     if array.ndim == 4:
         array = array.transpose(3, 2, 0, 1)
     elif name == "hidden.weight":
@@ -41,6 +47,8 @@ def to_torch(name: str, array: NDArray[np.generic]) -> NDArray[np.generic]:
 
 def to_keras(name: str, array: NDArray[np.generic]) -> NDArray[np.generic]:
     """Undo `to_torch`."""
+    if name.startswith(OWN):
+        return np.array(array, order="C")
     if array.ndim == 4:
         array = array.transpose(2, 3, 1, 0)
     elif name == "hidden.weight":
@@ -61,10 +69,13 @@ def shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
 
 def weight_arrays(model: keras.Model) -> dict[str, NDArray[np.generic]]:
     """What PyTorch's `state_dict` of the same model holds."""
-    trained = {
-        name: to_torch(name, variable.numpy()) for name, variable in parameters(model).items()
-    }
-    return _CONSTANTS | trained
+    kept = {name: to_torch(name, variable.numpy()) for name, variable in _variables(model).items()}
+    return _CONSTANTS | kept
+
+
+def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """All that a checkpoint keeps: what batch norm has seen, too."""
+    return own_weights(model) or parameters(model)
 
 
 def load_weights(model: keras.Model, arrays: Arrays, what: str) -> None:
@@ -75,5 +86,5 @@ def load_weights(model: keras.Model, arrays: Arrays, what: str) -> None:
             raise CheckpointError(
                 f"{what}: {name} is {arrays[name]:.9g}, and Keras normalises with {constant:.9g}"
             )
-    for name, variable in parameters(model).items():
+    for name, variable in _variables(model).items():
         variable.assign(to_keras(name, arrays[name]))

@@ -9,12 +9,14 @@ from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch import classifier, device, model
 from fashion_cnn.on_torch.classifier import TorchClassifier
+from fashion_cnn.on_torch.layers import layers_of
 from fashion_cnn.on_torch.ranks import ALONE, joined
 from fashion_cnn.on_torch.state import TorchState
 from fashion_cnn.on_torch.train import train
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.layers import Layer
 from fashion_cnn.run.weights import Weights
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.state import Ending
@@ -55,6 +57,11 @@ class TorchFramework:
         """Build the network at its start, for `train`; see `Framework.start`."""
         self._state = TorchState.start(recipe, data, self._device, self._ranks)
         return self._state.weights
+
+    def layers(self) -> list[Layer]:
+        """Those of the network that `start` built; see `Framework.layers`."""
+        assert self._state is not None
+        return layers_of(self._state.model)
 
     def train(
         self,

@@ -10,6 +10,7 @@ from torch.nn.grad import conv2d_input
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.device import convolution_dtype
+from fashion_cnn.on_torch.own_network import build_own
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
 from fashion_cnn.on_torch.timm_network import TimmCNN, check_network
 from fashion_cnn.process import launch
@@ -19,9 +20,11 @@ from fashion_cnn.recipes.networks import (
     NORM_EPSILON,
     PATCH,
     Stages,
+    own_network,
     stages,
     timm_name,
 )
+from fashion_cnn.recipes.own_network import allowed
 from fashion_cnn.recipes.recipe import Recipe
 
 _WHITENING_EPSILON = 5e-4  # Source: K. Jordan 2024, arXiv 2404.00498
@@ -32,8 +35,11 @@ def check_recipe(recipe: Recipe) -> None:
     """Raise `UsageError` for what PyTorch does not train.
 
     That is a network that timm does not have, or not for images of that side; and one that it has,
-    on several ranks, where its batch norm would see a rank's share of a batch alone.
+    on several ranks, where its batch norm would see a rank's share of a batch alone; or a network
+    of somebody's own whose code may not be run.
     """
+    if own_network(recipe.model):
+        allowed(recipe)
     if (name := timm_name(recipe.model)) is None:
         return
     check_network(name, recipe.input_side)
@@ -42,7 +48,13 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 def build_model(recipe: Recipe, classes: int) -> nn.Module:
-    """The network that a recipe names, for so many classes, from PyTorch's global generator."""
+    """The network that a recipe names, for so many classes, from PyTorch's global generator.
+
+    Raises:
+        UsageError: it is one of somebody's own, as `build_own`.
+    """
+    if own_network(recipe.model):
+        return build_own(recipe, classes)
     if (name := timm_name(recipe.model)) is not None:
         return TimmCNN(name, recipe.dropout, recipe.input_side, classes)
     if recipe.model == "simple_cnn":

@@ -26,7 +26,7 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     decayed = [p for p in trained.values() if p.ndim > 1]
     groups = [
         {"params": decayed},
-        {"params": [p for p in trained.values() if p.ndim == 1], "weight_decay": 0.0},
+        {"params": [p for p in trained.values() if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, **common, **adam)

@@ -7,14 +7,20 @@ from torch import nn
 
 from fashion_cnn.errors import CheckpointError, ModelError
 from fashion_cnn.on_torch.classifier import load_weights, weight_arrays
+from fashion_cnn.on_torch.own_network import OwnCNN
 from fashion_cnn.on_torch.timm_network import TimmCNN, hub_file
 from fashion_cnn.recipes.networks import timm_name
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import check_layout
 from fashion_cnn.run.weights import Weights, read_weights
 
-HEAD = "output."
-"""What the names of every network's last layer begin with, the one that knows the classes."""
+
+def head_of(model: nn.Module) -> str:
+    """What the names of a network's last layer begin with, the one that knows the classes.
+
+    One of somebody's own has such a layer if it calls it `output`.
+    """
+    return "network.output." if isinstance(model, OwnCNN) else "output."
 
 
 def read_start(recipe: Recipe, model: nn.Module) -> Weights | None:
@@ -50,9 +56,9 @@ def fit(model: nn.Module, weights: Weights) -> Weights:
         CheckpointError: they are of another network.
     """
     own, found = weight_arrays(model), dict(weights.arrays)
-    if isinstance(model, TimmCNN):
+    if isinstance(model, OwnCNN | TimmCNN):
         found = model.our_names(found)
-    head = tuple(name for name in own if name.startswith(HEAD))
+    head = tuple(name for name in own if name.startswith(head_of(model)))
     anew = ()
     if any(name not in found or len(found[name]) != len(own[name]) for name in head):
         anew, found = head, {name: found[name] for name in found if name not in head}

@@ -18,8 +18,8 @@ from fashion_cnn.on_torch.optim import (
     optimizer_arrays,
     trained_parameters,
 )
-from fashion_cnn.on_torch.ranks import ALONE, Dropout, Ranks
-from fashion_cnn.on_torch.start import HEAD, read_start
+from fashion_cnn.on_torch.ranks import ALONE, Ranks
+from fashion_cnn.on_torch.start import head_of, read_start
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint
 from fashion_cnn.run.folder import Run
@@ -120,11 +120,13 @@ class TorchState(TrainingState):
         before, and leaves them as they are.
         """
         learned = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+        head = head_of(self.model)
         for name, parameter in self.model.named_parameters():
-            if id(parameter) in learned and not name.startswith(HEAD):
+            if id(parameter) in learned and not name.startswith(head):
                 parameter.requires_grad_(not frozen)
-        for name, module in self.model.named_children():
-            if not isinstance(module, Dropout) and not f"{name}.".startswith(HEAD):
+        inside, _, layer = head.removesuffix(".").rpartition(".")
+        for name, module in self.model.get_submodule(inside).named_children():
+            if not isinstance(module, nn.Dropout) and name != layer:
                 module.train(not frozen)
 
     @property

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,9 +44,9 @@ def check_value(item: dataclasses.Field[Any], value: Any) -> None:
     said = with_flag(item)
     if type(value) is not wanted:
         raise UsageError(f"{said} is {value!r}; it must be of type {wanted.__name__}")
-    theirs = bool(rule["prefix"]) and value.startswith(rule["prefix"])
+    theirs = any(re.fullmatch(pattern, value) for pattern in rule["forms"].values())
     if rule["choices"] and value not in rule["choices"] and not theirs:
-        more = f", or {rule['prefix']}NAME" if rule["prefix"] else ""
+        more = "".join(f", or {form}" for form in rule["forms"])
         raise UsageError(
             f"{said} is {value!r}{nearest(value, list(rule['choices']))}; "
             f"it must be one of {', '.join(rule['choices'])}{more}"

@@ -52,6 +52,12 @@ def stages(model: str, width: int, blocks: int) -> Stages:
     }[model]
 
 
+def own_network(model: str) -> tuple[str, str] | None:
+    """The file and the name in it of a network of somebody's own, FILE.py:NAME; else None."""
+    file, _, name = model.rpartition(":")
+    return (file, name) if file.endswith(".py") and name.isidentifier() else None
+
+
 def timm_name(model: str) -> str | None:
     """What timm calls a recipe's network; None for one of ours."""
     return model.removeprefix(TIMM) if model.startswith(TIMM) else None

@@ -7,11 +7,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes.fields import MOST, check_value, flag, nearest
-from fashion_cnn.recipes.networks import NETWORKS, TIMM, timm_name
+from fashion_cnn.recipes.networks import NETWORKS, TIMM, own_network, timm_name
 
 
 def _field(
@@ -21,12 +22,15 @@ def _field(
     low: float = 0,
     high: float = math.inf,
     choices: tuple[str, ...] = (),
-    prefix: str = "",
+    forms: Mapping[str, str] = MappingProxyType({}),
     flag: str = "",
     open_low: bool = False,
     open_high: bool = False,
 ) -> Any:
-    """Declare a field: its default, its one-line meaning and the values that are allowed."""
+    """Declare a field: its default, its one-line meaning and the values that are allowed.
+
+    Args: forms: besides `choices`; each as a person writes it, and a pattern for it.
+    """
     return field(
         default=default,
         metadata={
@@ -34,7 +38,7 @@ def _field(
             "low": low,
             "high": high,
             "choices": choices,
-            "prefix": prefix,
+            "forms": forms,
             "flag": flag,
             "open_low": open_low,
             "open_high": open_high,
@@ -55,10 +59,11 @@ class Recipe:
     name: str = _field("baseline", "the catalogue entry that this recipe began as")
     model: str = _field(
         "simple_cnn",
-        "the network; one of timm's is timm:NAME",
+        "the network; one of timm's is timm:NAME, one of your own FILE.py:NAME",
         choices=NETWORKS,
-        prefix=TIMM,
+        forms={f"{TIMM}NAME": f"{TIMM}.+", "FILE.py:NAME": r".+\.py:[^\W\d]\w*"},
     )
+    model_sha256: str = _field("", "of your own network's code; empty = as it is found")
     width: int = _field(
         32, "channels of the first stage; the later ones have 2 or 4 times as many", low=1
     )
@@ -263,6 +268,8 @@ class Recipe:
             for name, value in self.to_dict().items()
             if name not in MAY_CHANGE and value != defaults[name]
         }
+        if own := own_network(self.model):  # its code counts, not where that lies
+            fixed["model"] = own[1]
         text = json.dumps([fixed, data], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -318,6 +325,11 @@ def _check_start(recipe: Recipe) -> None:
             )
         )
     _check_sha256("init_sha256", recipe.init_sha256)
+    _check_sha256("model_sha256", recipe.model_sha256)
+    if recipe.model_sha256 and not own_network(recipe.model):
+        raise UsageError(
+            f"model_sha256 is {recipe.model_sha256}, but {recipe.model} is no network of your own"
+        )
     for name in ("init_sha256", "freeze"):
         if getattr(recipe, name) and not given:
             raise UsageError(

@@ -177,6 +177,7 @@ def make_report(
         readings=run.test_readings(),
         recipe=run.recipe,
         settings=explain_recipe(run.recipe),
+        network=run.layers,
         environment=run.environment,
         split=run.split,
         command=reproduce(run),

@@ -9,6 +9,8 @@ from typing import Any
 from fashion_cnn.errors import UsageError
 from fashion_cnn.files import read_json, to_json, write_atomically
 from fashion_cnn.process.machine import FRAMEWORKS
+from fashion_cnn.recipes.networks import own_network
+from fashion_cnn.recipes.own_network import Source, allow, allowed, given
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoints import Checkpoints
@@ -18,6 +20,7 @@ from fashion_cnn.run.history import (
     history_to_csv,
     read_history,
 )
+from fashion_cnn.run.layers import Layer, describe_layers
 from fashion_cnn.run.lock import hold
 from fashion_cnn.run.log import append_entry, read_entries, to_line
 from fashion_cnn.run.results import RESULT_FILES, Results
@@ -28,9 +31,22 @@ _SPLIT = "split.json"
 _LOG = "log.jsonl"
 _HISTORY = "history.csv"
 _CHECKPOINTS = "checkpoints"
+_NETWORK = "network.py"
+_LAYERS = "layers.json"
 _LOCK = ".lock"
 _OTHERS = ("model*.onnx", "export.json", "*.tfevents.*")
-_ALL = (_RECIPE, _ENVIRONMENT, _SPLIT, _LOG, _HISTORY, _CHECKPOINTS, *RESULT_FILES, *_OTHERS)
+_ALL = (
+    _RECIPE,
+    _NETWORK,
+    _LAYERS,
+    _ENVIRONMENT,
+    _SPLIT,
+    _LOG,
+    _HISTORY,
+    _CHECKPOINTS,
+    *RESULT_FILES,
+    *_OTHERS,
+)
 
 
 class Run:
@@ -107,7 +123,7 @@ class Run:
 
     def _began_and_was_killed(self) -> bool:
         """Whether there is no more than a start leaves before it writes the recipe."""
-        early = {_ENVIRONMENT, _SPLIT, _HISTORY, _CHECKPOINTS}
+        early = {_NETWORK, _LAYERS, _ENVIRONMENT, _SPLIT, _HISTORY, _CHECKPOINTS}
         names = {path.name for path in self._own_files() if not path.name.startswith(".")}
         steps = set(checkpoint.published_steps(self.path / _CHECKPOINTS))
         return names <= early and steps <= {0} and not has_rows(self.path / _HISTORY)
@@ -135,6 +151,42 @@ class Run:
     def record_recipe(self, recipe: Recipe) -> None:
         """Write `recipe.json`, the mark of a run: there must be a checkpoint first."""
         self._write(_RECIPE, to_json(recipe.to_dict()))
+
+    def record_network(self, recipe: Recipe, layers: Sequence[Layer]) -> None:
+        """Keep what the network is made of, and the code of one of somebody's own."""
+        self._write(_LAYERS, to_json(describe_layers(layers)))
+        if recipe.model_sha256:
+            self._write(_NETWORK, allowed(recipe).code)
+
+    @property
+    def layers(self) -> dict[str, Any] | None:
+        """As `describe_layers` gives them; None if the run began before they were written down."""
+        return self._read(_LAYERS) if (self.path / _LAYERS).is_file() else None
+
+    def allow_network(self, model: Any = None, *, trust_code: bool = False) -> None:
+        """Let this process run the code of the run's network, if that is one of somebody's own.
+
+        Args:
+            model: as `fashion_cnn.recipes.own_network.given` takes it; None for nothing.
+            trust_code: run the copy in the folder.
+
+        Raises:
+            UsageError: `model` is not what was trained, or the copy was altered.
+        """
+        if model is None and not trust_code:
+            return
+        recipe, file = self.recipe, self.path / _NETWORK
+        if model is not None and given(model).get("model_sha256", "") != recipe.model_sha256:
+            raise UsageError(
+                f"{self.path} was not trained with {model} as it is now; --trust-code runs the "
+                f"copy of the code that the run keeps ({file})"
+            )
+        if trust_code and recipe.model_sha256:
+            (_, name) = own_network(recipe.model) or ("", "")
+            found = Source(str(file), name, file.read_bytes() if file.is_file() else b"")
+            if found.sha256 != recipe.model_sha256:
+                raise UsageError(f"{file} is not the code that the run was trained with")
+            allow(found)
 
     @property
     def environment(self) -> dict[str, Any]:

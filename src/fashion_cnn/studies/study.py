@@ -29,7 +29,7 @@ from fashion_cnn.run.recipe_file import SUFFIXES, as_fields
 _Result = tuple[dict[str, Any], dict[str, Any]]
 """Of a run: its row, and its environment."""
 
-_FILLED_IN = ("init_sha256", "teacher_sha256")
+_FILLED_IN = ("model_sha256", "init_sha256", "teacher_sha256")
 """Fields that a run adds to its recipe: which files it was given."""
 
 _NO_FIELDS = ("framework", "recipe")

@@ -1,0 +1,23 @@
+"""`network`: the assignment's network, to save and edit."""
+
+from importlib import resources
+
+import click
+
+from fashion_cnn.cli.options import framework_option
+from fashion_cnn.cli.output import write
+from fashion_cnn.errors import UsageError
+
+
+@click.command("network")
+@click.argument("recipe", default="baseline")
+@framework_option("pytorch")
+def network(recipe: str, framework: str | None) -> None:
+    """Print the network of RECIPE (baseline, the assignment's) as a plain module to save and edit.
+
+    fashion-cnn network > my_net.py; fashion-cnn train --model my_net.py:Net
+    """
+    if recipe != "baseline":
+        raise UsageError(f"recipe is {recipe!r}; there is a plain module of baseline's alone")
+    room = "on_keras" if framework == "keras" else "on_torch"
+    write(resources.files("fashion_cnn").joinpath(room, "assignment.py").read_text().rstrip("\n"))

@@ -1,0 +1,65 @@
+"""A network of somebody's own in Keras: checked once on a sample, and wrapped to take pixels."""
+
+import keras
+import numpy as np
+
+from fashion_cnn.errors import UsageError
+from fashion_cnn.recipes.own_network import Source, allowed, check_logits
+from fashion_cnn.recipes.recipe import Recipe
+
+OWN = "network."
+"""What the names of its weights begin with."""
+
+_COUNTS = (2, 5)  # images of a sample
+
+
+def make_own(recipe: Recipe, classes: int, seed: int) -> keras.Model:
+    """Make the network that a recipe names, which takes float32 (N, 28, 28, 1), normalised.
+
+    Args: seed: of whatever its layers draw.
+
+    Raises:
+        UsageError: its code may not be run, or fails, or makes what cannot be trained here.
+    """
+    source = allowed(recipe)
+    keras.utils.set_random_seed(seed)
+    network = source.make(recipe, classes)
+    if not isinstance(network, keras.Model):
+        raise UsageError(
+            f"{source.name} in {source.file} gives a {type(network).__name__}, not a keras.Model"
+        )
+    _check_answers(network, source, classes)
+    if not network.trainable_weights:
+        raise UsageError(f"{source.name} in {source.file} has no weights to learn")
+    return network
+
+
+def own_weights(model: keras.Model) -> dict[str, keras.Variable] | None:
+    """The weights of a network of somebody's own, numbered in its order; None for one of ours.
+
+    Keras's own names count all layers that a process ever made, so they are not the same twice.
+    """
+    found = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    if not found:
+        return None
+    return {f"{OWN}{i}.{weight.name}": weight for i, weight in enumerate(found[0].weights)}
+
+
+def _check_answers(network: keras.Model, source: Source, classes: int) -> None:
+    """Call the network once, without training it."""
+    sample = np.random.default_rng(0).normal(size=(max(_COUNTS), 28, 28, 1)).astype(np.float32)
+    for count in _COUNTS:
+        try:
+            logits = network(sample[:count], training=False)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"{source.name} fails on {count} images, float32 (N, 28, 28, 1) with any N: "
+                f"{source.describe(error)}"
+            ) from error
+        if not hasattr(logits, "shape"):
+            raise UsageError(
+                f"{source.name} gives {type(logits).__name__}, not one tensor of logits"
+            )
+        check_logits(keras.ops.convert_to_numpy(logits), count, classes, source)

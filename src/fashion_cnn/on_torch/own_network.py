@@ -1,0 +1,127 @@
+"""A network of somebody's own in PyTorch: checked once on a sample, and wrapped to take pixels."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
+from fashion_cnn.errors import UsageError
+from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
+from fashion_cnn.process import launch
+from fashion_cnn.recipes.own_network import Source, allowed, check_logits
+from fashion_cnn.recipes.recipe import Recipe
+
+_COUNTS = (2, 5)  # images of a sample; more than one, so that batch norm could speak of a variance
+
+
+class OwnCNN(nn.Module):
+    """A network that takes float32 (N, 1, 28, 28), normalised, behind the normalisation."""
+
+    mean: Tensor
+    std: Tensor
+    convolve_in = torch.float32
+
+    def __init__(self, network: nn.Module) -> None:
+        """Args: network: gives logits, (N, C)."""
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(PIXEL_MEAN))
+        self.register_buffer("std", torch.tensor(PIXEL_STD))
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images: (N, 28, 28) uint8 to (N, C) float32 logits."""
+        x = (images.reshape(-1, 1, 28, 28) / 255 - self.mean) / self.std
+        if self.convolve_in == torch.float32:
+            return self.network(x)
+        with torch.autocast(x.device.type, self.convolve_in):
+            return self.network(x).float()
+
+    def our_names(
+        self, arrays: Mapping[str, NDArray[np.generic]]
+    ) -> dict[str, NDArray[np.generic]]:
+        """Give the tensors of a plain file of the network's the names that they have here.
+
+        Args: arrays: by the network's own names, or by ours, which are left as they are.
+        """
+        if {"mean", "std"} <= arrays.keys():
+            return dict(arrays)
+        found = {"mean": self.mean.numpy(), "std": self.std.numpy()}
+        own = {n: a for n, a in arrays.items() if not n.endswith("num_batches_tracked")}
+        return found | {f"network.{name}": array for name, array in own.items()}
+
+
+def build_own(recipe: Recipe, classes: int) -> OwnCNN:
+    """Make the network that a recipe names, from PyTorch's global generator.
+
+    Raises:
+        UsageError: its code may not be run, or fails, or makes what cannot be trained here.
+    """
+    source = allowed(recipe)
+    network = source.make(recipe, classes)
+    if not isinstance(network, nn.Module):
+        raise UsageError(
+            f"{source.name} in {source.file} gives a {type(network).__name__}, not an nn.Module"
+        )
+    elsewhere = {str(p.device) for p in [*network.parameters(), *network.buffers()]} - {"cpu"}
+    if elsewhere:
+        raise UsageError(
+            f"{source.name} in {source.file} puts its parameters on {', '.join(elsewhere)}; leave "
+            "them on the CPU, --device moves them"
+        )
+    _check_answers(network, source, classes)
+    if not any(p.requires_grad for p in network.parameters()):
+        raise UsageError(f"{source.name} in {source.file} has no parameters to learn")
+    if recipe.freeze and not hasattr(network, "output"):
+        raise UsageError(
+            f"freeze is {recipe.freeze}, but {source.name} has no last layer that is called "
+            "`output`; name it so, or leave freeze out"
+        )
+    for module in network.modules():
+        _fit_in(module, source)
+    return OwnCNN(network)
+
+
+def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
+    """Call the network once, without training it; lazy layers take their shapes from that."""
+    sample = torch.from_numpy(np.random.default_rng(0).normal(size=(max(_COUNTS), 1, 28, 28)))
+    network.eval()
+    found: list[Any] = []
+    try:
+        with torch.no_grad():
+            for count in _COUNTS:
+                found.append(network(sample[:count].float()))
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"{source.name} fails on {_COUNTS[len(found)]} images, float32 (N, 1, 28, 28) with any "
+            f"N: {source.describe(error)}"
+        ) from error
+    network.train()
+    for logits, count in zip(found, _COUNTS, strict=True):
+        if not isinstance(logits, Tensor) or not logits.is_floating_point():
+            what = getattr(logits, "dtype", type(logits).__name__)
+            raise UsageError(f"{source.name} gives {what}, not one tensor of logits")
+        check_logits(logits.float().numpy(), count, classes, source)
+
+
+def _fit_in(module: nn.Module, source: Source) -> None:
+    """Leave out a count that nothing needs; let batch norm and dropout act over all ranks."""
+    if isinstance(module, _BatchNorm) and module.momentum is not None:
+        module.num_batches_tracked = None  # only an average over all steps would need it
+    if launch.ranks() == 1:
+        return
+    if type(module) is nn.BatchNorm2d and module.momentum is not None and module.affine:
+        module.__class__ = BatchNorm
+    elif type(module) is nn.Dropout:
+        module.__class__ = Dropout
+    elif isinstance(module, _BatchNorm):
+        raise UsageError(
+            f"{source.name} has a {type(module).__name__}, which would see a rank's share of a "
+            "batch alone; use BatchNorm2d or GroupNorm, or leave torchrun out"
+        )

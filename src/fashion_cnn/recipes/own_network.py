@@ -1,0 +1,226 @@
+"""A network of somebody's own: the code that makes it, and whether this process may run it."""
+
+import builtins
+import hashlib
+import inspect
+import linecache
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fashion_cnn.errors import UsageError
+from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes.networks import own_network
+from fashion_cnn.recipes.recipe import Recipe
+
+_SETTINGS = ("width", "blocks", "dropout")
+"""The fields that a network of somebody's own gets if it takes a parameter of that name."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Python code that makes a network.
+
+    Attributes:
+        file: where it was found, for messages.
+        name: of the class or function in it.
+        code: UTF-8; what is hashed, run and kept in the run folder.
+    """
+
+    file: str
+    name: str
+    code: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the code."""
+        return hashlib.sha256(self.code).hexdigest()
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields of a recipe that name this network."""
+        return {"model": f"{self.file}:{self.name}", "model_sha256": self.sha256}
+
+    def make(self, recipe: Recipe, classes: int) -> Any:
+        """Run the code and call what it names.
+
+        Args:
+            recipe: its `width`, `blocks` and `dropout` are given to a network that takes them.
+            classes: so many logits an image; given to a network that takes it.
+
+        Raises:
+            UsageError: the code fails, or has no such class or function; or the recipe sets a
+                field that the network does not take.
+        """
+        module = ModuleType(f"own_network_{self.sha256[:16]}")
+        module.__file__ = self.file
+        text = self.code.decode(errors="replace")
+        linecache.cache[self.file] = (len(text), None, text.splitlines(keepends=True), self.file)
+        sys.modules[module.__name__] = module  # dataclasses and exporters look it up
+        try:
+            exec(compile(self.code, self.file, "exec"), module.__dict__)
+            maker = getattr(module, self.name, None)
+            if not callable(maker):
+                raise UsageError(f"{self.file} has no class or function {self.name!r}")
+            taken = inspect.signature(maker).parameters
+            settings = {"classes": classes, **self._settings(recipe, taken)}
+            return maker(**{name: value for name, value in settings.items() if name in taken})
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(f"{self.name} cannot be made: {self.describe(error)}") from error
+
+    def _settings(self, recipe: Recipe, taken: Container[str]) -> dict[str, Any]:
+        named = catalog.named(recipe.name if recipe.name in catalog.RECIPES else "baseline")
+        for name in _SETTINGS:
+            if name not in taken and getattr(recipe, name) != getattr(named, name):
+                raise UsageError(
+                    f"{name} is {getattr(recipe, name)}, but {self.name} in {self.file} has no "
+                    f"parameter {name!r}; give it one, or leave {name} out"
+                )
+        return {name: getattr(recipe, name) for name in _SETTINGS}
+
+    def describe(self, error: Exception) -> str:
+        """Say what went wrong, and at which line of this code."""
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == self.file
+        ]
+        if isinstance(error, SyntaxError) and error.filename == self.file:
+            lines = [error.lineno]
+        where = f" ({self.file}, line {lines[-1]})" if lines else ""
+        words = (str(error).strip().splitlines() or [""])[0]
+        return f"{type(error).__name__}: {words}{where}"
+
+
+_ALLOWED: dict[str, Source] = {}
+"""The code that this process may run, by its SHA-256: what a person has named, and nothing else."""
+
+
+def allow(source: Source) -> dict[str, str]:
+    """Let this process run some code; returns the fields of a recipe that name its network."""
+    _ALLOWED[source.sha256] = source
+    return source.fields
+
+
+def allowed(recipe: Recipe) -> Source:
+    """The code of a recipe's network.
+
+    Raises:
+        UsageError: nobody has allowed it in this process.
+    """
+    if recipe.model_sha256 not in _ALLOWED:
+        raise UsageError(
+            f"{recipe.model} is a network of somebody's own, and to make it is to run its code; if "
+            "you know that code, give it with --model FILE.py:NAME, or say --trust-code to run "
+            "the copy that the run keeps (in Python: model= or trust_code=True of train and Run.open)"
+        )
+    return _ALLOWED[recipe.model_sha256]
+
+
+def given(model: str | Callable[..., Any], sha256: str = "") -> dict[str, str]:
+    """The fields of a recipe for a network that a person names, whose code may then be run.
+
+    Args:
+        model: a network's name as in `Recipe.model`, "FILE.py:NAME" among them; or a class or a
+            function that makes a network.
+        sha256: what the code must have; empty for any.
+
+    Raises:
+        UsageError: there is no such file, no code to be had of the class or function, or it is
+            other code.
+    """
+    if isinstance(model, str) and not own_network(model):
+        return {"model": model}
+    source = _read(model) if isinstance(model, str) else _gathered(model)
+    if sha256 not in ("", source.sha256):
+        raise UsageError(
+            f"{source.file} is not the code that model_sha256 names: its SHA-256 is "
+            f"{source.sha256}, not {sha256}"
+        )
+    return allow(source)
+
+
+def _read(model: str) -> Source:
+    file, name = own_network(model) or ("", "")
+    try:
+        return Source(file, name, Path(file).read_bytes())
+    except OSError as error:
+        raise UsageError(f"model is {model!r}, but {file}: {error.strerror}") from None
+
+
+def check_logits(logits: Any, images: int, classes: int, source: Source) -> None:
+    """Raise `UsageError` unless an array is what a network may answer a sample with."""
+    if logits.shape != (images, classes):
+        raise UsageError(
+            f"{source.name} answers {images} images with an array of {logits.shape}; it must be "
+            f"({images}, {classes}), a logit for each of the {classes} classes"
+        )
+    if not np.isfinite(logits).all():
+        raise UsageError(f"{source.name} gives numbers that are not finite")
+    for what, shares in (("probabilities", logits), ("log-probabilities", np.exp(logits))):
+        if (shares >= 0).all() and np.abs(shares.sum(1) - 1).max() < 1e-4:
+            raise UsageError(
+                f"{source.name} gives {what}, as if its last layer were a softmax; leave that out: "
+                "the loss and the calibration take logits"
+            )
+
+
+def _gathered(maker: Callable[..., Any]) -> Source:
+    """The code of a class or function, with what it uses of its module: a notebook's too."""
+    name = getattr(maker, "__name__", "")
+    if not (inspect.isclass(maker) or inspect.isfunction(maker)) or not name.isidentifier():
+        raise UsageError(
+            f"model is {maker!r:.80}; it must be a name, FILE.py:NAME, or a class or function that "
+            "makes a network"
+        )
+    imports: dict[str, str] = {}
+    bodies: dict[str, str] = {}
+    _gather(maker, imports, bodies)
+    code = "\n".join([*sorted(imports.values()), "", *bodies.values()])
+    return Source(f"{maker.__module__.replace('.', '/')}.py", name, code.encode())
+
+
+def _gather(item: Any, imports: dict[str, str], bodies: dict[str, str]) -> None:
+    """Collect the code of `item` and of what it refers to, what is used before its user."""
+    try:
+        text = textwrap.dedent(inspect.getsource(item))
+        code = compile(text, "own network", "exec")
+    except (OSError, TypeError, SyntaxError):
+        raise UsageError(
+            f"the code of {item.__name__} cannot be read here; write it into a file and give "
+            f"model='FILE.py:{item.__name__}'"
+        ) from None
+    bodies[item.__name__] = ""  # begun; what it uses comes first
+    around = vars(sys.modules[item.__module__])
+    if not inspect.isclass(item):
+        around = {**around, **inspect.getclosurevars(item).nonlocals}
+    for name in sorted(_names(code)):
+        if name in bodies or name in imports or name not in around or hasattr(builtins, name):
+            continue
+        value = around[name]
+        if isinstance(value, ModuleType):
+            imports[name] = f"import {value.__name__} as {name}"
+        elif isinstance(value, bool | int | float | str | bytes | tuple | type(None)):
+            bodies[name] = f"{name} = {value!r}\n"
+        elif getattr(value, "__module__", item.__module__) != item.__module__:
+            origin = getattr(value, "__qualname__", name)
+            imports[name] = f"from {value.__module__} import {origin} as {name}"
+        else:
+            _gather(value, imports, bodies)
+    del bodies[item.__name__]
+    bodies[item.__name__] = text
+
+
+def _names(code: Any) -> set[str]:
+    """Every global name that compiled code refers to, also inside its functions and classes."""
+    inner = (part for part in code.co_consts if hasattr(part, "co_names"))
+    return {*code.co_names, *(name for part in inner for name in _names(part))}

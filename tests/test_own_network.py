@@ -1,0 +1,302 @@
+"""A network of somebody's own gets all that ours get, and its code runs only if they say so."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from conftest import REPOSITORY
+from fashion_cnn.cli import main
+from fashion_cnn.data.split import TrainingData
+from fashion_cnn.errors import CheckpointError, UsageError
+from fashion_cnn.on_torch.assignment import Net
+from fashion_cnn.on_torch.classifier import TorchClassifier, predict, weight_arrays
+from fashion_cnn.on_torch.layers import layers_of
+from fashion_cnn.on_torch.model import SimpleCNN, build_model, to_device
+from fashion_cnn.on_torch.own_network import OwnCNN
+from fashion_cnn.on_torch.start import fit
+from fashion_cnn.on_torch.state import TorchState
+from fashion_cnn.on_torch.train import train_step
+from fashion_cnn.recipes import own_network
+from fashion_cnn.recipes.own_network import given
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.weights import Weights
+from serving import BOOT, SAMPLES, call, running
+
+TINY = ("--epochs", "1", "--train-images", "200", "--batch-size", "50", "--name", "mine")
+EXAMPLE = f"{REPOSITORY}/examples/my_net.py:MyNet"
+KERAS = f"{REPOSITORY}/examples/my_keras_net.py:my_net"
+TRAINED = {
+    "pytorch": ("--model", EXAMPLE, "--width", "8", "--ema-decay", "0.9", "--threads", "1"),
+    "keras": ("--model", KERAS, "--width", "8", "--framework", "keras"),
+    "timm": (
+        "--model",
+        "timm:test_resnet",
+        "--no-pretrained",
+        "--input-side",
+        "32",
+        "--threads",
+        "1",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_allowed(monkeypatch) -> None:
+    monkeypatch.setattr(own_network, "_ALLOWED", {})
+
+
+@pytest.fixture
+def home(tmp_path: Path, few_data: Path, monkeypatch, without_plots) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
+    return tmp_path
+
+
+def recipe_of(code: str, folder: Path, name: str = "net", **fields) -> Recipe:
+    (folder / "own.py").write_text(f"import torch\nfrom torch import nn\n{code}\n")
+    return Recipe(**given(f"{folder}/own.py:{name}"), **fields)
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_four_commands(home: Path, capsys, monkeypatch, kind: str) -> None:
+    """Train, report, export, answer; and a page that serves it."""
+    assert main(["train", "fast", *TRAINED[kind], *TINY]) == 0
+    monkeypatch.setattr(own_network, "_ALLOWED", {})  # as in another process
+    assert main(["report", "runs/mine"]) == 0
+    page = (home / "runs/mine/report.html").read_text()
+    layers = json.loads((home / "runs/mine/layers.json").read_text())
+    assert layers["parameters"] > 1000 < layers["flop"]
+    assert f"{layers['parameters']:,} parameters" in page
+    assert f"{layers['layers'][0]['name']}</th>" in page
+    capsys.readouterr()
+    if kind != "timm":
+        assert main(["export", "runs/mine"]) == 2
+        assert "to make it is to run its code" in capsys.readouterr().err
+        assert not (home / "runs/mine/model.onnx").exists()
+    assert main(["export", "runs/mine", "--trust-code"]) == 0
+    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+    monkeypatch.setattr(own_network, "_ALLOWED", {})
+    assert main(["predict", str(SAMPLES[9]), "--model", "runs/mine"]) == 0
+    assert str(SAMPLES[9].name) in capsys.readouterr().out
+    with running(home / "runs/mine/model.onnx") as port:
+        assert call(port, "POST", "/v1/predict", BOOT)[0] == 200
+
+
+BAD = {
+    "def net(): return 5": "gives a int, not an nn.Module",
+    "def net(): return nn.Flatten()": r"answers 2 images with an array of \(2, 784\)",
+    "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 9))": r"must be \(2, 10\)",
+    "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Softmax(1))": "a softmax",
+    "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(1))": "log-pr",
+    "def net(): return nn.Sequential(nn.Flatten(), nn.AvgPool1d(78))": "no parameters to learn",
+    "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10, device='meta'))": "on meta",
+    "def net(): return nn.Linear(784, 10)": r"fails on 2 images, float32 .* with any N: RuntimeErr",
+    "def net(): return 1 / 0": r"cannot be made: ZeroDivisionError: .*own.py, line 3",
+    "def net(: pass": "cannot be made: SyntaxError",
+    "def other(): pass": "has no class or function 'net'",
+    "class net(nn.Module):\n"
+    "    def __init__(self):\n"
+    "        super().__init__()\n"
+    "        self.output = nn.Linear(784, 10)\n"
+    "    def forward(self, x):\n"
+    "        return self.output(x.view(2, 784))": "fails on 5 images, float32 ",
+}
+
+
+@pytest.mark.parametrize("code", BAD)
+def test_what_is_wrong_is_told_in_a_sentence(tmp_path: Path, code: str) -> None:
+    with pytest.raises(UsageError, match=BAD[code]):
+        build_model(recipe_of(code, tmp_path), 10)
+
+
+SETTINGS = """
+class net(nn.Sequential):
+    def __init__(self, classes, width):
+        super().__init__(nn.Flatten(), nn.LazyLinear(width), nn.BatchNorm1d(width),
+                         nn.ReLU(), nn.Linear(width, classes))
+"""
+
+
+def test_it_gets_the_settings_that_it_takes(tmp_path: Path) -> None:
+    model = build_model(recipe_of(SETTINGS, tmp_path, width=7), 3)
+    assert weight_arrays(model)["network.1.weight"].shape == (7, 784)
+    assert "network.2.num_batches_tracked" not in weight_arrays(model)
+    with pytest.raises(UsageError, match="dropout is 0.1, but net in .* has no parameter"):
+        build_model(recipe_of(SETTINGS, tmp_path, dropout=0.1), 3)
+    with pytest.raises(UsageError, match="no last layer that is called `output`"):
+        build_model(recipe_of(SETTINGS, tmp_path, freeze=1, init_from="x"), 3)
+    fast = recipe_of(SETTINGS, tmp_path, name="net").replace(name="fast", dropout=0.0)
+    build_model(fast, 3)  # what the recipe says of ours is nothing that was asked for
+
+
+def test_a_plain_file_of_its_weights_is_a_start(tmp_path: Path) -> None:
+    recipe = recipe_of(SETTINGS, tmp_path, width=4)
+    one, other = (build_model(recipe, 10) for _ in range(2))
+    assert isinstance(one, OwnCNN)
+    arrays = {name: tensor.numpy() for name, tensor in one.network.state_dict().items()}
+    found = fit(other, Weights(Path("w"), "0" * 64, arrays))
+    np.testing.assert_array_equal(found.arrays["network.1.weight"], arrays["1.weight"])
+    with pytest.raises(CheckpointError, match="tensor"):
+        fit(other, Weights(Path("w"), "0" * 64, {"1.weight": arrays["1.weight"]}))
+
+
+def test_its_code_counts_and_not_where_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    here, there = (recipe_of(SETTINGS, tmp_path / folder) for folder in "ab")
+    assert here != there
+    assert here.fingerprint("data") == there.fingerprint("data") != Recipe().fingerprint("data")
+    changed = recipe_of(SETTINGS.replace("ReLU", "GELU"), tmp_path / "b")
+    assert changed.fingerprint("data") != here.fingerprint("data")
+
+
+def test_resumed_it_is_as_if_never_stopped(home: Path, capsys) -> None:
+    code = home / "mine.py"
+    code.write_bytes((REPOSITORY / "examples/my_net.py").read_bytes())
+    own = ["--model", "mine.py:MyNet", "--width", "4", "--ema-decay", "0.9", "--flip", "--no-test"]
+    small = ["--train-images", "150", "--threads", "1", "--batch-size", "50"]
+    assert main(["train", *own, *small, "--epochs", "2", "--name", "whole"]) == 0
+    assert main(["train", *own, *small, "--epochs", "1", "--name", "parts"]) == 0
+    own_network._ALLOWED.clear()
+    code.write_text("raise SystemExit('this must not run')")
+    resume = ["train", "--resume", "--name", "parts", "--epochs", "2"]
+    capsys.readouterr()
+    assert main(resume) == 2
+    assert "--trust-code" in capsys.readouterr().err
+    assert main([*resume, "--model", "mine.py:MyNet"]) == 2
+    assert "is not the code that runs/parts is trained with" in capsys.readouterr().err
+    assert main(["evaluate", "runs/parts", "--model", "mine.py:MyNet"]) == 2
+    assert main([*resume, "--trust-code"]) == 0
+    whole, parts = (Run(f"runs/{name}").checkpoints.load("final") for name in ("whole", "parts"))
+    for name, array in whole.model.items():
+        np.testing.assert_array_equal(array, parts.model[name], err_msg=name)
+    assert whole.optimizer.keys() == parts.optimizer.keys()
+    (home / "runs/parts/network.py").write_text("x = 1")
+    own_network._ALLOWED.clear()
+    assert main(["evaluate", "runs/parts", "--trust-code"]) == 2
+    assert "network.py is not the code that the run was trained with" in capsys.readouterr().err
+
+
+FACTOR = 2
+
+
+def twice(x: torch.Tensor) -> torch.Tensor:
+    return FACTOR * F.relu(x)
+
+
+class Noted(nn.Module):
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.output = nn.Linear(784, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(twice(x).flatten(1))
+
+
+def test_a_class_of_a_notebook_is_kept_with_all_that_it_uses(tmp_path: Path) -> None:
+    fields = given(Noted)
+    assert fields == given(Noted)
+    code = own_network._ALLOWED[fields["model_sha256"]].code.decode()
+    assert code.index("FACTOR = 2") < code.index("def twice") < code.index("class Noted")
+    assert "BAD" not in code
+    model = build_model(Recipe(**fields), 3)
+    images = torch.randint(0, 256, (4, 28, 28), dtype=torch.uint8)
+    assert predict(model, images).shape == (4, 3)
+    with pytest.raises(UsageError, match="cannot be read here"):
+        given(type("Made", (nn.Module,), {"__module__": __name__}))
+    with pytest.raises(UsageError, match="must be a name, FILE.py:NAME, or a class"):
+        given(5)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(UsageError, match="No such file"):
+        given("nowhere.py:Net")
+    assert given("simple_cnn") == {"model": "simple_cnn"}
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "keras"])
+def test_the_assignments_network_is_printed_to_be_edited(
+    home: Path, capsys, small_data: TrainingData, framework: str
+) -> None:
+    assert main(["network", "--framework", framework]) == 0
+    (home / "own.py").write_text(capsys.readouterr().out)
+    assert main(["network", "fast"]) == 2
+    recipe = Recipe(**given("own.py:Net" if framework == "pytorch" else "own.py:net"))
+    if framework == "pytorch":
+        built, plain = build_model(recipe, 10), build_model(Recipe(), 10)
+        assert isinstance(plain, SimpleCNN)
+        assert isinstance(built, OwnCNN)
+        assert isinstance(Net(10), nn.Module)
+        own = {n: t for n, t in plain.state_dict().items() if n not in ("mean", "std")}
+        built.network.load_state_dict(own)
+        images = torch.from_numpy(small_data.validation.images)
+        torch.testing.assert_close(predict(built, images), predict(plain, images))
+        return
+    from fashion_cnn.on_keras.model import build_model as build_in_keras
+
+    model = build_in_keras(recipe, 10)
+    assert model.count_params() == sum(p.numel() for p in build_model(Recipe(), 10).parameters())
+
+
+def test_bfloat16_is_for_training_alone(tmp_path: Path, small_data: TrainingData) -> None:
+    recipe = recipe_of(SETTINGS, tmp_path, batch_size=48)
+    state = TorchState.start(recipe, small_data, torch.device("cpu"))
+    state.model.convolve_in = torch.bfloat16  # pyright: ignore[reportAttributeAccessIssue]
+    images, labels = small_data.training.images[:48].copy(), small_data.training.labels[:48]
+    step = (torch.from_numpy(images), torch.from_numpy(labels.copy()), 1e-3)
+    before = train_step(state, *step)[0]
+    after = [train_step(state, *step)[0] for _ in range(5)][-1]
+    assert after < before
+    assert layers_of(state.model)[0].name == "network.1"
+    classifier = TorchClassifier(to_device(state.model, torch.device("cpu")), torch.device("cpu"))
+    assert classifier.logits(images).dtype == np.float32
+
+
+def test_over_ranks_batch_norm_is_ours_or_refused(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("fashion_cnn.process.launch.ranks", lambda: 2)
+    with pytest.raises(UsageError, match="BatchNorm1d, which would see a rank's share"):
+        build_model(recipe_of(SETTINGS, tmp_path), 10)
+    from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
+
+    model = build_model(Recipe(**given(EXAMPLE)), 10)
+    kinds = {type(module) for module in model.modules()}
+    assert kinds >= {BatchNorm, Dropout}
+    assert not kinds & {nn.BatchNorm2d, nn.Dropout}
+
+
+def test_a_run_of_keras_keeps_what_batch_norm_has_seen(home: Path) -> None:
+    own = ["--framework", "keras", "--model", KERAS, "--width", "4", "--no-test"]
+    small = ["--train-images", "100", "--batch-size", "50", "--deterministic"]
+    assert main(["train", *own, *small, "--epochs", "2", "--name", "whole"]) == 0
+    assert main(["train", *own, *small, "--epochs", "1", "--name", "parts"]) == 0
+    resume = ["train", "--resume", "--name", "parts", "--epochs", "2"]
+    assert main([*resume, "--trust-code"]) == 0
+    whole, parts = (Run(f"runs/{name}").checkpoints.load("final") for name in ("whole", "parts"))
+    assert any(name.endswith("moving_variance") for name in whole.model)
+    for name, array in whole.model.items():
+        np.testing.assert_array_equal(array, parts.model[name], err_msg=name)
+
+
+KERAS_BAD = {
+    "keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(9)])": "must be",
+    "keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(),"
+    " layers.Dense(10, activation='softmax')])": "a softmax",
+    "layers.Dense(10)": "gives a Dense, not a keras.Model",
+    "keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(),"
+    " layers.AveragePooling1D(2)])": "cannot be made",
+}
+
+
+@pytest.mark.parametrize("code", KERAS_BAD)
+def test_keras_tells_it_too(tmp_path: Path, code: str) -> None:
+    from fashion_cnn.on_keras.model import build_model as build_in_keras
+
+    text = f"import keras\nfrom keras import layers\ndef net(): return {code}\n"
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(UsageError, match=KERAS_BAD[code]):
+        build_in_keras(Recipe(**given(f"{tmp_path}/own.py:net")), 10)
+    assert "keras" in sys.modules
