@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import fashion_cnn
 from conftest import REPOSITORY
 from fashion_cnn.cli import main
 from fashion_cnn.data.split import TrainingData
@@ -33,7 +34,7 @@ TINY = ("--epochs", "1", "--train-images", "200", "--batch-size", "50", "--name"
 EXAMPLE = f"{REPOSITORY}/examples/my_net.py:MyNet"
 KERAS = f"{REPOSITORY}/examples/my_keras_net.py:my_net"
 TRAINED = {
-    "pytorch": ("--model", EXAMPLE, "--width", "8", "--ema-decay", "0.9", "--threads", "1"),
+    "pytorch": ("fast", "--model", EXAMPLE, "--width", "8", "--ema-decay", "0.9", "--threads", "1"),
     "keras": ("--model", KERAS, "--width", "8", "--framework", "keras"),
     "timm": (
         "--model",
@@ -67,7 +68,7 @@ def recipe_of(code: str, folder: Path, name: str = "net", **fields) -> Recipe:
 @pytest.mark.parametrize("kind", TRAINED)
 def test_four_commands(home: Path, capsys, monkeypatch, kind: str) -> None:
     """Train, report, export, answer; and a page that serves it."""
-    assert main(["train", "fast", *TRAINED[kind], *TINY]) == 0
+    assert main(["train", *TRAINED[kind], *TINY]) == 0
     monkeypatch.setattr(own_network, "_ALLOWED", {})  # as in another process
     assert main(["report", "runs/mine"]) == 0
     page = (home / "runs/mine/report.html").read_text()
@@ -216,6 +217,22 @@ def test_a_class_of_a_notebook_is_kept_with_all_that_it_uses(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="No such file"):
         given("nowhere.py:Net")
     assert given("simple_cnn") == {"model": "simple_cnn"}
+
+
+def test_python_takes_the_class_itself(home: Path) -> None:
+    small = {"epochs": 1, "train_images": 100, "threads": 1, "test": False}
+    run = fashion_cnn.train("baseline", home / "mine", model=Noted, **small)
+    images = np.zeros((2, 28, 28), np.uint8)
+    wanted = run.classifier().logits(images)
+    own_network._ALLOWED.clear()
+    with pytest.raises(UsageError, match="trust_code=True"):
+        fashion_cnn.Run.open(home / "mine").classifier()
+    with pytest.raises(UsageError, match="was not trained with"):
+        fashion_cnn.Run.open(home / "mine", model=EXAMPLE)
+    for said in ({"model": Noted}, {"trust_code": True}):
+        own_network._ALLOWED.clear()
+        opened = fashion_cnn.Run.open(home / "mine", **said)
+        np.testing.assert_array_equal(opened.classifier().logits(images), wanted)
 
 
 @pytest.mark.parametrize("framework", ["pytorch", "keras"])

@@ -121,7 +121,8 @@ def allowed(recipe: Recipe) -> Source:
         raise UsageError(
             f"{recipe.model} is a network of somebody's own, and to make it is to run its code; if "
             "you know that code, give it with --model FILE.py:NAME, or say --trust-code to run "
-            "the copy that the run keeps (in Python: model= or trust_code=True of train and Run.open)"
+            "the copy that the run keeps (in Python: train and Run.open take model= and "
+            "trust_code=True)"
         )
     return _ALLOWED[recipe.model_sha256]
 
