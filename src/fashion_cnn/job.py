@@ -223,8 +223,9 @@ def resolve(
     if "model" in changes:
         changes = {**changes, **given(changes["model"], changes.get("model_sha256", ""))}
     if trust_code:
-        by_file = isinstance(recipe, str | os.PathLike) and existing != "resume"
-        Run.open(Path(recipe).parent if by_file else folder).allow_network(trust_code=True)
+        named = isinstance(recipe, str | os.PathLike) and existing != "resume"
+        kept = Path(str(recipe)).parent if named else folder
+        Run.open(kept).allow_network(trust_code=True)
     if existing == "resume":
         run = Run(folder)
         if recipe is not None:

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from fashion_cnn.cli.options import PLACE, framework_option, hardware_options, recipe_options, trust_option
+from fashion_cnn.cli.options import (
+    PLACE,
+    framework_option,
+    hardware_options,
+    recipe_options,
+    trust_option,
+)
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.cli.track import TRACKERS
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
