@@ -206,6 +206,7 @@ class Recipe:
         needs = {
             "width": self.model in NETWORKS,
             "blocks": self.model in ("resnet", "wide_resnet"),
+            "model_sha256": own_network(self.model) is not None,
             "init_sha256": self.starts_from_weights,
             "freeze": self.starts_from_weights,
             "pretrained": timm and not self.init_from,
