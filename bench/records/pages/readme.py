@@ -57,6 +57,8 @@ def _settings(page: Page) -> None:
         "which must answer all 10,000 test images as the trained model does",
         "the same class for all 10,000 test images, with logits at most 0.0001 apart: tests hold",
         "the framework's own exporter (opset 18)",
+        "gives an `nn.Module` from float32 (N, 1, 28, 28), normalised, to logits (N, classes)",
+        "`--framework keras`, a `keras.Model` from (28, 28, 1)",
         "alike in ONNX Runtime from 1.15 on",
         "It takes pictures of at most 8 MB and 25 megapixels",
         "and turns away with 503 what",
