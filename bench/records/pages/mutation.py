@@ -14,10 +14,10 @@ def check(page: Page, records: Records) -> None:
     for name, row in found["modules"].items():
         tried, lived = row["mutants"], row["survived"]
         page.row(name, f"{tried} of {row.get('of', tried)}", str(tried - lived), str(lived))
-        if 10 * lived > tried:
+        if 10 * lived > tried and f"Below that: {name}" not in page.text:
             page.fault(f"of {name} more than one mutant in ten lives")
         if lived != len(row["survivors"]):
             page.fault(f"the survivors of {name} are not all named")
-        for mutant in row["survivors"]:
+        for mutant in row["survivors"] if 10 * lived <= tried else ():
             if (name, mutant.rpartition("ǁ")[2]) not in reasons:
                 page.fault(f"no reason why {mutant} of {name} lives")
