@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fashion_cnn.data import decoding, decoding_child
 from fashion_cnn.data.decoding import Decoder, DecoderPool
@@ -512,3 +512,24 @@ def test_a_picture_that_computes_for_more_than_two_seconds_is_ended() -> None:
     (row,) = (line.split() for line in lines if line.startswith("Max cpu time"))
     assert int(row[3]) in (3, 4)
     decoder.close()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_upright(orientation: int) -> None:
+    picture = Image.fromarray(np.arange(36, dtype=np.uint8).reshape(3, 4, 3) * 7)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    said, pixels = decoded(picture, exif=exif)
+    with Image.open(io.BytesIO(encoded(picture, exif=exif))) as told:
+        wanted = np.asarray(ImageOps.exif_transpose(told))
+    assert said["size"] == wanted.shape[1::-1]
+    np.testing.assert_array_equal(pixels[:, :, :3], wanted)
+
+
+def test_a_frame_of_a_mebibyte_is_not_read() -> None:
+    def read(count: int) -> bytes:
+        assert count == 4, "nothing behind the length is waited for"
+        return struct.pack(">I", 2**20)
+
+    with pytest.raises(EOFError):
+        decoding._read(types.SimpleNamespace(read=read))
