@@ -62,13 +62,17 @@ def to_csv(images, labels, *, header=True, label="label", behind=False) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("style", ["kaggle", "no header", "windows", "packed", "label last"])
+@pytest.mark.parametrize(
+    "style", ["kaggle", "no header", "windows", "packed", "label last", "utf-16"]
+)
 def test_csv(style, capsys) -> None:
     for name, part in (("fashion-mnist_train", TRAIN), ("fashion-mnist_test", TEST)):
         text = to_csv(*part, header=style != "no header", behind=style == "label last")
         data = text.encode()
         if style == "windows":
             data = b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n")
+        if style == "utf-16":
+            data = text.encode("utf-16")
         if style == "packed":
             data = gzip.compress(data)
         Path("in", f"{name}.csv").write_bytes(data)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -93,6 +94,15 @@ def study_in(folder: Path, trials: int = 1) -> Iterator[optuna.Study]:
     place = f"sqlite:///{folder}/search.db"
     with storage.open_storage(place, lambda study, trial: None) as opened:
         yield optuna.load_study(study_name="s", storage=opened)
+
+
+def test_the_command_of_the_best_names_the_data_that_were_searched(tmp_path, pretended) -> None:
+    given = ["--data-dir", "my own", "--threads", "1"]
+    result, _ = run_search(wanted(2), tmp_path / "out", "", given, lambda line: None)
+    typed = shlex.split(to_text(result).splitlines()[-1])
+    params = train.make_context("train", typed[2:]).params
+    assert (typed[:2], params["data_dir"]) == (["fashion-cnn", "train"], Path("my own"))
+    assert (params["threads"], params["no_test"]) == (1, False)
 
 
 def test_a_search_finds_what_is_better(tmp_path, pretended) -> None:

@@ -10,8 +10,11 @@ from typing import IO, cast
 
 import numpy as np
 
-from fashion_cnn.data.forms.labelled import SIDE, Part, to_images, to_labels
+from fashion_cnn.data.files import encoding_of
+from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, to_images, to_labels
+from fashion_cnn.data.forms.parts import by_part
 from fashion_cnn.data.manifest import MOST_IMAGES
+from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import DataError
 
 _ROWS = 5_000  # parsed at once: 8 MB of numbers
@@ -24,7 +27,7 @@ def read_csv(path: Path, progress: Callable[[int], None] = lambda count: None) -
     """Read a file of one label and 784 pixels a row, a block of rows at a time.
 
     Args:
-        path: plain or gzipped, UTF-8 with or without its mark.
+        path: plain or gzipped; UTF-8 with or without its mark, or UTF-16.
         progress: gets the number of bytes read, block by block.
 
     Raises:
@@ -37,9 +40,11 @@ def read_csv(path: Path, progress: Callable[[int], None] = lambda count: None) -
         raw.seek(0)
         binary = opened.enter_context(gzip.open(raw)) if packed else raw
         try:
-            text = io.TextIOWrapper(cast(io.BufferedReader, binary), encoding="utf-8-sig")
+            encoding = encoding_of(binary.read(2))
+            binary.seek(0)
+            text = io.TextIOWrapper(cast(io.BufferedReader, binary), encoding=encoding)
             return _read(text, path, _growth(raw, progress))
-        except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
+        except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
             raise DataError(f"{path} is damaged ({error})") from None
 
 
@@ -109,3 +114,15 @@ def _parse(lines: list[str], path: Path, first: int) -> np.ndarray:
     if rows.shape[1] != _PIXELS + 1:
         raise DataError(f"{path}, from line {first} on: {rows.shape[1]} columns")
     return rows
+
+
+def read_csvs(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:
+    """Read a file a part. Raises `DataError` as `read_csv`, or for two of one part."""
+    parts = {}
+    for part, of in by_part(files).items():
+        if len(of) > 1:
+            raise DataError(f"two CSV files for {part}: {shown(of[0].name)}, {shown(of[1].name)}")
+        found = read_csv(of[0], progress)
+        images = found.images.transpose(0, 2, 1) if transposed else found.images
+        parts[part] = Part(np.ascontiguousarray(images), found.labels)
+    return Labelled("CSV", parts, {})

@@ -1,13 +1,16 @@
 """IDX files under other names than MNIST's: EMNIST's and QMNIST's."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from fashion_cnn.data.files import read_file
-from fashion_cnn.data.forms.labelled import Part, to_images, to_labels
+from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
+from fashion_cnn.data.forms.parts import IMAGES, by_part, words
 from fashion_cnn.data.idx import MOST_HEADER, parse_idx, promised_bytes
 from fashion_cnn.data.manifest import MOST_FILE
+from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import DataError
 
 _QMNIST_COLUMNS = 8
@@ -50,3 +53,29 @@ def read_bounded(path: Path) -> bytes:
         more = "more" if len(data) > size else f"only {len(data)}"
         raise DataError(f"{path} says that it has {size} bytes, and has {more}")
     return data
+
+
+def read_idx_files(
+    files: list[Path], transposed: bool, progress: Callable[[int], None]
+) -> Labelled:
+    """Read a pair of files a part. Raises `DataError` as `read_idx_pair`, or for no such pairs."""
+    pairs: dict[str, dict[str, Path]] = {}
+    for part, of in by_part(files).items():
+        for file in of:
+            kind = "images" if set(words(file.name)) & IMAGES else "labels"
+            if kind in pairs.setdefault(part, {}):
+                raise DataError(
+                    f"two files of {kind} for {part}: {shown(pairs[part][kind].name)} and "
+                    f"{shown(file.name)}; put the data set that is meant into a folder of its own"
+                )
+            pairs[part][kind] = file
+        if len(pairs[part]) < 2:
+            raise DataError(f"{of[0].parent} has only the {next(iter(pairs[part]))} of {part}")
+    return Labelled(
+        "IDX",
+        {
+            part: read_idx_pair(pair["images"], pair["labels"], transposed=transposed)
+            for part, pair in pairs.items()
+        },
+        {},
+    )

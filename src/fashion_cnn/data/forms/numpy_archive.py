@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
+from fashion_cnn.data.forms.parts import IMAGES, LABELS, PARTS, part_of, words
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.errors import DataError
 
@@ -70,3 +73,42 @@ def _read_array(file: IO[bytes], where: str) -> NDArray[Any]:
         raise DataError(f"{where} is cut short: {len(data)} of {size} bytes")
     found = np.frombuffer(data, kind)
     return found.reshape(shape[::-1]).T if in_columns else found.reshape(shape)
+
+
+def read_npzs(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:
+    """Read archives, each array by the words of its name. Raises `DataError` as `read_npz`."""
+    arrays = {}
+    for file in files:
+        for name, array in read_npz(file).items():
+            arrays[f"{file.stem} {name}" if name == "arr_0" else name] = (array, file)
+        progress(file.stat().st_size)
+    parts, notes = {}, []
+    roles = _roles(arrays)
+    for (part, kind), (array, file) in roles.items():
+        if kind != "images":
+            continue
+        images, note = to_images(array, f"{file}, {part}")
+        labels = roles.get((part, "labels"))
+        if labels is None:
+            raise DataError(f"{file} has images and no labels for {part}")
+        notes += [note] if note and note not in notes else []
+        parts[part] = Part(images, to_labels(labels[0], len(images), f"{labels[1]}, {part}"))
+    if "train" not in parts:
+        raise DataError(
+            f"{files[0]} has the arrays {', '.join(arrays)}; none is of images to train"
+        )
+    return Labelled("npz", parts, {}, tuple(notes))
+
+
+def _roles(arrays: Mapping[str, tuple[NDArray[Any], Path]]) -> dict[tuple[str, str], tuple]:
+    """Which array is which: ("train", "images"), …, by the words of their names."""
+    roles = {}
+    for name, found in arrays.items():
+        said = set(words(name))
+        kind = "images" if said & IMAGES else "labels" if said & LABELS else None
+        part = part_of(name)
+        if part is None and not any(word in PARTS for word in said):
+            part = "train"  # one pair of arrays, as numpy.savez(file, images=…, labels=…) makes
+        if kind and part:
+            roles[part, kind] = found
+    return roles

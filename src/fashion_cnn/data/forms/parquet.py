@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.data.forms.labelled import SIDE, Part, to_images
+from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, to_images
+from fashion_cnn.data.forms.parts import by_part
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.errors import DataError, ImageError
 
@@ -95,3 +96,12 @@ def _decode(cell: Any, path: Path) -> NDArray[np.uint8]:
             "Save them as files in a folder a class and use: fashion-cnn data import"
         )
     return pixels if pixels.ndim == 2 else to_images(pixels[np.newaxis, :, :, :3], "")[0][0]
+
+
+def read_parquets(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:
+    """Read the files of each part. Raises as `read_parquet`."""
+    parts, names = {}, {}
+    for part, of in by_part(files).items():
+        parts[part], found = read_parquet(sorted(of), progress)
+        names |= found
+    return Labelled("Parquet", parts, names)

@@ -1,12 +1,18 @@
-"""Which part of a data set a file or folder is of, by the words of its name."""
+"""What a file or folder is of a data set, by the words of its name."""
 
 import re
+from pathlib import Path
+
+from fashion_cnn.data.pictures import shown
+from fashion_cnn.errors import DataError
 
 PARTS = {
     **dict.fromkeys(("train", "training", "trainset"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "valset", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "testset", "t10k"), "test"),
 }
+IMAGES, LABELS = {"images", "image", "imgs", "x"}, {"labels", "label", "y"}
+"""Words for what a file or an array holds."""
 _FILLERS = {"data", "dataset", "images", "set", "split"}
 
 
@@ -24,3 +30,21 @@ def part_alone(name: str) -> str | None:
 def words(name: str) -> list[str]:
     """The words of a name, in small letters."""
     return re.findall(r"[^\W\d_]+(?:10k)?", name.lower())
+
+
+def by_part(files: list[Path]) -> dict[str, list[Path]]:
+    """Which files are of which part, one alone of training. Raises `DataError`: not told."""
+    if len(files) == 1:
+        return {part_of(files[0].name) or "train": files}
+    parts: dict[str, list[Path]] = {}
+    for file in files:
+        part = part_of(file.name)
+        if part is None:
+            raise DataError(
+                f"{shown(file.name)} does not say which part it is of; have train, validation or "
+                "test in its name"
+            )
+        parts.setdefault(part, []).append(file)
+    if "train" not in parts:
+        raise DataError(f"no file to train on: {', '.join(shown(file.name) for file in files)}")
+    return parts

@@ -1,0 +1,39 @@
+"""Names of classes in files beside the data."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from fashion_cnn.data.files import encoding_of
+from fashion_cnn.data.forms.parts import words
+from fashion_cnn.data.manifest import read_small
+from fashion_cnn.errors import DataError
+
+
+def is_names(path: Path) -> bool:
+    """Whether a file is of such names, by its own."""
+    return bool({"mapping", "classmap", "classes"} & set(words(path.name)))
+
+
+def names_beside(files: Iterable[Path]) -> dict[int, str]:
+    """The classes' names in `classes.txt`, EMNIST's `…-mapping.txt` or Kuzushiji's `…classmap.csv`.
+
+    Raises:
+        DataError: one of them is not as it should be.
+    """
+    for path in files:
+        said = words(path.name)
+        if not is_names(path):
+            continue
+        try:
+            data = read_small(path)
+            lines = data.decode(encoding_of(data)).splitlines()
+            if "classes" in said:
+                return dict(enumerate(line.strip() for line in lines))
+            if "mapping" in said:
+                return {int(row.split()[0]): chr(int(row.split()[1])) for row in lines if row}
+            rows = csv.DictReader(lines)
+            return {int(row["index"]): row["char"] for row in rows}
+        except (UnicodeError, ValueError, KeyError, IndexError) as error:
+            raise DataError(f"{path} names no classes as it should ({error!r})") from None
+    return {}
