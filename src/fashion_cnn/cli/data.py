@@ -87,7 +87,7 @@ def _import(folder: Path, output: Path, test_share: float, seed: int, framing: s
     from fashion_cnn.data.importing import REPORT, import_folder
 
     wanted, draw = Framing.parse(framing) if framing else None, Draw(test_share, seed)
-    with click.progressbar(length=0, label="reading", file=sys.stderr) as bar:
+    with click.progressbar(length=0, label="reading", file=sys.stderr, update_min_steps=100) as bar:
 
         def progress(total: int) -> None:
             bar.length = total

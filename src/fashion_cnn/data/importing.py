@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -95,9 +96,11 @@ def import_folder(
     taken = _Taken()
     for (path, one), found in zip(files, prepared, strict=True):
         pictures.append(taken.take(shown(str(path.relative_to(folder))), one, found))
-    truth = np.array([names.index(one.name) for one in taken.classes], np.int64)
-    for label, name in enumerate(names):
-        say(f"{name}: {(truth == label).sum()} of {sum(c.name == name for _, c in files)}")
+    place = {name: label for label, name in enumerate(names)}
+    truth = np.array([place[one.name] for one in taken.classes], np.int64)
+    there, found = np.bincount(truth, minlength=len(names)), Counter(one.name for _, one in files)
+    for name, count in zip(names, there, strict=True):
+        say(f"{name}: {count} of {found[name]} files")
     parts = _divided(taken, truth, names, draw, say)
     images = np.array(taken.images, np.uint8).reshape(-1, SIDE, SIDE)
     everything = Part(images, truth)
