@@ -24,6 +24,7 @@ from fashion_cnn.evaluation.compare import (
 )
 from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting import comparison
 from fashion_cnn.reporting.comparison import comparison_text
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
@@ -237,6 +238,14 @@ def test_seeds_in_common_are_paired_by_hand() -> None:
     assert found.mcnemar is None
     of_two = module._difference(group(0.90, 0.92), group(0.91, 0.94))
     assert of_two.method == "Student's, 2 pairs of one seed"
+
+
+def test_a_difference_is_written_with_the_lower_end_first() -> None:
+    difference = module._difference(group(0.90, 0.92), group(0.91, 0.94))
+    low, high = (f"{100 * end:+.2f}" for end in difference.interval)
+    row = comparison._row(group(0.91, 0.94), difference)
+    assert row.endswith(f"| +1.50 | {low} to {high}, Student's, 2 pairs of one seed |")
+    assert (low, high) == ("-4.85", "+7.85")
 
 
 @pytest.mark.parametrize(
