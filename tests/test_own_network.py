@@ -1,8 +1,10 @@
 """A network of somebody's own gets all that ours get, and its code runs only if they say so."""
 
 import json
+import linecache
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -219,6 +221,23 @@ def test_a_class_of_a_notebook_is_kept_with_all_that_it_uses(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="No such file"):
         given("nowhere.py:Net")
     assert given("simple_cnn") == {"model": "simple_cnn"}
+
+
+def test_a_class_of_a_cell_is_found_where_its_methods_are(monkeypatch) -> None:
+    """A cell's text is kept line by line, and its module has no file."""
+    cell = (
+        "from torch import nn\n\nWIDTH = 4\n\nclass Cell(nn.Module):\n"
+        "    def __init__(self, classes):\n        super().__init__()\n"
+        "        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, WIDTH),\n"
+        "                                    nn.Linear(WIDTH, classes))\n"
+        "    def forward(self, images):\n        return self.layers(images)\n"
+    )
+    place, module = "/a/kernel/of/1.py", ModuleType("a_kernel")
+    monkeypatch.setitem(sys.modules, "a_kernel", module)
+    monkeypatch.setitem(linecache.cache, place, (len(cell), None, cell.splitlines(True), place))
+    exec(compile(cell, place, "exec"), module.__dict__)
+    recipe = Recipe(**given(module.Cell))
+    assert build_model(recipe, 3)(torch.zeros(2, 28, 28, dtype=torch.uint8)).shape == (2, 3)
 
 
 def test_python_takes_the_class_itself(home: Path) -> None:

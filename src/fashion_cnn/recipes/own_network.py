@@ -1,5 +1,6 @@
 """A network of somebody's own: the code that makes it, and whether this process may run it."""
 
+import ast
 import builtins
 import hashlib
 import inspect
@@ -193,7 +194,7 @@ def _gathered(maker: Callable[..., Any]) -> Source:
 def _gather(item: Any, imports: dict[str, str], bodies: dict[str, str]) -> None:
     """Collect the code of `item` and of what it refers to, what is used before its user."""
     try:
-        text = textwrap.dedent(inspect.getsource(item))
+        text = textwrap.dedent(_source_of(item))
         code = compile(text, "own network", "exec")
     except (OSError, TypeError, SyntaxError):
         raise UsageError(
@@ -219,6 +220,26 @@ def _gather(item: Any, imports: dict[str, str], bodies: dict[str, str]) -> None:
             _gather(value, imports, bodies)
     del bodies[item.__name__]
     bodies[item.__name__] = text
+
+
+def _source_of(item: Any) -> str:
+    """As `inspect.getsource`, also of a class of a notebook's cell, which that does not find."""
+    try:
+        return inspect.getsource(item)
+    except (OSError, TypeError):
+        made_in = next((one for one in vars(item).values() if inspect.isfunction(one)), None)
+        if made_in is None:
+            raise
+        cell = "".join(linecache.getlines(made_in.__code__.co_filename))
+        found = [
+            node
+            for node in ast.walk(ast.parse(cell))
+            if isinstance(node, ast.ClassDef) and node.name == item.__name__
+        ]
+        text = ast.get_source_segment(cell, found[-1]) if found else None
+        if text is None:
+            raise
+        return f"{text}\n"
 
 
 def _names(code: Any) -> set[str]:
