@@ -218,11 +218,6 @@ def test_the_life_of_a_run(elsewhere, small, capsys) -> None:
     assert Run("runs/mobile").environment["timm"] == timm_network._timm().__version__
     assert "--model timm:mobilenetv2_035" in Path("runs/mobile/report.html").read_text()
     for words, code, said in (
-        (
-            ["export", "runs/mobile"],
-            2,
-            "export writes simple_cnn, strided_cnn, resnet, wide_resnet",
-        ),
         (["evaluate", "runs/mobile", "--framework", "keras"], 2, "which Keras does not do here"),
         (["train", *network, "--framework", "keras"], 2, "model is 'timm:mobilenetv2_035'"),
         (["train", "--model", "timm:mobilenetv2_100"], 3, "cannot be had"),

@@ -61,7 +61,7 @@ class Recipe:
         "simple_cnn",
         "the network; one of timm's is timm:NAME, one of your own FILE.py:NAME",
         choices=NETWORKS,
-        forms={f"{TIMM}NAME": f"{TIMM}.+", "FILE.py:NAME": r".+\.py:[^\W\d]\w*"},
+        forms={f"{TIMM}NAME": f"{TIMM}.*", "FILE.py:NAME": r".+\.py:[^\W\d]\w*"},
     )
     model_sha256: str = _field("", "of your own network's code; empty = as it is found")
     width: int = _field(
