@@ -116,6 +116,8 @@ def train(
         if resume:
             check_same_data(run, data_set)
         data = data_set.divided(recipe)
+        for line in data_set.passed_over:
+            progress.say(line)
         framework = open_framework(hardware)  # not before: a wrong path is told at once
         framework.check(recipe)
         with framework:
