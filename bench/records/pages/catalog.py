@@ -37,7 +37,8 @@ def _baseline(page: Page, records: Records, recipe: Row) -> None:
     page.says("last one has {:.2f} % of the test set", tested(metrics["final"])[0])
     page.says("{:.2f} % (n={}, seed {}; 95 % interval {:.2f} - {:.2f} %)", best[0], 1, 0, *best[1:])
     page.says(
-        "{} with validation, an earlier run\n    Hardware: {} cores of an Intel Xeon (AVX-512)",
+        "{} with validation, an earlier run (docs/results/baseline-xeon)\n"
+        "    Hardware: {} cores of an Intel Xeon (AVX-512)",
         minutes(records.json("baseline-xeon/metrics.json")["training_seconds"]),
         2,
     )

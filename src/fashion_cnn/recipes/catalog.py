@@ -16,10 +16,10 @@ def baseline() -> Recipe:
 
     Command: fashion-cnn train baseline
     Accuracy: 91.24 % (n=1, seed 0; 95 % interval 90.67 - 91.78 %), one core of an AMD EPYC (AVX2)
-    Training: 9 min 38 s with validation, an earlier run
+    Training: 9 min 38 s with validation, an earlier run (docs/results/baseline-xeon)
     Hardware: 2 cores of an Intel Xeon (AVX-512) for the time, torch 2.13.0
     Network: 241,546 parameters, 15.2 MFLOP an image forward
-    Record: docs/results/baseline, of the time docs/results/baseline-xeon
+    Record: docs/results/baseline
     """
     return Recipe(name="baseline")
 
