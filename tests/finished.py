@@ -1,5 +1,6 @@
 """Finished runs that nobody trained: a classifier whose mistakes come from a seed."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ TRAINING = make_split(400, seed=3)
 def around(validation: Split) -> TrainingData:
     """Data with this validation part."""
     places = np.arange(len(TRAINING)), np.arange(len(validation))
-    return TrainingData(TRAINING, validation, *places)
+    training = dataclasses.replace(TRAINING, class_names=validation.class_names)
+    return TrainingData(training, validation, *places)
 
 
 def finished_run(

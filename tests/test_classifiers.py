@@ -138,7 +138,7 @@ def test_weights_of_another_network_are_refused(run, tmp_path, name: str) -> Non
         {**found.model, "conv9.bias": np.zeros(1, np.float32)},
         {"mean": found.model["mean"]},
     ):
-        state = {"step": len(arrays)}
+        state = {"step": len(arrays), "run": found.state["run"]}
         other.checkpoints.save(arrays, {}, state, [])
         other.record_recipe(run.recipe)
         with pytest.raises(CheckpointError, match="tensor"):
@@ -148,7 +148,8 @@ def test_weights_of_another_network_are_refused(run, tmp_path, name: str) -> Non
 def test_keras_refuses_another_normalisation(run, tmp_path) -> None:
     other, found = Run(tmp_path), run.checkpoints.load("best")
     other.describe(run.environment, run.split)
-    other.checkpoints.save({**found.model, "mean": np.array(0.5, np.float32)}, {}, {"step": 1}, [])
+    state = {"step": 1, "run": found.state["run"]}
+    other.checkpoints.save({**found.model, "mean": np.array(0.5, np.float32)}, {}, state, [])
     other.record_recipe(run.recipe)
     with pytest.raises(CheckpointError, match="mean is 0.5"):
         open_in_keras(other, "step-00000001")

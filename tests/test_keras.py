@@ -428,4 +428,4 @@ def test_a_resumed_run_remembers_its_roll_backs(small_data, tmp_path, monkeypatc
     wanted += [(step, full / 4) for step in range(6, 13)]
     wanted += [(step, full / 16) for step in range(11, 16)]
     assert rates == [(step, pytest.approx(rate)) for step, rate in wanted]
-    assert [record.learning_rate for record in run.history] == [full, full / 2, full / 4]
+    assert [record.learning_rate for record in run.history] == [full, full / 4, full / 16]

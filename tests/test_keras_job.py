@@ -106,7 +106,7 @@ def test_the_script_leaves_every_deliverable_without_pytorch(results) -> None:
         assert (folder / name).stat().st_size > 0, name
     lines = err.splitlines()
     assert [line[:11] for line in lines] == [
-        "training ba", "  command l", "  defaults:", "epoch   1/2", "epoch   2/2",
+        "training ba", "  given: ep", "  defaults:", "epoch   1/2", "epoch   2/2", "to go on: f",
     ], "nothing of what TensorFlow says of itself"  # fmt: skip
     environment = json.loads((folder / "environment.json").read_text())
     assert (environment["framework"], environment["backend"]) == ("keras", "tensorflow")

@@ -337,7 +337,7 @@ def test_a_variant_may_name_its_framework(file, monkeypatch, tmp_path) -> None:
         (("flip", "flop"), "a recipe has no 'flop' (did you mean 'flip'?)"),
         (("0.003", "-1.0"), "learning_rate (--lr) is -1.0"),
         (('"baseline"', '"basline"'), "did you mean 'baseline'"),
-        (("epochs = 1", "epochs ="), "study rates: "),
+        (("epochs = 1", "epochs ="), "rates.toml is not valid TOML"),
     ],
 )
 def test_a_wrong_study_is_told_before_anything_is_trained(file, change, words: str) -> None:

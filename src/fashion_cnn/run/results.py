@@ -186,15 +186,14 @@ class Results:
     @property
     def metrics(self) -> Metrics:
         """The figures. Raises `UsageError`: not evaluated yet, or altered beyond use."""
-        again = run_command("evaluate", self.folder)
         if not self.exist():
-            raise UsageError(f"{self.folder} was not evaluated yet; run: {again}")
+            raise UsageError(f"{self.folder} was not evaluated yet; run: {self._again()}")
         try:
             return Metrics.from_dict(read_json(self.folder / _METRICS))
         except ValueError as error:
             raise UsageError(
                 f"{self.folder / _METRICS} is not as it was written ({error}); write it again "
-                f"with: {again}"
+                f"with: {self._again()}"
             ) from None
 
     def write_metrics(self, metrics: Metrics) -> None:
@@ -223,19 +222,22 @@ class Results:
         Raises:
             UsageError: the run was not evaluated on the test set, or its files were altered.
         """
-        metrics, again = self.metrics, run_command("evaluate", self.folder)
+        metrics = self.metrics
         if metrics.reports_speak_on != "test":
             raise UsageError(
-                f"the test set of {self.folder} is still sealed; it is opened by: {again}"
+                f"the test set of {self.folder} is still sealed; it is opened by: {self._again()}"
             )
         found = self.predictions
         probable = (found.probabilities >= 0) & (found.probabilities <= 1)
         if not probable.all() or abs(found.correct.mean() - metrics.shown.accuracy) > 1e-9:
             raise UsageError(
                 f"{self.folder / _PREDICTIONS} is not what the metrics beside it speak of; write "
-                f"both again with: {again}"
+                f"both again with: {self._again()}"
             )
         return found
+
+    def _again(self) -> str:
+        return run_command("evaluate", self.folder)
 
     def write_predictions(self, predictions: Predictions) -> None:
         """Write `predictions.csv`."""
