@@ -249,6 +249,7 @@ def test_an_export_says_what_it_is(run: Run, data: Path) -> None:
         "step": 6,
         "facts": {
             "data": "three",
+            "framing": "black,28,box",
             "class_names": ["0", "1", "2"],
             "calibration": {
                 "label_smoothing": 0.0,

@@ -334,9 +334,11 @@ def _evaluate(
 
 def _has_results(run: Run, ended: Ending, test: bool) -> bool:
     """Whether what is on disk speaks of where the run now stands, and of what is asked for."""
+    if not run.results.exist():
+        return False
     try:
         metrics = run.results.metrics
-    except UsageError:  # none yet, or altered; they are written anew
+    except UsageError:  # altered; they are written anew
         return False
     sealed = metrics.final.test is None
     same = (metrics.status, metrics.final.step) == (ended.status, ended.step)
