@@ -22,7 +22,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from PIL import Image
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fashion_cnn.data.decoding import FILE_BYTES
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
@@ -39,6 +39,26 @@ _TOGETHER, _TOGETHER_BYTES = 8, 2**15
 """Pictures at most that a worker answers at once, and bytes of them: small ones cost less together,
 large ones are decoded side by side."""
 _PREDICT = "/v1/predict"
+_BODIES: dict[str, Any] = {
+    **{f"image/{kind}": {"schema": {"format": "binary"}} for kind in ("png", "jpeg", "webp")},
+    **{
+        media: {
+            "schema": {"type": "object", "properties": {field: {"type": "string", "format": kind}}}
+        }
+        for media, field, kind in (
+            ("multipart/form-data", "file", "binary"),
+            ("application/json", "image", "byte"),
+        )
+    },
+}
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "The token is missing or wrong."},
+    408: {"description": f"The body took longer than {BODY_SECONDS:g} s."},
+    413: {"description": f"More than {FILE_BYTES >> 20} MB."},
+    415: {"description": "A form or JSON without one picture; the detail says how to send it."},
+    422: {"description": "Not a usable PNG, JPEG or WEBP picture; the detail says why."},
+    503: {"description": "Too much to do; come back after Retry-After seconds."},
+}
 PAGE = Path(__file__).with_name("page")
 _GOLDEN = PAGE / "samples" / "1-trouser.png"
 _GOLDEN_CLASS = "Trouser"
@@ -169,30 +189,18 @@ def build_app(desk: Desk, address: Address) -> Guard:
     )
     classes = len(desk.predictor.classifier.class_names)
     most = Query(min(10, classes), ge=1, le=classes)
-    kinds = {f"image/{kind}": {"schema": {"format": "binary"}} for kind in ("png", "jpeg", "webp")}
-    file = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
-    image = {"type": "object", "properties": {"image": {"type": "string", "format": "byte"}}}
-    kinds |= {"multipart/form-data": {"schema": file}, "application/json": {"schema": image}}
-    errors: dict[int | str, dict[str, Any]] = {
-        401: {"description": "The token is missing or wrong."},
-        408: {"description": f"The body took longer than {BODY_SECONDS:g} s."},
-        413: {"description": f"More than {FILE_BYTES >> 20} MB."},
-        415: {"description": "A form or JSON without one picture; the detail says how to send it."},
-        422: {"description": "Not a usable PNG, JPEG or WEBP picture; the detail says why."},
-        503: {"description": "Too much to do; come back after Retry-After seconds."},
-    }
 
     @app.post(
         _PREDICT,
-        responses=errors,
+        responses=_ERRORS,
         response_model=Answer,
-        openapi_extra={"requestBody": {"content": kinds, "required": True}},
+        openapi_extra={"requestBody": {"content": _BODIES, "required": True}},
     )
     async def predict(request: Request, top_k: int = most) -> Response:
         """Classify a picture: the body is the file itself, a form with it, or JSON with base64."""
         return await _predict(desk, request, top_k)
 
-    @app.get("/v1/model", responses={401: errors[401]})
+    @app.get("/v1/model", responses={401: _ERRORS[401]})
     async def model() -> dict[str, Any]:
         """What the model is: classes, recipe, measured accuracy, calibration, SHA-256.
 
@@ -225,19 +233,8 @@ def build_app(desk: Desk, address: Address) -> Guard:
         name = "" if path.name == "index.html" else path.relative_to(PAGE).as_posix()
         app.add_route(f"/{name}", _file(path), include_in_schema=False)
 
-    async def past_fastapi(scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a picture without a query directly: FastAPI takes as long again as the network."""
-        if scope["type"] != "http" or scope["path"] != _PREDICT or scope["query_string"]:
-            return await app(scope, receive, send)
-        if scope["method"] != "POST":
-            return await app(scope, receive, send)
-        try:
-            response = await _predict(desk, Request(scope, receive), most.default)
-        except HTTPException as error:
-            response = JSONResponse({"detail": error.detail}, error.status_code, error.headers)
-        return await response(scope, receive, send)
-
     names = frozenset(name.lower() for name in (address.host, *address.allow_hosts))
+    past_fastapi = _past(app, desk, most.default)
     return Guard(past_fastapi, names, address.token, any_ip=address.is_wildcard)
 
 
@@ -298,6 +295,22 @@ class _Server(uvicorn.Server):
             super().handle_exit(sig, frame)
 
 
+def _past(app: FastAPI, desk: Desk, top_k: int) -> ASGIApp:
+    """Answer a picture without a query directly: FastAPI's layers keep the event loop busy."""
+
+    async def past_fastapi(scope: Scope, receive: Receive, send: Send) -> None:
+        ours = (scope["type"], scope.get("path"), scope.get("method")) == ("http", _PREDICT, "POST")
+        if not ours or scope["query_string"]:
+            return await app(scope, receive, send)
+        try:
+            response = await _predict(desk, Request(scope, receive), top_k)
+        except HTTPException as error:
+            response = JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+        return await response(scope, receive, send)
+
+    return past_fastapi
+
+
 async def _predict(desk: Desk, request: Request, top_k: int) -> Response:
     content_type = request.headers.get("content-type", "")
     data = picture_in(await _body(request), content_type)
@@ -348,7 +361,7 @@ def _file(path: Path) -> Callable[[Request], Awaitable[FileResponse]]:
 
 
 def _png(pixels: np.ndarray) -> str:
-    """A grey picture, uint8 (H, W), as a PNG file in base64; half of the time Pillow takes."""
+    """A grey picture, uint8 (H, W), as a PNG file in base64; Pillow takes longer for so little."""
     height, width = pixels.shape
     rows = np.zeros((height, 1 + width), np.uint8)  # each begins with its filter: 0, none
     rows[:, 1:] = pixels
