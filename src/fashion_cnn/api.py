@@ -77,9 +77,7 @@ class Run(folder.Run):
             path = path.path
         if not isinstance(path, str | os.PathLike):
             raise UsageError(f"run is {path!r:.60}; it must be a run or the folder of one")
-        run = cls(path)
-        if not run.exists():
-            raise UsageError(f"{path} holds no run: there is no recipe.json in it")
+        run = super().open(path)
         run.allow_network(model, trust_code=trust_code)
         return run
 

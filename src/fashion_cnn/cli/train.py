@@ -16,6 +16,7 @@ from fashion_cnn.cli.options import (
 )
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.cli.track import TRACKERS
+from fashion_cnn.commands import command
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.process import launch
 from fashion_cnn.recipes import catalog
@@ -120,4 +121,4 @@ def _command(words: list[str], folder: Path) -> str:
     """What to type, in the form in which this command was."""
     if target := os.environ.get("MAKE_TARGET"):
         return f"make {target} ARGS={shlex.quote(shlex.join(words))}"
-    return shlex.join(["fashion-cnn", "train", *words, "--output", str(folder)])
+    return command("train", *words, "--output", folder)

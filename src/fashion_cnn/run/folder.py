@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.files import read_json, to_json, write_atomically
@@ -69,7 +69,7 @@ class Run:
         self._known: dict[str, Any] = {}  # what was read of files that only this run writes
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> "Run":
+    def open(cls, path: str | os.PathLike[str]) -> Self:
         """Open a folder that holds a run. Raises `UsageError` when it holds none."""
         run = cls(path)
         if not run.exists():
