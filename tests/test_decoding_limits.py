@@ -146,7 +146,7 @@ def test_files_of_eight_megabytes_are_read_and_no_larger(played) -> None:
     decoder = Decoder()
     decoder.decode(bytes(8 * 2**20))
     for data, message in (
-        (bytes(8 * 2**20 + 1), "8.0 MB; at most 8 MB are read"),
+        (bytes(8 * 2**20 + 1), "8.1 MB; at most 8 MB are read"),
         (bytes(12 * 2**20), "12.0 MB; at most 8 MB are read"),
         (b"", "an empty file"),
     ):

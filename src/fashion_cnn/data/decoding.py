@@ -1,6 +1,7 @@
 """Opening image files of unknown origin, in a child process with limits."""
 
 import json
+import math
 import os
 import signal
 import socket
@@ -22,6 +23,14 @@ _SECONDS = 10.0  # of a clock on the wall; the child's own limit of CPU time end
 _FRAME_BYTES = 2**20  # the child's answers are shorter
 _AT_ONCE = 2**16
 _CHILD = Path(__file__).with_name("decoding_child.py")
+
+
+def too_large(size: int | None) -> ImageError:
+    """What is said of a file of so many bytes, more than are read; None where that is unknown."""
+    # Rounded up: a byte more than what is read must not look like as much.
+    most = FILE_BYTES // 2**20
+    said = f"more than {most}" if size is None else f"{math.ceil(10 * size / 2**20) / 10:.1f}"
+    return ImageError(f"{said} MB; at most {most} MB are read")
 
 
 class Decoder:
@@ -52,9 +61,7 @@ class Decoder:
         if not data:
             raise ImageError("an empty file")
         if len(data) > FILE_BYTES:
-            raise ImageError(
-                f"{len(data) / 2**20:.1f} MB; at most {FILE_BYTES // 2**20} MB are read"
-            )
+            raise too_large(len(data))
         with self._lock:
             answer, pixels = self._ask(data)
         if "error" in answer:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fashion_cnn.data.decoding import FILE_BYTES
+from fashion_cnn.data.decoding import FILE_BYTES, too_large
 from fashion_cnn.errors import ImageError
 
 _SUFFIXES = frozenset(
@@ -39,22 +39,28 @@ def find_pictures(words: Sequence[str]) -> Iterator[str]:
 
 
 def read_bytes(name: str) -> bytes:
-    """Read a file that `find_pictures` named, or standard input, up to a byte over the limit.
+    """Read a file that `find_pictures` named, or standard input.
 
     Raises:
-        ImageError: there is no such file, or it is none.
+        ImageError: there is no such file, or it is none, or too large.
     """
     if name == "-":
-        return sys.stdin.buffer.read(FILE_BYTES + 1)
+        data = sys.stdin.buffer.read(FILE_BYTES + 1)
+        if len(data) > FILE_BYTES:
+            raise too_large(None)
+        return data
     if os.path.isdir(name):
         back = ", or a link back to a folder above it" if os.path.islink(name) else ""
         raise ImageError(f"a folder without pictures that can be read{back}")
     try:
         # Not blocking: a named pipe without a writer would be waited for.
         with open(name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as f:
-            if not stat.S_ISREG(os.fstat(f.fileno()).st_mode):
+            facts = os.fstat(f.fileno())
+            if not stat.S_ISREG(facts.st_mode):
                 raise ImageError("not a plain file")
-            return f.read(FILE_BYTES + 1)
+            if facts.st_size > FILE_BYTES:
+                raise too_large(facts.st_size)
+            return f.read(FILE_BYTES + 1)  # a byte more shows one that grew since
     except (OSError, ValueError) as error:
         raise ImageError(getattr(error, "strerror", None) or str(error)) from None
 
