@@ -1,12 +1,15 @@
 """The page in a real browser: pictures in by every way, answers, faults, no console error."""
 
 import base64
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from serving import BOOT, SAMPLES, running
@@ -96,6 +99,62 @@ def test_every_control_is_reached_by_keyboard(page: "Page") -> None:
     assert reached == ["file", "camera", *["BUTTON"] * 10, "A"]
 
 
+def test_words_follow_the_probabilities(page: "Page") -> None:
+    """The sample is answered 50 to 48 %: neither class is the answer."""
+    page.click("#samples img[alt=Shirt]")
+    assert headline(page) == "T-shirt/top or Shirt, a close call"
+    assert page.inner_text("#truth") == "Its label is Shirt: T-shirt/top is wrong."
+    expect(page.locator("#status")).to_contain_text("a close call")
+    assert page.inner_text("#others") == "No other class has more than 0.7 %."
+    assert "94.90 % of 10,000 test images" in page.inner_text("#answered-by")
+    page.click("#samples img[alt=Trouser]")
+    expect(page.locator("#truth")).to_have_text("Its label is Trouser: right.")
+
+
+def test_a_doubtful_answer_is_no_headline(page: "Page") -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    page.set_input_files("#file", {"name": "n", "mimeType": "", "buffer": file.getvalue()})
+    assert re.fullmatch(r"A guess: [^%]+", headline(page))
+    assert "looks like nothing" in page.inner_text("#warnings")
+
+
+def test_several_files_are_all_answered(page: "Page", tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"<html>")
+    page.set_input_files("#file", [SAMPLES[1], bad, SAMPLES[8]])
+    answers = page.locator("#several button")
+    expect(answers).to_contain_text(["Trouser", "not answered", "Bag"])
+    answers.nth(2).press("Enter")
+    assert headline(page).startswith("Bag")
+    answers.nth(1).click()
+    assert "not a PNG, JPEG or WEBP picture" in page.inner_text("#error")
+
+
+def test_waiting_can_be_cancelled_and_repeated(page: "Page") -> None:
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.route("**/v1/predict", lambda _: None)
+    page.set_input_files("#file", SAMPLES[9])
+    page.wait_for_selector("#preview", state="visible")
+    assert page.locator("#waiting").bounding_box()["y"] < 400, "brought into view"
+    page.click("#cancel")
+    assert "Cancelled" in page.inner_text("#error")
+    page.unroute("**/v1/predict")
+    page.click("#again")
+    assert headline(page).startswith("Ankle boot")
+
+
+def test_an_answer_is_not_waited_for_without_end(page: "Page") -> None:
+    page.clock.install()
+    page.route("**/v1/predict", lambda _: None)
+    page.set_input_files("#file", SAMPLES[9])
+    page.wait_for_selector("#preview", state="visible")
+    page.clock.fast_forward(31_000)
+    page.wait_for_selector("#error", state="visible")
+    assert "No answer within 30 seconds" in page.inner_text("#error")
+
+
 def test_a_bad_file_is_told_and_the_next_is_answered(page: "Page", tmp_path: Path) -> None:
     bad = tmp_path / "<img src=x onerror=alert(1)>.png"
     bad.write_bytes(b"<html>")
@@ -153,14 +212,31 @@ def test_a_token_is_taken_as_it_stands_behind_the_hash(chromium: "Browser", toke
 def test_the_token_comes_behind_a_hash(chromium: "Browser") -> None:
     with running(token="correct horse battery") as port:
         page = chromium.new_page()
-        page.goto(f"http://127.0.0.1:{port}/")
-        page.wait_for_selector("#error", state="visible")
-        assert "token" in page.inner_text("#error")
-        page.close()
-        page = chromium.new_page()
         page.goto(f"http://127.0.0.1:{port}/#correct%20horse%20battery")
         page.click("#samples img[alt=Bag]")
         assert headline(page).startswith("Bag")
+        assert page.url == f"http://127.0.0.1:{port}/", "nobody reads it on the projector"
+        page.close()
+
+
+def test_a_token_that_is_missing_is_asked_for_and_kept(chromium: "Browser") -> None:
+    with running(token="correct horse battery") as port:
+        page = chromium.new_page()
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_selector("#ask-token", state="visible")
+        page.click("#samples img[alt=Bag]")
+        for given, said in (("wrong horse battery", "does not take this token"), ("", "")):
+            expect(page.locator("#token")).to_be_focused()
+            page.keyboard.type(given or "correct horse battery")
+            page.keyboard.press("Enter")
+            if said:
+                expect(page.locator("#error")).to_contain_text(said)
+        assert headline(page).startswith("Bag"), "what failed is asked again"
+        page.click("footer a")
+        page.go_back()
+        page.reload()
+        expect(page.locator("#model")).to_contain_text("balanced")
+        assert page.is_hidden("#ask-token")
         page.close()
 
 
@@ -170,3 +246,8 @@ def test_the_interface_is_documented(page: "Page") -> None:
     titles = page.locator("#paths h2").all_inner_texts()
     assert titles == ["POST /v1/predict", "GET /v1/model", "GET /healthz", "GET /readyz"]
     assert "curl --data-binary" in page.inner_text("#example")
+    answer = page.locator("#paths section").first.locator("pre").last
+    expect(answer).to_contain_text('"label": "Ankle boot"')
+    answer.focus()
+    page.keyboard.press("End")
+    page.wait_for_function("(part) => part.scrollTop > 0", arg=answer.element_handle())

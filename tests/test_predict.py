@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -172,6 +173,16 @@ def test_a_package_that_lacks_a_model_says_so_first(
         _ = open_predictor().for_photos
 
 
+def test_a_large_file_is_told_its_own_size(capsys, pictures, monkeypatch) -> None:
+    Path("large.png").touch()
+    os.truncate("large.png", 20_200_000)
+    assert main(["predict", "large.png"]) == 4
+    assert "large.png: 19.3 MB; at most 8 MB are read" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(bytes(9 * 2**20))))
+    assert main(["predict", "-"]) == 4
+    assert "-: more than 8 MB; at most 8 MB are read" in capsys.readouterr().err
+
+
 def test_what_the_model_saw_is_kept(capsys, pictures, images) -> None:
     assert main(["predict", ".", "--save-seen", "seen/new"]) == 0
     saved = {path.name: np.asarray(Image.open(path)) for path in Path("seen/new").iterdir()}
@@ -206,6 +217,7 @@ def test_strange_pictures_are_warned_about(capsys, pictures, images) -> None:
     threshold = model.facts["outlier"]["threshold"]
     assert shoe["outlier_score"] <= threshold < noise["outlier_score"]
     assert shoe["warnings"] == []
+    assert (shoe["doubtful"], noise["doubtful"]) == (False, True)
     assert "looks like nothing in the training set" in noise["warnings"][0]
     assert main(["predict", "noise.png"]) == 0
     assert "! this looks like nothing" in capsys.readouterr().out

@@ -45,12 +45,14 @@ class Photo:
         plain: whether it stood out from ground of one colour (shaded, grained) or none, or came as
             28x28 pixels, as the data set's; else GrabCut looked for it, or nothing stood out.
         untouched: whether it came as 28x28 grey pixels.
+        found: whether something stood out of the ground, where there is one.
     """
 
     seen: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
     plain: bool = True
     untouched: bool = False
+    found: bool = True
 
 
 def read_photo(data: bytes, framing: Framing = AS_PUBLISHED) -> Photo:
@@ -116,12 +118,14 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
         notes.append(f"grey on black, so taken {same} the data set")
     else:
         values = 255 - values
-    if not _LEAST < garment.mean() < _MOST:
+    found = bool(_LEAST < garment.mean() < _MOST)
+    if not found:
         what = "no piece of clothing" if as_published else "nothing"
         notes.append(f"{what} stands out from the background")
     sharpen, width = plain and framing.longest == SIDE, 1 if plain or not as_published else _WIDTH
     seen = _fit(values * garment[box], framing, sharpen=sharpen, width=width)
-    return Photo(255 - seen if framing.ground == "white" else seen, tuple(notes), plain)
+    seen = 255 - seen if framing.ground == "white" else seen
+    return Photo(seen, tuple(notes), plain, found=found)
 
 
 def _nothing(why: str) -> ImageError:

@@ -37,6 +37,8 @@ class Prediction:
         warnings: why the answer may be worth little; empty for a picture like those of the data.
         seen: uint8 (28, 28), what the network was given.
         recipe: the name of the recipe that the network was trained by.
+        doubtful: whether the answer may be a guess, by the warnings: the picture looks like nothing
+            in the training set, or nothing stands out in it.
     """
 
     classes: tuple[tuple[str, float], ...]
@@ -46,6 +48,7 @@ class Prediction:
     warnings: tuple[str, ...]
     seen: NDArray[np.uint8]
     recipe: str
+    doubtful: bool = False
 
     @property
     def label(self) -> str:
@@ -66,6 +69,7 @@ class Prediction:
             "label": self.label,
             "probability": self.probability,
             "accepted": self.accepted,
+            "doubtful": self.doubtful,
             "may_be": list(self.may_be),
             "outlier_score": self.outlier_score,
             "warnings": list(self.warnings),
@@ -114,7 +118,7 @@ class Predictor:
             UsageError: another dtype or shape.
         """
         check_images(images)
-        return [*self._answer(images, [()] * len(images))] if len(images) else []
+        return [*self._answer(images, [((), True)] * len(images))] if len(images) else []
 
     def predict(self, data: bytes) -> Prediction:
         """Answer for a PNG, JPEG or WEBP file. Raises `ImageError` if it is no usable picture."""
@@ -142,16 +146,20 @@ class Predictor:
                 if isinstance(photo, Photo) and photo.plain == plain
             }
             if photos:
-                seen, notes = zip(*((p.seen, p.notes) for p in photos.values()), strict=True)
-                answered = (self if plain else self.for_photos)._answer(np.stack(seen), notes)
+                noted = [(photo.notes, photo.found) for photo in photos.values()]
+                seen = np.stack([photo.seen for photo in photos.values()])
+                answered = (self if plain else self.for_photos)._answer(seen, noted)
                 for place, answer in zip(photos, answered, strict=True):
                     answers[place] = answer
         return answers
 
     def _answer(
-        self, images: NDArray[np.uint8], notes: Sequence[tuple[str, ...]]
+        self, images: NDArray[np.uint8], prepared: Sequence[tuple[tuple[str, ...], bool]]
     ) -> Iterator[Prediction]:
-        """Answer for images (N, 28, 28), N >= 1, with what was noted when each was prepared."""
+        """Answer for images (N, 28, 28), N >= 1.
+
+        Args: prepared: of each, what was noted when it was, and whether anything stood out in it.
+        """
         logits = self.classifier.logits(images)
         answer, strangeness = self.calibration.answer(logits), outlier_score(logits)
         names, threshold = (
@@ -159,7 +167,7 @@ class Predictor:
             self.classifier.facts["outlier"]["threshold"],
         )
         orders = np.argsort(-answer.probabilities, axis=1, kind="stable").tolist()
-        for row, (image, noted) in enumerate(zip(images, notes, strict=True)):
+        for row, (image, (notes, found)) in enumerate(zip(images, prepared, strict=True)):
             probabilities, possible = answer.probabilities[row].tolist(), answer.sets[row].tolist()
             strange = bool(strangeness[row] > threshold)
             yield Prediction(
@@ -167,9 +175,10 @@ class Predictor:
                 tuple(names[i] for i in orders[row] if possible[i]),
                 bool(answer.accepted[row]) or self._reject is None,
                 float(strangeness[row]),
-                (*([WARNING] if strange else []), *noted),
+                (*([WARNING] if strange else []), *notes),
                 image,
                 self.classifier.facts["recipe"]["name"],
+                strange or not found,
             )
 
 

@@ -78,6 +78,7 @@ class Answer(BaseModel):
     label: str
     probability: float
     accepted: bool
+    doubtful: bool
     may_be: list[str]
     outlier_score: float
     warnings: list[str]

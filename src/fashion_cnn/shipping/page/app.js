@@ -1,124 +1,141 @@
-"use strict";
+// The page: pictures in by every way, one after the other to the server, answers out.
 
-const MOST_BYTES = 8 * 2 ** 20; // the server's own limit
-const LONGEST_EDGE = 2048;
-const TRIES_WHEN_BUSY = 3;
+import { figures, inWords, present, setModel } from "./answer.js";
+import { at, bringIntoView, element } from "./dom.js";
+import { Fault, ask, keepToken, predict } from "./server.js";
 
-const at = (id) => document.getElementById(id);
-// Of a token's characters a browser writes these alone otherwise; any other % is the token's own.
-const token = location.hash.slice(1).replace(/%(20|22|3c|3e|60)/gi, decodeURIComponent);
-let last = null; // what "try again" sends once more
-let asking = null; // the request under way: a newer picture ends it
+const AT_ONCE = 2;
 
-function headers() {
-  return token ? { Authorization: `Bearer ${token}` } : {};
+let pictures = []; // {name, label, load, file, url, state, answer, fault}; state: waiting, done or failed
+let chosen = 0; // the one that is shown
+let running = new AbortController(); // newer pictures end it
+
+/** Ask about pictures, in place of those before; each has a `name` and a `file`, or `load` for one. */
+function classify(asked) {
+  running.abort();
+  for (const { url } of pictures) if (url) URL.revokeObjectURL(url);
+  pictures = asked.map((one) => ({ label: null, ...one, state: "waiting" }));
+  chosen = 0;
+  work();
 }
 
-function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
+async function work() {
+  const mine = (running = new AbortController());
+  const waiting = pictures.filter((one) => one.state === "waiting");
+  show();
+  bringIntoView(at("answer-card"));
+  const worker = async () => {
+    for (let one = waiting.shift(); one; one = waiting.shift()) {
+      await answer(one, mine.signal);
+      if (mine.signal.aborted) return;
+      show();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-function show({ status = "", error = "", result = false }) {
-  at("status").textContent = status;
-  at("error").hidden = !error;
-  at("error").querySelector("p").textContent = error;
-  at("result").hidden = !result;
-}
-
-// A phone's photo may be larger than the server takes.
-async function shrink(picture) {
-  if (picture.size <= MOST_BYTES) return picture;
-  const bitmap = await createImageBitmap(picture);
-  const scale = Math.min(1, LONGEST_EDGE / Math.max(bitmap.width, bitmap.height));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(scale * bitmap.width));
-  canvas.height = Math.max(1, Math.round(scale * bitmap.height));
-  canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.92));
-}
-
-async function ask(body, signal) {
-  for (let count = 1; ; count += 1) {
-    const response = await fetch("v1/predict", { method: "POST", body, headers: headers(), signal });
-    if (response.status !== 503 || count === TRIES_WHEN_BUSY) return response;
-    const seconds = Number(response.headers.get("Retry-After")) || 1;
-    await new Promise((done) => setTimeout(done, 1000 * seconds));
-  }
-}
-
-async function classify(picture, name) {
-  last = [picture, name];
-  asking?.abort();
-  const mine = (asking = new AbortController());
-  show({ status: "Looking …" });
-  let response;
-  let answer;
+async function answer(one, signal) {
   try {
-    response = await ask(await shrink(picture), mine.signal);
-    answer = await response.json();
+    one.file ??= await one.load(signal);
+    one.url ??= URL.createObjectURL(one.file);
+    if (one === pictures[chosen] && !signal.aborted) show(); // with its preview
+    one.answer = await predict(one.file, signal);
+    one.state = "done";
   } catch (fault) {
-    if (mine.signal.aborted) return;
-    const unreadable = fault instanceof DOMException && fault.name !== "AbortError";
-    show({ error: unreadable ? "This is not a picture that the browser can read." : "The server does not answer." });
-    return;
+    one.fault = fault instanceof Fault ? fault : new Fault("The server does not answer.");
+    one.state = "failed";
   }
-  if (mine.signal.aborted) return;
-  if (response.ok) {
-    present(answer, picture, name);
+}
+
+function again() {
+  for (const one of pictures) if (one.state === "failed") one.state = "waiting";
+  work();
+}
+
+function cancel() {
+  running.abort();
+  for (const one of pictures) {
+    if (one.state === "waiting") Object.assign(one, { state: "failed", fault: new Fault("Cancelled.", "cancelled") });
+  }
+  show();
+}
+
+/** Show the chosen picture as far as it is. */
+function show() {
+  const one = pictures[chosen];
+  const left = pictures.filter((other) => other.state === "waiting").length;
+  strip();
+  only(one.state === "waiting" ? "waiting" : one.state === "failed" ? "error" : "result");
+  if (one.state === "waiting") {
+    at("preview").hidden = !one.url;
+    if (one.url) at("preview").src = one.url;
+    say("Looking …");
+  } else if (one.state === "failed") {
+    fail(one.fault, true);
   } else {
-    const reason = typeof answer.detail === "string" ? answer.detail : "it is not understood";
-    show({ error: response.status === 422 ? `This picture cannot be used: ${reason}.` : `The server says: ${reason}.` });
+    const given = at("given");
+    given.src = one.url;
+    given.alt = one.name;
+    given.onload = () => given.classList.toggle("tiny", given.naturalWidth < 100);
+    at("result").classList.remove("drawn");
+    present(one.answer, one);
+    say(`${pictures.length > 1 ? `${one.name}: ` : ""}${inWords()}${left ? ` ${left} more to come.` : ""}`);
+    bringIntoView(at("answer-card"));
   }
 }
 
-function present(answer, picture, name) {
-  const given = at("given");
-  if (given.src) URL.revokeObjectURL(given.src);
-  given.src = URL.createObjectURL(picture);
-  given.alt = name;
-  given.onload = () => given.classList.toggle("tiny", given.naturalWidth < 100);
-  at("seen").src = `data:image/png;base64,${answer.seen_png}`;
-  const sure = `${answer.label}, ${percent(answer.probability)}`;
-  at("headline").textContent = answer.accepted ? sure : `Not sure enough to answer. Perhaps ${sure}`;
-  at("warnings").replaceChildren(...answer.warnings.map((text) => element("li", text)));
-  at("bars").replaceChildren(...answer.top.map((one) => bar(one, answer.may_be.includes(one.label))));
-  at("may-be").textContent =
-    answer.may_be.length > 1
-      ? `It may well be any of these: ${answer.may_be.join(", ")}.`
-      : "No other class is likely, if the picture is one like those the model knows.";
-  show({ result: true });
-  at("result").scrollIntoView({ block: "nearest" }); // on a phone it is below
+/** Of the parts of the answer show one. */
+function only(shown) {
+  for (const name of ["waiting", "error", "result"]) at(name).hidden = name !== shown;
+  at("status").classList.toggle("heard", true); // from now on for screen readers alone
 }
 
-function element(tag, text = "", name = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  made.className = name;
-  return made;
+function say(text) {
+  at("status").textContent = text;
 }
 
-function bar({ label, probability }, isIn) {
-  const row = element("li", "", isIn ? "in" : "");
-  const track = element("span", "", "track");
-  const fill = element("span", "", "fill");
-  track.append(fill);
-  row.append(element("span", label), track, element("span", percent(probability), "number"));
-  requestAnimationFrame(() => requestAnimationFrame(() => (fill.style.width = `${100 * probability}%`)));
-  return row;
+/** Show a fault, and bring it into view. */
+function fail(fault, canRepeat) {
+  only("error");
+  say("");
+  at("error").querySelector("p").textContent = fault.message;
+  at("ask-token").hidden = fault.kind !== "token";
+  at("again").hidden = !canRepeat || fault.kind === "token";
+  bringIntoView(at("answer-card"));
+  if (fault.kind === "token") at("token").focus({ preventScroll: true });
 }
 
-function first(files) {
-  if (files.length) classify(files[0], files[0].name || "Your picture");
-  return files.length > 0;
+/** The pictures side by side, where there are several. */
+function strip() {
+  const several = at("several");
+  several.hidden = pictures.length < 2;
+  if (several.hidden) return;
+  const said = { waiting: () => "…", failed: () => "not answered", done: (one) => one.answer.label };
+  several.replaceChildren(...pictures.map((one, place) => {
+    const picture = one.url ? element("img", { src: one.url, alt: "" }) : "";
+    const button = element("button", { type: "button", "aria-pressed": String(place === chosen), class: one.state },
+      picture, element("span", {}, said[one.state](one)), element("span", { class: "heard" }, `, ${one.name}`));
+    button.addEventListener("click", () => {
+      chosen = place;
+      show();
+      at("several").children[place].querySelector("button").focus({ preventScroll: true });
+    });
+    return element("li", {}, button);
+  }));
+}
+
+function take(files, otherwise) {
+  const found = [...files].map((file) => ({ file, name: file.name || "Your picture" }));
+  if (found.length) classify(found);
+  else if (otherwise) fail(new Fault(otherwise), false);
 }
 
 for (const id of ["file", "camera"]) {
   at(id).addEventListener("change", (event) => {
-    first(event.target.files);
+    take(event.target.files);
     event.target.value = ""; // so that the same file can be chosen again
   });
 }
-
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   at("drop").classList.add("over");
@@ -129,41 +146,44 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   at("drop").classList.remove("over");
-  if (!first(event.dataTransfer.files)) show({ error: "That was not a file. Save the picture, then drop it here." });
+  take(event.dataTransfer.files, "That was not a file. Save the picture, then drop it here.");
 });
 document.addEventListener("paste", (event) => {
-  if (!first(event.clipboardData.files)) show({ error: "There is no picture to paste." });
+  if (!event.target.matches?.("input")) take(event.clipboardData.files, "There is no picture to paste.");
 });
-
-at("samples").addEventListener("click", async (event) => {
+at("samples").addEventListener("click", (event) => {
   const image = event.target.closest("button")?.querySelector("img");
   if (!image) return;
+  const load = async (signal) => (await fetch(image.src, { signal })).blob();
+  classify([{ load, name: `Sample: ${image.alt}`, label: image.alt }]);
+});
+at("again").addEventListener("click", again);
+at("cancel").addEventListener("click", cancel);
+at("ask-token").addEventListener("submit", (event) => {
+  event.preventDefault();
+  keepToken(at("token").value.trim());
+  at("token").value = "";
+  only("");
+  describe();
+  if (pictures.length) again();
+});
+
+/** Say which model answers, and offer the samples that it has names for. */
+async function describe() {
+  let model;
   try {
-    const picture = await (await fetch(image.src)).blob();
-    classify(picture, `Sample: ${image.alt}`);
-  } catch {
-    show({ error: "The server does not answer." });
+    model = await ask("v1/model");
+  } catch (fault) {
+    if (fault.kind === "token") fail(fault, false);
+    return;
   }
-});
+  setModel(model);
+  const second = model.for_photos ? ` Pictures on uneven ground are answered by another: ${figures(model.for_photos)}.` : "";
+  at("model").textContent =
+    `Model: ${figures(model)}. It knows ${model.class_names.length} classes and says one of them of anything.${second}`;
+  const samples = [...at("samples").children];
+  for (const sample of samples) sample.hidden = !model.class_names.includes(sample.querySelector("img").alt);
+  at("samples-title").hidden = samples.every((sample) => sample.hidden);
+}
 
-at("again").addEventListener("click", () => {
-  if (last) classify(...last);
-});
-
-fetch("v1/model", { headers: headers() })
-  .then(async (response) => {
-    const model = await response.json();
-    if (!response.ok) {
-      show({ error: `The server says: ${model.detail}. The page takes it behind a # in its address.` });
-      return;
-    }
-    const { accuracy, n, split } = model.measured;
-    const second = model.for_photos ? `; pictures on uneven ground are answered by another, ${model.for_photos.recipe.name}` : "";
-    at("model").textContent =
-      `Model: recipe ${model.recipe.name}, ${(100 * accuracy).toFixed(2)} % of ${n.toLocaleString("en")} ` +
-      `${split} images of ${model.data} right${second}. It knows ${model.class_names.length} classes and says one of them of anything.`;
-    const samples = [...at("samples").children];
-    for (const sample of samples) sample.hidden = !model.class_names.includes(sample.querySelector("img").alt);
-    at("samples-title").hidden = samples.every((sample) => sample.hidden);
-  })
-  .catch(() => {});
+describe();
