@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from serving import BOOT, SAMPLES, running
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ def test_samples_by_mouse_and_keyboard(page: "Page") -> None:
 
 def test_every_control_is_reached_by_keyboard(page: "Page") -> None:
     reached = []
-    for _ in range(13):
+    for _ in range(14):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
-    assert reached == ["file", "camera", *["BUTTON"] * 10, "A"]
+    assert reached == ["INPUT", "file", "camera", *["BUTTON"] * 10, "A"]
 
 
 def test_words_follow_the_probabilities(page: "Page") -> None:
@@ -153,6 +154,76 @@ def test_an_answer_is_not_waited_for_without_end(page: "Page") -> None:
     page.clock.fast_forward(31_000)
     page.wait_for_selector("#error", state="visible")
     assert "No answer within 30 seconds" in page.inner_text("#error")
+
+
+def levels(page: "Page") -> np.ndarray:
+    """The pixels on the pad, uint8 (28, 28)."""
+    address = page.locator("#pad").evaluate("(pad) => pad.toDataURL()")
+    with Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))) as picture:
+        return np.asarray(picture.convert("L"))
+
+
+def stroke(page: "Page", *points: tuple[float, float]) -> None:
+    """Draw from point to point, in pixels of the pad."""
+    pad = page.locator("#pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    assert box
+    for number, (x, y) in enumerate(points):
+        page.mouse.move(box["x"] + x * box["width"] / 28, box["y"] + y * box["height"] / 28)
+        if not number:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def test_an_outline_is_closed_filled_and_undone(page: "Page") -> None:
+    page.get_by_label("Draw or erase").check()
+    stroke(page, (6, 2), (22, 2), (22, 26), (19, 26), (14, 10), (9, 26), (6, 26), (6, 5))
+    assert headline(page) != ""
+    expect(page.locator("#trace-words")).to_have_text(re.compile(r"Step 1, brush: \w+ \d"))
+    assert levels(page)[5, 14] == 190, "inside"
+    assert levels(page)[24, 14] == 0, "between the legs"
+    assert page.locator("#trace-chart polyline").count() >= 3
+    page.get_by_label("Eraser").check()
+    stroke(page, (14, 5))
+    expect(page.locator("#trace-words")).to_have_text(re.compile(r"Step 2, eraser: .* points\)"))
+    assert levels(page)[5, 14] == 0
+    page.get_by_label("Fill", exact=True).check()
+    stroke(page, (14, 5))
+    assert levels(page)[5, 14] == 190
+    for _ in range(3):
+        page.click("#undo")
+    assert not levels(page).any()
+    expect(page.locator("#result")).to_be_hidden()
+    page.uncheck("#close")
+    page.get_by_label("Brush").check()
+    stroke(page, (8, 2), (20, 2), (20, 26), (8, 26), (8, 5))
+    assert levels(page)[14, 14] == 0, "an outline stays one"
+
+
+def test_a_sample_is_edited_by_keyboard(page: "Page") -> None:
+    page.focus("#samples img[alt=Trouser] >> ..")
+    page.keyboard.press("Enter")
+    assert headline(page).startswith("Trouser")
+    page.focus("#edit")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pad")).to_be_focused()
+    expect(page.locator("#trace-words")).to_contain_text("Step 1, start: Trouser")
+    with Image.open(SAMPLES[1]) as sample:
+        before = np.asarray(sample.convert("L"))
+    np.testing.assert_array_equal(levels(page), before)
+    page.keyboard.press("Space")
+    expect(page.locator("#trace-words")).to_contain_text("Step 2, brush")
+    assert levels(page)[13:15, 13:15].tolist() == [[190, 190], [190, 190]]
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("#trace-words")).to_contain_text("Step 3, brush")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    np.testing.assert_array_equal(levels(page), before)
+    page.get_by_role("button", name="Dress").press("Enter")
+    expect(page.locator("#trace-words")).to_contain_text("Dress: ")
+    names = page.locator("#bars li > span:first-child").all_inner_texts()
+    assert names == list(CLASS_NAMES), "bars stay in place while one draws"
 
 
 def test_a_bad_file_is_told_and_the_next_is_answered(page: "Page", tmp_path: Path) -> None:

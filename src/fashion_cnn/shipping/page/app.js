@@ -2,6 +2,7 @@
 
 import { figures, inWords, present, setModel } from "./answer.js";
 import { at, bringIntoView, element } from "./dom.js";
+import { setUpDrawing } from "./draw.js";
 import { Fault, ask, keepToken, predict } from "./server.js";
 
 const AT_ONCE = 2;
@@ -10,9 +11,12 @@ let pictures = []; // {name, label, load, file, url, state, answer, fault}; stat
 let chosen = 0; // the one that is shown
 let running = new AbortController(); // newer pictures end it
 
+const drawing = setUpDrawing(showDrawn, (fault) => fail(fault, true));
+
 /** Ask about pictures, in place of those before; each has a `name` and a `file`, or `load` for one. */
 function classify(asked) {
   running.abort();
+  drawing.stop();
   for (const { url } of pictures) if (url) URL.revokeObjectURL(url);
   pictures = asked.map((one) => ({ label: null, ...one, state: "waiting" }));
   chosen = 0;
@@ -48,8 +52,9 @@ async function answer(one, signal) {
 }
 
 function again() {
+  if (!pictures.length) return drawing.repeat();
   for (const one of pictures) if (one.state === "failed") one.state = "waiting";
-  work();
+  return work();
 }
 
 function cancel() {
@@ -82,6 +87,22 @@ function show() {
     say(`${pictures.length > 1 ? `${one.name}: ` : ""}${inWords()}${left ? ` ${left} more to come.` : ""}`);
     bringIntoView(at("answer-card"));
   }
+}
+
+/** Show the answer to a drawing; it stays where it is, as the pad must. */
+function showDrawn(answer) {
+  running.abort();
+  pictures = [];
+  strip();
+  only(answer ? "result" : "");
+  if (!answer) return;
+  at("result").classList.add("drawn");
+  present(answer, { inOrder: true });
+}
+
+function choose(way) {
+  document.querySelector(`[name=way][value=${way}]`).checked = true;
+  for (const name of ["picture", "drawing"]) at(name).hidden = name !== way;
 }
 
 /** Of the parts of the answer show one. */
@@ -157,6 +178,13 @@ at("samples").addEventListener("click", (event) => {
   const load = async (signal) => (await fetch(image.src, { signal })).blob();
   classify([{ load, name: `Sample: ${image.alt}`, label: image.alt }]);
 });
+for (const radio of document.querySelectorAll("[name=way]")) radio.addEventListener("change", () => choose(radio.value));
+at("edit").addEventListener("click", async () => {
+  choose("drawing");
+  await drawing.edit(at("seen").src);
+  bringIntoView(at("ask-card"));
+  at("pad").focus({ preventScroll: true });
+});
 at("again").addEventListener("click", again);
 at("cancel").addEventListener("click", cancel);
 at("ask-token").addEventListener("submit", (event) => {
@@ -165,7 +193,7 @@ at("ask-token").addEventListener("submit", (event) => {
   at("token").value = "";
   only("");
   describe();
-  if (pictures.length) again();
+  again();
 });
 
 /** Say which model answers, and offer the samples that it has names for. */
@@ -186,4 +214,5 @@ async function describe() {
   at("samples-title").hidden = samples.every((sample) => sample.hidden);
 }
 
+choose("picture"); // a browser would keep the other over a reload
 describe();
