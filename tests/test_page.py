@@ -138,7 +138,9 @@ def test_waiting_can_be_cancelled_and_repeated(page: "Page") -> None:
     page.route("**/v1/predict", lambda _: None)
     page.set_input_files("#file", SAMPLES[9])
     page.wait_for_selector("#preview", state="visible")
-    assert page.locator("#waiting").bounding_box()["y"] < 400, "brought into view"
+    box = page.locator("#waiting").bounding_box()
+    assert box
+    assert box["y"] < 400, "brought into view"
     page.click("#cancel")
     assert "Cancelled" in page.inner_text("#error")
     page.unroute("**/v1/predict")
