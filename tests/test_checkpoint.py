@@ -55,6 +55,13 @@ def test_round_trip(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.model["a"], MODEL["a"])
     np.testing.assert_array_equal(found.optimizer["a/exp_avg"], OPTIMIZER["a/exp_avg"])
     assert found.state == {"step": 7, "x": 0.1}
+    assert found.path == path
+    assert found.sha256 == hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_the_folders_above_are_made(tmp_path: Path) -> None:
+    path = save(tmp_path / "new/checkpoints", MODEL, OPTIMIZER, {"step": 7})
+    assert load(path).state == {"step": 7}
 
 
 def test_every_flipped_bit_and_truncation_is_detected(tmp_path: Path) -> None:
@@ -223,10 +230,11 @@ def test_after_a_fallback_the_damaged_future_makes_room(tmp_path: Path) -> None:
     assert run.checkpoints.newest()[0].state["step"] == 25
 
 
-def test_a_published_checkpoint_is_not_written_to_again(tmp_path: Path) -> None:
-    path = save(tmp_path, MODEL, OPTIMIZER, {"step": 1})
+@pytest.mark.parametrize("run", [{}, {"run": "ours"}])
+def test_a_published_checkpoint_is_not_written_to_again(tmp_path: Path, run: dict) -> None:
+    path = save(tmp_path, MODEL, OPTIMIZER, {"step": 1, **run})
     before = (path / "model.safetensors").stat().st_mtime_ns
-    assert save(tmp_path, MODEL, OPTIMIZER, {"step": 1}) == path
+    assert save(tmp_path, MODEL, OPTIMIZER, {"step": 1, **run}) == path
     assert (path / "model.safetensors").stat().st_mtime_ns == before
 
 
@@ -327,9 +335,14 @@ def test_a_damaged_checkpoint_of_the_same_step_is_written_anew(tmp_path: Path) -
     assert load(path).path == path
 
 
-def test_a_disk_that_takes_no_folder_is_told_as_it_is(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("refused", ["", "."], ids=["any", "temporary"])
+def test_a_disk_that_takes_no_folder_is_told_as_it_is(tmp_path, monkeypatch, refused: str) -> None:
+    original = Path.mkdir
+
     def full(self: Path, *arguments, **keywords) -> None:
-        raise OSError(errno.ENOSPC, "full")
+        if self.name.startswith(refused):
+            raise OSError(errno.ENOSPC, "full")
+        original(self, *arguments, **keywords)
 
     save(tmp_path, MODEL, OPTIMIZER, {"step": 1})
     monkeypatch.setattr(Path, "mkdir", full)

@@ -12,6 +12,7 @@ import sys
 import time
 import types
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from fashion_cnn.data import decoding, decoding_child
 from fashion_cnn.data.decoding import Decoder, DecoderPool
@@ -533,3 +534,177 @@ def test_a_frame_of_a_mebibyte_is_not_read() -> None:
 
     with pytest.raises(EOFError):
         decoding._read(types.SimpleNamespace(read=read))
+
+
+# -- what kind a file is of, and what makes up its pixels ------------------------------------------
+
+
+def container(*brands: bytes) -> bytes:
+    """The box that opens a HEIF or AVIF file: its own brand, a version, those it agrees with."""
+    own, *others = brands
+    box = b"ftyp" + own + b"avif" + b"".join(others)  # a version is no brand
+    return struct.pack(">I", 4 + len(box)) + box + bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\x89PNG\n\x1a\n", ""),
+        (b"\xff\xd8\xff", "JPEG"),
+        (b"\xff\xd8", ""),
+        (b"RIFF\4\3\2\1WEBPVP8 ", "WEBP"),
+        (b"RIFF\4\3\2\1WAVEfmt ", ""),
+        (b"RIFX\4\3\2\1WEBPVP8 ", ""),
+        (b"GIF89a", "GIF"),
+        (b"II*\0", "TIFF"),
+        (b"MM\0*", "TIFF"),
+        (b"II\0*", ""),
+        (b"\xff\x0a", "JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b"BM\4\3\2\1\0\0\0\0\x36\0\0\0", "BMP"),
+        (b"BM\4\3\2\1\1\0\0\0\x36\0\0\0", ""),
+        (b"BMW, a car", ""),
+        (bytes(32), ""),
+        (b"", ""),
+        (container(b"avif"), "AVIF"),
+        (container(b"avis"), "AVIF"),
+        *((container(brand), "HEIF") for brand in (b"heic", b"heix", b"hevc", b"heim", b"heis")),
+        (container(b"mif1", b"heic"), "HEIF"),
+        (container(b"msf1"), "HEIF"),
+        (container(b"mif1", b"miaf", b"avif"), "AVIF"),
+        (container(b"isom", b"avif"), "AVIF"),
+        (container(b"isom", b"iso2", b"heic"), "HEIF"),
+        (container(b"isom", b"iso2", b"mp41", b"heic"), "HEIF"),
+        (container(b"isom", b"iso2", b"mp41", b"mp42", b"heic"), "HEIF"),
+        (container(b"isom", b"iso2", b"mp41", b"mp42", b"mp43", b"heic"), ""),
+        (container(b"isom", b"mp42"), ""),
+    ],
+)
+def test_its_first_32_bytes_tell_a_files_kind(start: bytes, kind: str) -> None:
+    assert decoding_child.kind_of(start[:32]) == kind
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF"])
+def test_pillow_tries_no_other_format_than_the_files(monkeypatch, kind: str) -> None:
+    tried, original = [], Image.open
+
+    def noted(file, **how):
+        tried.append(how)
+        return original(file, **how)
+
+    monkeypatch.setattr(Image, "open", noted)
+    assert decoded(Image.new("RGB", (4, 3)), kind)[0]["size"] == (4, 3)
+    assert tried == [{"formats": [kind]}]
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A part of a PNG."""
+    check = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + check
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    """A part of a JPEG."""
+    return b"\xff" + bytes([marker]) + struct.pack(">H", 2 + len(content)) + content
+
+
+def riff(*parts: tuple[bytes, bytes]) -> bytes:
+    """A WEBP file of such parts."""
+    inside = b"WEBP" + b"".join(
+        name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+        for name, content in parts
+    )
+    return b"RIFF" + struct.pack("<I", len(inside)) + inside
+
+
+def test_of_a_png_the_critical_parts_and_the_transparency_stay() -> None:
+    signature, end = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
+    kept = chunk(b"IHDR", bytes(13)), chunk(b"PLTE", bytes(768)), chunk(b"tRNS", b"\0\1")
+    more = chunk(b"IDAT", b"pixels tEXt"), chunk(b"IDAT", bytes(70_000))
+    told = [chunk(name, b"x" * 300) for name in (b"tEXt", b"eXIf", b"iCCP", b"gAMA", b"tRNs")]
+    whole = [signature, kept[0], told[0], kept[1], told[1], *kept[2:], *told[2:4], *more, told[4]]
+    bare = b"".join([signature, *kept, *more])
+    assert decoding_child._without_metadata(b"".join([*whole, end])) == bare + end
+    assert decoding_child._without_metadata(b"".join([*whole, end[:7]])) == bare + end[:7]
+
+
+def test_of_a_jpeg_no_comment_and_no_application_stays_but_jfifs_and_adobes() -> None:
+    """The application's segments are E1 to EF, but EE tells how the colours are to be read."""
+    told = {*range(0xE1, 0xEE), 0xEF, 0xFE}
+    markers = [0xE0, *range(0xE1, 0xF1), 0xFE, 0xDB, 0xC0, 0xC4, 0xDD]
+    parts = {marker: segment(marker, bytes([marker]) * 300) for marker in markers}
+    kept = b"".join(part for marker, part in parts.items() if marker not in told)
+    pixels = segment(0xDA, b"a scan") + segment(0xE1, b"looks like metadata") + b"\xff\xd9"
+    whole = b"\xff\xd8" + b"".join(parts.values())
+    assert decoding_child._without_metadata(whole + pixels) == b"\xff\xd8" + kept + pixels
+    stray = b"\0" + parts[0xE1]
+    assert decoding_child._without_metadata(whole + stray) == b"\xff\xd8" + kept + stray
+
+
+def test_of_a_webp_pixels_and_what_they_need_stay() -> None:
+    kept = (b"VP8X", bytes(10)), (b"ALPH", bytes(301)), (b"VP8 ", b"EXIF" + bytes(80_001))
+    told = (b"ICCP", bytes(300)), (b"XMP ", b"odd"), (b"EXIF", b"")
+    whole = riff(kept[0], told[0], *kept[1:], *told[1:])
+    assert decoding_child._without_metadata(whole) == riff(*kept)
+    assert decoding_child._without_metadata(riff(*kept)) == riff(*kept)
+
+
+def test_pixels_are_read_where_what_is_said_of_them_is_damaged() -> None:
+    said = PngImagePlugin.PngInfo()
+    said.add_text("Comment", "of a camera")
+    picture = Image.new("RGBA", (5, 4), (1, 2, 3, 200))
+    whole = encoded(picture, pnginfo=said)
+    damaged = whole.replace(b"of a camera", b"of a cinema")
+    answer, pixels = decoding_child._try(damaged)
+    note = "what the file says of itself is damaged and was passed over"
+    assert answer == {"mode": "RGBA", "size": (5, 4), "notes": [note]}
+    assert pixels == picture.tobytes()
+    nothing = {"error": "cannot be decoded (UnidentifiedImageError)"}
+    assert decoding_child._try(damaged.replace(b"IHDR", b"IHDS")) == (nothing, b"")
+
+
+def test_heic_needs_pillow_heif(monkeypatch) -> None:
+    """Which is given no thumbnails to read; it knows no file that begins like one and ends."""
+    asked = []
+
+    def module(name: str):
+        asked.append(name)
+        return types.SimpleNamespace(register_heif_opener=lambda **how: asked.append(how))
+
+    monkeypatch.setattr(decoding_child.importlib, "import_module", module)
+    answer, _ = decoding_child._try(container(b"heic"))
+    assert answer["error"].startswith("cannot be decoded (")
+    assert asked == ["pillow_heif", {"thumbnails": False}]
+
+    def missing(name: str):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(decoding_child.importlib, "import_module", missing)
+    need = "a HEIC picture, which needs pillow-heif: pip install '.[photos]', or save it as JPEG"
+    assert decoding_child._try(container(b"heic")) == ({"error": need}, b"")
+
+
+def test_a_second_picture_of_depths_is_no_animation() -> None:
+    one, other = Image.new("RGB", (4, 3), "red"), Image.new("RGB", (4, 3), "blue")
+    said, pixels = decoded(one, "MPO", save_all=True, append_images=[other])
+    assert said == {"mode": "RGBA", "size": (4, 3), "notes": []}
+    assert pixels[0, 0, 0] > 200
+
+
+def test_where_its_orientation_cannot_be_read_a_picture_stays_as_it_lies(monkeypatch) -> None:
+    def damaged(self):
+        raise SyntaxError("not a TIFF file")
+
+    monkeypatch.setattr(Image.Image, "getexif", damaged)
+    assert decoded(Image.new("RGB", (3, 2), (1, 2, 3)))[0]["size"] == (3, 2)
+
+
+def test_what_no_whole_factor_shrinks_is_averaged_by_a_hamming_window() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 300, 3), np.uint8)
+    said, pixels = decoded(Image.fromarray(noise))
+    assert said["size"] == (256, 55)
+    wanted = Image.fromarray(noise).resize((256, 55), Image.Resampling.HAMMING)
+    assert np.abs(pixels[:, :, :3].astype(int) - np.asarray(wanted)).mean() < 2
