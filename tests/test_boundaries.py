@@ -117,4 +117,5 @@ def test_the_threshold_of_strangeness_spares_19_in_20() -> None:
     scores = np.random.default_rng(0).permutation(101).astype(float)
     threshold = outlier_threshold(scores)
     assert threshold == 95
+    assert outlier_threshold(np.arange(10.0)) == 9, "of ten, nine would be less than 19 in 20"
     assert auroc(np.array([1.0, 2.0]), np.array([2.0, 3.0])) == (0.5 + 1 + 1 + 1) / 4

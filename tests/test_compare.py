@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import math
 import types
 from pathlib import Path
 
@@ -246,6 +247,22 @@ def test_a_difference_is_written_with_the_lower_end_first() -> None:
     row = comparison._row(group(0.91, 0.94), difference)
     assert row.endswith(f"| +1.50 | {low} to {high}, Student's, 2 pairs of one seed |")
     assert (low, high) == ("-4.85", "+7.85")
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((-0.001, 0.002), "may be chance: the 95 % interval holds 0"),
+        ((0.0, 0.002), "may be chance: the 95 % interval holds 0"),
+        ((-0.002, 0.0), "may be chance: the 95 % interval holds 0"),
+        ((0.001, 0.002), "better: the 95 % interval leaves 0 out"),
+        ((-0.002, -0.001), "worse: the 95 % interval leaves 0 out"),
+        ((math.nan, math.nan), "no interval"),
+    ],
+)
+def test_only_an_interval_without_0_is_a_finding(interval, verdict: str) -> None:
+    found = module.Difference(0.0005, interval, "paired by image", np.zeros(10), None, None)
+    assert comparison._verdict(found) == verdict
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,21 @@ def test_three_steps_by_hand(wanted, fields: dict) -> None:
         np.testing.assert_allclose(variable.numpy(), weight, rtol=2e-6, atol=1e-6)
 
 
-def test_a_gradient_of_nearly_nothing_is_divided_by_epsilon() -> None:
-    """The first step is rate x gradient / (|gradient| + 1e-8)."""
+@pytest.mark.parametrize(
+    ("gradient", "fields"),
+    [
+        (1e-8, {"optimizer": "adam", "learning_rate": 0.5}),
+        (1e-7, {"optimizer": "rmsprop", "learning_rate": 0.05, "rho": 0.99}),
+    ],
+)
+def test_a_gradient_of_nearly_nothing_is_divided_by_epsilon(gradient: float, fields: dict) -> None:
+    """The first step is rate x gradient / (root + 1e-8).
+
+    Of the gradient's square Adam takes the root of all, RMSprop of the share 1 - rho.
+    """
     model = network()
-    optimizer = build_optimizer(Recipe(learning_rate=0.5), model)
-    gradients = [keras.ops.full((2, 3), 1e-8), keras.ops.zeros((3,))]
+    optimizer = build_optimizer(Recipe(**fields), model)
+    gradients = [keras.ops.full((2, 3), gradient), keras.ops.zeros((3,))]
     optimizer.apply(gradients, model.trainable_variables)
     np.testing.assert_allclose(model.layers[0].kernel.numpy(), KERNEL - 0.25, atol=1e-6)
 
