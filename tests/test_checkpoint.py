@@ -184,6 +184,20 @@ def test_best_follows_the_lowest_validation_loss_and_pruning_keeps_it(tmp_path: 
     assert run.checkpoints.load("best").state["step"] == 20
 
 
+def test_what_final_stands_for_stays_until_the_next_end(tmp_path: Path) -> None:
+    """Who goes on with a run that ended may still ask for its last result meanwhile."""
+    run = Run(tmp_path / "run")
+    save_epochs(run, [0.5, 0.4])
+    history = [record(1, 0.5), record(2, 0.4)]
+    run.checkpoints.finish(20, history)
+    for epoch, loss in ((3, 0.3), (4, 0.2), (5, 0.1)):
+        history.append(record(epoch, loss))
+        run.checkpoints.save(MODEL, OPTIMIZER, {"step": 10 * epoch}, history)
+    assert run.checkpoints.load("final").state["step"] == 20
+    run.checkpoints.finish(50, history)
+    assert run.checkpoints.load("final").state["step"] == 50
+
+
 def test_equal_losses_keep_the_earlier_epoch(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     save_epochs(run, [0.3, 0.3])

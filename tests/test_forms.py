@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test, load_training
+from fashion_cnn.data.forms.labelled import to_images
 from fashion_cnn.data.idx import to_idx
 from fashion_cnn.data.randomness import stream
 
@@ -80,6 +81,23 @@ def test_csv(style, capsys) -> None:
     check()
 
 
+def test_emnist_is_transposed_as_csv_too(capsys) -> None:
+    for name, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        text = to_csv(images.transpose(0, 2, 1), labels, header=False)
+        Path(f"in/emnist-mnist-{name}.csv").write_text(text)
+    assert "rows and columns of the images exchanged" in adopt(capsys)
+    check()
+
+
+def test_hidden_files_are_none_of_a_data_set(capsys) -> None:
+    """As macOS leaves them beside each file on a foreign disk."""
+    for name, part in (("train", TRAIN), ("test", TEST)):
+        Path(f"in/{name}.csv").write_text(to_csv(*part))
+    Path("in/._train.csv").write_text(to_csv(*TEST))
+    assert "._train" not in adopt(capsys)
+    check()
+
+
 def test_a_csv_alone_gives_its_test_files(capsys) -> None:
     Path("in/train.csv").write_text(to_csv(*TRAIN))
     said = adopt(capsys, "--test-share", "0.3")
@@ -141,6 +159,18 @@ def test_medmnist_npz_in_colour_with_a_validation_part(capsys) -> None:
     assert "its 6 images for validation join those to train on" in said
     train = np.concatenate([TRAIN[0], grey]), np.concatenate([TRAIN[1], labels])
     check(train)
+
+
+def test_grey_is_as_bright_as_its_colours_are_to_people() -> None:
+    """Red 76, green 150, blue 29: Pillow's too."""
+    colours = np.zeros((3, 28, 28, 3), np.uint8)
+    for place in range(3):
+        colours[place, ..., place] = 255
+    grey, said = to_images(colours, "here")
+    assert said == "three channels made grey"
+    assert [int(value) for value in grey[:, 0, 0]] == [76, 150, 29]
+    pillows = [np.asarray(Image.fromarray(picture).convert("L")) for picture in colours]
+    np.testing.assert_array_equal(grey, pillows)
 
 
 def test_npz_of_floats_and_one_hot_labels(capsys) -> None:

@@ -39,6 +39,39 @@ def test_what_images_were_made_by_is_measured(ground, edge, centre) -> None:
     assert Framing.parse(str(framing)) == framing
 
 
+@pytest.mark.parametrize("ground", ["black", "white"])
+def test_a_ground_need_not_be_of_one_level(ground: str) -> None:
+    framing = Framing(ground, 20, "box")
+    noise = np.random.default_rng(0).integers(0, 21, (20, 28, 28), dtype=np.uint8)
+    images = wedges(20, framing)
+    uneven = np.maximum(images, noise) if ground == "black" else np.minimum(images, 255 - noise)
+    assert measure_framing(uneven) == framing
+
+
+def test_a_few_that_fill_their_images_are_not_the_set() -> None:
+    large = wedges(9, Framing("black", 28, "box"))
+    assert measure_framing(np.concatenate([wedges(10), large])).longest == 20
+
+
+@pytest.mark.parametrize(("edge", "centre"), [(27, "box"), (26, "mass")])
+def test_what_leaves_a_pixel_of_room_or_none_lies_by_its_box(edge: int, centre: str) -> None:
+    """The mass never moves, and the box by the one pixel that it can."""
+    images = np.zeros((10, 28, 28), np.uint8)
+    images[:, 10:18, 10:18] = 255
+    for place, image in enumerate(images):
+        image[place % 2, place % 2] = image[place % 2 + edge - 1, place % 2 + edge - 1] = 60
+    assert measure_framing(images) == Framing("black", edge, centre)
+
+
+def test_a_place_is_one_in_both_directions() -> None:
+    """The mass moves by 4 down and by 4 sideways, the box by 5 sideways alone, which is less."""
+    images = np.zeros((2, 28, 28), np.uint8)
+    for image, to in zip(images, (0, 5), strict=True):
+        image[4:20, 2 + to : 18 + to] = 30
+    images[0, 4:8, 8:12] = images[1, 16:20, 10:14] = 255
+    assert measure_framing(images).centre == "box"
+
+
 def test_fashion_mnists_is_that_of_its_publisher(real_data) -> None:
     images = load_training(real_data).images
     assert measure_framing(images) == AS_PUBLISHED

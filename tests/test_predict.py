@@ -16,14 +16,17 @@ from PIL import Image
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
+from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.pictures import find_pictures
 from fashion_cnn.errors import ModelError
-from fashion_cnn.evaluation.outliers import outlier_score
+from fashion_cnn.evaluation.outliers import WARNING, outlier_score
+from fashion_cnn.shipping import listing
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import (
     BOX,
     FOR_PHOTOS,
     PRETRAINED,
+    Prediction,
     Predictor,
     open_model,
     open_predictor,
@@ -142,6 +145,47 @@ def test_table_and_csv(capsys, pictures) -> None:
     assert float(rows[0][rows[0]["label"]]) == float(rows[0]["probability"])
 
 
+def answer(accepted: bool, level: int = 0) -> Prediction:
+    """Of three classes, of which it knows two apart from the third."""
+    classes = (("Bag", 0.5), ("Coat", 0.375), ("Dress", 0.125))
+    seen = np.full((28, 28), level, np.uint8)
+    return Prediction(classes, ("Bag", "Coat"), accepted, -1.5, ("odd", "small"), seen, "fast")
+
+
+def test_a_listing_by_hand() -> None:
+    rows = [("x.png", answer(True)), ("y.png", answer(False)), ("z.png", "no picture")]
+    assert listing.to_csv(rows, ("Coat", "Dress", "Bag")).splitlines() == [
+        "file,label,probability,accepted,may_be,warnings,recipe,error,Coat,Dress,Bag",
+        "x.png,Bag,0.500000,true,Bag; Coat,odd; small,fast,,0.375000,0.125000,0.500000",
+        "y.png,Bag,0.500000,false,Bag; Coat,odd; small,fast,,0.375000,0.125000,0.500000",
+        "z.png,,,,,,,no picture,,,",
+    ]
+    first, second, third = json.loads(listing.to_json(rows, 2))
+    assert first == {
+        "file": "x.png",
+        "label": "Bag",
+        "probability": 0.5,
+        "accepted": True,
+        "may_be": ["Bag", "Coat"],
+        "outlier_score": -1.5,
+        "warnings": ["odd", "small"],
+        "recipe": "fast",
+        "top": [{"label": "Bag", "probability": 0.5}, {"label": "Coat", "probability": 0.375}],
+    }
+    assert (second["file"], second["accepted"]) == ("y.png", False)
+    assert third == {"file": "z.png", "error": "no picture"}
+
+
+def test_pictures_of_one_name_are_numbered(tmp_path) -> None:
+    names = ("a/x.png", "b/x.png", "x-2.png", "c/x.png", "-")
+    rows = [(name, answer(True, level)) for level, name in enumerate(names)]
+    assert listing.save_seen([*rows, ("d.png", "no picture")], tmp_path / "seen") == 5
+    levels = {
+        path.stem: np.asarray(Image.open(path))[0, 0] for path in (tmp_path / "seen").iterdir()
+    }
+    assert levels == {"x": 0, "x-2": 1, "x-2-2": 2, "x-3": 3, "stdin": 4}
+
+
 def test_uneven_ground_has_a_model_of_its_own(capsys, pictures, images) -> None:
     large = np.kron(255 - images[0], np.ones((6, 6), np.uint8))
     ground = np.random.default_rng(0).integers(90, 255, (24, 24, 3), dtype=np.uint8)
@@ -221,6 +265,18 @@ def test_strange_pictures_are_warned_about(capsys, pictures, images) -> None:
     assert "looks like nothing in the training set" in noise["warnings"][0]
     assert main(["predict", "noise.png"]) == 0
     assert "! this looks like nothing" in capsys.readouterr().out
+
+
+def test_what_was_noted_of_a_picture_is_among_its_warnings(images) -> None:
+    """Beside what the model itself warns about."""
+    data = io.BytesIO()
+    Image.fromarray(255 - images[0]).save(data, "PNG")
+    noted = read_photo(data.getvalue()).notes
+    assert len(noted) == 1
+    predictor = open_predictor()
+    for threshold, warned in ((np.inf, ()), (-np.inf, (WARNING,))):
+        predictor.classifier.facts["outlier"]["threshold"] = threshold
+        assert predictor.predict(data.getvalue()).warnings == (*warned, *noted)
 
 
 def test_other_models(capsys, pictures, tmp_path) -> None:

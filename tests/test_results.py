@@ -80,6 +80,25 @@ def test_what_is_shown_is_of_the_checkpoint_and_the_part_that_it_names(tmp_path)
     assert sealed.shown is sealed.answering.validation
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("p0", "1.5"), ("p0", "-0.5"), ("predicted", "9"), ("label", "9")],
+    ids=["above 1", "below 0", "one answer of 1,200", "one label of 1,200"],
+)
+def test_predictions_must_be_those_of_the_metrics(tmp_path, column: str, value: str) -> None:
+    run, metrics, test = finished_run(tmp_path / "run")
+    found = run.results.test_predictions
+    assert found.labels.tolist() == test.labels.tolist()
+    assert found.correct.mean() == metrics.shown.accuracy
+    path = run.path / "predictions.csv"
+    header, *rows = (line.split(",") for line in path.read_text().splitlines())
+    right = next(row for row in rows if row[1] == row[2] != "9")
+    right[header.index(column)] = value
+    path.write_text("".join(f"{','.join(row)}\n" for row in (header, *rows)))
+    with pytest.raises(UsageError, match="is not what the metrics beside it speak of"):
+        _ = run.results.test_predictions
+
+
 def put(values: Any, keys: str, value: Any) -> None:
     *way, last = (int(key) if key.isdigit() else key for key in keys.split("."))
     for key in way:
@@ -112,10 +131,13 @@ def put(values: Any, keys: str, value: Any) -> None:
         ("best", None, "has no figures of"),
         ("reports_speak_on", "train", "has no figures of"),
         ("best.test", None, "lacks the figures on the test images"),
+        ("tta.validation.confusion.9", [0], "not of 10 classes"),
+        ("tta.test.per_class", [], "not of 10 classes"),
     ],
 )
 def test_altered_metrics_are_named(tmp_path, keys: str, value: Any, named: str) -> None:
-    run, _, _ = finished_run(tmp_path / "run")
+    run, metrics, _ = finished_run(tmp_path / "run")
+    run.results.write_metrics(dataclasses.replace(metrics, tta=metrics.final))
     path = run.path / "metrics.json"
     values = json.loads(path.read_text())
     put(values, keys, value)
