@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from fashion_cnn.cli import main
 from fashion_cnn.cli.output import say, write
-from fashion_cnn.text import to_utf8, visible
+from fashion_cnn.recipes.catalog import named
+from fashion_cnn.reporting.summary import describe_recipe
+from fashion_cnn.text import duration, to_utf8, visible
 from fashion_cnn.training.progress import Progress
 
 
@@ -34,6 +37,43 @@ def test_nothing_moves_the_cursor(capfd, text: str, wanted: str) -> None:
 
 def test_what_is_no_utf_8_is_written_out() -> None:
     assert to_utf8("ü" + os.fsdecode(b"\xe9")) == "ü".encode() + rb"\udce9"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wanted"),
+    [
+        *((9.44, "9.4 s"), (119.4, "119.4 s"), (119.5, "2 min 0 s"), (578, "9 min 38 s")),
+        *((7199.4, "119 min 59 s"), (7199.5, "2 h 0 min"), (9000, "2 h 30 min")),
+    ],
+)
+def test_times_for_people(seconds: float, wanted: str) -> None:
+    assert duration(seconds) == wanted
+
+
+def test_a_list_is_as_wide_as_the_terminal(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in (["recipes"], ["recipes", "best"], ["train", "--help"], ["tune", "--help"]):
+        assert main(words) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert 60 < max(map(len, lines)) <= 80
+        assert "".join(lines).count("FILE.py:NAME") == (words != ["recipes"]), "no word is broken"
+    monkeypatch.setenv("COLUMNS", "140")
+    assert main(["train", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) > 100
+    assert text.index("The network:") < text.index("--model") < text.index("Optimiser:")
+    assert text.index("Augmentation:") < text.index("--flip") < text.index("Precision and")
+
+
+def test_what_is_trained_is_told_by_what_differs(monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = describe_recipe(named("fast").replace(seed=7), {"seed": 7}, "recipe fast").splitlines()
+    assert said[:2] == ["training fast", "  given: seed=7"]
+    assert said[2].startswith("  recipe fast: model=strided_cnn epochs=2")
+    assert max(map(len, said)) <= 80
+    words = " ".join(said[2:]).split()
+    assert {"label_smoothing=0.05", "precision=mixed"} < set(words), "whole, on whichever line"
+    assert "flip=off" not in words, "as by default"
 
 
 def test_a_run_folder_may_have_any_name(few_data, tmp_path) -> None:

@@ -1,5 +1,7 @@
 """Text that comes from anywhere, on its way to a person."""
 
+import shutil
+import textwrap
 import unicodedata
 
 
@@ -20,3 +22,55 @@ def visible(text: str) -> str:
 def to_utf8(text: str) -> bytes:
     r"""Text for a file; bytes of a path that are no UTF-8 become \udcXX."""
     return text.encode(errors="backslashreplace")
+
+
+def duration(seconds: float) -> str:
+    """A time for people: "9.4 s"; from two minutes on "9 min 38 s", from two hours "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{seconds:.1f} s"
+    if whole < 7200:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def aligned(markdown: str) -> str:
+    """Markdown for a terminal: tables in columns, numbers to the right; lines as wide as it is."""
+    lines: list[str] = []
+    rows: list[list[str]] = []
+    for line in [*markdown.split("\n"), ""]:
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip().strip("|").split("|")])
+            continue
+        if rows:
+            lines += _columns(rows)
+            rows = []
+        lines += _folded(line)
+    return "\n".join(lines[:-1])
+
+
+def _folded(line: str) -> list[str]:
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(
+        line,
+        shutil.get_terminal_size().columns,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
+
+
+def _columns(rows: list[list[str]]) -> list[str]:
+    head, _, *body = rows
+    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+    numbers = [
+        all(not cell or cell[0] in "+-–0123456789" for cell in column)
+        for column in zip(*body, strict=True)
+    ]
+    numbers = numbers or [False] * len(head)
+
+    def row(cells: list[str]) -> str:
+        columns = zip(cells, widths, numbers, strict=True)
+        return "  ".join(c.rjust(w) if right else c.ljust(w) for c, w, right in columns).rstrip()
+
+    return [row(head), "  ".join("-" * width for width in widths), *map(row, body)]

@@ -25,6 +25,8 @@ from fashion_cnn.cli.tune import tune
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError
 from fashion_cnn.version import __version__
 
+_AS_WIDE_AS_THE_TERMINAL = 1000  # columns; click takes fewer where there are
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 bug, 2 usage, 3 data, 4 some inputs bad,
@@ -84,7 +86,10 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-@click.group("fashion-cnn", cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+_HELP = {"help_option_names": ["-h", "--help"], "max_content_width": _AS_WIDE_AS_THE_TERMINAL}
+
+
+@click.group("fashion-cnn", cls=Group, context_settings=_HELP)
 @click.version_option(__version__)
 def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""

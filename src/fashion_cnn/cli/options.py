@@ -58,6 +58,38 @@ def framework_option(default: str) -> Callable[..., Any]:
     )
 
 
+_SUBJECTS = {
+    "model": "The network",
+    "seed": "Data and order",
+    "init_from": "Start",
+    "teacher": "Teacher",
+    "optimizer": "Optimiser",
+    "schedule": "Learning rate over time",
+    "dropout": "Against learning by heart",
+    "flip": "Augmentation",
+    "precision": "Precision and stopping",
+}
+"""Of a recipe's fields, by the first of each."""
+
+
+class WithSubjects(click.Command):
+    """A command whose help tells a recipe's many settings by subject."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does, in several lists."""
+        fields = [item.name for item in dataclasses.fields(Recipe) if item.name != "name"]
+        subject, of_field = "", {}
+        for name in fields:
+            subject = of_field[name] = _SUBJECTS.get(name, subject)
+        lists: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for option in self.get_params(ctx):
+            if isinstance(option, click.Option) and (row := option.get_help_record(ctx)):
+                lists.setdefault(of_field.get(option.name or "", "Options"), []).append(row)
+        for title, rows in lists.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """A flag for each field of `Recipe`, so that a flag cannot drift from its default."""
     for item in reversed(dataclasses.fields(Recipe)):

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import sys
+import textwrap
 from typing import Any
 
 import click
@@ -23,6 +25,18 @@ def write(text: str) -> None:
         print(visible(text), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def beside(head: str, text: str, column: int) -> str:
+    """A row of a list: `text` in its column beside `head`, in lines as wide as the terminal."""
+    return textwrap.fill(
+        text,
+        max(shutil.get_terminal_size().columns, column + 20),
+        initial_indent=f"{head:<{column}}",
+        subsequent_indent=" " * column,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 class Group(click.Group):

@@ -4,6 +4,7 @@ import dataclasses
 
 import click
 
+from fashion_cnn.cli.output import beside
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import flag, format_value
 
@@ -14,13 +15,19 @@ def recipes(name: str | None) -> None:
     """List the recipes, or show all of NAME."""
     if name is None:
         for known in catalog.RECIPES:
-            print(f"{known:<10} {catalog.description(known).splitlines()[0]}")
+            print(beside(known, catalog.description(known).splitlines()[0], 11))
             for word, value in catalog.facts(known).items():
-                print(f"{'':<10} {word:<9} {value}")
+                print(beside(f"{'':<11}{word}", value, 21))
         return
     recipe = catalog.named(name)
-    print(catalog.description(name) + "\n")
+    *said, _ = catalog.description(name).split("\n\n")
+    for part in said:
+        print(beside("", " ".join(part.split()), 0) + "\n")
+    for word, value in catalog.facts(name).items():
+        print(beside("", f"{word}: {value}", 0))
+    print()
     for item in dataclasses.fields(recipe):
         value = format_value(getattr(recipe, item.name))
         other = f" ({flag(item)})" if item.metadata["flag"] else ""
-        print(f"  {item.name:<16} {value:<12} {item.metadata['help']}{other}")
+        head = f"  {item.name:<16} {value:<12}"
+        print(beside(head, item.metadata["help"] + other, 32))

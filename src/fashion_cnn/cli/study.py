@@ -6,6 +6,7 @@ import click
 
 from fashion_cnn.cli.options import PLACE, data_dir_option, threads_option
 from fashion_cnn.cli.output import write
+from fashion_cnn.text import aligned
 
 
 @click.command("study")
@@ -26,4 +27,4 @@ def study(
     from fashion_cnn.reporting.study import to_tables
 
     result = api.study(study, output, data=data_dir, threads=threads, jobs=jobs)
-    write(to_tables(result))
+    write(aligned(to_tables(result)))

@@ -9,6 +9,7 @@ import click
 
 from fashion_cnn.cli.options import (
     PLACE,
+    WithSubjects,
     framework_option,
     hardware_options,
     recipe_options,
@@ -23,7 +24,7 @@ from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
 
 
-@click.command("train")
+@click.command("train", cls=WithSubjects)
 @click.argument("recipe", required=False)
 @recipe_options
 @framework_option("pytorch; a resumed run's own")

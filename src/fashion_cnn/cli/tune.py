@@ -5,13 +5,20 @@ from typing import Any
 
 import click
 
-from fashion_cnn.cli.options import PLACE, framework_option, hardware_options, recipe_options
+from fashion_cnn.cli.options import (
+    PLACE,
+    WithSubjects,
+    framework_option,
+    hardware_options,
+    recipe_options,
+)
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
+from fashion_cnn.text import aligned
 
 
-@click.command("tune")
+@click.command("tune", cls=WithSubjects)
 @click.argument("words", nargs=-1, metavar="RECIPE")
 @click.option(
     "--search",
@@ -105,5 +112,5 @@ def tune(
     passed = [w for key, value in options.items() if value is not None for w in (key, str(value))]
     passed += ["--deterministic"] * deterministic
     result, signal = carry_out(wanted, folder, storage, passed, say)
-    write(to_text(result))
+    write(aligned(to_text(result)))
     return 128 + signal if signal else 0

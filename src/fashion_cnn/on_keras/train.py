@@ -80,7 +80,7 @@ class Recorder(keras.callbacks.Callback):
         self._run.log("epoch", **dataclasses.asdict(record))
         self._save()
         self._run.record_history(self._state.history)
-        self._progress.epoch(record)
+        self._progress.epoch(record, best=self._state.is_best(record))
         self._mark = time.perf_counter()
 
     def _sync(self) -> None:

@@ -116,7 +116,7 @@ def train(
                 run.log("epoch", **dataclasses.asdict(record))
                 state.save(run)
                 run.record_history(state.history)
-                progress.epoch(record)
+                progress.epoch(record, best=state.is_best(record))
                 saved = time.monotonic()
             elif ranks.from_first(time.monotonic() - saved)[0] > CHECKPOINT_SECONDS:
                 state.save(run)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import shlex
+import shutil
+import textwrap
 from typing import Any
 
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST
@@ -11,26 +13,40 @@ from fashion_cnn.recipes.recipe import Recipe, flag_words
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.results import Evaluation, Metrics
 from fashion_cnn.run.weights import Weights
+from fashion_cnn.text import duration
 
 
 def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str:
-    """State the values of a recipe that decide something, and where they come from.
+    """State what of a recipe differs from the defaults, and where it comes from.
+
+    Lines no wider than the terminal, 80 columns where there is none.
 
     Args:
         changes: the fields that a person gave.
         origin: where those come from that are neither from there nor defaults.
     """
     default = Recipe()
-    groups: dict[str, list[str]] = {"given": [], origin: [], "defaults": []}
+    groups: dict[str, list[str]] = {"given": [], origin: []}
     for item in dataclasses.fields(recipe):
-        if item.name == "name" or not (recipe.applies(item.name) or item.name in changes):
-            continue
         value = getattr(recipe, item.name)
-        source = origin if value != getattr(default, item.name) else "defaults"
-        source = "given" if item.name in changes else source
+        differs = value != getattr(default, item.name) and recipe.applies(item.name)
+        if item.name == "name" or not (differs or item.name in changes):
+            continue
+        source = "given" if item.name in changes else origin
         groups[source].append(f"{item.name}={format_value(value)}")
-    lines = [f"  {source}: {' '.join(values)}" for source, values in groups.items() if values]
-    return "\n".join([f"training {recipe.name}", *lines])
+    width = shutil.get_terminal_size().columns
+    lines = [f"training {recipe.name}"]
+    for source, values in groups.items():
+        if values:
+            lines += textwrap.wrap(
+                f"{source}: {' '.join(values)}",
+                width,
+                initial_indent="  ",
+                subsequent_indent="    ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    return "\n".join(lines)
 
 
 _FLATTERS = (
@@ -126,7 +142,6 @@ def summarise(run: Run, metrics: Metrics) -> str:
             )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     table = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    minutes, seconds = divmod(round(metrics.training_seconds), 60)
     return "\n".join(
         [
             "",
@@ -134,8 +149,8 @@ def summarise(run: Run, metrics: Metrics) -> str:
             "(accuracy and loss, without dropout or augmentation; the interval is of the test "
             "accuracy)",
             "",
-            f"{metrics.status}: {minutes} min {seconds} s of training and validation; the "
-            f"command that evaluated it took {metrics.command_seconds:.0f} s",
+            f"{metrics.status}: {duration(metrics.training_seconds)} of training and validation; "
+            f"{duration(metrics.command_seconds)} the command that evaluated it",
             f"test set opened {metrics.test_readings} time(s) by this run",
             f"results in {run.path}/: metrics.json, plots, report, checkpoints",
         ]

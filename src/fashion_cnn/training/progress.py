@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from fashion_cnn.run.history import EpochRecord
-from fashion_cnn.text import visible
+from fashion_cnn.text import duration, visible
 
 _REFRESH_SECONDS = 0.2
+_BESIDE = 73  # columns of the bar's line that its words take
 
 
 class Progress:
@@ -63,14 +64,15 @@ class Progress:
         from rich import progress
         from rich.console import Console
 
+        console = Console(stderr=True)
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
-            progress.BarColumn(bar_width=24),
+            progress.BarColumn(bar_width=max(8, min(24, console.width - _BESIDE))),
             progress.TaskProgressColumn(),
             progress.TextColumn("{task.fields[numbers]}"),
             progress.TextColumn("left"),
             progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             auto_refresh=False,  # a refreshing thread would take turns with the training step
             speed_estimate_period=60,
         )
@@ -98,15 +100,21 @@ class Progress:
             self._bar.update(self._task, completed=step, description=description, numbers=numbers)
             self._bar.refresh()
 
-    def epoch(self, record: EpochRecord) -> None:
-        """Print the line of a finished epoch; in a notebook it takes the place of the last one."""
+    def epoch(self, record: EpochRecord, *, best: bool) -> None:
+        """Print the line of a finished epoch; in a notebook it takes the place of the last one.
+
+        Args: best: of the epochs so far it has the lowest validation loss.
+        """
+        with self._shrugging():
+            if self._bar:  # also when nothing comes after it
+                self._bar.update(self._task, completed=record.step)
+                self._bar.refresh()
         show = self._line.show if self._line else self.say
         show(
-            f"epoch {record.epoch:>3}/{self._epochs}  "
-            f"train loss {record.train_loss:.4f} accuracy {100 * record.train_accuracy:.2f} %  "
-            f"validation loss {record.val_loss:.4f} accuracy {100 * record.val_accuracy:.2f} %  "
-            f"{record.seconds:.1f} s  {record.images_per_second:,.0f} images/s  "
-            f"lr {record.learning_rate:.2g}"
+            f"epoch {record.epoch:>{len(str(self._epochs))}}/{self._epochs}: "
+            f"train {record.train_loss:.4f} {100 * record.train_accuracy:.1f} %, "
+            f"validation loss {record.val_loss:.4f} {100 * record.val_accuracy:.2f} %, "
+            f"{duration(record.seconds)}{' best' if best else ''}"
         )
 
 

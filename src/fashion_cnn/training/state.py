@@ -12,7 +12,7 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint, check_layout
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.run.history import EpochRecord, best_record
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, learning_rate
 
@@ -109,6 +109,10 @@ class TrainingState(ABC):
         self.history.append(record)
         self.loss_sum, self.correct, self.seen, self.seconds = 0.0, 0, 0, 0.0
         return record
+
+    def is_best(self, record: EpochRecord) -> bool:
+        """Whether an epoch has the lowest validation loss of those so far."""
+        return best_record(self.history) is record
 
     def begin(self, run: Run, progress: Progress, *, resume: bool) -> None:
         """Save the start of a new run, or become the newest checkpoint of one that goes on.
