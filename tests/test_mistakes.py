@@ -1,10 +1,13 @@
 """Mistakes, galleries and class scores, by hand and against resampling."""
 
+import base64
 import dataclasses
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import precision_recall_fscore_support
 
 import plain
@@ -18,7 +21,8 @@ from fashion_cnn.evaluation.mistakes import (
     mistake_rows,
     mistakes_between,
 )
-from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
+from fashion_cnn.evaluation.occlusion import occlusion_maps
+from fashion_cnn.reporting.pictures import COLUMNS, heat_maps
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions, predictions_from_csv, predictions_to_csv
 from finished import Guesser, around, finished_run
@@ -130,15 +134,29 @@ def test_occlusion_finds_the_evidence() -> None:
     images = np.full((2, 28, 28), 200, np.uint8)
     maps = occlusion_maps(Bright(), images, np.array([1, 0]))
     assert maps.shape == (2, 28, 28)
-    assert maps[0, :4, :4].min() == maps[0].max() > 1
+    bright = np.exp(8) / (np.exp(8) + 9)
+    assert maps[0, :4, :4].min() == maps[0].max() == pytest.approx(bright - 0.1, abs=1e-6)
     assert (maps[0, 8:] == 0).all()
     assert (maps[0, :, 8:] == 0).all()
     assert maps[1].min() < 0, "covering it helps the other classes"
-    drawn = draw_maps(images, maps)
-    assert drawn.shape == (2, 28, 28, 3)
-    assert drawn.dtype == np.uint8
-    assert drawn[0, 0, 0, 0] > drawn[0, 20, 20, 0]
-    assert (drawn[0, 20, 20] == 90).all()
+    halved = occlusion_maps(Bright(), images, np.array([1, 0]), lambda x: np.log((x + 1e-9) / 20))
+    assert halved[0].max() == pytest.approx(8 / 20), "of the probabilities that it is told"
+
+
+def test_evidence_is_coloured_on_one_scale() -> None:
+    maps = {7: np.full((28, 28), 0.5), 9: np.full((28, 28), -0.25)}
+    heat = heat_maps(maps)
+    assert heat
+    assert heat.points == 50
+    assert heat.sheet.places == {7: 0, 9: 1}
+    png = base64.b64decode(heat.sheet.url.partition(",")[2])
+    tiles = np.asarray(Image.open(io.BytesIO(png)))
+    assert tiles.shape == (7, 7 * COLUMNS, 4)
+    (for_it, against) = tiles[0, 0], tiles[0, 7]
+    assert for_it[0] > for_it[2], "warm"
+    assert against[2] > against[0], "cold"
+    assert int(for_it[3]) == pytest.approx(2 * int(against[3]), abs=1)
+    assert heat_maps({}) is None
 
 
 def test_the_guesser_of_these_tests_is_neither_right_nor_wrong() -> None:

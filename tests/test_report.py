@@ -19,6 +19,7 @@ from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
+from fashion_cnn.evaluation.mistakes import confident_mistakes
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.charts import charts
 from fashion_cnn.reporting.report import make_report, report
@@ -27,6 +28,7 @@ from fashion_cnn.run.results import Metrics
 from finished import Guesser, around, finished_run
 
 HOSTILE = "<img src=x onerror=document.title=1>'\"&"
+PHONE = {"width": 390, "height": 800}
 SQUARE = {"x": 0, "y": 0, "width": 28, "height": 28}
 IN_SCRIPT = "</script><script>document.title='taken'</script>"
 
@@ -240,11 +242,69 @@ def test_the_command_is_that_of_the_run(tmp_path, environment: dict, wanted: str
 
 def test_heat_maps_stand_beside_the_images(tmp_path, chromium: Browser) -> None:
     run, metrics, images = finished_run(tmp_path / "run")
-    maps = {index: np.full((28, 28, 3), 200, np.uint8) for index in range(1200)}
+    maps = {index: np.full((28, 28), 0.5 - index / 1200) for index in range(1200)}
     path = run.results.write_page(make_report(run, metrics, images, maps))
     page, wrong = opened(chromium, path)
-    assert page.locator(".heat").count() == page.locator("#galleries .px:not(.heat)").count() > 40
+    for part, some in (("#galleries", 40), ("#shown", 5)):
+        pictures = page.locator(f"{part} .px:not(.heat)")
+        assert page.locator(f"{part} .heat").count() == pictures.count() > some
+    assert "50 points" in page.inner_text("#galleries"), "the scale says what its end stands for"
     assert wrong == []
+
+
+def test_a_picture_opens_large_and_the_keyboard_goes_on(chromium: Browser, page_file) -> None:
+    path, run = page_file
+    page, wrong = opened(chromium, path, viewport=PHONE)
+    found = run.results.predictions
+    surest = confident_mistakes(found, 2).tolist()
+    page.focus("#galleries button.px >> nth=0")
+    page.keyboard.press("Enter")
+    large = page.locator("dialog[open]")
+    assert f"image {surest[0]}." in large.inner_text()
+    row = found.probabilities[surest[0]]
+    assert large.locator(".bars li").count() == 10
+    likeliest = large.locator(".bars li").first.inner_text().split("\n")
+    assert likeliest[0] == run.results.metrics.class_names[row.argmax()]
+    assert likeliest[-1] == f"{100 * row.max():.1f}\N{NO-BREAK SPACE}%"
+    page.keyboard.press("ArrowRight")
+    assert f"image {surest[1]}." in large.inner_text()
+    page.keyboard.press("Escape")
+    assert large.count() == 0
+    page.click("#shown button.px >> nth=0")
+    page.click("dialog .close")
+    assert large.count() == 0
+    assert wrong == []
+    page.close()
+
+
+def test_no_mistake_is_certain_and_a_phone_scrolls_little(tmp_path, chromium: Browser) -> None:
+    run, metrics, images = finished_run(tmp_path / "run", skill=6)
+    found = run.results.predictions
+    wrong = confident_mistakes(found, 3)
+    found.probabilities[wrong] = np.eye(10)[found.predicted[wrong]]
+    found.probabilities[wrong[1]] *= 0.996
+    run.results.write_predictions(found)
+    html = make_report(run, metrics, images)
+    page, errors = opened(chromium, run.results.write_page(html), viewport=PHONE)
+    said = [text.split()[-2] for text in page.locator("#galleries .said").all_inner_texts()[:3]]
+    assert said == ["99.9", "99.9", "99.6"], "of answers that are wrong"
+    assert page.evaluate("document.documentElement.scrollHeight") < 12_000
+    assert errors == []
+    page.close()
+
+
+def test_it_opens_with_what_was_trained_on_what(page_file, tmp_path) -> None:
+    path, _ = page_file
+    assert "A simple_cnn, trained on Fashion-MNIST." in path.read_text()
+    again, metrics, images = finished_run(tmp_path / "run")
+    again.describe(
+        again.environment, {**again.split, "training_images": 54_000, "validation_images": 6_000}
+    )
+    (again.path / "layers.json").write_text(
+        json.dumps({"parameters": 241_546, "flop": 1, "layers": []})
+    )
+    head = make_report(again, metrics, images).split("<nav")[0]
+    assert "of 241,546 parameters, trained on 54,000 images of Fashion-MNIST; 6,000 others" in head
 
 
 def test_other_images_are_refused(tmp_path) -> None:

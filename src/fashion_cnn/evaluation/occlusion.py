@@ -1,5 +1,7 @@
 """Where a classifier finds its evidence: what happens when a part of the image is covered."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,32 +9,41 @@ from fashion_cnn.classifier import Classifier, check_images
 from fashion_cnn.evaluation.metrics import log_softmax
 
 _PATCH, _STRIDE = 8, 4
-_WARM = np.array([255.0, 140.0, 40.0])
-_DIM = 0.45  # of the image beneath
+
+LogProbabilities = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+"""Of logits (N, C)."""
 
 
 def occlusion_maps(
-    classifier: Classifier, images: NDArray[np.uint8], classes: NDArray[np.int64]
+    classifier: Classifier,
+    images: NDArray[np.uint8],
+    classes: NDArray[np.int64],
+    log_probabilities: LogProbabilities = log_softmax,
 ) -> NDArray[np.float64]:
     """How much each pixel's neighbourhood speaks for a class.
 
     An 8x8 square is blackened, as the background is, at each of 6x6 places; a pixel's value is the
-    mean fall of the class's log-probability over the squares that cover it. It needs no more of a
+    mean fall of the class's probability over the squares that cover it. It needs no more of a
     classifier than its answers, and 36 of them an image.
 
     Args:
         classifier: of any framework.
         images: (N, 28, 28) uint8.
         classes: int64 (N,), the class to explain of each image.
+        log_probabilities: what the logits stand for; a calibration's, where there is one.
 
     Returns:
-        (N, 28, 28), natural logarithms; negative where covering helps the class.
+        (N, 28, 28) from -1 to 1; negative where covering helps the class. Constant over 4x4 pixels.
 
     Source: Zeiler and Fergus 2013, arXiv 1311.2901.
     """
     check_images(images)
     every = np.arange(len(images))
-    whole = log_softmax(classifier.logits(images))[every, classes]
+
+    def probability(shown: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return np.exp(log_probabilities(classifier.logits(shown)))[every, classes]
+
+    whole = probability(images)
     total, count = np.zeros(images.shape), np.zeros(images.shape[1:])
     starts = range(0, images.shape[1] - _PATCH + 1, _STRIDE)
     for top in starts:
@@ -40,16 +51,6 @@ def occlusion_maps(
             square = (slice(top, top + _PATCH), slice(left, left + _PATCH))
             covered = images.copy()
             covered[:, *square] = 0
-            fall = whole - log_softmax(classifier.logits(covered))[every, classes]
-            total[:, *square] += fall[:, None, None]
+            total[:, *square] += (whole - probability(covered))[:, None, None]
             count[square] += 1
     return total / count
-
-
-def draw_maps(images: NDArray[np.uint8], maps: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Lay maps (N, 28, 28) over images (N, 28, 28), each to its own scale: RGB (N, 28, 28, 3)."""
-    warm = np.clip(maps, 0, None)
-    warm = (warm / np.maximum(warm.max((1, 2), keepdims=True), 1e-12))[..., None]
-    return np.clip(_DIM * images[..., None] * (1 - warm / 2) + _WARM * warm, 0, 255).astype(
-        np.uint8
-    )

@@ -1,12 +1,9 @@
 """The charts of a page: a run's plots as SVG, in the colours of the page's style sheet."""
 
-import io
 import re
 from html import escape
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -41,28 +38,24 @@ def charts(run: Run, metrics: Metrics) -> dict[str, str]:
     if calibration := run.results.calibration:
         figures["reliability"] = plots.reliability(calibration)
         figures["risk"] = plots.risk_coverage(calibration)
-    return {name: _svg(figure) for name, figure in figures.items()}
+    return {name: chart(figure) for name, figure in figures.items()}
 
 
-def _svg(figure: Figure) -> str:
-    """The picture with its title and points in words, for those who cannot see it."""
+def chart(figure: Figure, inches: tuple[float, float] = _INCHES) -> str:
+    """The picture with its title and points in words, for those who cannot see it.
+
+    Args: inches: width and height at the size of the page's own small text.
+    """
     (axes,) = figure.axes
     title = " ".join(axes.get_title().split())
     axes.set_title("")
-    figure.set_size_inches(*_INCHES)
-    data = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    # Text stays text, in the page's letters; the names of shapes are the same each time.
-    with rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": title, "font.sans-serif": ["DejaVu Sans"]}
-    ):
-        FigureCanvasSVG(figure).print_svg(data, metadata=nothing)
-    drawn = data.getvalue()
+    figure.set_size_inches(*inches)
+    drawn = plots.svg(figure, title).decode()
     inside = drawn[drawn.index(">", drawn.index("<svg")) + 1 :]
     inside = re.sub(r' id="[a-z0-9.]+_\d+"', "", inside)  # the same in every figure, used by none
     for colour, variable in _COLOURS.items():
         inside = inside.replace(colour, variable)
-    width, height = (72 * inches for inches in _INCHES)
+    width, height = (72 * side for side in inches)
     return (
         f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img" '
         f'aria-label="{escape(title)}"><title>{escape(title)}</title>'

@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from fashion_cnn.data.split import Split, stratified_sample
+from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.study import differences, quantities, student_interval
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
@@ -19,19 +22,25 @@ from fashion_cnn.run.results import Metrics
 
 TRAINING, VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
 _CURVES = ("loss", "accuracy")
+_AUGMENTS = (
+    *("flip", "translate", "rotate", "randaugment", "erase", "cutout", "cutmix"),
+    *("outliers", "photo"),
+)
 _INCHES, _LARGEST = 0.5, 20.0  # of a confusion matrix: a class, and in all
 _MOST_WRITTEN, _MOST_NAMED = 40, 60  # classes whose cells hold their numbers, that are named
 _MOST_ROWS = 50  # of a grid of samples
+_DOTS = 150  # an inch
+_ROUNDED = 5e-5  # half of the last digit that is shown
 
 
 def draw_run(run: Run, metrics: Metrics) -> None:
     """Write the loss and accuracy curves, both confusion matrices, the reliability diagram.
 
-    Args: metrics: what `metrics.json` holds, or is about to.
+    Each as PNG and as SVG. Args: metrics: what `metrics.json` holds, or is about to.
     """
     for name, figure in figures(run, metrics).items():
-        curve = name in _CURVES
-        run.results.write_plot(f"{name}_{metrics.framework}" if curve else name, png(figure))
+        place = f"{name}_{metrics.framework}" if name in _CURVES else name
+        run.results.write_plot(place, png(figure), svg(figure, place))
 
 
 def figures(run: Run, metrics: Metrics) -> dict[str, Figure]:
@@ -47,10 +56,10 @@ def figures(run: Run, metrics: Metrics) -> dict[str, Figure]:
         f"{shown.split.capitalize()} set, {metrics.reports_speak_of} checkpoint "
         f"(epoch {metrics.answering.epoch:g}): {100 * shown.accuracy:.2f} % right"
     )
-    found["confusion_matrix"] = _matrix(confusion, names, f"{title}\nimages", "d")
+    found["confusion_matrix"] = _matrix(confusion, names, title, "d")
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     found["confusion_matrix_normalized"] = _matrix(
-        shares, names, f"{title}\nshare of the true class", ".2f"
+        shares, names, f"{title}\nEach number is a share of the true class", ".2f"
     )
     if calibration := run.results.calibration:
         found["reliability"] = reliability(calibration)
@@ -126,23 +135,27 @@ def differences_plot(result: Mapping[str, Any]) -> bytes:
 def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
     """Training and validation over the epochs, the best epoch and an interruption marked.
 
+    Training as it was trained on, where that is the same quantity as validation's; and plain, as
+    the run's film has it.
+
     Args:
         metrics: what `metrics.json` holds, or is about to.
         quantity: "loss" or "accuracy".
     """
     history, title = run.history, {"loss": "cross-entropy loss"}.get(quantity, quantity)
-    figure, axes = _figure(8, 5)
+    figure, axes = curve_axes(title)
     epochs = [record.epoch for record in history]
-    for part, label, colour in (
-        ("train", "training (as trained: dropout, augmentation)", TRAINING),
-        ("val", "validation", VALIDATION),
+    for part, label, style in (
+        ("train", as_trained(run.recipe), {"color": TRAINING}),
+        ("val", "validation", {"color": VALIDATION}),
     ):
         values = [getattr(record, f"{part}_{quantity}") for record in history]
-        axes.plot(
-            epochs, values, color=colour, label=label, marker="o", markersize=3, linewidth=1.5
-        )
-    if best := best_record(history):
+        axes.plot(epochs, values, label=label, marker="o", markersize=3, linewidth=1.5, **style)
+    if (best := best_record(history)) and metrics.best:
         value = getattr(best, f"val_{quantity}")
+        evaluated = getattr(metrics.best.validation, quantity)
+        if abs(value - evaluated) > _ROUNDED:  # trained in bfloat16, it answers in float32
+            value = evaluated
         axes.plot(
             best.epoch,
             value,
@@ -163,28 +176,58 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
             markersize=7,
             label=f"interrupted at epoch {final.epoch:.2f}: validation {value:.4f}",
         )
-    axes.set(xlabel="epoch", ylabel=title, title=f"{run.recipe.name}: {title}")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.grid(alpha=0.3)
-    axes.legend()
+    axes.set_title(f"{run.recipe.name}: {title}")
+    if len(history) > 1:
+        axes.legend()
+    else:  # a lone point has room beside it, and none to spare for a legend on it
+        axes.set_xlim(0, 2)
+        axes.margins(y=0.5)
+        axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), frameon=False)
     return figure
 
 
+def as_trained(recipe: Recipe) -> str:
+    """What a history's training figures are, by what its recipe does to images and labels."""
+    does = {
+        "dropout": bool(recipe.dropout),
+        "augmentation": any(getattr(recipe, name) for name in _AUGMENTS),
+        "label smoothing": bool(recipe.label_smoothing),
+        "class weights": bool(recipe.class_weights),
+        "a teacher's answers": bool(recipe.teacher),
+    }
+    with_them = ", ".join(name for name, is_done in does.items() if is_done)
+    return f"training, as trained: with {with_them}" if with_them else "training, while it learns"
+
+
 def _matrix(values: NDArray[Any], names: Sequence[str], title: str, style: str) -> Figure:
+    """Hits in blue and mistakes in orange, each on a scale of its own: hits are many more."""
     side = min(max(8.0, _INCHES * len(names)), _LARGEST)
-    figure, axes = _figure(side + 1, side)
-    image = axes.imshow(values, cmap="Blues", vmin=0)
-    figure.colorbar(image, ax=axes, shrink=0.8)
+    figure, axes = _figure(side + 2, side)
+    wrong = values * (1 - np.eye(len(names), dtype=values.dtype))
+    most = np.array([values.diagonal().max(), wrong.max()])
+    right = axes.imshow(values, cmap="Blues", vmin=0, vmax=most[0] or 1)
+    edges = np.arange(len(names) + 1) - 0.5
+    mistakes = axes.pcolormesh(
+        edges,
+        edges,
+        np.ma.masked_array(wrong, np.eye(len(names), dtype=bool)),
+        cmap="Oranges",
+        vmin=0,
+        vmax=most[1] or 1,
+    )
+    unit = "images" if style == "d" else "share of the true class"
+    for shown, which in ((right, "right"), (mistakes, "wrong")):
+        figure.colorbar(shown, ax=axes, shrink=0.8, pad=0.02, label=f"{which}: {unit}")
     places = range(len(names))
     named = places[:: -(-len(names) // _MOST_NAMED)]
     axes.set_xticks(named, [names[place] for place in named], rotation=45, ha="right")
     axes.set_yticks(named, [names[place] for place in named])
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
-    dark = values.max() / 2
     for row in places if len(names) <= _MOST_WRITTEN else ():
         for column in places:
             value = values[row, column]
-            colour = "white" if value > dark else "black" if value else "#999999"
+            dark = value > 0.6 * most[int(row != column)]
+            colour = "white" if dark else "black" if value else "#999999"
             axes.text(column, row, format(value, style), ha="center", va="center", color=colour)
     return figure
 
@@ -272,6 +315,28 @@ def figure_of(width: float, height: float) -> Figure:
     return Picture(figsize=(width, height), layout="constrained")
 
 
+def curve_axes(title: str, height: float = 5) -> tuple[Figure, Axes]:
+    """A figure of curves over epochs, empty. Args: height: in inches."""
+    figure, axes = _figure(8, height)
+    axes.set(xlabel="epoch", ylabel=title, title=title)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def drawn(figure: Figure, form: str) -> bytes:
+    """Draw a figure as "png", "svg" or "pdf"."""
+    if form == "svg":
+        return svg(figure, "figure")
+    if form == "png":
+        return png(figure)
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+    data = io.BytesIO()
+    FigureCanvasPdf(figure).print_pdf(data, metadata={"CreationDate": None})
+    return data.getvalue()
+
+
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = figure_of(width, height)
     return figure, figure.add_subplot()
@@ -280,5 +345,21 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 def png(figure: Figure) -> bytes:
     """Draw a figure."""
     data = io.BytesIO()
+    figure.set_dpi(_DOTS)
     FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
     return data.getvalue()
+
+
+def svg(figure: Figure, name: str) -> bytes:
+    """Draw a figure in lines and letters; the same bytes each time.
+
+    Args: name: of the picture; shapes are called after it, so that several fit into one page.
+    """
+    data = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    # Text stays text, in the page's letters.
+    with rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": name, "font.sans-serif": ["DejaVu Sans"]}
+    ):
+        FigureCanvasSVG(figure).print_svg(data, metadata=nothing)
+    return data.getvalue().encode()

@@ -1,9 +1,6 @@
 """The report of a run: one page that needs nothing but itself, made from its folder alone."""
 
-import base64
-import io
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import DataSet, find_data, load_test, load_training, nowhere
+from fashion_cnn.data.fashion_mnist import (
+    FASHION_MNIST,
+    DataSet,
+    find_data,
+    load_test,
+    load_training,
+    nowhere,
+)
 from fashion_cnn.data.split import Split, divide
 from fashion_cnn.errors import UsageError
-from fashion_cnn.evaluation.metrics import most_confused
+from fashion_cnn.evaluation.calibration import Calibration
+from fashion_cnn.evaluation.metrics import log_softmax, most_confused
 from fashion_cnn.evaluation.mistakes import (
     class_scores,
     confident_mistakes,
     doubtful_hits,
     mistakes_between,
 )
-from fashion_cnn.evaluation.occlusion import draw_maps, occlusion_maps
+from fashion_cnn.evaluation.occlusion import occlusion_maps
 from fashion_cnn.files import write_atomically
 from fashion_cnn.reporting.charts import charts
+from fashion_cnn.reporting.pages import render
+from fashion_cnn.reporting.pictures import COLUMNS, Sheet, heat_maps, sheet_of
+from fashion_cnn.reporting.plots import as_trained
 from fashion_cnn.reporting.summary import explain_recipe, reproduce
 from fashion_cnn.run.dataset import check_same_data
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import Confusion, Metrics
 from fashion_cnn.text import to_utf8
-from fashion_cnn.version import __version__
 
 GALLERY = 24
 """Images of each gallery."""
@@ -38,28 +45,11 @@ GALLERY = 24
 PAIRS, PAIR_IMAGES = 5, 12
 """Confused pairs, and images of each direction."""
 
-_COLUMNS = 40  # of the sheet that holds every image
 _MOST_IMAGES = 2500  # even noise, which no PNG compresses, then leaves a page below 3 MB
 _MOST_CLASSES = 40  # of the matrix
 _HITS = 48  # a class; the least sure of them
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """Many images in one PNG, so that a page holds each once.
-
-    Attributes:
-        url: the PNG as a data URL.
-        places: position of an image in the split to its place in the sheet, row by row.
-    """
-
-    url: str
-    places: dict[int, int]
-
-    def style(self, index: int) -> str:
-        """The CSS variables that show image `index`."""
-        row, column = divmod(self.places[index], _COLUMNS)
-        return f"--x:{column};--y:{row}"
+_MOST_HEATED = 1200  # images whose evidence is sought, each by 36 more answers
+_MOST_BARS = 10  # classes of an enlarged image
 
 
 def report(
@@ -102,12 +92,7 @@ def report(
             images = divide(
                 load_training(directory), validation=recipe.validation, seed=recipe.seed
             ).validation
-        maps = {}
-        if classifier:
-            chosen = gallery_images(predictions, metrics.shown.confusion)
-            pixels = images.images[chosen]
-            found = occlusion_maps(classifier, pixels, predictions.predicted[chosen])
-            maps = dict(zip(chosen, draw_maps(pixels, found), strict=True))
+        maps = _evidence(run, predictions, images, classifier) if classifier else {}
         html = make_report(run, metrics, images, maps)
         if output is None:
             return run.results.write_page(html)
@@ -119,7 +104,7 @@ def make_report(
     run: Run,
     metrics: Metrics,
     images: Split,
-    heat_maps: dict[int, NDArray[np.uint8]] | None = None,
+    evidence: Mapping[int, NDArray[np.floating]] | None = None,
 ) -> str:
     """Render the page.
 
@@ -127,8 +112,7 @@ def make_report(
         run: evaluated.
         metrics: what `metrics.json` holds, or is about to.
         images: those that `predictions.csv` speaks of, in its order.
-        heat_maps: RGB pictures, uint8 (28, 28, 3), of some of the gallery's images, to stand
-            beside them.
+        evidence: of some images, by position, where it is, as `occlusion_maps` gives it.
 
     Returns:
         HTML with its style, script and pictures inside.
@@ -136,24 +120,28 @@ def make_report(
     Raises:
         UsageError: the images are not those of the predictions.
     """
-    from jinja2 import Environment, StrictUndefined  # here: only a page needs it
-
     predictions, calibration = run.results.predictions, run.results.calibration
     if not np.array_equal(predictions.labels, images.labels):
         raise UsageError(f"{run.path}: predictions.csv is not of these {len(images)} images")
     result = metrics.shown
     galleries, rows = _galleries(predictions, result.confusion), _matrix(result.confusion)
-    sheet, cells = _sheet(predictions, images, galleries, list(rows))
-    heat = _heat_sheet(heat_maps or {})
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"percent": _percent, "number": _number}
-    template = (
-        resources.files("fashion_cnn.reporting").joinpath("report.html.j2").read_text("utf-8")
-    )
-    return environment.from_string(template).render(
-        version=__version__,
+    kept = _images_of_cells(predictions, galleries, list(rows))
+    chosen = [index for group in (*galleries.values(), *kept.values()) for index in group]
+    sheet = sheet_of({index: images.images[index] for index in chosen})
+    heat = heat_maps({i: found for i, found in (evidence or {}).items() if i in sheet.places})
+    data = {
+        "names": metrics.class_names,
+        "columns": COLUMNS,
+        "cells": _cells(predictions, sheet, kept),
+        "answers": _answers(predictions, sheet),
+        "heat": heat and {sheet.places[i]: place for i, place in heat.sheet.places.items()},
+    }
+    return render(
+        "report.html.j2",
         name=run.path.resolve().name,
         folder=str(run.path),
+        trained=_what_was_trained(run),
+        curves=_what_curves_show(run),
         metrics=metrics,
         result=result,
         names=metrics.class_names,
@@ -172,8 +160,8 @@ def make_report(
         confidence=predictions.confidence,
         sheet=sheet,
         heat=heat,
-        columns=_COLUMNS,
-        cells=cells,
+        columns=COLUMNS,
+        data=data,
         readings=run.test_readings(),
         recipe=run.recipe,
         settings=explain_recipe(run.recipe),
@@ -184,10 +172,45 @@ def make_report(
     )
 
 
-def gallery_images(predictions: Predictions, confusion: Confusion) -> list[int]:
-    """The positions of the images that the page's galleries show, each once."""
+def _what_was_trained(run: Run) -> str:
+    """A network on images, in a sentence; what the folder does not say is left out."""
+    split, network = run.split, run.layers
+    parameters = f" of {network['parameters']:,} parameters" if network else ""
+    data = split.get("data", FASHION_MNIST)
+    if "training_images" not in split:
+        return f"A {run.recipe.model}{parameters}, trained on {data}."
+    return (
+        f"A {run.recipe.model}{parameters}, trained on {split['training_images']:,} images of "
+        f"{data}; {split['validation_images']:,} others of its training set validate."
+    )
+
+
+def _what_curves_show(run: Run) -> str:
+    said = as_trained(run.recipe).removeprefix("training, ")
+    return (
+        f"The curves' training figures are means over each epoch, {said}; the table's are of the "
+        "finished checkpoint, as it answers."
+    )
+
+
+def _evidence(
+    run: Run, predictions: Predictions, images: Split, classifier: Classifier
+) -> dict[int, NDArray[np.float64]]:
+    """Where the evidence is for the answers to the images of galleries and of the matrix."""
+    confusion = run.results.metrics.shown.confusion
     galleries = _galleries(predictions, confusion)
-    return list(dict.fromkeys(index for chosen in galleries.values() for index in chosen))
+    kept = _images_of_cells(predictions, galleries, list(_matrix(confusion)))
+    mistakes_first = sorted(kept, key=lambda cell: cell[0] == cell[1])
+    groups = (*galleries.values(), *(kept[cell] for cell in mistakes_first))
+    chosen = list(dict.fromkeys(index for group in groups for index in group))[:_MOST_HEATED]
+    found = run.results.calibration
+    maps = occlusion_maps(
+        classifier,
+        images.images[chosen],
+        predictions.predicted[chosen],
+        Calibration.from_dict(found).log_probabilities if found else log_softmax,
+    )
+    return dict(zip(chosen, maps, strict=True))
 
 
 def _galleries(predictions: Predictions, confusion: Confusion) -> dict[str, list[int]]:
@@ -203,14 +226,13 @@ def _galleries(predictions: Predictions, confusion: Confusion) -> dict[str, list
     return found
 
 
-def _sheet(
-    predictions: Predictions, images: Split, galleries: dict[str, list[int]], classes: list[int]
-) -> tuple[Sheet, dict[str, list[list[float]]]]:
-    """All images of the page, and for each cell "A-B" of the matrix its [index, confidence, place].
+def _images_of_cells(
+    predictions: Predictions, galleries: dict[str, list[int]], classes: list[int]
+) -> dict[tuple[int, int], list[int]]:
+    """For each cell of the matrix the images that it shows.
 
-    As many of each cell as the page has room for, the surest mistakes and the least sure hits.
+    As many as the page has room for, the surest mistakes and the least sure hits.
     """
-    confidence = predictions.confidence
     pairs = [(a, b) for a in classes for b in classes]
     of_cell = {pair: mistakes_between(predictions, *pair).tolist() for pair in pairs}
     limit = max(1, max(len(chosen) for chosen in of_cell.values()))
@@ -219,42 +241,38 @@ def _sheet(
             (a, b): chosen[: min(limit, _HITS) if a == b else limit]
             for (a, b), chosen in of_cell.items()
         }
-        chosen = [index for group in (*galleries.values(), *kept.values()) for index in group]
-        places = {index: place for place, index in enumerate(dict.fromkeys(chosen))}
-        if len(places) <= _MOST_IMAGES or limit == 1:
-            break
+        chosen = {index for group in (*galleries.values(), *kept.values()) for index in group}
+        if len(chosen) <= _MOST_IMAGES or limit == 1:
+            return kept
         limit //= 2
-    cells = {
-        f"{a}-{b}": [[index, round(float(confidence[index]), 4), places[index]] for index in group]
+
+
+def _cells(
+    predictions: Predictions, sheet: Sheet, kept: dict[tuple[int, int], list[int]]
+) -> dict[str, list[list[float]]]:
+    """For each cell "A-B" of the matrix its [index, confidence, place in the sheet]."""
+    confidence = predictions.confidence
+    return {
+        f"{a}-{b}": [
+            [index, round(float(confidence[index]), 4), sheet.places[index]] for index in group
+        ]
         for (a, b), group in kept.items()
         if group
     }
-    return Sheet(_url(_tile(images.images[list(places)])), places), cells
 
 
-def _heat_sheet(heat_maps: dict[int, NDArray[np.uint8]]) -> Sheet | None:
-    if not heat_maps:
-        return None
-    places = {index: place for place, index in enumerate(heat_maps)}
-    return Sheet(_url(_tile(np.stack(list(heat_maps.values())))), places)
-
-
-def _tile(images: NDArray[np.uint8]) -> bytes:
-    """Put images (N, 28, 28) or (N, 28, 28, 3) side by side, row by row: PNG."""
-    from PIL import Image
-
-    rows = max(1, -(-len(images) // _COLUMNS))
-    filled = np.zeros((rows * _COLUMNS, *images.shape[1:]), np.uint8)
-    filled[: len(images)] = images
-    grid = filled.reshape(rows, _COLUMNS, *images.shape[1:]).swapaxes(1, 2)
-    data = io.BytesIO()
-    picture = Image.fromarray(grid.reshape(rows * 28, _COLUMNS * 28, *images.shape[3:]))
-    picture.save(data, "PNG", compress_level=6)
-    return data.getvalue()
-
-
-def _url(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def _answers(predictions: Predictions, sheet: Sheet) -> list[list[Any]]:
+    """By place in the sheet: index, label, answer, and the likeliest classes with per mille."""
+    found = []
+    for index in sheet.places:
+        row = predictions.probabilities[index]
+        shares: list[int | float] = []
+        for label in np.argsort(-row, kind="stable")[:_MOST_BARS].tolist():
+            shares += [label, round(1000 * float(row[label]), 1)]
+        found.append(
+            [index, int(predictions.labels[index]), int(predictions.predicted[index]), shares]
+        )
+    return found
 
 
 def _matrix(confusion: Confusion) -> dict[int, dict[int, dict[str, Any]]]:
@@ -283,12 +301,3 @@ def _matrix(confusion: Confusion) -> dict[int, dict[int, dict[str, Any]]]:
         }
         for a in shown
     }
-
-
-def _percent(value: float | None, digits: int = 1) -> str:
-    """The sign stays with its number."""
-    return "–" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
-
-
-def _number(value: Any, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"

@@ -23,7 +23,7 @@ _REPORT = "classification_report"
 RESULT_FILES = (
     _METRICS, _CALIBRATION, _PREDICTIONS, _PAGE, f"{_REPORT}.*", "confusion_matrix.csv",
     "errors.csv", "answers.csv", "loss_*.png", "accuracy_*.png", "confusion_matrix*.png",
-    "reliability.png",
+    "reliability.png", "loss_*.svg", "accuracy_*.svg", "confusion_matrix*.svg", "reliability.svg",
 )  # fmt: skip
 """Patterns of their names."""
 
@@ -257,9 +257,10 @@ class Results:
         self._write(f"{_REPORT}.txt", to_utf8(text))
         self._write(f"{_REPORT}.json", to_json(values))
 
-    def write_plot(self, name: str, png: bytes) -> None:
+    def write_plot(self, name: str, png: bytes, svg: bytes) -> None:
         """Write a picture: "loss_…" and "accuracy_…", "confusion_matrix…" or "reliability"."""
         self._write(f"{name}.png", png)
+        self._write(f"{name}.svg", svg)
 
 
 Decoded = TypeVar("Decoded")

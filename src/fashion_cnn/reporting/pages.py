@@ -1,0 +1,53 @@
+"""Pages that need nothing but themselves: templates, their figures in words, style and script."""
+
+from importlib import resources
+from typing import Any
+
+from fashion_cnn.text import duration
+from fashion_cnn.version import __version__
+
+_HERE = "fashion_cnn.reporting"
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template; it has `asset(NAME)` for the style and script files beside it.
+
+    Raises:
+        jinja2.UndefinedError: the template names a value that is not given.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # here: only a page needs it
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader(_HERE, "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "number": _number,
+        "sure": sure,
+        "duration": duration,
+    }
+
+    def asset(name: str) -> Markup:
+        return Markup(resources.files(_HERE).joinpath(name).read_text("utf-8"))
+
+    return environment.get_template(template).render(version=__version__, asset=asset, **values)
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share as a percentage; the sign stays with its number."""
+    return "–" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def sure(confidence: float) -> str:
+    """A confidence in whole percent; nothing that may be wrong is 100 %."""
+    if round(100 * confidence) < 100:
+        return percent(confidence, 0)
+    return percent(min(int(1000 * confidence) / 1000, 0.999), 1)
+
+
+def _number(value: Any, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"

@@ -1,0 +1,84 @@
+"""Many small images in one PNG, so that a page holds each once; and maps to lay over them."""
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLUMNS = 40
+"""Images side by side in a sheet."""
+
+_FOR, _AGAINST = (255, 140, 40), (70, 140, 255)  # told apart by the colour-blind too
+_STRONGEST = 0.85  # opacity
+_BLOCK = 4  # pixels over which a map of squares, four pixels apart, is constant
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet of images.
+
+    Attributes:
+        url: the PNG as a data URL.
+        places: position of an image in the split to its place in the sheet, row by row.
+    """
+
+    url: str
+    places: dict[int, int]
+
+
+def sheet_of(images: Mapping[int, NDArray[np.uint8]]) -> Sheet:
+    """Put images, uint8 of one shape (S, S) or (S, S, channels), into a sheet, by position."""
+    tiles = list(images.values())
+    places = {position: place for place, position in enumerate(images)}
+    return Sheet(data_url(tile(np.stack(tiles) if tiles else np.zeros((0, 28, 28)))), places)
+
+
+def tile(images: NDArray[np.uint8], columns: int = COLUMNS) -> bytes:
+    """Put images (N, S, S) or (N, S, S, channels) side by side, row by row: PNG."""
+    from PIL import Image
+
+    rows, side = max(1, -(-len(images) // columns)), images.shape[1]
+    filled = np.zeros((rows * columns, *images.shape[1:]), np.uint8)
+    filled[: len(images)] = images
+    grid = filled.reshape(rows, columns, *images.shape[1:]).swapaxes(1, 2)
+    data = io.BytesIO()
+    picture = Image.fromarray(grid.reshape(rows * side, columns * side, *images.shape[3:]))
+    picture.save(data, "PNG", compress_level=6)
+    return data.getvalue()
+
+
+def data_url(png: bytes) -> str:
+    """A PNG as a page may hold it."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+@dataclass(frozen=True)
+class HeatMaps:
+    """Where the evidence is, as a page shows it: transparent tiles to lay over the images.
+
+    Attributes:
+        sheet: of the tiles.
+        points: what the deepest colour stands for, in percentage points; one scale for all.
+    """
+
+    sheet: Sheet
+    points: float
+
+
+def heat_maps(maps: Mapping[int, NDArray[np.floating]]) -> HeatMaps | None:
+    """Colour maps (28, 28) of probabilities from -1 to 1, by the image's position, on one scale.
+
+    Warm where covering the place takes from the answer's probability, cold where it adds to it.
+    None without maps.
+    """
+    if not maps:
+        return None
+    values = np.stack(list(maps.values()))[:, ::_BLOCK, ::_BLOCK]
+    most = max(float(np.abs(values).max()), 0.01)
+    tiles = np.zeros((*values.shape, 4), np.uint8)
+    tiles[..., :3] = np.where(values[..., None] > 0, _FOR, _AGAINST)
+    tiles[..., 3] = np.rint(255 * _STRONGEST * np.abs(values) / most)
+    return HeatMaps(sheet_of(dict(zip(maps, tiles, strict=True))), 100 * most)
