@@ -33,7 +33,7 @@ from fashion_cnn.run import folder
 from fashion_cnn.run.dataset import class_names_of
 from fashion_cnn.run.recipe_file import open_recipe
 from fashion_cnn.run.results import Metrics
-from fashion_cnn.text import to_utf8
+from fashion_cnn.text import aligned, to_utf8
 from fashion_cnn.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -218,14 +218,36 @@ class Comparison(comparing.Comparison):
     """What sets runs apart; printed or shown in a notebook it is `fashion-cnn compare`'s tables."""
 
     def __str__(self) -> str:
-        from fashion_cnn.reporting.comparison import comparison_text
-
-        return comparison_text(self)
+        return aligned(self._repr_markdown_())
 
     __repr__ = __str__
 
     def _repr_markdown_(self) -> str:
-        return str(self)
+        from fashion_cnn.reporting.comparison import comparison_text
+
+        return comparison_text(self)
+
+    def page(self, output: str | os.PathLike[str] = "compare.html", *, data: Any = None) -> Path:
+        """Write one page that needs nothing but itself, for 2 to 30 runs.
+
+        It shows images; of test images that is one more reading, counted in each run.
+
+        Args:
+            output: the file.
+            data: as in `train`.
+
+        Raises:
+            UsageError: more than 30 runs; or `output` is no path.
+            DataError: the data are missing or not those of the runs.
+        """
+        from fashion_cnn.files import write_atomically
+        from fashion_cnn.reporting.comparison_page import comparison_page, images_of, members
+
+        _check_path("output", output)
+        run, _ = members(self)[0]
+        html = comparison_page(self, images_of(self, _directory(data, run=run)))
+        write_atomically(Path(output), to_utf8(html))
+        return Path(output)
 
     def figure(self) -> "Figure":
         """The accuracies with their intervals, and each class's recall: a matplotlib figure."""

@@ -4,29 +4,65 @@ from pathlib import Path
 
 import click
 
-from fashion_cnn.cli.options import FILE, PLACE
+from fashion_cnn.cli.options import FILE, PLACE, data_dir_option
 from fashion_cnn.cli.output import say, write
+from fashion_cnn.errors import UsageError
 from fashion_cnn.text import to_utf8
 
 
 @click.command("compare")
 @click.argument("runs", nargs=-1, type=PLACE, required=True)
-@click.option("--plot", type=FILE, default="comparison.png", help="PNG file  [comparison.png]")
-@click.option("--csv", "table", type=FILE, help="also list the images that changed sides")
-def compare(runs: tuple[Path, ...], plot: Path, table: Path | None) -> None:
+@click.option(
+    "--plot",
+    type=FILE,
+    default="comparison.png",
+    help="PNG, SVG or PDF file, by its ending  [comparison.png]",
+)
+@click.option("--page", type=FILE, help="HTML file: curves, settings, the images in question")
+@click.option("--table", type=FILE, help="the accuracies and differences, .csv or .tex (LaTeX)")
+@click.option("--csv", "changes", type=FILE, help="also list the images that changed sides")
+@data_dir_option
+def compare(
+    runs: tuple[Path, ...],
+    plot: Path,
+    page: Path | None,
+    table: Path | None,
+    changes: Path | None,
+    data_dir: Path | None,
+) -> None:
     """Compare RUNS with the first: differences with intervals, McNemar, classes, images.
 
-    Of more than two, those that differ in their seed alone are one group. Reads the folders alone.
+    Of more than two, those that differ in their seed alone are one group. Reads the folders alone,
+    but for --page, which shows images: of test images that is one more reading, counted in each.
     """
+    _check_ending("--plot", plot, ("png", "svg", "pdf"))
+    if table:
+        _check_ending("--table", table, ("csv", "tex"))
+
     from fashion_cnn import api
     from fashion_cnn.files import write_atomically
-    from fashion_cnn.reporting.comparison import changes_csv
-    from fashion_cnn.reporting.plots import png
+    from fashion_cnn.reporting.comparison import changes_csv, results_table
+    from fashion_cnn.reporting.plots import drawn
 
     comparison = api.compare(*runs)
     write(str(comparison))
-    write_atomically(plot, png(comparison.figure()))
+    write_atomically(plot, drawn(comparison.figure(), _form(plot)))
     say(f"drawn: {plot}")
-    if table:
-        write_atomically(table, to_utf8(changes_csv(comparison)))
-        say(f"written: {table}")
+    if page:
+        say(f"the page: {comparison.page(page, data=data_dir)}")
+    for path, text in (
+        (table, results_table(comparison, _form(table)) if table else ""),
+        (changes, changes_csv(comparison) if changes else ""),
+    ):
+        if path:
+            write_atomically(path, to_utf8(text))
+            say(f"written: {path}")
+
+
+def _form(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".")
+
+
+def _check_ending(flag: str, path: Path, known: tuple[str, ...]) -> None:
+    if _form(path) not in known:
+        raise UsageError(f"{flag} is {path}; it must end in one of .{', .'.join(known)}")

@@ -11,7 +11,9 @@ from fashion_cnn.files import to_csv
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
+COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
+"""Of the runs, in turn."""
+
 _LEAST_P = 1e-300  # near the smallest double; below, all are 0 in the end
 _RECALL = (
     "Recall by class, percentage points from the first (each 95 % interval for itself: of many "
@@ -50,6 +52,43 @@ def comparison_text(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
+_COLUMNS = (
+    *("run", "runs", "accuracy", "low", "high", "difference"),
+    *("difference_low", "difference_high", "by"),
+)
+
+
+def results_table(comparison: Comparison, form: str) -> str:
+    """A row a run or group of seeds: accuracy, difference from the first, their 95 % intervals.
+
+    In percent and percentage points.
+
+    Args: form: "csv", or "tex" for a `tabular` of LaTeX.
+    """
+    rows: list[list[str]] = []
+    for group, difference in zip(comparison.groups, (None, *comparison.differences), strict=True):
+        row = [group.name, str(len(group.runs)), *_points(group.mean, *group.interval)]
+        if difference:
+            row += [*_points(difference.accuracy, *difference.interval), difference.method]
+        rows.append(row + [""] * (len(_COLUMNS) - len(row)))
+    if form == "csv":
+        return to_csv([_COLUMNS, *rows])
+    lines = [" & ".join(map(_for_latex, row)) + r" \\" for row in (_COLUMNS, *rows)]
+    lines.insert(1, r"\hline")
+    body = "\n".join(lines)
+    return f"\\begin{{tabular}}{{l{'r' * (len(_COLUMNS) - 2)}l}}\n{body}\n\\end{{tabular}}\n"
+
+
+def _points(*shares: float) -> list[str]:
+    return [f"{100 * share:.2f}" for share in shares]
+
+
+def _for_latex(text: str) -> str:
+    marks = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    marks |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
+    return "".join(marks.get(letter, letter) for letter in text)
+
+
 def changes_csv(comparison: Comparison) -> str:
     """A row an image on which two single runs differ in being right."""
     rows: list[list[object]] = [
@@ -73,7 +112,7 @@ def draw(comparison: Comparison) -> "Figure":
     figure = figure_of(11, 1.6 + 0.4 * len(comparison.groups) + 3.6)
     above, below = figure.subplots(2, 1, height_ratios=[1 + 0.4 * len(comparison.groups), 3.6])
     for place, group in enumerate(comparison.groups):
-        colour = _COLOURS[place % len(_COLOURS)]
+        colour = COLOURS[place % len(COLOURS)]
         low, high = (100 * end for end in group.interval)
         above.plot([low, high], [place, place], color=colour, linewidth=2)
         above.plot(100 * group.mean, place, "o", color=colour, markersize=8)
@@ -99,7 +138,7 @@ def draw(comparison: Comparison) -> "Figure":
         ends = None
         if difference.recall_intervals:
             ends = np.abs(100 * np.array(difference.recall_intervals).T - height)
-        colour = _COLOURS[(place + 1) % len(_COLOURS)]
+        colour = COLOURS[(place + 1) % len(COLOURS)]
         below.bar(x, height, width * 0.9, yerr=ends, color=colour, ecolor="#555555", capsize=2)
     below.axhline(0, color="black", linewidth=0.8)
     below.set_xticks(classes, comparison.class_names, rotation=30, ha="right")

@@ -1,0 +1,209 @@
+"""A comparison of runs as one page: curves, settings, ranking, and the images they differ on."""
+
+import base64
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from fashion_cnn.data.fashion_mnist import DataSet, load_test
+from fashion_cnn.data.split import Split
+from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation.compare import Comparison, accuracy_interval
+from fashion_cnn.recipes.fields import format_value
+from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.charts import chart
+from fashion_cnn.reporting.comparison import COLOURS
+from fashion_cnn.reporting.pages import render
+from fashion_cnn.reporting.pictures import COLUMNS, sheet_of
+from fashion_cnn.reporting.plots import curve_axes
+from fashion_cnn.run.dataset import check_same_data
+from fashion_cnn.run.folder import Run
+from fashion_cnn.run.predictions import Predictions
+
+MOST_RUNS = 30
+"""Of a page."""
+
+_MOST_IMAGES = 2000  # those on which most runs disagree
+_MOST_CLASSES = 40
+
+
+def images_of(comparison: Comparison, directory: Path) -> Split:
+    """Open the images that compared runs speak of; a test set's reading is counted in each.
+
+    Raises:
+        DataError: the data set is missing or is not what it should be.
+        UsageError: it is not that of the runs.
+    """
+    runs = [run for run, _ in members(comparison)]
+    data_set = DataSet.open(directory)
+    for run in runs:
+        check_same_data(run, data_set)
+    if comparison.split != "test":
+        return data_set.divided(runs[0].recipe).validation
+    for run in runs:
+        with run.lock():
+            run.record_test_reading(purpose="pictures of a comparison; nothing is measured")
+    return load_test(directory)
+
+
+def members(comparison: Comparison) -> list[tuple[Run, Predictions]]:
+    """The runs, those of a group one after the other, each with its answers."""
+    return [
+        (Run.open(path), predictions)
+        for group in comparison.groups
+        for path, predictions in zip(group.runs.values(), group.predictions, strict=True)
+    ]
+
+
+def comparison_page(comparison: Comparison, images: Split) -> str:
+    """Render the page.
+
+    Args:
+        images: those that the runs speak of, in their order.
+
+    Returns:
+        HTML with its style, script and pictures inside.
+
+    Raises:
+        UsageError: more runs than a page holds, more classes than its matrix has room for, or
+            other images.
+    """
+    found = members(comparison)
+    if len(found) > MOST_RUNS or len(comparison.class_names) > _MOST_CLASSES:
+        raise UsageError(
+            f"a page compares at most {MOST_RUNS} runs of at most {_MOST_CLASSES} classes, not "
+            f"{len(found)} of {len(comparison.class_names)}; without --page there is no limit"
+        )
+    labels = found[0][1].labels
+    if not np.array_equal(labels, images.labels):
+        raise UsageError(f"the runs do not speak of these {len(images)} images")
+    predicted = np.stack([predictions.predicted for _, predictions in found])
+    sheet = sheet_of({int(i): images.images[i] for i in _disagreed(predicted)})
+    names = short_names([str(run.path) for run, _ in found])
+    data = {
+        "names": comparison.class_names,
+        "columns": COLUMNS,
+        "answers": [
+            [index, int(labels[index]), int(predicted[0, index]), []] for index in sheet.places
+        ],
+        "heat": None,
+        "runs": names,
+        "labels": _bytes(labels),
+        "predicted": [_bytes(row) for row in predicted],
+        "sure": [_bytes(np.floor(200 * p.confidence)) for _, p in found],
+    }
+    runs = [run for run, _ in found]
+    return render(
+        "comparison.html.j2",
+        comparison=comparison,
+        rows=_rows(found, names),
+        differences=[
+            (group.name, difference)
+            for group, difference in zip(comparison.groups[1:], comparison.differences, strict=True)
+        ],
+        settings=differing_settings(runs),
+        run_names=names,
+        charts={q: chart(curves(runs, names, q)) for q in ("loss", "accuracy")},
+        ranking=chart(ranking(found, names, comparison.split), (7, 1 + 0.26 * len(found))),
+        sheet=sheet,
+        columns=COLUMNS,
+        data=data,
+    )
+
+
+def short_names(paths: Sequence[str]) -> list[str]:
+    """What tells paths apart: without the folders that all of them are in."""
+    parts = [Path(path).parts for path in paths]
+    shared = 0
+    while all(len(one) > shared + 1 and one[shared] == parts[0][shared] for one in parts):
+        shared += 1
+    return ["/".join(one[shared:]) for one in parts]
+
+
+def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """By setting what each run has; of those in which runs differ, and of what computed them."""
+    recipes = [run.recipe for run in runs]
+    found = {
+        item.name: [
+            format_value(getattr(recipe, item.name)) if recipe.applies(item.name) else "–"
+            for recipe in recipes
+        ]
+        for item in dataclasses.fields(Recipe)
+    }
+    for name in ("framework", "device"):
+        found[name] = [str(run.environment.get(name, "–")) for run in runs]
+    return {name: values for name, values in found.items() if len(set(values)) > 1}
+
+
+def curves(runs: Sequence[Run], names: Sequence[str], quantity: str) -> Figure:
+    """Validation loss or accuracy of each run over its epochs."""
+    title = {"loss": "validation cross-entropy"}.get(quantity, f"validation {quantity}")
+    figure, axes = curve_axes(title)
+    for place, (run, name) in enumerate(zip(runs, names, strict=True)):
+        history = run.history
+        axes.plot(
+            [record.epoch for record in history],
+            [getattr(record, f"val_{quantity}") for record in history],
+            color=COLOURS[place % len(COLOURS)],
+            linestyle=("-", "--", ":", "-.")[place // len(COLOURS) % 4],
+            marker="o",
+            markersize=2.5,
+            label=name,
+        )
+    if len(runs) <= len(COLOURS):
+        axes.legend()
+    return figure
+
+
+def ranking(found: Sequence[tuple[Run, Predictions]], names: Sequence[str], split: str) -> Figure:
+    """The accuracies with their intervals, the best at the top."""
+    figure, axes = curve_axes("Ranking")
+    order = np.argsort([-predictions.correct.mean() for _, predictions in found], kind="stable")
+    for height, place in enumerate(order.tolist()):
+        low, high = accuracy_interval(found[place][1])
+        middle = 100 * found[place][1].correct.mean()
+        colour = COLOURS[place % len(COLOURS)]
+        axes.plot([100 * low, 100 * high], [height, height], color=colour, linewidth=2)
+        axes.plot([middle], [height], "o", color=colour, label=names[place])
+    axes.set_yticks(range(len(order)), [names[place] for place in order])
+    axes.set(xlabel=f"{split} accuracy, % (95 % interval)", ylabel="")
+    axes.invert_yaxis()
+    return figure
+
+
+def _rows(found: Sequence[tuple[Run, Predictions]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """A run a row, the best first: how right, how large, how long."""
+    rows = []
+    for (run, predictions), name in zip(found, names, strict=True):
+        network, metrics = run.layers or {}, run.results.metrics
+        rows.append(
+            {
+                "name": name,
+                "recipe": run.recipe.name,
+                "seed": run.recipe.seed,
+                "accuracy": float(predictions.correct.mean()),
+                "interval": accuracy_interval(predictions),
+                "parameters": network.get("parameters"),
+                "flop": network.get("flop"),
+                "seconds": metrics.training_seconds,
+                "threads": run.environment.get("threads"),
+            }
+        )
+    return sorted(rows, key=lambda row: -row["accuracy"])
+
+
+def _disagreed(predicted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The images that not all runs answer alike, those first on which most differ."""
+    same = [(predicted == row).sum(0) for row in predicted]
+    alike = np.max(same, axis=0)
+    differing = np.flatnonzero(alike < len(predicted))
+    return differing[np.argsort(alike[differing], kind="stable")][:_MOST_IMAGES]
+
+
+def _bytes(values: NDArray[Any]) -> str:
+    return base64.b64encode(values.astype(np.uint8).tobytes()).decode()
