@@ -170,7 +170,7 @@ def ranking(found: Sequence[tuple[Run, Predictions]], names: Sequence[str], spli
         colour = COLOURS[place % len(COLOURS)]
         axes.plot([100 * low, 100 * high], [height, height], color=colour, linewidth=2)
         axes.plot([middle], [height], "o", color=colour, label=names[place])
-    axes.set_yticks(range(len(order)), [names[place] for place in order])
+    axes.set_yticks(range(len(order)), [str(names[place]) for place in order.tolist()])
     axes.set(xlabel=f"{split} accuracy, % (95 % interval)", ylabel="")
     axes.invert_yaxis()
     return figure

@@ -31,9 +31,8 @@ class Sheet:
 
 def sheet_of(images: Mapping[int, NDArray[np.uint8]]) -> Sheet:
     """Put images, uint8 of one shape (S, S) or (S, S, channels), into a sheet, by position."""
-    tiles = list(images.values())
-    places = {position: place for place, position in enumerate(images)}
-    return Sheet(data_url(tile(np.stack(tiles) if tiles else np.zeros((0, 28, 28)))), places)
+    tiles = np.stack(list(images.values())) if images else np.zeros((0, 28, 28), np.uint8)
+    return Sheet(data_url(tile(tiles)), {position: place for place, position in enumerate(images)})
 
 
 def tile(images: NDArray[np.uint8], columns: int = COLUMNS) -> bytes:
@@ -81,4 +80,6 @@ def heat_maps(maps: Mapping[int, NDArray[np.floating]]) -> HeatMaps | None:
     tiles = np.zeros((*values.shape, 4), np.uint8)
     tiles[..., :3] = np.where(values[..., None] > 0, _FOR, _AGAINST)
     tiles[..., 3] = np.rint(255 * _STRONGEST * np.abs(values) / most)
-    return HeatMaps(sheet_of(dict(zip(maps, tiles, strict=True))), 100 * most)
+    return HeatMaps(
+        sheet_of({position: tiles[place] for place, position in enumerate(maps)}), 100 * most
+    )

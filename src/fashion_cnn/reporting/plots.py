@@ -145,12 +145,14 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
     history, title = run.history, {"loss": "cross-entropy loss"}.get(quantity, quantity)
     figure, axes = curve_axes(title)
     epochs = [record.epoch for record in history]
-    for part, label, style in (
-        ("train", as_trained(run.recipe), {"color": TRAINING}),
-        ("val", "validation", {"color": VALIDATION}),
+    for part, label, colour in (
+        ("train", as_trained(run.recipe), TRAINING),
+        ("val", "validation", VALIDATION),
     ):
         values = [getattr(record, f"{part}_{quantity}") for record in history]
-        axes.plot(epochs, values, label=label, marker="o", markersize=3, linewidth=1.5, **style)
+        axes.plot(
+            epochs, values, color=colour, label=label, marker="o", markersize=3, linewidth=1.5
+        )
     if (best := best_record(history)) and metrics.best:
         value = getattr(best, f"val_{quantity}")
         evaluated = getattr(metrics.best.validation, quantity)
