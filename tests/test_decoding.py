@@ -3,6 +3,7 @@
 import io
 import os
 import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from PIL import Image
 
 from fashion_cnn.data import decoding
 from fashion_cnn.data.decoding import Decoder, DecoderPool
-from fashion_cnn.errors import ImageError
+from fashion_cnn.errors import ImageError, SlowImageError
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +230,24 @@ def test_a_picture_has_2_seconds_of_the_processor(strange_child, monkeypatch) ->
     assert 2 <= used <= 3.9  # counted in whole seconds, and it has started
 
 
+def test_a_picture_may_have_less_of_the_processor(strange_child) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with pytest.raises(SlowImageError, match="too long"):
+        strange_child(ENDLESS).decode(GOOD, 0.2)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used < 1.5, "it has started too"
+
+
+def test_a_child_that_is_killed_is_no_fault_of_its_picture(decoder) -> None:
+    for _ in range(3):
+        decoder.decode(GOOD)
+        os.kill(decoder._child.pid, signal.SIGSTOP)  # it takes the picture, and says nothing
+        killer = threading.Timer(0.1, os.kill, (decoder._child.pid, signal.SIGKILL))
+        killer.start()
+        assert decoder.decode(GOOD)[0].shape == (30, 40, 4)
+
+
 def test_a_picture_has_10_seconds_of_the_clock(strange_child) -> None:
     began = time.monotonic()
     with pytest.raises(ImageError, match="too long"):
@@ -239,7 +258,7 @@ def test_a_picture_has_10_seconds_of_the_clock(strange_child) -> None:
 @pytest.mark.parametrize(("length", "why"), [(2**20, "breaks its decoder"), (2**20 - 1, " quick$")])
 def test_an_answer_is_shorter_than_a_mebibyte(strange_child, length: int, why: str) -> None:
     code = f"""if True:
-        sys.stdin.buffer.read({4 + len(GOOD)})
+        sys.stdin.buffer.read({12 + len(GOOD)})
         answer = b'{{"error": "' + b"quick".rjust({length} - 13) + b'"}}'
         sys.stdout.buffer.write(len(answer).to_bytes(4, "big") + answer + bytes(4))
         sys.stdout.buffer.flush()
@@ -284,8 +303,8 @@ def test_threads_take_turns(decoder) -> None:
 
 
 HELD_UP = """if True:
-    while size := sys.stdin.buffer.read(4):
-        if sys.stdin.buffer.read(int.from_bytes(size, "big")) == b"slow":
+    while head := sys.stdin.buffer.read(12):
+        if sys.stdin.buffer.read(int.from_bytes(head[:4], "big")) == b"slow":
             time.sleep(60)
         answer = b'{"error": "quick"}'
         sys.stdout.buffer.write(len(answer).to_bytes(4, "big") + answer + bytes(4))

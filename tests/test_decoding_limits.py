@@ -24,7 +24,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from fashion_cnn.data import decoding, decoding_child
 from fashion_cnn.data.decoding import Decoder, DecoderPool
-from fashion_cnn.errors import ImageError
+from fashion_cnn.errors import DecoderError, ImageError, SlowImageError
 
 
 def framed(data: bytes) -> bytes:
@@ -44,7 +44,7 @@ class Played:
         self.end = how["stdin"]
         self.end.child = self
         self.code: int | None = None
-        self.at_end = -signal.SIGKILL
+        self.at_end: int | None = None  # it lives until it is killed
         CHILDREN.append(self)
 
     def poll(self) -> int | None:
@@ -53,9 +53,11 @@ class Played:
     def kill(self) -> None:
         self.done.append("kill")
 
-    def wait(self) -> int:
+    def wait(self, seconds: float | None = None) -> int:
+        if seconds is not None and self.at_end is None:
+            raise subprocess.TimeoutExpired("child", seconds)
         self.done.append("wait")
-        return self.at_end
+        return self.at_end or 0
 
 
 class End:
@@ -117,7 +119,7 @@ def test_a_picture_goes_there_and_back(played) -> None:
     assert pixels.dtype == np.uint8
     assert notes == ["a note"]
     (child,) = CHILDREN
-    assert child.end.written == framed(b"file")
+    assert child.end.written == struct.pack(">Id", 4, 0) + b"file"
     assert child.done == ["sent"]
     script = Path(decoding.__file__).with_name("decoding_child.py")
     assert child.words == [sys.executable, "-I", str(script)]
@@ -174,8 +176,8 @@ def test_a_child_that_answers_nonsense_is_ended(played, said: bytes) -> None:
     decoder = Decoder()
     with pytest.raises(ImageError) as caught:
         decoder.decode(b"file")
-    assert str(caught.value) == "breaks its decoder (status -9)"
-    assert CHILDREN[0].done == ["sent", "kill", "close", "wait"]
+    assert str(caught.value) == "breaks its decoder"
+    assert CHILDREN[0].done == ["sent", "close", "kill", "wait"]
     assert decoder.decode(b"file")[0].shape == (1, 2, 4)
     assert len(CHILDREN) == 2
 
@@ -186,20 +188,45 @@ def test_a_frame_of_just_under_a_megabyte_is_read(played) -> None:
     assert Decoder().decode(b"file")[0].shape == (1, size // 4, 4)
 
 
-def test_why_a_child_ended_is_told_apart(played) -> None:
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (-signal.SIGXCPU, "takes too long to decode"),
+        (-signal.SIGPROF, "takes too long to decode"),
+        (-signal.SIGSEGV, "breaks its decoder (status -11)"),
+        (1, "breaks its decoder (status 1)"),
+    ],
+)
+def test_why_a_child_ended_is_told_apart(played, status: int, said: str) -> None:
+    for broken in (False, True):  # before it had the file, or after
+        played.append(b"")
+        decoder = Decoder()
+        decoder.start()
+        CHILDREN[-1].at_end, CHILDREN[-1].end.broken = status, broken
+        with pytest.raises(ImageError) as caught:
+            decoder.decode(b"file")
+        assert str(caught.value) == said
+        assert isinstance(caught.value, SlowImageError) == ("too long" in said)
+        assert CHILDREN[-1].done[-2:] == ["close", "wait"], "it needs no killing"
+
+
+@pytest.mark.parametrize("status", [-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP])
+def test_a_picture_whose_child_was_killed_has_another(played, monkeypatch, status: int) -> None:
+    played += [b"", b"", answer()]
+    monkeypatch.setattr(Played, "wait", lambda self, *seconds: self.at_end or status)
+    assert Decoder().decode(b"file")[0].shape == (1, 2, 4)
+    assert len(CHILDREN) == 3
+    assert {child.end.written for child in CHILDREN} == {struct.pack(">Id", 4, 0) + b"file"}
     played += [b"", b"", b""]
-    decoder = Decoder()
-    decoder.start()
-    CHILDREN[0].at_end = -signal.SIGXCPU
-    with pytest.raises(ImageError) as caught:
-        decoder.decode(b"file")
-    assert str(caught.value) == "takes too long to decode"
-    decoder.start()
-    CHILDREN[1].end.broken = True
-    with pytest.raises(ImageError) as caught:
-        decoder.decode(b"file")
-    assert str(caught.value) == "breaks its decoder (status -9)"
-    assert CHILDREN[1].done == ["kill", "close", "wait"]
+    with pytest.raises(DecoderError, match="killed 3 times") as caught:
+        Decoder().decode(b"file")
+    assert not isinstance(caught.value, ImageError)
+
+
+def test_a_picture_may_have_less_time(played) -> None:
+    played.append(answer())
+    Decoder().decode(b"file", 0.25)
+    assert CHILDREN[0].end.written == struct.pack(">Id", 4, 0.25) + b"file"
 
 
 def test_a_clock_that_rings_ends_the_child(played, monkeypatch) -> None:
@@ -222,7 +249,7 @@ def test_a_clock_that_rings_ends_the_child(played, monkeypatch) -> None:
         decoder.decode(b"file")
     assert str(caught.value) == "takes too long to decode"
     assert waits == pytest.approx([6, 0.5, 0.001])
-    assert CHILDREN[0].done == ["sent", "kill", "close", "wait"]
+    assert CHILDREN[0].done == ["sent", "close", "kill", "wait"]
 
 
 def test_a_child_that_is_gone_or_of_another_process_is_replaced(played, monkeypatch) -> None:
@@ -232,7 +259,7 @@ def test_a_child_that_is_gone_or_of_another_process_is_replaced(played, monkeypa
     CHILDREN[0].code = 1
     decoder.decode(b"file")
     assert len(CHILDREN) == 2
-    assert CHILDREN[0].done == ["kill", "close", "wait"]
+    assert CHILDREN[0].done == ["close", "kill", "wait"]
     monkeypatch.setattr("os.getpid", lambda: -1)
     decoder.decode(b"file")
     assert len(CHILDREN) == 3
@@ -244,11 +271,10 @@ def test_a_decoder_may_be_closed_at_any_time(played) -> None:
     played += [answer(), answer()]
     decoder = Decoder()
     decoder.close()
-    assert decoder._end() == 0
     decoder.decode(b"file")
     decoder.close()
     decoder.close()
-    assert CHILDREN[0].done == ["sent", "kill", "close", "wait"]
+    assert CHILDREN[0].done == ["sent", "close", "kill", "wait"]
     decoder.decode(b"file")
     assert len(CHILDREN) == 2
 
@@ -264,7 +290,7 @@ def test_an_interrupted_decoder_ends_its_child(played, monkeypatch) -> None:
     monkeypatch.setattr(CHILDREN[0].end, "sendall", interrupted)
     with pytest.raises(KeyboardInterrupt):
         decoder.decode(b"file")
-    assert CHILDREN[0].done == ["kill", "close", "wait"]
+    assert CHILDREN[0].done == ["close", "kill", "wait"]
 
 
 def test_a_pool_has_as_many_children_as_are_busy(played, monkeypatch) -> None:
@@ -274,16 +300,16 @@ def test_a_pool_has_as_many_children_as_are_busy(played, monkeypatch) -> None:
     pool.start()
     assert len(CHILDREN) == 1
     pool.close()
-    assert CHILDREN[0].done == ["kill", "close", "wait"]
+    assert CHILDREN[0].done == ["close", "kill", "wait"]
     pixels, _ = pool.decode(b"one")
     assert pixels.shape == (1, 2, 4)
     assert len(CHILDREN) == 2
     original = Decoder.decode
 
-    def meanwhile(self: Decoder, data: bytes):
+    def meanwhile(self: Decoder, data: bytes, seconds: float | None):
         if data == b"first":
-            pool.decode(b"second")
-        return original(self, data)
+            pool.decode(b"second", seconds)
+        return original(self, data, seconds)
 
     monkeypatch.setattr(Decoder, "decode", meanwhile)
     pool.decode(b"first")
@@ -478,7 +504,10 @@ def test_the_child_sets_its_limits_and_serves(monkeypatch) -> None:
     monkeypatch.setattr(warnings, "simplefilter", lambda *words: filters.append(words))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     files = [encoded(Image.new("RGB", (1, 1), (1, 2, 3))), b"hello"]
-    stdin = types.SimpleNamespace(buffer=io.BytesIO(b"".join(map(framed, files))))
+    sent = [struct.pack(">Id", len(file), 0.3 * number) + file for number, file in enumerate(files)]
+    stdin = types.SimpleNamespace(buffer=io.BytesIO(b"".join(sent)))
+    timers: list[tuple[int, float]] = []
+    monkeypatch.setattr(signal, "setitimer", lambda *words: timers.append(words))
     flushes: list[int] = []
 
     class Sink(io.BytesIO):
@@ -496,6 +525,7 @@ def test_the_child_sets_its_limits_and_serves(monkeypatch) -> None:
         (resource.RLIMIT_CPU, (13, resource.RLIM_INFINITY)),
         (resource.RLIMIT_CPU, (24, resource.RLIM_INFINITY)),
     ]
+    assert timers == [(signal.ITIMER_PROF, 0.0), (signal.ITIMER_PROF, 0.3)]
     assert filters == [("ignore",), ("error", Image.DecompressionBombWarning)]
     assert Image.MAX_IMAGE_PIXELS == 25_000_000
     first = framed(b'{"mode": "RGBA", "size": [1, 1], "notes": []}') + framed(bytes([1, 2, 3, 255]))
@@ -532,7 +562,7 @@ def test_a_frame_of_a_mebibyte_is_not_read() -> None:
         assert count == 4, "nothing behind the length is waited for"
         return struct.pack(">I", 2**20)
 
-    with pytest.raises(EOFError):
+    with pytest.raises(ValueError, match="longer"):
         decoding._read(types.SimpleNamespace(read=read))
 
 

@@ -1,7 +1,9 @@
 """The server's limits and refusals by hand: a clock that stands still, and no network."""
 
 import asyncio
+import itertools
 import json
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +11,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from fashion_cnn.shipping import guard
-from fashion_cnn.shipping.guard import Guard, LimitedProtocol
+from fashion_cnn.errors import UsageError
+from fashion_cnn.shipping.guard import Guard, LimitedProtocol, protocol_within_descriptors
 
 TOKEN = "0123456789abcdef"
 
@@ -197,6 +199,9 @@ class Timer:
         self.cancelled = True
 
 
+LATER = itertools.count()
+
+
 class Loop:
     """A loop whose clock stands still."""
 
@@ -207,6 +212,9 @@ class Loop:
         self.timers.append(Timer(seconds, call))
         return self.timers[-1]
 
+    def time(self) -> float:
+        return float(next(LATER))  # it only tells what was before
+
     def create_task(self, coroutine, **how) -> asyncio.Task:
         return asyncio.get_running_loop().create_task(coroutine, **how)
 
@@ -214,13 +222,14 @@ class Loop:
 class Wire(asyncio.Transport):
     """Notes what is done to a connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, peer: str) -> None:
         super().__init__()
         self.done: list[str] = []
         self.written = b""
+        self.peer = peer, 1024
 
     def get_extra_info(self, name: str, default: object = None) -> object:
-        return default
+        return self.peer if name == "peername" else default
 
     def is_closing(self) -> bool:
         return False
@@ -247,10 +256,12 @@ class Wire(asyncio.Transport):
 class Line:
     """A connection to a server of which nothing but the protocol is there."""
 
-    def __init__(self, state: ServerState, app=answering) -> None:
-        config = uvicorn.Config(app, http=LimitedProtocol, log_config=None, lifespan="off")
-        self.loop, self.wire = Loop(), Wire()
-        self.protocol = LimitedProtocol(config, state, {}, self.loop)
+    def __init__(
+        self, state: ServerState, app=answering, peer: str = "192.0.2.1", kind=LimitedProtocol
+    ) -> None:
+        config = uvicorn.Config(app, http=kind, log_config=None, lifespan="off")
+        self.loop, self.wire = Loop(), Wire(peer)
+        self.protocol = kind(config, state, {}, self.loop)
         self.protocol.connection_made(self.wire)
 
     @property
@@ -265,6 +276,7 @@ class Line:
             for timer in self.loop.timers
             if timer.call == self.protocol._give_up and not timer.cancelled
         )
+        timer.cancelled = True
         timer.call()
 
 
@@ -372,7 +384,7 @@ FULL = (
 
 @pytest.fixture
 def nobody_lingers(monkeypatch) -> None:
-    monkeypatch.setattr(LimitedProtocol, "_turned_away", set())
+    monkeypatch.setattr(LimitedProtocol, "_lingering", set())
 
 
 def test_the_sixty_fifth_connection_is_turned_away(nobody_lingers) -> None:
@@ -382,40 +394,170 @@ def test_the_sixty_fifth_connection_is_turned_away(nobody_lingers) -> None:
         assert {tuple(line.clocks) for line in lines} == {(5.0,)}
         assert b"".join(line.wire.written for line in lines) == b""
         late = Line(state)
-        assert late.wire.written == FULL
-        assert late.wire.done == ["eof"]
         assert late.clocks == [2.0]
         assert len(state.connections) == 64
-        late.protocol.data_received(GET)
+        late.protocol.data_received(GET[:-1])
+        assert late.wire.written == b"", "it may ask for health"
+        late.protocol.data_received(GET[-1:])
+        assert late.wire.written == FULL
+        assert late.wire.done == ["eof"]
+        late.protocol.data_received(GET + POST + b"x")
         await settle()
         assert late.wire.written == FULL, "what it still sends is passed over"
         assert late.clocks == [2.0]
         late.ring()
         assert late.wire.done == ["eof", "abort"]
         late.protocol.connection_lost(None)
-        assert LimitedProtocol._turned_away == set()
+        assert LimitedProtocol._lingering == set()
         lines[0].protocol.connection_lost(None)
         assert lines[0].clocks == []
         assert len(state.connections) == 63
-        assert Line(state).wire.written == b""
+        assert Line(state).clocks == [5.0]
 
     in_a_loop(test)
 
 
-def test_of_those_turned_away_256_may_linger(nobody_lingers, monkeypatch) -> None:
+def test_who_comes_too_late_and_says_nothing_is_told_after_two_seconds(nobody_lingers) -> None:
     async def test() -> None:
-        monkeypatch.setattr(guard, "CONNECTIONS", 0)
+        line = Line(ServerState(), kind=few(0))
+        line.ring()
+        assert (line.wire.written, line.wire.done, line.clocks) == (FULL, ["eof"], [2.0])
+        line.ring()
+        assert line.wire.done == ["eof", "abort"]
+
+    in_a_loop(test)
+
+
+@pytest.mark.parametrize(
+    ("path", "answered"),
+    [("/healthz", True), ("/readyz", True), ("/healthz?now", True), ("/healthzz", False)],
+)
+def test_health_is_told_however_many_connections_there_are(
+    nobody_lingers, path: str, answered: bool
+) -> None:
+    async def test() -> None:
+        line = Line(ServerState(), kind=few(0))
+        line.protocol.data_received(GET.replace(b"/ ", path.encode() + b" "))
+        await settle()
+        assert (b"200 OK" in line.wire.written) == answered
+        assert line.wire.done == (["close"] if answered else ["eof"]), "one answer and no more"
+
+    in_a_loop(test)
+
+
+def few(held: int) -> type[LimitedProtocol]:
+    """The protocol with so many connections."""
+    return type("Few", (LimitedProtocol,), {"most_held": held})
+
+
+def test_of_those_turned_away_256_may_linger(nobody_lingers) -> None:
+    async def test() -> None:
         state = ServerState()
-        lines = [Line(state) for _ in range(256)]
-        assert {tuple(line.wire.done) for line in lines} == {("eof",)}
-        flood = Line(state)
+        lines = [Line(state, kind=few(0)) for _ in range(256)]
+        assert {tuple(line.wire.done) for line in lines} == {()}
+        flood = Line(state, kind=few(0))
         assert flood.wire.written == FULL
         assert flood.wire.done == ["close"]
         assert flood.clocks == []
         lines[0].protocol.connection_lost(None)
-        assert Line(state).wire.done == ["eof"]
+        assert Line(state, kind=few(0)).clocks == [2.0]
 
     in_a_loop(test)
+
+
+def test_an_address_that_holds_less_gets_in(nobody_lingers) -> None:
+    """Of the address with the most, the connection that was silent for longest makes room."""
+
+    async def test() -> None:
+        state, kind = ServerState(), few(4)
+        greedy = [Line(state, peer="192.0.2.1", kind=kind) for _ in range(3)]
+        modest = Line(state, peer="192.0.2.2", kind=kind)
+        greedy[0].protocol.data_received(GET[:4])
+        late = Line(state, peer="192.0.2.3", kind=kind)
+        assert late.clocks == [5.0]
+        assert [line.wire.done for line in greedy] == [[], ["abort"], []]
+        for line in greedy[::2]:  # both are being answered
+            line.protocol.data_received(GET)
+        assert Line(state, peer="192.0.2.3", kind=kind).clocks == [2.0], "nobody is idle"
+        await settle()
+        assert Line(state, peer="192.0.2.1", kind=kind).clocks == [2.0], "it has its share"
+        assert Line(state, peer="192.0.2.2", kind=kind).clocks == [2.0], "as much as any other"
+        assert modest.wire.done == late.wire.done == []
+
+    in_a_loop(test)
+
+
+def test_an_answer_that_is_not_taken_is_given_up_after_fifteen_seconds(nobody_lingers) -> None:
+    async def test() -> None:
+        state = ServerState()
+        line = Line(state, kind=few(1), app=waiting)
+        line.protocol.data_received(GET)
+        line.protocol.pause_writing()
+        assert line.clocks == [15.0]
+        line.protocol.pause_writing()
+        assert line.clocks == [15.0]
+        line.protocol.resume_writing()
+        assert line.clocks == []
+        line.protocol.pause_writing()
+        assert Line(state, peer="192.0.2.9", kind=few(1)).clocks == [2.0], "one each"
+        line.ring()
+        assert line.wire.done == ["abort"]
+        line.protocol.connection_lost(None)
+        assert line.clocks == []
+
+    in_a_loop(test)
+
+
+def test_sixteen_requests_may_wait_on_a_connection() -> None:
+    async def test() -> None:
+        line = Line(ServerState())
+        line.protocol.data_received(GET * 17)
+        assert line.wire.done == []
+        line.protocol.data_received(GET)
+        assert line.wire.done[0] == "abort"
+
+    in_a_loop(test)
+
+
+def test_at_the_end_what_has_not_arrived_or_is_not_taken_has_two_seconds() -> None:
+    async def test() -> None:
+        for sent, stuck, wanted in (
+            (GET, False, []),
+            (GET, True, [2.0, 15.0]),
+            (POST, False, [2.0]),
+            (POST + b"ninechars", False, []),
+            (POST + b"ninechars" + GET[:9], False, []),
+        ):
+            line = Line(ServerState(), app=waiting)
+            line.protocol.data_received(sent)
+            if stuck:
+                line.protocol.pause_writing()
+            line.protocol.shutdown()
+            assert sorted(line.clocks) == wanted, sent
+            line.protocol.connection_lost(None)
+            await settle()
+
+    in_a_loop(test)
+
+
+def test_as_many_connections_as_files_may_be_open(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(resource, "setrlimit", lambda what, both: asked.append(both))
+    monkeypatch.setattr("os.listdir", lambda path: ["."] * 20)
+    for limits, wanted in (
+        ((1024, 4096), (64, 256, 128)),
+        ((256, 2**20), (64, 256, 128)),
+        ((1024, resource.RLIM_INFINITY), (64, 256, 128)),
+        ((60, 80), (20, 13, 7)),
+        ((40, 44), (2, 1, 1)),
+    ):
+        monkeypatch.setattr(resource, "getrlimit", lambda what, found=limits: found)
+        kind, backlog = protocol_within_descriptors(2)
+        assert (kind.most_held, kind.most_lingering, backlog) == wanted
+    assert asked == [(1024, 2**20), (80, 80), (44, 44)]
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (43, 43))
+    with pytest.raises(UsageError, match="may open 43 files, of which 40"):
+        protocol_within_descriptors(2)
 
 
 def test_headers_end_at_64_kilobytes() -> None:

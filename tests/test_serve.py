@@ -23,8 +23,9 @@ from fastapi import HTTPException
 from PIL import Image
 
 from fashion_cnn.cli import main
+from fashion_cnn.data.decoding import DecoderPool
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
-from fashion_cnn.errors import ModelError, UsageError
+from fashion_cnn.errors import DecoderError, ModelError, SlowImageError, UsageError
 from fashion_cnn.shipping import serve
 from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.predict import Predictor, open_model, open_predictor
@@ -244,7 +245,7 @@ def test_what_does_not_fit_the_queue_is_turned_away() -> None:
     release = threading.Event()
     together: list[int] = []
 
-    def slow(files: list[bytes]) -> list[bytes]:
+    def slow(files: list[bytes], seconds: float | None) -> list[bytes]:
         together.append(len(files))
         assert release.wait(20)
         return files
@@ -268,10 +269,58 @@ def test_what_does_not_fit_the_queue_is_turned_away() -> None:
     assert asyncio.run(desk.predict(b"again")) == b"again"
 
 
+def test_slow_pictures_hold_up_no_other() -> None:
+    """Each is tried for a moment; then a worker at most is at them, eight wait, the rest go."""
+    predictor = Predictor(open_model(threads=1))
+    at_slow: list[bytes] = []
+    release = threading.Event()
+
+    def predict_all(files: list[bytes], seconds: float | None) -> list[Any]:
+        if seconds is None:
+            at_slow.extend(files)
+            assert release.wait(20)
+            return [b"at last " + data for data in files]
+        assert seconds == 0.3
+        return [SlowImageError() if data < b"b" else data for data in files]
+
+    slowly = SimpleNamespace(predict_all=predict_all, classifier=predictor.classifier)
+    desk = Desk(slowly, workers=2)  # type: ignore[arg-type]
+
+    async def rush() -> None:
+        slow = [asyncio.ensure_future(desk.predict(b"a%d" % i)) for i in range(12)]
+        await asyncio.sleep(0.2)
+        assert len(at_slow) == 1
+        assert await desk.predict(b"quick") == b"quick"
+        assert sum(call.done() for call in slow) == 3
+        quick = [desk.predict(b"quick %d" % i) for i in range(34)]
+        assert len(await asyncio.gather(*quick)) == 34, "the queue is for these"
+        release.set()
+        found = await asyncio.gather(*slow, return_exceptions=True)
+        refused = [one for one in found if isinstance(one, HTTPException)]
+        assert [(one.status_code, one.headers) for one in refused] == [
+            (503, {"Retry-After": "1"})
+        ] * 3
+        assert sorted(at_slow) == sorted(one[8:] for one in found if isinstance(one, bytes))
+        assert desk._inside == desk._at_slow == 0
+
+    asyncio.run(rush())
+
+
+@pytest.mark.parametrize("fault", [DecoderError("killed"), OSError(24, "Too many open files")])
+def test_what_is_no_fault_of_the_picture_is_503(monkeypatch, port: int, fault: Exception) -> None:
+    def broken(self, data: bytes, seconds: float | None) -> None:
+        raise fault
+
+    monkeypatch.setattr(DecoderPool, "decode", broken)
+    status, headers, body = call(port, "POST", "/v1/predict", BOOT)
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert json.loads(body)["detail"] == "pictures cannot be opened just now"
+
+
 def test_a_fault_of_ours_reaches_all_who_wait_and_ends_nothing() -> None:
     predictor = Predictor(open_model(threads=1))
 
-    def faulty(files: list[bytes]) -> list[bytes]:
+    def faulty(files: list[bytes], seconds: float | None) -> list[bytes]:
         if b"bad" in files:
             raise RuntimeError("a fault")
         return files

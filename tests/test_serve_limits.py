@@ -50,6 +50,7 @@ def alive(connection: socket.socket) -> bool:
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,7 @@ def test_64_connections_are_held_and_no_more() -> None:
             connection.sendall(GET)
             assert alive(connection)
         with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(PAGE)
             began = time.monotonic()
             assert b"503 Service" in wait_for_end(connection)
             try:
@@ -123,6 +125,7 @@ def test_256_who_were_turned_away_may_finish_sending_and_no_more(monkeypatch) ->
         told = []
         for _ in range(258):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            connection.sendall(PAGE)
             assert b"503 Service" in wait_for_end(connection)
             told.append(connection)
         assert [may_send(connection) for connection in told] == [True] * 256 + [False] * 2
@@ -153,13 +156,14 @@ def test_too_many_connections_are_told(monkeypatch) -> None:
         for connection in held:
             connection.sendall(GET)
             assert b"200 OK" in connection.recv(4096)
-        status, headers, body = call(port)
+        status, headers, body = call(port, path="/")
         assert (status, headers["retry-after"]) == (503, "1")
         assert json.loads(body)["detail"] == "too many connections"
+        assert call(port)[0] == 200, "health is told however many there are"
         for connection in held:
             connection.close()
         time.sleep(0.2)
-        assert call(port)[0] == 200
+        assert call(port, path="/")[0] == 200
 
 
 @pytest.mark.parametrize("lingering", [256, 0])
@@ -171,6 +175,7 @@ def test_who_is_turned_away_may_finish_sending(monkeypatch, lingering: int) -> N
         held.sendall(GET)
         assert alive(held)
         with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(PAGE)
             assert b"503 Service" in connection.recv(4096)
             whole = True
             try:
@@ -185,6 +190,51 @@ def test_who_is_turned_away_may_finish_sending(monkeypatch, lingering: int) -> N
             assert time.monotonic() - began < 2, "it is not waited for any longer"
         held.sendall(GET)
         assert alive(held), "the other connection goes on"
+
+
+def test_clients_that_ask_and_never_read_are_ended(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "WRITE_SECONDS", 0.5)
+    monkeypatch.setattr(guard, "CONNECTIONS", 2)
+    listen = Address.listen
+
+    def listen_narrowly(self) -> socket.socket:
+        listening = listen(self)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        return listening
+
+    monkeypatch.setattr(Address, "listen", listen_narrowly)
+    with running() as port, ExitStack() as stack:
+        for _ in range(2):
+            greedy = stack.enter_context(socket.socket())
+            greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            greedy.connect(("127.0.0.1", port))
+            greedy.sendall(PAGE.replace(b"/ ", b"/app.js ", 1) * 16)
+        assert call(port, path="/")[0] == 503
+        assert call(port)[0] == 200
+        ended = time.monotonic() + 4  # before 5 s of silence would end them
+        while call(port, path="/")[0] != 200:
+            assert time.monotonic() < ended
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 4",
+        b"Content-Length: 4\r\nContent-Length: 5",
+        b"Content-Length: +4",
+        b"Content-Length: 4, 4",
+        b"Transfer-Encoding: chunked, identity",
+    ],
+)
+def test_a_request_of_two_lengths_is_none(port: int, lengths: bytes) -> None:
+    """Or a proxy in front could see another request behind it than we do."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(HEAD.replace(b"Content-Length: 9", lengths) + b"0\r\n\r\n" + GET)
+        answer = wait_for_end(connection)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1") == 1
 
 
 def test_wild_bytes_end_nothing(port: int) -> None:

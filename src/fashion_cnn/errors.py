@@ -27,6 +27,16 @@ class ImageError(FashionCNNError):
     exit_code = 4
 
 
+class SlowImageError(ImageError):
+    """A picture that takes longer to decode than it was given."""
+
+
+class DecoderError(FashionCNNError):
+    """What opens pictures is ended from outside: nothing is wrong with the picture."""
+
+    exit_code = 7
+
+
 class ModelError(FashionCNNError):
     """An exported model, or weights to start from, are missing or not what they should be."""
 

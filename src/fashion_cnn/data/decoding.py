@@ -16,12 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.errors import ImageError
+from fashion_cnn.errors import DecoderError, ImageError, SlowImageError
 
 FILE_BYTES = 8 * 2**20
 _SECONDS = 10.0  # of a clock on the wall; the child's own limit of CPU time ends most before that
 _FRAME_BYTES = 2**20  # the child's answers are shorter
 _AT_ONCE = 2**16
+_TRIES = 3
+_PATIENCE = 1.0  # seconds between the end of what a child says and that of the child
+_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT)
+"""Statuses of a child that no picture can bring about."""
+_TOO_LONG = (-signal.SIGXCPU, -signal.SIGPROF)
 _CHILD = Path(__file__).with_name("decoding_child.py")
 
 
@@ -45,25 +50,30 @@ class Decoder:
         self._owner = 0
         self._lock = threading.Lock()
 
-    def decode(self, data: bytes) -> tuple[NDArray[np.uint8], list[str]]:
+    def decode(
+        self, data: bytes, cpu_seconds: float | None = None
+    ) -> tuple[NDArray[np.uint8], list[str]]:
         """Open a PNG, JPEG or WEBP file, turned upright and shrunk to 256 pixels or fewer.
 
         Args:
             data: the file.
+            cpu_seconds: of processor time that it may take; None for the most, 2 s.
 
         Returns:
             uint8 (H, W, 4) RGBA, or (28, 28) for an opaque grey picture of that size, whose bytes
             are untouched; and lines on what was done that a person may want to know.
 
         Raises:
-            ImageError: it is too large, not a picture, damaged, or hostile.
+            ImageError: it is too large, not a picture, damaged, or hostile; `SlowImageError` if it
+                takes too long.
+            DecoderError: the child is killed from outside, time after time.
         """
         if not data:
             raise ImageError("an empty file")
         if len(data) > FILE_BYTES:
             raise too_large(len(data))
         with self._lock:
-            answer, pixels = self._ask(data)
+            answer, pixels = self._ask(data, cpu_seconds)
         if "error" in answer:
             raise ImageError(answer["error"])
         width, height = answer["size"]
@@ -80,14 +90,23 @@ class Decoder:
         with self._lock:
             self._end()
 
-    def _end(self) -> int:
+    def _end(self, patience: float = 0.0) -> int | None:
+        """End the child, if there is one.
+
+        Returns:
+            The status with which it ended by itself within `patience` seconds; None if it did not.
+        """
         child, self._child = self._child, None
         if child is None:
-            return 0
-        if self._owner == os.getpid():
-            child.kill()
+            return None
         self._pipe.close()
-        return child.wait()
+        try:
+            return child.wait(patience)
+        except subprocess.TimeoutExpired:
+            if self._owner == os.getpid():
+                child.kill()
+            child.wait()
+            return None
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -103,21 +122,31 @@ class Decoder:
             )
         self._owner = os.getpid()
 
-    def _ask(self, data: bytes) -> tuple[dict[str, Any], bytearray]:
-        if self._child is None or self._owner != os.getpid() or self._child.poll() is not None:
-            self._end()
-            self._start()
-        try:
-            self._pipe.send(data)
-            return json.loads(_read(self._pipe)), _read(self._pipe)
-        except (OSError, EOFError, ValueError) as error:
-            code = self._end()
-            if isinstance(error, TimeoutError) or code == -signal.SIGXCPU:
-                raise ImageError("takes too long to decode") from None
-            raise ImageError(f"breaks its decoder (status {code})") from None
-        except BaseException:
-            self._end()  # or its answer to this picture would be taken for that to the next
-            raise
+    def _ask(
+        self, data: bytes, cpu_seconds: float | None
+    ) -> tuple[dict[str, Any], bytes | bytearray]:
+        for _ in range(_TRIES):
+            if self._child is None or self._owner != os.getpid() or self._child.poll() is not None:
+                self._end()
+                self._start()
+            try:
+                self._pipe.send(data, cpu_seconds)
+                return json.loads(_read(self._pipe)), _read(self._pipe)
+            except (OSError, EOFError, ValueError) as error:
+                gone = isinstance(error, EOFError | ConnectionError)
+                code = self._end(_PATIENCE if gone else 0.0)
+                if isinstance(error, TimeoutError) or code in _TOO_LONG:
+                    raise SlowImageError("takes too long to decode") from None
+                if code not in _FROM_OUTSIDE:
+                    status = "" if code is None else f" (status {code})"
+                    raise ImageError(f"breaks its decoder{status}") from None
+            except BaseException:
+                self._end()  # or its answer to this picture would be taken for that to the next
+                raise
+        raise DecoderError(
+            f"the process that opens pictures was killed {_TRIES} times (status {code}); is there "
+            "too little memory?"
+        )
 
 
 class DecoderPool:
@@ -126,14 +155,16 @@ class DecoderPool:
     def __init__(self) -> None:
         self._idle: list[Decoder] = []  # its pop and append are atomic
 
-    def decode(self, data: bytes) -> tuple[NDArray[np.uint8], list[str]]:
+    def decode(
+        self, data: bytes, cpu_seconds: float | None = None
+    ) -> tuple[NDArray[np.uint8], list[str]]:
         """As `Decoder.decode`, in a child that is idle or in another."""
         try:
             decoder = self._idle.pop()
         except IndexError:
             decoder = Decoder()
         try:
-            return decoder.decode(data)
+            return decoder.decode(data, cpu_seconds)
         finally:
             self._idle.append(decoder)
 
@@ -158,11 +189,11 @@ class _Pipe:
         self._deadline = 0.0
         self._received = bytearray()
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes, cpu_seconds: float | None) -> None:
         """Send a file; from now on the clock runs. Raises `OSError`."""
         self._deadline = time.monotonic() + _SECONDS
         self._end.settimeout(_SECONDS)
-        self._end.sendall(struct.pack(">I", len(data)) + data)
+        self._end.sendall(struct.pack(">Id", len(data), cpu_seconds or 0.0) + data)
 
     def read(self, count: int) -> bytearray:
         """Read so many bytes. Raises `EOFError`, or `OSError`, of which `TimeoutError` is one."""
@@ -180,8 +211,8 @@ class _Pipe:
 
 
 def _read(pipe: _Pipe) -> bytearray:
-    """Read one frame: 4 bytes of length, then as many. Raises `EOFError` if it is none."""
+    """Read one frame: 4 bytes of length, then as many. Raises as `read`, and `ValueError`."""
     length = struct.unpack(">I", pipe.read(4))[0]
     if length >= _FRAME_BYTES:
-        raise EOFError
+        raise ValueError("longer than any answer")
     return pipe.read(length)

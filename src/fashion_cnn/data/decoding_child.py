@@ -1,7 +1,8 @@
 """The process that opens image files: run as a script, under limits, by `data.decoding`.
 
-It reads frames (4 bytes of length, then a file) from standard input until that ends, and answers
-each on standard output with a frame of JSON and a frame of pixels. It imports Pillow and nothing
+It reads files from standard input until that ends, each behind 4 bytes of its length and 8 of the
+seconds of processor time that it may take (0: the most), and answers each on standard output with
+JSON and with pixels, each behind 4 bytes of its length. It imports Pillow and nothing
 of this package, so that it starts fast; a file that breaks it ends this process and no other.
 """
 
@@ -9,6 +10,7 @@ import importlib
 import io
 import json
 import resource
+import signal
 import struct
 import sys
 import warnings
@@ -192,8 +194,10 @@ def main() -> None:
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = PIXELS
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    while header := source.read(4):
-        data = source.read(*struct.unpack(">I", header))
+    while header := source.read(12):
+        length, cpu_seconds = struct.unpack(">Id", header)
+        data = source.read(length)
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)  # which ends the process; 0: never
         used = resource.getrusage(resource.RUSAGE_SELF)
         spent = int(used.ru_utime + used.ru_stime) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (spent + CPU_SECONDS, resource.RLIM_INFINITY))

@@ -55,19 +55,23 @@ class Photo:
     found: bool = True
 
 
-def read_photo(data: bytes, framing: Framing = AS_PUBLISHED) -> Photo:
+def read_photo(
+    data: bytes, framing: Framing = AS_PUBLISHED, cpu_seconds: float | None = None
+) -> Photo:
     """Read a picture file and make it look like the data set.
 
     Args:
         data: a PNG, JPEG, WEBP, AVIF or HEIC file, at most 8 MB and 25 million pixels. A grey one
             of 28x28 pixels passes untouched.
         framing: how the data set's images were made.
+        cpu_seconds: of processor time to decode it in; None for the most, 2 s.
 
     Raises:
         ImageError: it is none, or damaged, too large or hostile, or there is nothing in it; one
-            line that says which.
+            line that says which. `SlowImageError` if it takes too long.
+        DecoderError: what opens pictures is ended from outside.
     """
-    pixels, notes = decoders.decode(data)
+    pixels, notes = decoders.decode(data, cpu_seconds)
     if pixels.ndim == 3:
         photo = prepare(pixels, framing)
         return replace(photo, notes=(*notes, *photo.notes))

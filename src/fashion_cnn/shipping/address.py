@@ -8,6 +8,7 @@ from fashion_cnn.errors import UsageError
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _WILDCARDS = ("0.0.0.0", "::")
 _LEAST_TOKEN = 16
+_UNTAKEN_MILLISECONDS = 15_000  # after them the system ends a connection whose client takes nothing
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Addresses of nobody, beyond the router. Source: RFC 5737, RFC 3849, for documentation."""
 
@@ -60,6 +61,8 @@ class Address:
         # with delay a client that keeps its connection waits 40 ms for every answer.
         listening = socket.socket(self.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # also when we have closed and it takes nothing
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNTAKEN_MILLISECONDS)
         try:
             listening.bind((self.host, self.port))
             listening.listen()

@@ -7,25 +7,36 @@ browser of somebody else's page may do are in `Guard`, above it.
 import asyncio
 import hmac
 import ipaddress
+import os
 import re
-from typing import ClassVar
+import resource
+from collections import Counter
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
+import httptools
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fashion_cnn.errors import UsageError
 from fashion_cnn.shipping.address import LOOPBACK
 
 CONNECTIONS = 64
 HEADER_SECONDS = 5.0
 HEADER_BYTES = 2**16
 BODY_SECONDS = 15.0
+WRITE_SECONDS = 15.0
+"""What a client may take nothing of its answer for."""
 _GRACE = 1.0  # the application's own answer to a slow body comes first
 _LINGER_SECONDS = 2.0
 _LINGERING = 256  # connections at most: a flood is closed on
+_PIPELINED = 16  # requests that may wait on one connection
+_BACKLOG = 128  # connections that wait to be accepted
+_DESCRIPTORS = 1024  # that are made use of
+_SPARE_DESCRIPTORS, _DESCRIPTORS_A_WORKER = 8, 6  # for starting a decoder, for instance
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][/@:?#\s]+))(?::\d+)?")
 """A name or a number, with or without a port: stricter than `urlsplit`, which takes [::1].evil."""
 _OPEN = ("/healthz", "/readyz")
@@ -132,14 +143,59 @@ def _refuse(status: int, detail: str) -> JSONResponse:
     return JSONResponse({"detail": detail}, status)
 
 
+def protocol_within_descriptors(workers: int) -> tuple[type["LimitedProtocol"], int]:
+    """The protocol with as many connections as this process may open files for.
+
+    A connection that no file can be opened for is worse than one turned away: asyncio fills the log
+    with it.
+
+    Args: workers: threads that decode pictures, each with a child.
+
+    Returns:
+        The protocol, and how many connections may wait to be accepted.
+
+    Raises:
+        UsageError: too few files may be open.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft < hard:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        )
+    taken = len(os.listdir("/dev/fd")) + workers * _DESCRIPTORS_A_WORKER + _SPARE_DESCRIPTORS
+    room = max(soft, hard) - taken
+    if room < 4:
+        raise UsageError(
+            f"a process here may open {max(soft, hard)} files, of which {taken} are spoken for: "
+            "too few to serve; ulimit -n 1024 allows more"
+        )
+    held = min(CONNECTIONS, room // 2)
+    lingering = min(_LINGERING, (room - held) * 2 // 3)
+    limits = {"most_held": held, "most_lingering": lingering}
+    protocol = type("LimitedProtocol", (LimitedProtocol,), limits)
+    return protocol, min(_BACKLOG, room - held - lingering)
+
+
 class LimitedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 with limits: of connections, headers, the time a request takes to arrive.
+    """uvicorn's HTTP/1.1 with limits: of connections, headers, the time requests and answers take.
 
     llhttp, which httptools parses by, sets none to headers; what it had of an endless one it kept.
+    Whoever comes when all connections are held may still ask for the server's health, and gets in
+    where another address holds more of them than its own does.
+
+    Attributes:
+        most_held: connections at once.
+        most_lingering: further ones, which may ask for health, or hear that there are too many.
     """
 
-    _turned_away: ClassVar[WeakSet["LimitedProtocol"]] = WeakSet()
+    most_held: ClassVar[int] = CONNECTIONS
+    most_lingering: ClassVar[int] = _LINGERING
+    _lingering: ClassVar[WeakSet["LimitedProtocol"]] = WeakSet()
     _deadline: asyncio.TimerHandle | None = None
+    _write_deadline: asyncio.TimerHandle | None = None
+    _since = 0.0  # when it last sent something
+    _turned_away = False
     _in_headers = False
     _arriving = "head"  # or "body", or "" once a request is there
     _without_body = 0  # bytes that came since the last of a body
@@ -147,30 +203,53 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As uvicorn does, unless there are too many."""
         super().connection_made(transport)
-        if len(self.connections) <= CONNECTIONS:
+        self._since = self.loop.time()
+        if len(self.connections) > self.most_held and (other := self._crowded_out()):
+            self.connections.discard(other)
+            other._give_up()
+        if len(self.connections) <= self.most_held:
             self._wait(HEADER_SECONDS, in_headers=True)
-        else:
-            self._turn_away(transport)
-
-    def _turn_away(self, transport: asyncio.Transport) -> None:
-        """Say so and let the client finish: closed while it sends, it would be reset instead."""
-        transport.write(_FULL)
-        if len(self._turned_away) >= _LINGERING:
-            transport.close()
             return
         self.connections.discard(self)
-        self._turned_away.add(self)
-        transport.write_eof()
+        if len(self._lingering) >= self.most_lingering:
+            transport.write(_FULL)
+            transport.close()
+            return
+        self._lingering.add(self)
+        self._wait(_LINGER_SECONDS)
+
+    def _crowded_out(self) -> "LimitedProtocol | None":
+        """Who makes room: of the address that holds most, and more than this one's, the idlest."""
+        held: list[Any] = [one for one in self.connections if one.client]
+        counts = Counter(one.client[0] for one in held)
+        most = max(counts.values(), default=0)
+        if self.client is None or counts[self.client[0]] >= most:
+            return None
+        idle = [
+            one
+            for one in held
+            if counts[one.client[0]] == most and (one._write_deadline or not one._answers())
+        ]
+        return min(idle, key=lambda one: one._since, default=None)
+
+    def _turn_away(self) -> None:
+        """Say so and let the client finish: closed while it sends, it would be reset instead."""
+        self._turned_away = True
+        self.transport.write(_FULL)
+        self.transport.write_eof()
         self._wait(_LINGER_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         """As uvicorn does, with the clock running until the request is there."""
-        if self in self._turned_away:
+        if self._turned_away:
             return
+        self._since = self.loop.time()
         if not self._arriving and not self._answers():
             self._arriving = "head"  # of the next request on this connection
         self._without_body += len(data)
         super().data_received(data)
+        if self._turned_away:
+            return
         if self._without_body > HEADER_BYTES:
             self.send_400_response("Invalid HTTP request received.")
         elif self._arriving == "head":
@@ -189,26 +268,61 @@ class LimitedProtocol(HttpToolsProtocol):
         self._arriving = "head"
 
     def on_headers_complete(self) -> None:
-        """As uvicorn does."""
+        """As uvicorn does, for as many as there is room for."""
+        if self._turned_away:
+            return
+        if self in self._lingering and self.url.partition(b"?")[0].decode() not in _OPEN:
+            self._turn_away()
+            return
+        if len(self.pipeline) >= _PIPELINED:
+            self.transport.abort()
+            raise httptools.HttpParserError("too many requests at once")
         super().on_headers_complete()
         self._arriving = "body"
+        if self in self._lingering:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """As uvicorn does."""
-        super().on_body(body)
-        self._without_body = 0
+        if not self._turned_away:
+            super().on_body(body)
+            self._without_body = 0
 
     def on_message_complete(self) -> None:
         """As uvicorn does, and the clock stops."""
-        super().on_message_complete()
-        self._arriving, self._without_body = "", 0
-        self._stop()
+        if not self._turned_away:
+            super().on_message_complete()
+            self._arriving, self._without_body = "", 0
+            self._stop()
+
+    def pause_writing(self) -> None:
+        """As uvicorn does, and the clock runs: the client takes nothing."""
+        super().pause_writing()
+        if self._write_deadline is None:
+            self._write_deadline = self.loop.call_later(WRITE_SECONDS, self._give_up)
+
+    def resume_writing(self) -> None:
+        """As uvicorn does."""
+        super().resume_writing()
+        self._stop_writing()
+
+    def shutdown(self) -> None:
+        """As uvicorn does; a request that has not arrived, or is not taken, is not waited for."""
+        super().shutdown()
+        if self._answers() and (self._write_deadline or self.cycle.more_body):
+            self._wait(_LINGER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As uvicorn does."""
         self._stop()
-        self._turned_away.discard(self)
+        self._stop_writing()
+        self._lingering.discard(self)
         super().connection_lost(exc)
+
+    def _stop_writing(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
 
     def _wait(self, seconds: float, *, in_headers: bool = False) -> None:
         self._stop()
@@ -222,4 +336,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._deadline = None
-        self.transport.abort()
+        if self in self._lingering and not (self._turned_away or self._answers()):
+            self._turn_away()
+        else:
+            self.transport.abort()

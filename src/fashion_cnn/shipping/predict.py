@@ -127,15 +127,20 @@ class Predictor:
             raise answer
         return answer
 
-    def predict_all(self, files: Sequence[bytes]) -> list[Prediction | ImageError]:
-        """Answer for several files, in order; one that is no usable picture has its fault there."""
+    def predict_all(
+        self, files: Sequence[bytes], cpu_seconds: float | None = None
+    ) -> list[Prediction | ImageError]:
+        """Answer for several files, in order; one that is no usable picture has its fault there.
+
+        Args: cpu_seconds: of processor time to decode each in; None for the most, 2 s.
+        """
         # Imported here: who brings arrays needs no decoder, and is answered sooner.
         from fashion_cnn.data.photo import Photo, read_photo
 
         found: list[Photo | ImageError] = []
         for data in files:
             try:
-                found.append(read_photo(data, self.classifier.framing))
+                found.append(read_photo(data, self.classifier.framing, cpu_seconds))
             except ImageError as error:
                 found.append(error)
         answers: list[Any] = [*found]

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gc
+import mimetypes
 import signal
 import socket
 import struct
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import uvicorn
 from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from PIL import Image
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
@@ -26,10 +27,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fashion_cnn.data.decoding import FILE_BYTES
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
-from fashion_cnn.errors import ImageError, ModelError
+from fashion_cnn.errors import DecoderError, ImageError, ModelError, SlowImageError
 from fashion_cnn.process.machine import usable_cores
 from fashion_cnn.shipping.address import Address
-from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, LimitedProtocol
+from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, protocol_within_descriptors
 from fashion_cnn.shipping.predict import Predictor
 from fashion_cnn.shipping.upload import ADVICE, picture_in
 from fashion_cnn.version import __version__
@@ -38,6 +39,8 @@ QUEUE = 32
 _TOGETHER, _TOGETHER_BYTES = 8, 2**15
 """Pictures at most that a worker answers at once, and bytes of them: small ones cost less together,
 large ones are decoded side by side."""
+_QUICK_SECONDS, _SLOW_QUEUE = 0.3, 8
+"""Of processor time: who takes longer to decode waits for a second try with those like it."""
 _PREDICT = "/v1/predict"
 _BODIES: dict[str, Any] = {
     **{f"image/{kind}": {"schema": {"format": "binary"}} for kind in ("png", "jpeg", "webp")},
@@ -51,6 +54,7 @@ _BODIES: dict[str, Any] = {
         )
     },
 }
+_LATER = {"Retry-After": "1"}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     401: {"description": "The token is missing or wrong."},
     408: {"description": f"The body took longer than {BODY_SECONDS:g} s."},
@@ -93,15 +97,23 @@ class Status(BaseModel):
     status: str
 
 
+_Waiting = tuple[bytes, asyncio.Future[Any]]
+
+
 class Desk:
-    """Hands pictures to worker threads, several at once; what does not fit is turned away."""
+    """Hands pictures to worker threads, several at once; what does not fit is turned away.
+
+    Pictures that are slow to decode never hold up the others: half of the workers at most take
+    them, one at least, and that when nothing else waits.
+    """
 
     def __init__(self, predictor: Predictor, workers: int) -> None:
         self.predictor = predictor
         self.stopping = False
-        self._workers = self._idle = workers
-        self._inside = 0
-        self._waiting: deque[tuple[bytes, asyncio.Future[Any]]] = deque()
+        self.workers = self._idle = workers
+        self._waiting: deque[_Waiting] = deque()
+        self._slow: deque[_Waiting] = deque()
+        self._inside = self._at_slow = 0
         self._working: set[asyncio.Task[None]] = set()
         self._pool = ThreadPoolExecutor(workers, "predict")
         with Image.open(_GOLDEN) as golden:
@@ -133,8 +145,9 @@ class Desk:
             ImageError: it is no usable picture.
             HTTPException: 503, too many are waiting.
         """
-        if self._inside >= QUEUE + self._workers:
-            raise HTTPException(503, "too many pictures are waiting", {"Retry-After": "1"})
+        slow = len(self._slow) + self._at_slow
+        if self._inside - slow >= QUEUE + self.workers:
+            raise HTTPException(503, "too many pictures are waiting", _LATER)
         answer = asyncio.get_running_loop().create_future()
         self._inside += 1
         self._waiting.append((data, answer))
@@ -150,24 +163,36 @@ class Desk:
 
     async def _work(self) -> None:
         """Have a worker answer what waits, some at a time, until nothing does."""
-        loop, predict_all = asyncio.get_running_loop(), self.predictor.predict_all
         while self._waiting:
-            batch = self._take()
-            try:
-                files = [data for data, _ in batch]
-                answers = await loop.run_in_executor(self._pool, predict_all, files)
-            except Exception as error:  # a fault of ours: each of them gets it
-                answers = [error] * len(batch)
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if future.done():  # nobody waits any longer
-                    continue
-                if isinstance(answer, Exception):
-                    future.set_exception(answer)
-                else:
-                    future.set_result(answer)
+            await self._answer(self._take(), _QUICK_SECONDS)
+            while not self._waiting and self._slow and self._at_slow < max(1, self.workers // 2):
+                self._at_slow += 1
+                await self._answer([self._slow.popleft()], None)
+                self._at_slow -= 1
         self._idle += 1
 
-    def _take(self) -> list[tuple[bytes, asyncio.Future[Any]]]:
+    async def _answer(self, batch: list[_Waiting], seconds: float | None) -> None:
+        loop, predict_all = asyncio.get_running_loop(), self.predictor.predict_all
+        try:
+            files = [data for data, _ in batch]
+            answers = await loop.run_in_executor(self._pool, predict_all, files, seconds)
+        except Exception as error:  # a fault of ours: each of them gets it
+            answers = [error] * len(batch)
+        for waiting, answer in zip(batch, answers, strict=True):
+            _, future = waiting
+            if future.done():  # nobody waits any longer
+                continue
+            if seconds and isinstance(answer, SlowImageError):
+                if len(self._slow) < _SLOW_QUEUE:
+                    self._slow.append(waiting)
+                    continue
+                answer = HTTPException(503, "too many slow pictures are waiting", _LATER)
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+    def _take(self) -> list[_Waiting]:
         """What a worker does next: one large picture, or several small ones."""
         batch = [self._waiting.popleft()]
         size = len(batch[0][0])
@@ -245,9 +270,11 @@ def build_server(
     """Make a server and the socket that it is to listen on; arguments and errors as in `serve`."""
     desk = Desk(predictor, workers or min(8, usable_cores()))
     desk.check()
+    protocol, backlog = protocol_within_descriptors(desk.workers)
     config = uvicorn.Config(
         build_app(desk, address),
-        http=LimitedProtocol,
+        http=protocol,
+        backlog=backlog,
         ws="none",
         lifespan="off",
         log_config=None,  # or it would set up the whole process's logging
@@ -324,6 +351,9 @@ async def _predict(desk: Desk, request: Request, top_k: int) -> Response:
         curl = "; curl sends a file whole with --data-binary, not with -d"
         urlencoded = content_type == "application/x-www-form-urlencoded"
         raise HTTPException(422, f"{error}{curl * urlencoded}") from None
+    except (DecoderError, OSError) as error:  # nothing is wrong with the picture
+        print(f"a picture was not answered: {error}", file=sys.stderr)
+        raise HTTPException(503, "pictures cannot be opened just now", _LATER) from None
     answer = Answer(**found.to_dict(top_k), seen_png=_png(found.seen))
     # Written here: FastAPI would check it a second time.
     return Response(answer.model_dump_json(), media_type="application/json")
@@ -354,9 +384,11 @@ def _description(predictor: Predictor) -> dict[str, Any]:
     return {"sha256": classifier.sha256, "bytes": classifier.size, **classifier.facts}
 
 
-def _file(path: Path) -> Callable[[Request], Awaitable[FileResponse]]:
-    async def give(request: Request) -> FileResponse:
-        return FileResponse(path)
+def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
+    data, kind = path.read_bytes(), mimetypes.guess_type(path.name)[0]
+
+    async def give(request: Request) -> Response:
+        return Response(data, media_type=kind)  # from memory: no file is opened for a request
 
     return give
 
