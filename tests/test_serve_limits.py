@@ -263,7 +263,9 @@ def process() -> Iterator[tuple[subprocess.Popen[str], int]]:
         assert server.stderr
         line = server.stderr.readline()
         try:
-            yield server, int(line.split("127.0.0.1:")[1].split("/")[0])
+            port = int(line.split("127.0.0.1:")[1].split("/")[0])
+            assert call(port)[0] == 200  # it listens before it answers
+            yield server, port
         finally:
             server.kill()
 
