@@ -125,6 +125,7 @@ class Decoder:
     def _ask(
         self, data: bytes, cpu_seconds: float | None
     ) -> tuple[dict[str, Any], bytes | bytearray]:
+        code = None
         for _ in range(_TRIES):
             if self._child is None or self._owner != os.getpid() or self._child.poll() is not None:
                 self._end()

@@ -11,7 +11,7 @@ import os
 import re
 import resource
 from collections import Counter
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
@@ -220,17 +220,21 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _crowded_out(self) -> "LimitedProtocol | None":
         """Who makes room: of the address that holds most, and more than this one's, the idlest."""
-        held: list[Any] = [one for one in self.connections if one.client]
-        counts = Counter(one.client[0] for one in held)
-        most = max(counts.values(), default=0)
-        if self.client is None or counts[self.client[0]] >= most:
+        held = [one for one in self.connections if isinstance(one, LimitedProtocol)]
+        counts = Counter(one._address for one in held)
+        most = max(counts.values())
+        if counts[self._address] >= most:
             return None
         idle = [
             one
             for one in held
-            if counts[one.client[0]] == most and (one._write_deadline or not one._answers())
+            if counts[one._address] == most and (one._write_deadline or not one._answers())
         ]
         return min(idle, key=lambda one: one._since, default=None)
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
 
     def _turn_away(self) -> None:
         """Say so and let the client finish: closed while it sends, it would be reset instead."""
