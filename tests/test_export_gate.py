@@ -4,6 +4,7 @@ import hashlib
 import json
 import types
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnx
@@ -17,6 +18,7 @@ from fashion_cnn.data.split import Split, divide, stratified_sample
 from fashion_cnn.errors import DataError, ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
+from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.evaluation.outliers import SCORE, outlier_score, outlier_threshold
 from fashion_cnn.on_torch import imitate
 from fashion_cnn.on_torch.classifier import (
@@ -339,6 +341,47 @@ def test_the_int8_variant_is_of_training_images_and_measured_on_what_was_read(
         assert run.events()[-1]["purpose"] == "accuracy of the int8 variant"
         assert given["part"] == "test"
         np.testing.assert_array_equal(given["measured_on"].labels, load_test(data).labels)
+
+
+def test_the_int8_variant_is_measured_beside_the_float_model(monkeypatch) -> None:
+    """Of four images the float model has three right, int8 two; they agree on one."""
+    labels = np.array([0, 1, 2, 0])
+    answers = {b"float": [0, 1, 2, 1], b"int8": [0, 2, 1, 0]}
+
+    class Answering:
+        facts: ClassVar = {"measured": "of the float model", "data": "some"}
+
+        def __init__(self, content: bytes) -> None:
+            self._answers = answers[content]
+
+        def logits(self, images: np.ndarray) -> np.ndarray:
+            assert images is measured_on.images
+            return np.eye(3, dtype=np.float32)[self._answers]
+
+    written = []
+    monkeypatch.setattr(quantise, "OnnxClassifier", Answering)
+    monkeypatch.setattr(quantise, "_quantised", lambda content, images: (content, images))
+    monkeypatch.setattr(
+        quantise, "_serialise", lambda model, facts: written.append(dict(facts)) or b"int8"
+    )
+    measured_on = Split(np.zeros((4, 28, 28), np.uint8), labels, ("a", "b", "c"))
+    images = np.zeros((7, 28, 28), np.uint8)
+    content, report = quantise.quantise(b"float", images, measured_on, "test")
+    assert content == b"int8"
+    assert report == {
+        "bytes": 4,
+        "sha256": hashlib.sha256(b"int8").hexdigest(),
+        "ranges_from": "7 images of the training part",
+        "measured": {
+            "split": "test",
+            "n": 4,
+            "accuracy": 0.5,
+            "interval": wilson_interval(2, 4),
+            "float_accuracy": 0.75,
+            "same_class": 0.25,
+        },
+    }
+    assert written[-1] == {"measured": report["measured"], "data": "some"}
 
 
 def test_a_run_for_photos_is_calibrated_on_images_like_photos(
