@@ -349,7 +349,7 @@ def test_small_pictures_are_as_they_are() -> None:
 def test_grey_of_a_networks_size_is_untouched() -> None:
     for picture in (GREY, GREY.convert("RGB"), GREY.convert("RGBA")):
         said, pixels = decoded(picture)
-        assert (said["mode"], said["size"]) == ("L", (28, 28))
+        assert said == {"mode": "L", "size": (28, 28), "notes": []}
         np.testing.assert_array_equal(pixels[:, :, 0], np.asarray(GREY))
     for place, value in (
         ((0, 0), (1, 0, 0, 255)),
@@ -360,6 +360,7 @@ def test_grey_of_a_networks_size_is_untouched() -> None:
         picture = Image.new("RGBA", (28, 28), (0, 0, 0, 255))
         picture.putpixel(place, value)
         assert decoded(picture)[0]["mode"] == "RGBA"
+    assert decoded(Image.new("RGBA", (28, 28), (0, 0, 0, 88)))[0]["mode"] == "RGBA"
     assert decoded(Image.new("L", (28, 27)))[0]["mode"] == "RGBA"
 
 
@@ -413,12 +414,20 @@ def test_kinds_of_pixels(picture: Image.Image, wanted: tuple[int, ...]) -> None:
     np.testing.assert_allclose(pixels[0, 0], wanted, atol=1)
 
 
+def test_levels_of_16_bits_are_scaled_to_8() -> None:
+    levels = (257 * np.arange(256, dtype=np.uint32)).astype(np.uint16).reshape(16, 16)
+    _, pixels = decoded(Image.fromarray(levels))
+    np.testing.assert_array_equal(pixels[:, :, 0].ravel(), np.arange(256))
+
+
 def test_the_largest_picture_has_25_million_pixels(monkeypatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
 
     def promising(width: int, height: int) -> dict:
         data = encoded(Image.new("1", (width, height)))
-        return decoding_child._try(data)[0]
+        said, pixels = decoding_child._try(data)
+        assert bool(pixels) != ("error" in said)
+        return said
 
     assert promising(5000, 5000)["size"] == (250, 250)
     refused = {"error": "5001x5000 pixels; at most 25 million are read"}
@@ -664,7 +673,7 @@ def test_of_a_png_the_critical_parts_and_the_transparency_stay() -> None:
 def test_of_a_jpeg_no_comment_and_no_application_stays_but_jfifs_and_adobes() -> None:
     """The application's segments are E1 to EF, but EE tells how the colours are to be read."""
     told = {*range(0xE1, 0xEE), 0xEF, 0xFE}
-    markers = [0xE0, *range(0xE1, 0xF1), 0xFE, 0xDB, 0xC0, 0xC4, 0xDD]
+    markers = [0xE0, 0xDB, *range(0xE1, 0xF1), 0xFE, 0xC0, 0xC4, 0xDD]
     parts = {marker: segment(marker, bytes([marker]) * 300) for marker in markers}
     kept = b"".join(part for marker, part in parts.items() if marker not in told)
     pixels = segment(0xDA, b"a scan") + segment(0xE1, b"looks like metadata") + b"\xff\xd9"
@@ -722,6 +731,12 @@ def test_a_second_picture_of_depths_is_no_animation() -> None:
     said, pixels = decoded(one, "MPO", save_all=True, append_images=[other])
     assert said == {"mode": "RGBA", "size": (4, 3), "notes": []}
     assert pixels[0, 0, 0] > 200
+    pillow_heif = pytest.importorskip("pillow_heif")
+    both = pillow_heif.from_pillow(one.resize((64, 48)))
+    both.add_from_pillow(other.resize((64, 48)))
+    file = io.BytesIO()
+    both.save(file)
+    assert decoding_child._try(file.getvalue())[0]["notes"] == []
 
 
 def test_where_its_orientation_cannot_be_read_a_picture_stays_as_it_lies(monkeypatch) -> None:
