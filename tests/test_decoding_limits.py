@@ -566,10 +566,11 @@ def test_every_orientation_is_turned_upright(orientation: int) -> None:
     np.testing.assert_array_equal(pixels[:, :, :3], wanted)
 
 
-def test_a_frame_of_a_mebibyte_is_not_read() -> None:
+@pytest.mark.parametrize("length", [2**20, 2**31, 2**32 - 1])
+def test_a_frame_of_a_mebibyte_is_not_read(length: int) -> None:
     def read(count: int) -> bytes:
         assert count == 4, "nothing behind the length is waited for"
-        return struct.pack(">I", 2**20)
+        return struct.pack(">I", length)
 
     with pytest.raises(ValueError, match="longer"):
         decoding._read(types.SimpleNamespace(read=read))
