@@ -4,6 +4,11 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import TrialState
 
 from fashion_cnn.cli import main
@@ -28,6 +33,7 @@ def _elsewhere(monkeypatch, tmp_path) -> None:
         ("--search dropout=0.1:1", "dropout is 1.0; it must be a number of at least 0 and below 1"),
         ("--search dropout=0:0.5:log", "the low end must be above 0"),
         ("--search lr=0.1:0.01", "a low end below its high end"),
+        ("--search lr=0.1:0.1", "a low end below its high end"),
         ("--search lr=0.1:0.2:0.5", "the step must be above 0 and fit"),
         ("--search lr=0.1:0.2:log:3", "too many parts"),
         ("--search lr=a:b", "learning_rate: 'a' is not a number"),
@@ -68,6 +74,25 @@ def test_a_space_is_what_was_typed() -> None:
         assert values["batch_size"] in (64, 128, 192, 256)
         study.tell(trial, state=TrialState.FAIL)
     assert parse_space([str(dimension) for dimension in space], catalog.named("fast"), {}) == space
+
+
+@pytest.mark.parametrize(
+    ("word", "distribution"),
+    [
+        ("lr=1e-4:0.1", FloatDistribution(1e-4, 0.1)),
+        ("lr=1e-4:0.1:log", FloatDistribution(1e-4, 0.1, log=True)),
+        ("dropout=0:0.5:0.125", FloatDistribution(0.0, 0.5, step=0.125)),
+        ("batch-size=32:512", IntDistribution(32, 512)),
+        ("batch-size=32:512:log", IntDistribution(32, 512, log=True)),
+        ("batch-size=32:512:32", IntDistribution(32, 512, step=32)),
+        ("flip=on,off", CategoricalDistribution((True, False))),
+    ],
+)
+def test_a_range_is_drawn_from_as_it_is_typed(word: str, distribution) -> None:
+    (dimension,) = parse_space([word], catalog.named("fast"), {})
+    trial = optuna.create_study().ask()
+    dimension.suggest(trial)
+    assert trial.distributions == {dimension.field: distribution}
 
 
 def test_names_with_a_colon_are_choices() -> None:
