@@ -106,6 +106,58 @@ def test_evaluate_report_export_and_compare_take_folders(
     assert len(found.figure().axes) == 2
 
 
+class ReachedError(Exception):
+    """Raised in place of the work, with the words that it was given."""
+
+
+@pytest.mark.parametrize(
+    ("place", "call", "given"),
+    [
+        (
+            "job.evaluate",
+            lambda run, data: fc.evaluate(run, data=data, tta=True),
+            {"tta": True, "data_dir": "data"},
+        ),
+        ("job.evaluate", lambda run, data: fc.evaluate(run, data=data), {"tta": False}),
+        (
+            "job.train",
+            lambda run, data: fc.train("fast", "new", data=data, test=False),
+            {"test": False, "existing": "refuse", "data_dir": "data"},
+        ),
+        ("job.train", lambda run, data: fc.train("fast", "new", data=data), {"test": True}),
+        (
+            "shipping.export.export",
+            lambda run, data: fc.export(run, "x.onnx", data=data, int8=True),
+            {"int8": True, "output": Path("x.onnx")},
+        ),
+        (
+            "shipping.export.export",
+            lambda run, data: fc.export(run, data=data),
+            {"int8": False, "output": None},
+        ),
+        (
+            "studies.study.run_study",
+            lambda run, data: fc.study("speedrun", "new", data=data, threads=3, jobs=2),
+            {2: ["--data-dir", "data", "--threads", "3"], 4: 2},
+        ),
+    ],
+)
+def test_what_is_said_reaches_what_does_it(
+    run: fc.Run, few_data: Path, tmp_path, monkeypatch, place: str, call: Any, given: dict
+) -> None:
+    def reached(*words: Any, **named: Any) -> None:
+        raise ReachedError({**dict(enumerate(words)), **named})
+
+    monkeypatch.chdir(tmp_path)
+    Path("data").symlink_to(few_data)
+    monkeypatch.setattr(f"fashion_cnn.{place}", reached)
+    with pytest.raises(ReachedError) as caught:
+        call(run, "data")
+    found = caught.value.args[0]
+    for word, value in given.items():
+        assert (str(found[word]) if word == "data_dir" else found[word]) == value, word
+
+
 def test_resume_and_overwrite(few_data: Path, tmp_path: Path, without_plots) -> None:
     begun: dict[str, Any] = {"data": few_data, "output": tmp_path / "r", "test": False}
     first = fc.train("baseline", **begun, **SETTINGS | {"epochs": 1})

@@ -124,6 +124,15 @@ def test_an_image_scores_alike_in_any_company(classifier) -> None:
     np.testing.assert_array_equal(classifier.logits(images), together)
 
 
+@pytest.mark.parametrize("name", TRAINED_IN)
+def test_features_are_what_the_last_layer_makes_logits_of(run, name: str) -> None:
+    images, opened = pictures(5), TRAINED_IN[name](run)
+    features, weights = opened.features(images), run.checkpoints.load("best").model
+    assert features.dtype == np.float32
+    logits = features @ weights["output.weight"].T + weights["output.bias"]
+    np.testing.assert_allclose(logits, opened.logits(images), atol=MOST)
+
+
 @pytest.mark.parametrize("name", OPEN)
 @pytest.mark.parametrize("checkpoint", ["best", "final"])
 def test_each_checkpoint_opens(run, name: str, checkpoint: str) -> None:

@@ -18,7 +18,7 @@ from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
 from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.pictures import find_pictures
-from fashion_cnn.errors import ModelError
+from fashion_cnn.errors import ImageError, ModelError
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.shipping import listing
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -277,6 +277,18 @@ def test_what_was_noted_of_a_picture_is_among_its_warnings(images) -> None:
     for threshold, warned in ((np.inf, ()), (-np.inf, (WARNING,))):
         predictor.classifier.facts["outlier"]["threshold"] = threshold
         assert predictor.predict(data.getvalue()).warnings == (*warned, *noted)
+
+
+def test_several_files_are_answered_in_their_order(capsys, pictures, images) -> None:
+    files = [Path(name).read_bytes() for name in ("a.png", "b.png", "deep/a.png", "deep/c.PNG")]
+    predictor = open_predictor()
+    one, two, bad, three, four = predictor.predict_all([*files[:2], b"GIF89a", *files[2:]])
+    assert isinstance(bad, ImageError)
+    for answer, image in zip((one, two, three, four), images, strict=False):
+        assert isinstance(answer, Prediction)
+        np.testing.assert_array_equal(answer.seen, image)
+        (alone,) = predictor.predict_images(image[np.newaxis])
+        assert dict(answer.classes) == pytest.approx(dict(alone.classes))
 
 
 def test_other_models(capsys, pictures, tmp_path) -> None:

@@ -22,7 +22,7 @@ from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
 from fashion_cnn.evaluation.mistakes import confident_mistakes
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.charts import charts
-from fashion_cnn.reporting.report import make_report, report
+from fashion_cnn.reporting.report import _matrix, make_report, report
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.results import Metrics
 from finished import Guesser, around, finished_run
@@ -399,3 +399,17 @@ def test_the_last_epoch_is_scored_once_where_it_is_the_best(tmp_path) -> None:
     assert opened == ["best"]
     evaluate(34)
     assert opened == ["best", "best", "final"]
+
+
+def test_of_many_classes_those_with_most_mistakes_are_shown() -> None:
+    """A mistake counts for the class that it is of, and for the one that is named for it."""
+    counts = np.diag([10] * 42)
+    for label in range(40):
+        counts[label, (label + 1) % 40] = 1
+    counts[40, 0] = 5  # never named for another
+    rows = _matrix(tuple(map(tuple, counts.tolist())))
+    assert list(rows) == [*range(39), 40]
+    assert all(list(cells) == list(rows) for cells in rows.values())
+    assert rows[40][0] == {"count": 5, "share": 5 / 15, "tint": 1.0}
+    assert rows[40][40] == {"count": 10, "share": 10 / 15, "tint": 0.444}
+    assert rows[1][2] == {"count": 1, "share": 1 / 11, "tint": 0.2}

@@ -317,6 +317,25 @@ def test_what_is_no_fault_of_the_picture_is_503(monkeypatch, port: int, fault: E
     assert json.loads(body)["detail"] == "pictures cannot be opened just now"
 
 
+def test_all_workers_work_again_after_a_rush() -> None:
+    """Two pictures too large to be answered together wait for each other, twice."""
+    predictor, both = Predictor(open_model(threads=1)), threading.Barrier(2, timeout=5)
+
+    def beside_another(files: list[bytes]) -> list[bytes]:
+        both.wait()
+        return files
+
+    slowly = SimpleNamespace(predict_all=beside_another, classifier=predictor.classifier)
+    desk = Desk(slowly, workers=2)  # type: ignore[arg-type]
+    large = bytes(2**20)
+
+    async def ask() -> list[Any]:
+        return await asyncio.gather(desk.predict(large), desk.predict(large))
+
+    for _ in range(2):
+        assert asyncio.run(ask()) == [large, large]
+
+
 def test_a_fault_of_ours_reaches_all_who_wait_and_ends_nothing() -> None:
     predictor = Predictor(open_model(threads=1))
 
