@@ -4,6 +4,7 @@ Tolerance: no logit may be further than 1e-4 from the network as the assignment 
 float64; and all must name the same class.
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from fashion_cnn.on_torch.classifier import open_classifier as open_in_torch
 from fashion_cnn.on_torch.classifier import open_model
 from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run.checkpoint import link
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -131,6 +133,16 @@ def test_features_are_what_the_last_layer_makes_logits_of(run, name: str) -> Non
     assert features.dtype == np.float32
     logits = features @ weights["output.weight"].T + weights["output.bias"]
     np.testing.assert_allclose(logits, opened.logits(images), atol=MOST)
+
+
+@pytest.mark.parametrize("name", TRAINED_IN)
+def test_without_a_word_the_checkpoint_that_answers_opens(run, tmp_path, name: str) -> None:
+    shutil.copytree(run.path, tmp_path / "run", symlinks=True)
+    copy = Run(tmp_path / "run")
+    link(copy.path / "checkpoints", "best", 0)  # as where no epoch was better than the start
+    found = TRAINED_IN[name](copy).logits(pictures(3))
+    np.testing.assert_array_equal(found, TRAINED_IN[name](copy, "best").logits(pictures(3)))
+    assert np.abs(found - TRAINED_IN[name](copy, "final").logits(pictures(3))).min() > MOST
 
 
 @pytest.mark.parametrize("name", OPEN)

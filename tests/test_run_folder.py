@@ -27,9 +27,9 @@ from fashion_cnn.data.manifest import CLASSES, classes_txt
 from fashion_cnn.data.split import Split, divide
 from shapes import write_files
 
-STEPS, RATE = 8, 0.01
+STEPS, RATES = 8, {"best": 0.005, "final": 0.01}
 WORDS = ["train", "--width", "8", "--train-images", "80", "--batch-size", "10", "--dropout", "0"]
-WORDS += ["--early-stopping", "2", "--lr", str(RATE), "--validation", "0.5", "--threads", "1"]
+WORDS += ["--early-stopping", "2", "--validation", "0.5", "--threads", "1"]
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,9 @@ def result(request, data, drawn, tmp_path_factory) -> Result:
     folder, shown = tmp_path_factory.mktemp("results") / "run", request.param
     more = ["--answer", "final", "--label-smoothing", "0.1", "--no-test"] * (shown == "final")
     with pytest.MonkeyPatch.context() as patch:
-        said: list[str] = []
-        patch.setattr("fashion_cnn.cli.train.write", said.append)
+        printed: list[str] = []
+        patch.setattr("fashion_cnn.cli.train.write", printed.append)
+        more += ["--lr", str(RATES[shown])]
         where = ["--output", str(folder), "--data-dir", str(directory)]
         assert main([*WORDS, *more, *where]) == 0
     divided = divide(training, validation=0.5, seed=0, train_images=80)
@@ -116,9 +117,14 @@ def result(request, data, drawn, tmp_path_factory) -> Result:
         for name, path in links.items()
         for part, split in parts.items()
     }
+    for part, split in parts.items():
+        best, final = (
+            plain.confusion_of(split.labels, logits[name, part].argmax(1)) for name in links
+        )
+        assert np.any(np.array(best) != final) or part == "training", "they must be told apart"
     smoothing = 0.1 if shown == "final" else 0.0
     part = "validation" if shown == "final" else "test"
-    return Result(folder, said[0], shown, part, smoothing, parts, logits, drawn)
+    return Result(folder, printed[0], shown, part, smoothing, parts, logits, drawn)
 
 
 def percent(value: float, digits: int = 2) -> str:
@@ -133,7 +139,8 @@ def test_what_is_validated_is_the_validation_part(result: Result) -> None:
     assert header[:3] == ["epoch", "step", "learning_rate"]
     assert header[5:7] == ["val_loss", "val_accuracy"]
     assert [row[:3] for row in rows] == [
-        [str(epoch), str(STEPS * epoch), str(RATE)] for epoch in range(1, len(rows) + 1)
+        [str(epoch), str(STEPS * epoch), str(RATES[result.shown])]
+        for epoch in range(1, len(rows) + 1)
     ]
     validation, kept = result.parts["validation"], 0
     for path in (result.folder / "checkpoints").glob("step-*[1-9]*"):
