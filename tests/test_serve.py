@@ -321,7 +321,7 @@ def test_all_workers_work_again_after_a_rush() -> None:
     """Two pictures too large to be answered together wait for each other, twice."""
     predictor, both = Predictor(open_model(threads=1)), threading.Barrier(2, timeout=5)
 
-    def beside_another(files: list[bytes]) -> list[bytes]:
+    def beside_another(files: list[bytes], seconds: float | None) -> list[bytes]:
         both.wait()
         return files
 
