@@ -166,6 +166,7 @@ def test_a_listing_by_hand() -> None:
         "label": "Bag",
         "probability": 0.5,
         "accepted": True,
+        "doubtful": False,
         "may_be": ["Bag", "Coat"],
         "outlier_score": -1.5,
         "warnings": ["odd", "small"],
