@@ -11,6 +11,7 @@ import safetensors.numpy
 import torch
 
 from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import SHA256
 from fashion_cnn.errors import CheckpointError, ModelError, NotFiniteError, UsageError
 from fashion_cnn.on_torch import train as train_module
 from fashion_cnn.on_torch.classifier import weight_arrays
@@ -21,7 +22,7 @@ from fashion_cnn.on_torch.train import train_step
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import remove
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.weights import Weights, read_weights
+from fashion_cnn.run.weights import Weights, has_seen_validation, read_weights
 from fashion_cnn.studies import study as tuning
 from test_train import RESIDUAL, SHORT, content, go, timeless
 from test_tuning import train_here
@@ -369,3 +370,26 @@ def test_a_study_starts_from_weights_and_goes_on(elsewhere, capsys, monkeypatch)
     again = json.loads(record.read_text())["runs"][1]
     assert again["resumed"]
     assert again["accuracy"] == rows[1]["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "data", "seen"),
+    [
+        ({}, SHA256, False),
+        ({"seed": 1}, SHA256, True),
+        ({"validation": 0.2}, SHA256, True),
+        ({"seed": 1}, {**SHA256, "train-images-idx3-ubyte.gz": "0" * 64}, False),
+    ],
+    ids=["divided alike", "another seed", "another share", "other data"],
+)
+def test_who_trained_on_what_now_validates_is_told_by_data_seed_and_share(
+    tmp_path, fields: dict, data: dict, seen: bool
+) -> None:
+    run = Run(tmp_path / "before")
+    run.path.mkdir()
+    environment = {"framework": "pytorch", "device": "cpu", "threads": 1}
+    run.describe({**environment, "data_sha256": dict(SHA256)}, {"fingerprint": "0" * 16})
+    run.record_recipe(Recipe())
+    recipe = Recipe(init_from=str(run.path), **fields)
+    assert has_seen_validation(recipe, data) is seen
+    assert not has_seen_validation(recipe.replace(init_from=str(tmp_path / "elsewhere")), data)
