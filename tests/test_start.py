@@ -388,7 +388,7 @@ def test_who_trained_on_what_now_validates_is_told_by_data_seed_and_share(
     run = Run(tmp_path / "before")
     run.path.mkdir()
     environment = {"framework": "pytorch", "device": "cpu", "threads": 1}
-    run.describe({**environment, "data_sha256": dict(SHA256)}, {"fingerprint": "0" * 16})
+    run.describe({**environment, "data_sha256": dict(SHA256)}, {"test_sealed": True})
     run.record_recipe(Recipe())
     recipe = Recipe(init_from=str(run.path), **fields)
     assert has_seen_validation(recipe, data) is seen
