@@ -137,6 +137,9 @@ def test_rates_by_hand() -> None:
     # No step before the top: nothing is divided by a number below 1.
     assert rates(1, 4, schedule="triangle", warmup=0.05)[0] == pytest.approx(0.8)
     assert rates(1, 4, schedule="triangle", warmup=0.5) == pytest.approx([0.4, 0.8, 0.8, 0.4])
+    # The top lies between two steps: neither is above the peak.
+    up_and_down = [0.8 * share for share in (1 / 2.5, 2 / 2.5, 1, 7 / 7.5, 6 / 7.5)]
+    assert rates(1, 10, schedule="triangle", warmup=0.25)[:5] == pytest.approx(up_and_down)
 
 
 @pytest.mark.parametrize(
