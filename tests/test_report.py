@@ -22,8 +22,9 @@ from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
 from fashion_cnn.evaluation.mistakes import confident_mistakes
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.charts import charts
-from fashion_cnn.reporting.report import _matrix, make_report, report
+from fashion_cnn.reporting.report import _galleries, _matrix, make_report, report
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import Metrics
 from finished import Guesser, around, finished_run
 
@@ -413,3 +414,15 @@ def test_of_many_classes_those_with_most_mistakes_are_shown() -> None:
     assert rows[40][0] == {"count": 5, "share": 5 / 15, "tint": 1.0}
     assert rows[40][40] == {"count": 10, "share": 10 / 15, "tint": 0.444}
     assert rows[1][2] == {"count": 1, "share": 1 / 11, "tint": 0.2}
+
+
+def test_a_gallery_of_two_classes_holds_the_one_taken_for_the_other() -> None:
+    """The surest mistakes first; of what is right, the least sure."""
+    labels, predicted = np.array([0, 1, 1, 0, 2, 1]), np.array([1, 0, 0, 0, 2, 0])
+    probabilities = np.full((6, 3), 0.05)
+    probabilities[np.arange(6), predicted] = [0.7, 0.6, 0.9, 0.8, 0.5, 0.75]
+    confusion = ((1, 1, 0), (3, 0, 0), (0, 0, 1))
+    found = _galleries(Predictions(labels, predicted, probabilities), confusion)
+    assert found["mistakes"] == [2, 5, 0, 1]
+    assert found["hits"] == [4, 3]
+    assert (found["0-1"], found["1-0"]) == ([0], [2, 5, 1])
