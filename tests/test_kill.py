@@ -33,6 +33,7 @@ def finish(process: BaseProcess) -> None:
 
 def outcome(run: Path) -> tuple[list[bytes], list[list[str]]]:
     weights = [(run / "checkpoints" / n / f).read_bytes() for n in ("best", "final") for f in FILES]
+    weights.append((run / "film.safetensors").read_bytes())
     history = [line.split(",")[:7] for line in (run / "history.csv").read_text().splitlines()]
     return weights, history
 

@@ -179,7 +179,8 @@ def test_each_roll_back_from_one_place_goes_further(small_data, tmp_path, monkey
 def test_a_ruin_that_is_finite_is_nothing_to_return_to(small_data, tmp_path, monkeypatch) -> None:
     """Guessing has a loss of ln 10 = 2.3026: the first epoch ends below it, the second at it."""
     losses = [2.30, math.log(10), 1.0, 1.0]
-    monkeypatch.setattr(train_module, "validate", lambda *arguments: (losses.pop(0), 0.1, 0.0))
+    silent = np.zeros((len(small_data.validation), 10), np.float32)
+    monkeypatch.setattr(train_module, "validate", lambda *_: (silent, losses.pop(0), 0.1, 0.0))
     failing_at(monkeypatch, [12], rates := [])
     run = go(PLAIN, small_data, tmp_path)
     (event,) = [e for e in run.events() if e["event"] == "rolled back"]
@@ -220,9 +221,11 @@ def test_a_run_stopped_after_every_epoch_remembers_how_it_went(
     losses = [1.0, 0.9, 0.95, 0.93, 0.8, 0.85, 0.81, 0.82]
     done: list[float] = []
 
-    def validate(*_) -> tuple[float, float, float]:
+    silent = np.zeros((len(small_data.validation), 10), np.float32)
+
+    def validate(*_) -> tuple[np.ndarray, float, float, float]:
         done.append(losses[len(done)])
-        return done[-1], 0.5, 0.1
+        return silent, done[-1], 0.5, 0.1
 
     monkeypatch.setattr(train_module, "validate", validate)
     recipe = PLAIN.replace(

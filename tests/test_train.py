@@ -104,6 +104,10 @@ def timeless(run: Run) -> list[dict]:
     ]
 
 
+def film_bytes(run: Run) -> bytes:
+    return (run.path / "film.safetensors").read_bytes()
+
+
 @pytest.fixture(scope="module")
 def straight(small_data, tmp_path_factory) -> dict[str, Run]:
     """Each recipe trained without a stop."""
@@ -135,6 +139,7 @@ def test_same_seed_same_bits_other_seed_other_bits(straight, small_data, tmp_pat
     again = go(SHORT, small_data, tmp_path / "again")
     assert content(again) == content(straight["short"])
     assert timeless(again) == timeless(straight["short"])
+    assert film_bytes(again) == film_bytes(straight["short"])
     other = go(SHORT.replace(seed=1), small_data, tmp_path / "other")
     assert content(other) != content(straight["short"])
 
@@ -151,6 +156,7 @@ def test_a_stopped_and_resumed_run_ends_in_the_same_bits(
     assert content(run) == content(straight[name])
     assert content(run, "best") == content(straight[name], "best")
     assert timeless(run) == timeless(straight[name])
+    assert film_bytes(run) == film_bytes(straight[name])
 
 
 def test_resuming_a_finished_run_changes_nothing(small_data, tmp_path) -> None:

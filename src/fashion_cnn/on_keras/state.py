@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.on_keras.model import build_model, check_recipe
 from fashion_cnn.on_keras.optim import build_optimizer, load_optimizer_arrays, optimizer_arrays
-from fashion_cnn.on_keras.weights import load_weights, shapes, weight_arrays
+from fashion_cnn.on_keras.weights import OWN, load_weights, shapes, weight_arrays
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint
 from fashion_cnn.training.schedule import steps_per_epoch
@@ -60,6 +62,13 @@ class KerasState(TrainingState):
     def arrays(self) -> tuple[Arrays, Arrays]:
         """The weights, and the optimiser's state."""
         return weight_arrays(self.model), optimizer_arrays(self.model.optimizer, self.model)
+
+    def first_filters(self) -> NDArray[np.float32] | None:
+        """As `TrainingState.first_filters`."""
+        for name, weights in weight_arrays(self.model).items():
+            if weights.ndim == 4:
+                return weights.transpose(3, 2, 0, 1) if name.startswith(OWN) else weights
+        return None
 
     def take(self, found: Checkpoint) -> None:
         """Become what a checkpoint holds; raises `CheckpointError` if it does not fit."""

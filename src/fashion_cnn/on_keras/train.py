@@ -1,12 +1,14 @@
 """Keras `fit`, an epoch a call, and the callback that keeps the run's records."""
 
 import dataclasses
+import functools
 import math
 import time
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from fashion_cnn.data.split import Split, TrainingData
 from fashion_cnn.errors import NotFiniteError
@@ -32,7 +34,7 @@ class Recorder(keras.callbacks.Callback):
     ) -> None:
         """Args: as in `train`."""
         super().__init__()
-        self._state, self._run, self._validation = state, run, data.validation
+        self._state, self._run, self._data = state, run, data
         self._interruption, self._progress = interruption, progress
         self._rate, self._saved = 0.0, time.monotonic()
         self._mark = time.perf_counter()
@@ -76,8 +78,10 @@ class Recorder(keras.callbacks.Callback):
         if self._state.step % self._state.steps_per_epoch:
             return
         self._state.read_sums()
-        record = self._state.end_epoch(self._rate, *validate(self.model, self._validation))
+        logits, *found = validate(self.model, self._data.validation)
+        record = self._state.end_epoch(self._rate, *found)
         self._run.log("epoch", **dataclasses.asdict(record))
+        self._state.film(self._run, self._data, logits, functools.partial(predict, self.model))
         self._save()
         self._run.record_history(self._state.history)
         self._progress.epoch(record, best=self._state.is_best(record))
@@ -126,21 +130,22 @@ def train(
     return state.end(run, status)
 
 
-def validate(model: keras.Model, split: Split) -> tuple[float, float, float]:
+def validate(model: keras.Model, split: Split) -> tuple[NDArray[np.float32], float, float, float]:
     """Measure a model on held-out images.
 
     Returns:
-        Mean cross-entropy, accuracy from 0 to 1, and the seconds that it took.
+        The logits, (N, C), mean cross-entropy, accuracy from 0 to 1, and the seconds that it took.
 
     Raises:
         NotFiniteError: the loss is not finite.
     """
     began = time.perf_counter()
-    logits = predict(model, split.images).astype(np.float64)
+    found = predict(model, split.images)
+    logits = found.astype(np.float64)
     logits -= logits.max(axis=1, keepdims=True)
     of_labels = logits[np.arange(len(logits)), split.labels]
     loss = float((np.log(np.exp(logits).sum(axis=1)) - of_labels).mean())
     if not math.isfinite(loss):
         raise NotFiniteError(f"validation loss {loss:g}")
     accuracy = float((logits.argmax(axis=1) == split.labels).mean())
-    return loss, accuracy, time.perf_counter() - began
+    return found, loss, accuracy, time.perf_counter() - began

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fashion_cnn.data.randomness import seed_of
@@ -162,6 +163,12 @@ class TorchState(TrainingState):
         if self.average:
             rest |= {f"{name}/weight": array for name, array in weight_arrays(self.model).items()}
         return weight_arrays(self.answering), rest
+
+    def first_filters(self) -> NDArray[np.float32] | None:
+        """As `TrainingState.first_filters`; a whitening layer is no parameter."""
+        found = (weights for weights in self.answering.parameters() if weights.ndim == 4)
+        weights = next(found, None)
+        return None if weights is None else weights.detach().float().cpu().numpy()
 
     def take(self, found: Checkpoint) -> None:
         """Become what a checkpoint holds; raises `CheckpointError` if it does not fit."""

@@ -1,11 +1,14 @@
 """The training step, and the loop around it."""
 
 import dataclasses
+import functools
 import math
 import time
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fashion_cnn.data.randomness import first_seed
@@ -111,9 +114,11 @@ def train(
             state.count(loss, correct, len(images), time.perf_counter() - began)
             progress.step(state.step, state.loss_sum / state.seen, state.correct / state.seen)
             if state.step % steps == 0:
-                found = validate(state.answering, data.validation, ranks)
+                logits, *found = validate(state.answering, data.validation, ranks)
                 record = state.end_epoch(rate, *found)
                 run.log("epoch", **dataclasses.asdict(record))
+                if ranks.first:
+                    state.film(run, data, logits, functools.partial(score, state.answering))
                 state.save(run)
                 run.record_history(state.history)
                 progress.epoch(record, best=state.is_best(record))
@@ -126,24 +131,34 @@ def train(
     return state.end(run, status)
 
 
-def validate(model: nn.Module, split: Split, ranks: Ranks = ALONE) -> tuple[float, float, float]:
+def validate(
+    model: nn.Module, split: Split, ranks: Ranks = ALONE
+) -> tuple[NDArray[np.float32], float, float, float]:
     """Measure a model on held-out images; the first rank does, and tells the others.
 
     Returns:
-        Mean cross-entropy, accuracy from 0 to 1, and the seconds that it took.
+        The logits, (N, C), of which the other ranks have none; mean cross-entropy, accuracy from 0
+        to 1, and the seconds that it took.
 
     Raises:
         NotFiniteError: the loss is not finite.
     """
     began = time.perf_counter()
     loss = accuracy = 0.0
+    found = np.empty((0, 0), np.float32)
     if ranks.first:
-        images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-        device = next(model.parameters()).device
-        logits = predict(model, images.to(device)).cpu().double()  # MPS has no float64
+        found = score(model, split.images)
+        logits = torch.from_numpy(found).double()
+        labels = torch.from_numpy(split.labels)
         loss = F.cross_entropy(logits, labels).item()
         accuracy = (logits.argmax(1) == labels).double().mean().item()
     loss, accuracy, seconds = ranks.from_first(loss, accuracy, time.perf_counter() - began)
     if not math.isfinite(loss):
         raise NotFiniteError(f"validation loss {loss:g}")
-    return loss, accuracy, seconds
+    return found, loss, accuracy, seconds
+
+
+def score(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The logits of images, uint8 (N, 28, 28) on the CPU: float32 (N, C) there."""
+    device = next(model.parameters()).device
+    return predict(model, torch.from_numpy(images).to(device)).float().cpu().numpy()

@@ -14,6 +14,7 @@ from fashion_cnn.recipes.own_network import Source, allow, allowed, given
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoints import Checkpoints
+from fashion_cnn.run.film import Film, read_film
 from fashion_cnn.run.history import (
     EpochRecord,
     has_rows,
@@ -33,6 +34,7 @@ _HISTORY = "history.csv"
 _CHECKPOINTS = "checkpoints"
 _NETWORK = "network.py"
 _LAYERS = "layers.json"
+_FILM = "film.safetensors"
 _LOCK = ".lock"
 _OTHERS = ("model*.onnx", "export.json", "*.tfevents.*")
 _ALL = (
@@ -43,6 +45,7 @@ _ALL = (
     _SPLIT,
     _LOG,
     _HISTORY,
+    _FILM,
     _CHECKPOINTS,
     *RESULT_FILES,
     *_OTHERS,
@@ -240,15 +243,48 @@ class Run:
         """Write `history.csv`."""
         self._write(_HISTORY, history_to_csv(history).encode())
 
+    @property
+    def film(self) -> Film | None:
+        """A frame an epoch; None without one. Raises `UsageError` if it was altered beyond use."""
+        return read_film(self.path / _FILM, self._fingerprint())
+
+    def record_frame(self, frame: Film) -> None:
+        """Add the frame of the epoch that has ended, before the checkpoint of its end.
+
+        Whoever resumes from an earlier checkpoint makes the frame again; one that came after its
+        checkpoint would be missing.
+        """
+        try:
+            film = self.film
+        except UsageError:  # it is no reason to stop a training
+            film = None
+        film = film.followed_by(frame) if film else frame
+        self._write(_FILM, film.to_bytes(self._fingerprint() or ""))
+
     def cut_back(self, step: int, history: Sequence[EpochRecord]) -> None:
-        """Bring history and log to where a restored checkpoint stands; repairs a torn last line."""
+        """Bring history, log and film to where a restored checkpoint stands; repairs a torn line
+        at the log's end.
+        """
         self.record_history(history)
+        self._cut_film(step)
         kept = [
             entry
             for entry in self.events()
             if entry.get("event") != "epoch" or entry.get("step") in range(step + 1)
         ]
         self._write(_LOG, b"".join(to_line(entry) for entry in kept))
+
+    def _cut_film(self, step: int) -> None:
+        try:
+            film = self.film
+        except UsageError:
+            film = None
+        if film is None or film.step[-1] > step:
+            kept = film.select(film.step <= step) if film else None
+            if kept is not None and len(kept):
+                self._write(_FILM, kept.to_bytes(self._fingerprint() or ""))
+            elif not self._read_only:
+                checkpoint.remove(self.path / _FILM)
 
     def _read(self, name: str) -> Any:
         if name not in self._known:

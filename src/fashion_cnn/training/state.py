@@ -4,15 +4,19 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import CheckpointError, DivergedError, UsageError
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint, check_layout
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord, best_record
+from fashion_cnn.training.film import film_epoch
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, learning_rate
 
@@ -72,6 +76,10 @@ class TrainingState(ABC):
         """The weights that answer, and what else the next step needs; by PyTorch's names."""
 
     @abstractmethod
+    def first_filters(self) -> NDArray[np.floating[Any]] | None:
+        """(K, channels, S, S) of the first convolution that learns, in the weights that answer."""
+
+    @abstractmethod
     def take(self, found: Checkpoint) -> None:
         """Become what a checkpoint holds; raises `CheckpointError` if it does not fit."""
 
@@ -109,6 +117,19 @@ class TrainingState(ABC):
         self.history.append(record)
         self.loss_sum, self.correct, self.seen, self.seconds = 0.0, 0, 0, 0.0
         return record
+
+    def film(
+        self,
+        run: Run,
+        data: TrainingData,
+        logits: NDArray[np.floating[Any]],
+        score: Callable[[NDArray[np.uint8]], NDArray[np.floating[Any]]],
+    ) -> None:
+        """Add the epoch that has ended to the run's film; `logits` and `score` as `film_epoch`."""
+        filters = self.first_filters()
+        frame = film_epoch(data, self.history[-1], self.recipe.seed, logits, score, filters)
+        if frame is not None:
+            run.record_frame(frame)
 
     def is_best(self, record: EpochRecord) -> bool:
         """Whether an epoch has the lowest validation loss of those so far."""
