@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -234,6 +235,12 @@ def test_planted_label_errors_are_suspects(planted) -> None:
     page = audit_page(found, split, planted[1], ORIGIN)
     assert "T-shirt/top" in page
     assert "99.00 % right out of fold" in page
+    scrolling = re.findall(r'<div class="scroll"([^>]*)>', page)
+    assert len(scrolling) > 4
+    labels_of = [
+        re.fullmatch(r' tabindex="0" role="region" aria-label="(.+)"', s) for s in scrolling
+    ]
+    assert len({found[1] for found in labels_of if found}) == len(scrolling), "by keyboard, by name"
 
 
 def test_without_cleanlab_it_says_how_to_get_it(monkeypatch, capsys, real_data, tmp_path) -> None:
