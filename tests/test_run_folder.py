@@ -25,6 +25,7 @@ from fashion_cnn.data.adoption import adopt
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.manifest import CLASSES, classes_txt
 from fashion_cnn.data.split import Split, divide
+from fashion_cnn.run.folder import Run
 from shapes import write_files
 
 STEPS, RATES = 8, {"best": 0.005, "final": 0.01}
@@ -365,15 +366,22 @@ def test_the_curves_are_the_history(result: Result) -> None:
     header, *rows = result.rows("history.csv")
     history = {name: [float(row[k]) for row in rows] for k, name in enumerate(header)}
     best = int((result.folder / "checkpoints/best").resolve().name[5:]) // STEPS
+    film = Run(result.folder).film
+    assert film
     for quantity in ("loss", "accuracy"):
         axes = result.drawn.axes(result.folder / f"{quantity}_pytorch.png")
         lines = labelled(axes)
-        training = next(line for label, line in lines.items() if label.startswith("training"))
-        assert training == (history["epoch"], history[f"train_{quantity}"])
+        answering = lines.pop("training, as it answers (a sample)")
+        sample = film.training[:, int(quantity == "accuracy")].tolist()
+        assert answering == (history["epoch"], sample)
+        training = [line for label, line in lines.items() if label.startswith("training")]
+        smoothed = quantity == "loss" and result.smoothing > 0
+        wanted = (history["epoch"], history[f"train_{quantity}"])
+        assert training == ([] if smoothed else [wanted]), "another loss is not drawn beside it"
         assert lines["validation"] == (history["epoch"], history[f"val_{quantity}"])
         value = history[f"val_{quantity}"][best - 1]
         assert lines[f"best checkpoint: epoch {best}, {value:.4f}"] == ([best], [value])
-        assert len(lines) == 3
+        assert len(lines) == 2 + len(training)
         assert axes.get_xlabel() == "epoch"
         assert quantity in axes.get_ylabel()
 

@@ -393,6 +393,7 @@ def report(
     *,
     data: Any = None,
     heat_maps: bool = False,
+    feature_map: bool = False,
     framework: str | None = None,
 ) -> Path:
     """Make one page of a run that needs nothing but itself.
@@ -405,7 +406,9 @@ def report(
         output: the file; None for report.html in the run folder.
         data: as in `train`.
         heat_maps: show where the network looked.
-        framework: what computes the heat maps; None for the run's own.
+        feature_map: show a map of the images by what its last layer sees, and for each one its
+            neighbours among the training images.
+        framework: what computes these; None for the run's own.
 
     Raises:
         UsageError: the run was not evaluated, or its files were altered.
@@ -415,12 +418,19 @@ def report(
 
     _check_path("output", output)
     opened, classifier = Run.open(run), None
-    if heat_maps:
+    if heat_maps or feature_map:
         hardware = hardware_as_before(Hardware("cpu", framework=framework), opened)
         with open_framework(hardware) as computes:
             classifier = computes.open_classifier(opened)
     place, directory = None if output is None else Path(output), _directory(data, run=opened)
-    return reporting.report(opened, data_dir=directory, output=place, classifier=classifier)
+    return reporting.report(
+        opened,
+        data_dir=directory,
+        output=place,
+        classifier=classifier,
+        heat_maps=heat_maps,
+        feature_map=feature_map,
+    )
 
 
 def study(

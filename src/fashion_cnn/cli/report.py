@@ -13,13 +13,15 @@ from fashion_cnn.cli.output import write
 @data_dir_option
 @click.option("--output", type=FILE, help="HTML file  [RUN/report.html]")
 @click.option("--heat-maps", is_flag=True, help="show where the network looked")
-@framework_option("the run's own; for the heat maps alone")
+@click.option("--map", "feature_map", is_flag=True, help="map the images by what the network sees")
+@framework_option("the run's own; for heat maps and map alone")
 @runs_own_code
 def report(
     run: Path,
     data_dir: Path | None,
     output: Path | None,
     heat_maps: bool,
+    feature_map: bool,
     framework: str | None,
 ) -> None:
     """Make one offline HTML page of RUN, from its folder and the images alone.
@@ -28,4 +30,5 @@ def report(
     """
     from fashion_cnn import api
 
-    write(str(api.report(run, output, data=data_dir, heat_maps=heat_maps, framework=framework)))
+    words = {"heat_maps": heat_maps, "feature_map": feature_map, "framework": framework}
+    write(str(api.report(run, output, data=data_dir, **words)))

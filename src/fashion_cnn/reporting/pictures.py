@@ -1,4 +1,4 @@
-"""Many small images in one PNG, so that a page holds each once; and maps to lay over them."""
+"""Many small images in one picture, so that a page holds each once; and maps to lay over them."""
 
 import base64
 import io
@@ -13,6 +13,7 @@ COLUMNS = 40
 
 _FOR, _AGAINST = (255, 140, 40), (70, 140, 255)  # told apart by the colour-blind too
 _STRONGEST = 0.85  # opacity
+_QUALITY = 50  # of WebP, from 0 to 100
 _BLOCK = 4  # pixels over which a map of squares, four pixels apart, is constant
 
 
@@ -21,7 +22,7 @@ class Sheet:
     """A sheet of images.
 
     Attributes:
-        url: the PNG as a data URL.
+        url: the picture as a data URL.
         places: position of an image in the split to its place in the sheet, row by row.
     """
 
@@ -29,29 +30,30 @@ class Sheet:
     places: dict[int, int]
 
 
-def sheet_of(images: Mapping[int, NDArray[np.uint8]]) -> Sheet:
-    """Put images, uint8 of one shape (S, S) or (S, S, channels), into a sheet, by position."""
+def sheet_of(images: Mapping[int, NDArray[np.uint8]], *, lossy: bool = False) -> Sheet:
+    """Put images, uint8 of one shape (S, S) or (S, S, channels), into a sheet, by position.
+
+    Args: lossy: as WebP, a third of the size of a PNG, for very many.
+    """
     tiles = np.stack(list(images.values())) if images else np.zeros((0, 28, 28), np.uint8)
-    return Sheet(data_url(tile(tiles)), {position: place for place, position in enumerate(images)})
+    form = "webp" if lossy else "png"
+    url = f"data:image/{form};base64," + base64.b64encode(_tile(tiles, form)).decode()
+    return Sheet(url, {position: place for place, position in enumerate(images)})
 
 
-def tile(images: NDArray[np.uint8], columns: int = COLUMNS) -> bytes:
-    """Put images (N, S, S) or (N, S, S, channels) side by side, row by row: PNG."""
+def _tile(images: NDArray[np.uint8], form: str) -> bytes:
+    """Put images (N, S, S) or (N, S, S, channels) side by side, row by row."""
     from PIL import Image
 
-    rows, side = max(1, -(-len(images) // columns)), images.shape[1]
-    filled = np.zeros((rows * columns, *images.shape[1:]), np.uint8)
+    rows, side = max(1, -(-len(images) // COLUMNS)), images.shape[1]
+    filled = np.zeros((rows * COLUMNS, *images.shape[1:]), np.uint8)
     filled[: len(images)] = images
-    grid = filled.reshape(rows, columns, *images.shape[1:]).swapaxes(1, 2)
+    grid = filled.reshape(rows, COLUMNS, *images.shape[1:]).swapaxes(1, 2)
     data = io.BytesIO()
-    picture = Image.fromarray(grid.reshape(rows * side, columns * side, *images.shape[3:]))
-    picture.save(data, "PNG", compress_level=6)
+    picture = Image.fromarray(grid.reshape(rows * side, COLUMNS * side, *images.shape[3:]))
+    words = {"quality": _QUALITY, "method": 2} if form == "webp" else {"compress_level": 6}
+    picture.save(data, form, **words)
     return data.getvalue()
-
-
-def data_url(png: bytes) -> str:
-    """A PNG as a page may hold it."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 @dataclass(frozen=True)

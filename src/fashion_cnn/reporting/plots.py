@@ -135,8 +135,8 @@ def differences_plot(result: Mapping[str, Any]) -> bytes:
 def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
     """Training and validation over the epochs, the best epoch and an interruption marked.
 
-    Training as it was trained on, where that is the same quantity as validation's; and plain, as
-    the run's film has it.
+    Training as it was trained on, where that is what validation measures; and as the network
+    answers at the end of each epoch, where the run's film has it.
 
     Args:
         metrics: what `metrics.json` holds, or is about to.
@@ -145,14 +145,23 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
     history, title = run.history, {"loss": "cross-entropy loss"}.get(quantity, quantity)
     figure, axes = curve_axes(title)
     epochs = [record.epoch for record in history]
-    for part, label, colour in (
-        ("train", as_trained(run.recipe), TRAINING),
-        ("val", "validation", VALIDATION),
-    ):
-        values = [getattr(record, f"{part}_{quantity}") for record in history]
+    film = run.film
+    if not (film and quantity == "loss" and _another_loss(run.recipe)):
+        values = [getattr(record, f"train_{quantity}") for record in history]
+        style = ":" if film else "-"
         axes.plot(
-            epochs, values, color=colour, label=label, marker="o", markersize=3, linewidth=1.5
+            *(epochs, values, style),
+            color=TRAINING,
+            label=as_trained(run.recipe),
+            marker="o",
+            markersize=3,
         )
+    if film:
+        values = film.training[:, _CURVES.index(quantity)]
+        label = "training, as it answers (a sample)"
+        axes.plot(film.epoch, values, color=TRAINING, label=label, marker="o", markersize=3)
+    values = [getattr(record, f"val_{quantity}") for record in history]
+    axes.plot(epochs, values, color=VALIDATION, label="validation", marker="o", markersize=3)
     if (best := best_record(history)) and metrics.best:
         value = getattr(best, f"val_{quantity}")
         evaluated = getattr(metrics.best.validation, quantity)
@@ -186,6 +195,17 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
         axes.margins(y=0.5)
         axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), frameon=False)
     return figure
+
+
+def _another_loss(recipe: Recipe) -> bool:
+    """Whether what training minimises is not the labels' cross-entropy."""
+    return bool(
+        recipe.label_smoothing
+        or recipe.class_weights
+        or recipe.teacher
+        or recipe.cutmix
+        or recipe.outliers
+    )
 
 
 def as_trained(recipe: Recipe) -> str:

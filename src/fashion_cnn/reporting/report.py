@@ -29,6 +29,8 @@ from fashion_cnn.evaluation.mistakes import (
 from fashion_cnn.evaluation.occlusion import occlusion_maps
 from fashion_cnn.files import write_atomically
 from fashion_cnn.reporting.charts import charts
+from fashion_cnn.reporting.film import film_data
+from fashion_cnn.reporting.map import FeatureMap, map_data, map_features
 from fashion_cnn.reporting.pages import render
 from fashion_cnn.reporting.pictures import COLUMNS, Sheet, heat_maps, sheet_of
 from fashion_cnn.reporting.plots import as_trained
@@ -58,6 +60,8 @@ def report(
     data_dir: str | Path | None = None,
     output: str | Path | None = None,
     classifier: Classifier | None = None,
+    heat_maps: bool = False,
+    feature_map: bool = False,
 ) -> Path:
     """Make the report of a run on disk.
 
@@ -68,32 +72,43 @@ def report(
         run: evaluated; of any framework.
         data_dir: the folder of the data set; see `find_data` for where it is looked for without.
         output: the file; `report.html` in the run folder without.
-        classifier: of this run; with it the galleries show where it finds its evidence.
+        classifier: of this run, for the next two.
+        heat_maps: show where it finds its evidence.
+        feature_map: show a map of the images by what its last layer sees of them, and each one's
+            neighbours among the training images.
 
     Returns:
         Where the page is.
 
     Raises:
-        UsageError: the run was not evaluated, or its files were altered beyond use.
+        UsageError: the run was not evaluated, or its files were altered beyond use; or its network
+            has no features to map.
         DataError: the data set is missing or is not what it should be.
     """
     metrics = run.results.metrics
     directory = find_data(Path(data_dir) if data_dir else None)
     if directory is None:
         raise nowhere()
-    check_same_data(run, DataSet.open(directory))
+    data_set = DataSet.open(directory)
+    check_same_data(run, data_set)
     with run.lock():
-        predictions = run.results.predictions
+        predictions, recipe = run.results.predictions, run.recipe
         if metrics.reports_speak_on == "test":
             run.record_test_reading(purpose="pictures of the report; nothing is measured")
             images = load_test(directory)
         else:
-            recipe = run.recipe
             images = divide(
                 load_training(directory), validation=recipe.validation, seed=recipe.seed
             ).validation
-        maps = _evidence(run, predictions, images, classifier) if classifier else {}
-        html = make_report(run, metrics, images, maps)
+        maps, features = {}, None
+        if classifier and heat_maps:
+            maps = _evidence(run, predictions, images, classifier)
+        if classifier and feature_map:
+            galleries = _galleries(predictions, metrics.shown.confusion)
+            first = [index for chosen in galleries.values() for index in chosen]
+            training = data_set.divided(recipe).training
+            features = map_features(classifier, images, predictions, first, training)
+        html = make_report(run, metrics, images, maps, features)
         if output is None:
             return run.results.write_page(html)
         write_atomically(Path(output), to_utf8(html))
@@ -105,6 +120,7 @@ def make_report(
     metrics: Metrics,
     images: Split,
     evidence: Mapping[int, NDArray[np.floating]] | None = None,
+    feature_map: FeatureMap | None = None,
 ) -> str:
     """Render the page.
 
@@ -113,6 +129,7 @@ def make_report(
         metrics: what `metrics.json` holds, or is about to.
         images: those that `predictions.csv` speaks of, in its order.
         evidence: of some images, by position, where it is, as `occlusion_maps` gives it.
+        feature_map: of some images.
 
     Returns:
         HTML with its style, script and pictures inside.
@@ -127,7 +144,8 @@ def make_report(
     galleries, rows = _galleries(predictions, result.confusion), _matrix(result.confusion)
     kept = _images_of_cells(predictions, galleries, list(rows))
     chosen = [index for group in (*galleries.values(), *kept.values()) for index in group]
-    sheet = sheet_of({index: images.images[index] for index in chosen})
+    chosen += feature_map.chosen.tolist() if feature_map else []
+    sheet = sheet_of({index: images.images[index] for index in chosen}, lossy=bool(feature_map))
     heat = heat_maps({i: found for i, found in (evidence or {}).items() if i in sheet.places})
     data = {
         "names": metrics.class_names,
@@ -136,8 +154,13 @@ def make_report(
         "answers": _answers(predictions, sheet),
         "heat": heat and {sheet.places[i]: place for i, place in heat.sheet.places.items()},
     }
+    film = run.film
     return render(
         "report.html.j2",
+        feature_map=feature_map,
+        map_data=feature_map and map_data(feature_map, sheet),
+        film=film and film_data(film),
+        film_sheet=film and sheet_of(dict(enumerate(film.images))),
         name=run.path.resolve().name,
         folder=str(run.path),
         trained=_what_was_trained(run),
@@ -187,9 +210,10 @@ def _what_was_trained(run: Run) -> str:
 
 def _what_curves_show(run: Run) -> str:
     said = as_trained(run.recipe).removeprefix("training, ")
+    sampled = "; as it answers: of a sample, at the epoch's end" if run.film else ""
     return (
-        f"The curves' training figures are means over each epoch, {said}; the table's are of the "
-        "finished checkpoint, as it answers."
+        f"Training, {said}: the mean over each epoch{sampled}. The table is of all images, by the "
+        "finished checkpoint."
     )
 
 

@@ -1,0 +1,35 @@
+"""A run's film, as the report plays it."""
+
+import base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.evaluation.metrics import log_softmax
+from fashion_cnn.run.film import Film
+
+
+def film_data(film: Film) -> dict[str, Any]:
+    """What the page's script plays: counts as they are, all else in bytes.
+
+    Probabilities have 255 steps; filters 127 to each side of 0, which is 128, on one scale.
+    """
+    frames, _, classes = film.logits.shape
+    shares = np.exp(log_softmax(film.logits.reshape(-1, classes).astype(np.float32)))
+    largest = float(np.abs(film.filters).max(initial=0)) or 1.0
+    return {
+        "epochs": film.epoch.tolist(),
+        "validated": int(film.confusion[-1].sum()),
+        "thinned": bool((np.diff(film.epoch, prepend=0) > 1).any()),
+        "confusion": film.confusion.reshape(frames, -1).tolist(),
+        "labels": film.labels.tolist(),
+        "probabilities": _text(255 * shares),
+        "filters": _text(128 + 127 * (film.filters.astype(np.float32) / largest)),
+        "count": film.filters.shape[1],
+        "side": film.filters.shape[2],
+    }
+
+
+def _text(values: NDArray[Any]) -> str:
+    return base64.b64encode(np.rint(values).astype(np.uint8).tobytes()).decode()
