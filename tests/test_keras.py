@@ -326,6 +326,10 @@ def test_a_stopped_and_resumed_run_ends_in_the_same_bits(
     run = go(SHORT, small_data, tmp_path, resume=True)
     assert content(run) == content(straight)
     assert timeless(run) == timeless(straight)
+    films = [(one.path / "film.safetensors").read_bytes() for one in (run, straight)]
+    assert films[0] == films[1]
+    assert run.film
+    assert run.film.filters.shape[2:] == (3, 3), "in PyTorch's layout"
 
 
 def test_a_rich_run_resumes_exactly(small_data, tmp_path) -> None:

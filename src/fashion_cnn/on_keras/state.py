@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
@@ -63,7 +62,7 @@ class KerasState(TrainingState):
         """The weights, and the optimiser's state."""
         return weight_arrays(self.model), optimizer_arrays(self.model.optimizer, self.model)
 
-    def first_filters(self) -> NDArray[np.float32] | None:
+    def first_filters(self) -> NDArray[Any] | None:
         """As `TrainingState.first_filters`."""
         for name, weights in weight_arrays(self.model).items():
             if weights.ndim == 4:
