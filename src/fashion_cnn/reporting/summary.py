@@ -124,7 +124,7 @@ def _catalogued(recipe: Recipe) -> Recipe:
 
 def summarise(run: Run, metrics: Metrics) -> str:
     """The short table at the end of a run: accuracies with intervals, time, and where all is."""
-    rows = [("checkpoint", "step", "epoch", "training", "validation", "test", "95 % interval")]
+    rows = [("", "step", "epoch", "training", "validation", "test", "95 % interval")]
     for name in ("best", "final", "tta"):
         if result := getattr(metrics, name):
             label = f"{metrics.reports_speak_of} + TTA" if name == "tta" else name
@@ -146,11 +146,11 @@ def summarise(run: Run, metrics: Metrics) -> str:
         [
             "",
             *table,
-            "(accuracy and loss, without dropout or augmentation; the interval is of the test "
-            "accuracy)",
+            "(accuracy and loss, without dropout or augmentation; the interval is of the",
+            "test accuracy)",
             "",
             f"{metrics.status}: {duration(metrics.training_seconds)} of training and validation; "
-            f"{duration(metrics.command_seconds)} the command that evaluated it",
+            f"the command took {duration(metrics.command_seconds)}",
             f"test set opened {metrics.test_readings} time(s) by this run",
             f"results in {run.path}/: metrics.json, plots, report, checkpoints",
         ]
@@ -158,4 +158,4 @@ def summarise(run: Run, metrics: Metrics) -> str:
 
 
 def _measured(found: Evaluation | None, otherwise: str = "") -> str:
-    return f"{100 * found.accuracy:.2f} %  {found.loss:.3f}" if found else otherwise
+    return f"{100 * found.accuracy:.2f} % {found.loss:.3f}" if found else otherwise
