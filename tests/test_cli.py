@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -215,6 +216,7 @@ HOSTILE = {
     "log.jsonl": [b"5\n", b'{"event": "epoch", "step": "x"}\n', b"\xff\n", b"["],
     "metrics.json": [b"5", b'{"status": "finished"}', b"{"],
     "split.json": [b"[]", b"{"],
+    "film.safetensors": [b"", b"\xff" * 99],
 }
 
 
@@ -390,11 +392,16 @@ def test_verify_and_get_find_what_is_there(capsys, real_data) -> None:
     assert str(real_data) in capsys.readouterr().out
 
 
-def test_every_value_is_printed_with_its_origin(capsys) -> None:
+def test_what_differs_is_printed_with_its_origin(capsys) -> None:
     assert main(["train", *TINY]) == 0
     err = capsys.readouterr().err
     assert "given: epochs=1 train_images=200" in err
-    assert "defaults: model=simple_cnn width=32 seed=0 batch_size=64" in err
+    assert "recipe baseline" not in err, "the baseline is what the defaults are"
+    assert main(["train", "fast", *TINY, "--dropout", "0.1", "--output", "fast"]) == 0
+    err = capsys.readouterr().err
+    assert re.search(r"given: .*dropout=0\.1", err)
+    assert "recipe fast: model=strided_cnn batch_size=250 validation=0.0166667" in err
+    assert "seed=0" not in err, "as by default"
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

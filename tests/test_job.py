@@ -196,7 +196,7 @@ def test_a_signal_inside_an_epoch_saves_evaluates_and_resumes_exactly(
 ) -> None:
     output = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data)]
     with started("train", "baseline", *SMALL, *output) as process:
-        wait_for_line(process, "epoch   1/2")
+        wait_for_line(process, "epoch 1/2")
         time.sleep(0.1)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
@@ -235,7 +235,7 @@ def test_a_stop_before_the_first_epoch_still_leaves_results(tmp_path, few_data) 
 def test_a_second_signal_leaves_at_once(tmp_path, few_data) -> None:
     output = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data)]
     with started("train", *SMALL, *output) as process:
-        wait_for_line(process, "epoch   1/2")
+        wait_for_line(process, "epoch 1/2")
         process.send_signal(signal.SIGINT)
         wait_for_line(process, "stopping")
         process.send_signal(signal.SIGINT)

@@ -106,7 +106,7 @@ def test_the_script_leaves_every_deliverable_without_pytorch(results) -> None:
         assert (folder / name).stat().st_size > 0, name
     lines = err.splitlines()
     assert [line[:11] for line in lines] == [
-        "training ba", "  given: ep", "  defaults:", "epoch   1/2", "epoch   2/2", "to go on: f",
+        "training ba", "  given: ep", "epoch 1/2: ", "epoch 2/2: ", "to go on: f",
     ], "nothing of what TensorFlow says of itself"  # fmt: skip
     environment = json.loads((folder / "environment.json").read_text())
     assert (environment["framework"], environment["backend"]) == ("keras", "tensorflow")
@@ -183,7 +183,7 @@ def test_ctrl_c_finishes_the_job_and_a_killed_run_resumes_exactly(
     output = ["--output", run]
     words = ["train", *SMALL, "--framework", "keras"]
     with start(few_data, *words, *output, absent="torch") as process:
-        wait_for_line(process, "epoch   1/2")
+        wait_for_line(process, "epoch 1/2")
         process.kill()
     with start(few_data, "train", "--resume", *output, absent="torch") as process:
         while '"resumed"' not in (run / "log.jsonl").read_text():
