@@ -100,7 +100,7 @@ def test_runs_on_it_are_compared_and_go_on(run: Run, home: Path, capsys, monkeyp
     assert main([*again, "--epochs", "1", "--seed", "1"]) == 0
     capsys.readouterr()
     assert main(["compare", "run", "other"]) == 0
-    assert f"| {CLASSES[2]} |" in capsys.readouterr().out
+    assert f"\n{CLASSES[2]}  " in capsys.readouterr().out
     words = ["--resume", "--epochs", "2", "--data-dir", "own", "--output", "other"]
     assert main(["train", *words]) == 0
     assert len(Run("other").history) == 2

@@ -43,7 +43,7 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def sure(confidence: float) -> str:
-    """A confidence in whole percent; nothing that may be wrong is 100 %."""
+    """A confidence in whole percent; what may be wrong is never called certain."""
     if round(100 * confidence) < 100:
         return percent(confidence, 0)
     return percent(min(int(1000 * confidence) / 1000, 0.999), 1)
