@@ -5,7 +5,7 @@ ARGS ?=
 N ?= 100
 BIN := .venv/bin
 
-.PHONY: help train train-keras data postgresql test verify-records mutants check format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
+.PHONY: help train train-keras data postgresql test verify-records mutants check docs format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -53,10 +53,13 @@ verify-records: .venv/runtime  ## recompute every figure of the pages from docs/
 mutants: .venv/dev  ## alter the modules that figures rest on, one thing at a time; do tests notice? (NAMES="idx split" SAMPLE=60)
 	$(BIN)/python bench/mutants.py $(if $(SAMPLE),--sample $(SAMPLE)) $(NAMES)
 
-check: .venv/dev  ## format, lint, types
+check: .venv/dev docs  ## format, lint, types, the site
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --warnings
+
+docs: .venv/dev  ## build the site of the documentation and follow its links: build/site/index.html
+	$(BIN)/python bench/make_docs.py
 
 format: .venv/dev  ## mend what format and lint can mend
 	$(BIN)/ruff format .

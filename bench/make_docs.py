@@ -1,0 +1,151 @@
+"""Build the site of the documentation and follow its links: python bench/make_docs.py.
+
+The pages are those of docs/, with what is made of the program put in where they ask for it, as in
+`<!-- made: commands -->`. A file outside docs/ that a page links becomes a page too, and a folder a
+list of its files, so that the site is whole on a machine without a network.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from os.path import relpath
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import reference
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCS = REPOSITORY / "docs"
+PAGES, SITE = REPOSITORY / "build/docs", REPOSITORY / "build/site"
+LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
+MADE = re.compile(r"<!-- made: (\w+) -->")
+CODE = {".py": "python", ".toml": "toml", ".sh": "bash", ".yml": "yaml", "": "", ".txt": ""}
+
+
+def main() -> int:
+    """Build, and say what is wrong; the exit code."""
+    shutil.rmtree(PAGES.parent / "docs", ignore_errors=True)
+    shutil.rmtree(SITE, ignore_errors=True)
+    shutil.copytree(DOCS, PAGES)
+    pages = {path: PAGES / path.relative_to(DOCS) for path in sorted(DOCS.rglob("*.md"))}
+    while pages:
+        path, page = pages.popitem()
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(_page(path, page, pages))
+    command = ["zensical", "build", "--strict", "--config-file", "mkdocs.yml"]
+    built = subprocess.run(
+        [Path(sys.executable).with_name(command[0]), *command[1:]],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode:
+        print(built.stdout, built.stderr, file=sys.stderr)
+        return 1
+    found = list(faults(SITE))
+    for fault in found:
+        print(fault)
+    print(
+        f"built {SITE / 'index.html'}; with its search: python3 -m http.server -d build/site",
+        file=sys.stderr,
+    )
+    return bool(found)
+
+
+def _page(path: Path, page: Path, pages: dict[Path, Path]) -> str:
+    """What is to stand on a page; adds to `pages` what it links and what is not there yet."""
+    if path.is_dir():
+        return _folder(path, page, pages)
+    text = path.read_text()
+    if path.suffix != ".md":
+        return f"{_head(path)}````{CODE[path.suffix]}\n{text}\n````\n"
+    text = MADE.sub(lambda made: getattr(reference, made[1])(), text)
+
+    def moved(link: re.Match[str]) -> str:
+        target = _target((path.parent / link[1]).resolve(), pages)
+        return relpath(target, page.parent) + (link[2] or "")
+
+    return LINK.sub(moved, text)
+
+
+def _target(path: Path, pages: dict[Path, Path]) -> Path:
+    """Where the site has a file or folder; it is put on the list where it is not there yet."""
+    if path == REPOSITORY / "README.md":
+        return PAGES / "README.md"
+    inside = path.is_relative_to(DOCS)
+    target = PAGES / (path.relative_to(DOCS) if inside else f"files/{path.relative_to(REPOSITORY)}")
+    if path.is_dir():
+        target = target / ("README.md" if (path / "README.md").exists() else "index.md")
+    elif path.suffix in CODE and not inside:
+        target = target.with_name(f"{target.name}.md")
+    elif not inside and path.suffix != ".md":
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    if target.suffix == ".md" and not target.exists():
+        pages[path] = target
+    return target
+
+
+def _folder(path: Path, page: Path, pages: dict[Path, Path]) -> str:
+    """A list of the files in a folder."""
+    lines = [_head(path)]
+    for each in sorted(path.iterdir()):
+        if not each.name.startswith((".", "__")):
+            link = relpath(_target(each, pages), page.parent)
+            lines.append(f"- [{each.name}{'/' if each.is_dir() else ''}]({link})")
+    return "\n".join(lines) + "\n"
+
+
+def _head(path: Path) -> str:
+    return f"---\nsearch:\n  exclude: true\n---\n\n# {path.relative_to(REPOSITORY)}\n\n"
+
+
+class _Read(HTMLParser):
+    """What a page has and where it leads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.links: list[tuple[str, str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note names, links and what the page loads."""
+        for key, value in attrs:
+            if key in ("id", "name") and value:
+                self.names.add(value)
+            elif key in ("href", "src") and value:
+                self.links.append((tag, value))
+
+
+def faults(site: Path) -> Iterator[str]:
+    """Find links that lead nowhere, what is loaded from elsewhere, and pages that nothing links."""
+    read = {path: _Read(path.read_text()) for path in site.rglob("*.html")}
+    read.pop(site / "404.html", None)
+    reached, fresh = set(), {site / "index.html"}
+    while fresh:
+        page = fresh.pop()
+        reached.add(page)
+        for tag, link in read[page].links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                if tag != "a" and parts.scheme != "data":
+                    yield f"{page.relative_to(site)}: loads {link}"
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            if not target.is_file():
+                yield f"{page.relative_to(site)}: {link} leads nowhere"
+            elif target in read:
+                if parts.fragment and unquote(parts.fragment) not in read[target].names:
+                    yield f"{page.relative_to(site)}: {link} has no such place"
+                fresh |= {target} - reached
+    for page in sorted(read.keys() - reached):
+        yield f"{page.relative_to(site)}: nothing leads here"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

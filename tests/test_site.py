@@ -1,0 +1,95 @@
+"""The site of the documentation: it builds, whole, and every page fits a phone."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from make_docs import faults
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Path:
+    command = [sys.executable, REPOSITORY / "bench/make_docs.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    return REPOSITORY / "build/site"
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_every_page_fits_a_phone_and_asks_nobody_else(
+    site: Path, address: str, chromium: "Browser"
+) -> None:
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    asked, wide = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    for html in sorted(site.glob("*.html")):
+        page.goto(address + html.name)
+        if page.evaluate("document.documentElement.scrollWidth") > 390:
+            wide.append(html.name)
+    page.close()
+    assert wide == []
+    assert [url for url in asked if not url.startswith((address, "data:"))] == []
+
+
+def test_the_pages_can_be_searched(address: str, chromium: "Browser") -> None:
+    page = chromium.new_page()
+    page.goto(address)
+    page.keyboard.press("/")
+    page.keyboard.type("calibration")
+    page.get_by_text("Shipping", exact=True).first.wait_for(timeout=10_000)  # of the decisions
+    page.close()
+
+
+def write(folder: Path, name: str, body: str) -> None:
+    (folder / name).write_text(f"<html><body>{body}</body></html>")
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("<a href='none.html'>x</a>", "index.html: none.html leads nowhere"),
+        ("<img src='none.png'>", "index.html: none.png leads nowhere"),
+        ("<a href='b.html#none'>x</a>", "index.html: b.html#none has no such place"),
+        ("<script src='https://cdn.example/x.js'></script>", "index.html: loads https://cdn"),
+        ("", "b.html: nothing leads here"),
+    ],
+)
+def test_what_is_wrong_is_found(tmp_path: Path, body: str, fault: str) -> None:
+    write(tmp_path, "index.html", body + ("<a href='b.html'>x</a>" if body else ""))
+    write(tmp_path, "b.html", "<p id='here'>")
+    (found,) = faults(tmp_path)
+    assert found.startswith(fault)
+
+
+def test_links_that_lead_somewhere_pass(tmp_path: Path) -> None:
+    body = (
+        "<a href='b.html#here'>x</a> <a href='https://example.org'>x</a> <a href='#top' id='top'>"
+    )
+    write(tmp_path, "index.html", body)
+    write(tmp_path, "b.html", "<p id='here'>")
+    assert list(faults(tmp_path)) == []
