@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import expect
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
+from fashion_cnn.on_torch.export import to_onnx
+from fashion_cnn.shipping.graph import OPSET, complete
+from fashion_cnn.shipping.inside import NO_MAPS, NO_WINDOW
 from serving import BOOT, SAMPLES, running
+from test_export import CALIBRATION
+from test_layers import FACTS, Own
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -228,6 +234,115 @@ def test_a_sample_is_edited_by_keyboard(page: "Page") -> None:
     assert names == list(CLASS_NAMES), "bars stay in place while one draws"
 
 
+def numbers_in(text: str) -> list[float]:
+    return [float(one.replace("−", "-")) for one in re.findall(r"[+−]\d+\.\d+", text)]
+
+
+def test_a_map_is_enlarged_and_a_window_slid_by_mouse(page: "Page") -> None:
+    page.set_input_files("#file", SAMPLES[9])
+    headline(page)
+    page.click("#layers summary")
+    maps = page.locator(".through .maps")
+    expect(maps).to_have_count(4)
+    assert [maps.nth(stage).locator("button").count() for stage in range(4)] == [8, 32, 64, 128]
+    maps.nth(0).locator("button").nth(2).click()
+    expect(page.locator(".through .chosen")).to_contain_text("Stage 1, map 3. Its strongest value")
+    expect(page.locator(".through .filter output")).to_have_text("3 of 8")
+    assert page.locator(".through .chosen canvas").first.evaluate("(one) => one.width") == 27
+    picture = page.locator(".through .at-work canvas").first
+    picture.hover(position={"x": 150, "y": 165})
+    said = page.inner_text(".through .window > p:last-child")
+    products = [numbers_in(text)[0] for text in page.locator(".through .sum b").all_inner_texts()]
+    total, bias, made = numbers_in(said)
+    assert len(products) == 4
+    assert sum(products) == pytest.approx(total, abs=0.03)  # rounded, each
+    assert total + bias == pytest.approx(made, abs=0.02)
+    picture.hover(position={"x": 120, "y": 200})
+    assert page.inner_text(".through .window > p:last-child") != said
+    assert "becomes 0 (ReLU)" in said
+
+
+def test_the_layers_by_keyboard(page: "Page") -> None:
+    page.focus("#samples img[alt=Bag] >> ..")
+    page.keyboard.press("Enter")
+    headline(page)
+    page.focus("#layers summary")
+    page.keyboard.press("Enter")
+    first = page.locator(".through .maps button").first
+    expect(first).to_be_visible()
+    reached = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.type")
+        )
+    assert reached[:4] == [f"Stage {1 + n}, map 1 of {c}" for n, c in enumerate((8, 32, 64, 128))]
+    assert reached[4] == "range"
+    assert reached[5].startswith("The picture. Arrow keys")
+    assert reached[6].startswith("Bag: 9")
+    assert reached[7] != reached[6]
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator(".through .chosen")).to_contain_text("Stage 1, map 2.")
+    page.focus(".through .at-work canvas")
+    said = page.inner_text(".through .window > p:last-child")
+    for _ in range(9):
+        page.keyboard.press("ArrowUp")
+    assert page.inner_text(".through .window > p:last-child") != said
+    page.focus(".through .scores [aria-pressed=true]")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    other = page.inner_text(".through .scores [aria-pressed=true] > span:first-child")
+    assert other != "Bag"
+    expect(page.locator(".through h4").first).to_have_text(f"The score of {other}")
+    parts = [numbers_in(text)[-1] for text in page.locator(".through .parts li").all_inner_texts()]
+    assert len(parts) == 11
+    assert sum(parts[:-1]) == pytest.approx(parts[-1], abs=0.06)
+    expect(page.locator(".through canvas[aria-label^=Evidence]")).to_have_attribute(
+        "aria-label", re.compile(rf"Evidence for {other}: covering a place takes up to \d+ points")
+    )
+
+
+def test_the_layers_follow_a_drawing(page: "Page") -> None:
+    page.get_by_label("Draw or erase").check()
+    page.get_by_role("button", name="Dress").click()
+    headline(page)
+    page.click("#layers summary")
+    shares = page.locator(".through .scores button").first
+    expect(shares).to_be_visible()
+    before = shares.inner_text()
+    page.get_by_label("Eraser").check()
+    stroke(page, (4, 20), (24, 20))
+    expect(shares).not_to_have_text(before)
+    page.click("#clear")
+    expect(page.locator("#layers")).to_be_hidden()
+
+
+def test_a_network_without_maps_says_so(chromium: "Browser", tmp_path: Path) -> None:
+    """Somebody's own: one linear layer."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 3))
+    facts = {
+        **FACTS,
+        "class_names": ["a", "b", "c"],
+        "measured": {"accuracy": 0.5, "n": 100, "split": "test"},
+    }
+    file = tmp_path / "own.onnx"
+    file.write_bytes(
+        complete(to_onnx(Own(net[0], net[1]), OPSET), CALIBRATION, facts).SerializeToString()
+    )
+    with running(file) as port:
+        page = chromium.new_page()
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.set_input_files("#file", SAMPLES[9])
+        headline(page)
+        page.click("#layers summary")
+        expect(page.locator(".through .note")).to_have_text([NO_MAPS, NO_WINDOW])
+        expect(page.locator(".through .parts")).to_contain_text("the other 776")
+        page.close()
+
+
 def test_a_bad_file_is_told_and_the_next_is_answered(page: "Page", tmp_path: Path) -> None:
     bad = tmp_path / "<img src=x onerror=alert(1)>.png"
     bad.write_bytes(b"<html>")
@@ -317,7 +432,13 @@ def test_the_interface_is_documented(page: "Page") -> None:
     page.click("footer a")
     page.wait_for_selector("#paths section")
     titles = page.locator("#paths h2").all_inner_texts()
-    assert titles == ["POST /v1/predict", "GET /v1/model", "GET /healthz", "GET /readyz"]
+    assert titles == [
+        "POST /v1/predict",
+        "POST /v1/layers",
+        "GET /v1/model",
+        "GET /healthz",
+        "GET /readyz",
+    ]
     assert "curl --data-binary" in page.inner_text("#example")
     answer = page.locator("#paths section").first.locator("pre").last
     expect(answer).to_contain_text('"label": "Ankle boot"')

@@ -29,7 +29,7 @@ from fashion_cnn.errors import DecoderError, ModelError, SlowImageError, UsageEr
 from fashion_cnn.shipping import serve
 from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.predict import Predictor, open_model, open_predictor
-from fashion_cnn.shipping.serve import PAGE, Desk, build_server
+from fashion_cnn.shipping.serve import PAGE, Desk, SeenLayers, build_server
 from serving import BOOT, SAMPLES, call, detail, running
 
 
@@ -64,6 +64,17 @@ def test_with_and_without_a_query_the_answer_is_the_same(port: int, body: bytes)
     assert {**direct[1], "date": ""} == {**routed[1], "date": ""}
 
 
+def test_its_layers_are_told_as_documented(port: int) -> None:
+    status, _, body = call(port, "POST", "/v1/layers", BOOT)
+    assert status == 200
+    seen = SeenLayers.model_validate_json(body)
+    assert seen.model_dump(mode="json", exclude_unset=True) == json.loads(body)
+    assert [stage.channels for stage in seen.stages] == [8, 32, 64, 128]
+    assert seen.classes[0].label == "Ankle boot"
+    assert call(port, "POST", "/v1/layers", b"<html>")[0] == 422
+    assert call(port, "POST", "/v1/layers", b"{}", content_type="application/json")[0] == 415
+
+
 def test_it_says_what_it_is(port: int) -> None:
     model = json.loads(call(port, path="/v1/model")[2])
     assert model["sha256"] == open_model().sha256
@@ -72,7 +83,13 @@ def test_it_says_what_it_is(port: int) -> None:
     assert json.loads(call(port, path="/healthz")[2]) == {"status": "alive"}
     assert json.loads(call(port, path="/readyz")[2]) == {"status": "ready"}
     schema = json.loads(call(port, path="/openapi.json")[2])
-    assert set(schema["paths"]) == {"/v1/predict", "/v1/model", "/healthz", "/readyz"}
+    assert set(schema["paths"]) == {
+        "/v1/predict",
+        "/v1/layers",
+        "/v1/model",
+        "/healthz",
+        "/readyz",
+    }
     assert "image/png" in schema["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
 
 

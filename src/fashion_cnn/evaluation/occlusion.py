@@ -1,6 +1,6 @@
 """Where a classifier finds its evidence: what happens when a part of the image is covered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,8 @@ from fashion_cnn.classifier import Classifier, check_images
 from fashion_cnn.evaluation.metrics import log_softmax
 
 _PATCH, _STRIDE = 8, 4
+BLOCK = _STRIDE
+"""Side in pixels of the blocks that a map is constant over."""
 
 LogProbabilities = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 """Of logits (N, C)."""
@@ -45,12 +47,40 @@ def occlusion_maps(
 
     whole = probability(images)
     total, count = np.zeros(images.shape), np.zeros(images.shape[1:])
-    starts = range(0, images.shape[1] - _PATCH + 1, _STRIDE)
+    for square in _squares(images.shape[1]):
+        covered = images.copy()
+        covered[:, *square] = 0
+        total[:, *square] += (whole - probability(covered))[:, None, None]
+        count[square] += 1
+    return total / count
+
+
+def occlusion_by_class(
+    classifier: Classifier,
+    image: NDArray[np.uint8],
+    log_probabilities: LogProbabilities = log_softmax,
+) -> NDArray[np.float64]:
+    """How much each pixel's neighbourhood in one image speaks for each class.
+
+    Args: image: (28, 28) uint8; the others as in `occlusion_maps`, whose map of a class it gives.
+
+    Returns:
+        (C, 28, 28) from -1 to 1.
+    """
+    squares = [*_squares(len(image))]
+    shown = np.repeat(image[None], 1 + len(squares), 0)
+    for covered, square in zip(shown[1:], squares, strict=True):
+        covered[square] = 0
+    whole, *others = np.exp(log_probabilities(classifier.logits(shown)))
+    total, count = np.zeros((len(whole), *image.shape)), np.zeros(image.shape)
+    for square, other in zip(squares, others, strict=True):
+        total[:, *square] += (whole - other)[:, None, None]
+        count[square] += 1
+    return total / count
+
+
+def _squares(side: int) -> Iterator[tuple[slice, slice]]:
+    starts = range(0, side - _PATCH + 1, _STRIDE)
     for top in starts:
         for left in starts:
-            square = (slice(top, top + _PATCH), slice(left, left + _PATCH))
-            covered = images.copy()
-            covered[:, *square] = 0
-            total[:, *square] += (whole - probability(covered))[:, None, None]
-            count[square] += 1
-    return total / count
+            yield slice(top, top + _PATCH), slice(left, left + _PATCH)

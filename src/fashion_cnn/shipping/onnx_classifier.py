@@ -32,6 +32,7 @@ class OnnxClassifier:
     Attributes:
         facts: what the file says of itself: data (a name), framing, class_names, calibration,
             outlier, recipe, measured, data_sha256, made_by.
+        data: the file.
         sha256: of the file.
         size: of the file in bytes.
     """
@@ -48,18 +49,11 @@ class OnnxClassifier:
             ModelError: it is not such a file.
         """
         check_model(data, what)
+        self.data = data
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.size = len(data)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or usual_threads()
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # whatever goes wrong is raised
-        options.add_session_config_entry("session.load_model_format", "ONNX")
         try:
-            # Its fallback prints to standard output and tries the same provider again.
-            self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"], enable_fallback=0
-            )
+            self._session = session_of(data, threads)
             self._check_signature(what)
             properties = self._session.get_modelmeta().custom_metadata_map
             self.facts = _facts(properties, what)
@@ -116,6 +110,22 @@ class OnnxClassifier:
             array = np.asarray(found)
             if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
                 raise ModelError(f"{what} answers a black image with unusable {name}")
+
+
+def session_of(data: bytes, threads: int | None) -> onnxruntime.InferenceSession:
+    """The runtime's session of a file that `check_model` let through.
+
+    Args: threads: CPU threads; None for all cores.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or usual_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # whatever goes wrong is raised
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    # Its fallback prints to standard output and tries the same provider again.
+    return onnxruntime.InferenceSession(
+        data, options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )
 
 
 def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:

@@ -7,7 +7,8 @@ anything, and only what `export` writes is let through.
 Source: field numbers and wire format, onnx/onnx.proto and protobuf.dev/programming-guides/encoding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fashion_cnn.errors import ModelError
@@ -37,7 +38,9 @@ _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 
 _MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 20, 25
 _GRAPH_NODE, _GRAPH_TENSOR, _GRAPH_SPARSE = 1, 5, 15
-_NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
+_GRAPH_OUTPUT, _OUTPUT_NAME = 12, 1
+_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
+_ATTRIBUTE_NAME, _ATTRIBUTE_INTS = 1, 8
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
 
@@ -70,6 +73,88 @@ def check_model(data: bytes, what: str) -> None:
         raise ModelError(f"{what} {fault}; export it again with: fashion-cnn export RUN") from None
     if not graphs:
         raise ModelError(f"{what} is no ONNX model")
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operation of a graph.
+
+    Attributes:
+        operator: its name, as "Conv".
+        inputs: names of what it takes; empty for one that is left out.
+        outputs: names of what it gives.
+        numbers: its attributes that are lists of whole numbers, as "strides".
+    """
+
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    numbers: dict[str, tuple[int, ...]]
+
+
+def nodes_of(data: bytes) -> list[Node]:
+    """The operations of a file that `check_model` let through, in the order they are done in."""
+    return [
+        _node(node)
+        for field, graph in _fields(memoryview(data))
+        if field == _MODEL_GRAPH and isinstance(graph, memoryview)
+        for part, node in _fields(graph)
+        if part == _GRAPH_NODE and isinstance(node, memoryview)
+    ]
+
+
+def with_outputs(data: bytes, names: Sequence[str]) -> bytes:
+    """The same model with further outputs: tensors inside of its graph, weights among them.
+
+    A message that is written behind another of its kind is added to it.
+    Source: protobuf.dev/programming-guides/encoding, "Last One Wins".
+    """
+    outputs = (_message(_OUTPUT_NAME, name.encode()) for name in names)
+    graph = b"".join(_message(_GRAPH_OUTPUT, output) for output in outputs)
+    return data + _message(_MODEL_GRAPH, graph)
+
+
+def _node(node: memoryview) -> Node:
+    names: dict[int, list[str]] = {_NODE_INPUT: [], _NODE_OUTPUT: [], _NODE_OPERATOR: []}
+    numbers: dict[str, tuple[int, ...]] = {}
+    for field, value in _fields(node):
+        if not isinstance(value, memoryview):
+            continue
+        if field in names:
+            names[field].append(bytes(value).decode())
+        elif field == _NODE_ATTRIBUTE:
+            name, found = _attribute(value)
+            if found:
+                numbers[name] = found
+    operator = "".join(names[_NODE_OPERATOR])
+    return Node(operator, tuple(names[_NODE_INPUT]), tuple(names[_NODE_OUTPUT]), numbers)
+
+
+def _attribute(attribute: memoryview) -> tuple[str, tuple[int, ...]]:
+    name, found = "", []
+    for field, value in _fields(attribute):
+        if field == _ATTRIBUTE_NAME and isinstance(value, memoryview):
+            name = bytes(value).decode()
+        elif field == _ATTRIBUTE_INTS and isinstance(value, memoryview):  # packed
+            position = 0
+            while position < len(value):
+                number, position = _varint(value, position)
+                found.append(number)
+        elif field == _ATTRIBUTE_INTS:
+            found.append(value)
+    return name, tuple(found)
+
+
+def _message(field: int, content: bytes) -> bytes:
+    return _as_varint(field << 3 | _BYTES) + _as_varint(len(content)) + content
+
+
+def _as_varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
 
 
 class _RefusedError(Exception):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.run.command import run_command
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+
+if TYPE_CHECKING:
+    from fashion_cnn.shipping.inside import Inside
 
 BOX = Path(__file__).with_name("pretrained")
 PRETRAINED, FOR_PHOTOS = BOX / "balanced.onnx", BOX / "photo.onnx"
@@ -110,6 +113,24 @@ class Predictor:
         if self._open_for_photos is None:
             return self
         return Predictor(self._open_for_photos(), self._reject)
+
+    @functools.cached_property
+    def _inside(self) -> "Inside":
+        from fashion_cnn.shipping.inside import Inside  # most who ask never look inside
+
+        return Inside(self.classifier)
+
+    def layers(self, data: bytes) -> dict[str, Any]:
+        """Look into the network that answers for a picture file; see `layers_of`.
+
+        Raises:
+            ImageError: it is no usable picture.
+        """
+        from fashion_cnn.shipping.layers import layers_of
+
+        answer = self.predict(data)
+        ours = answer.recipe == self.classifier.facts["recipe"]["name"]
+        return layers_of((self if ours else self.for_photos)._inside, answer.seen)
 
     def predict_images(self, images: NDArray[np.uint8]) -> list[Prediction]:
         """Answer for pixels as the data set has them, uint8 (N, 28, 28), bright on black.

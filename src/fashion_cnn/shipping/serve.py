@@ -41,6 +41,7 @@ _TOGETHER, _TOGETHER_BYTES = 8, 2**15
 large ones are decoded side by side."""
 _QUICK_SECONDS, _SLOW_QUEUE = 0.3, 8
 """Of processor time: who takes longer to decode waits for a second try with those like it."""
+_LOOKED_AT = 16  # pictures at most whose layers are waited for
 _PREDICT = "/v1/predict"
 _BODIES: dict[str, Any] = {
     **{f"image/{kind}": {"schema": {"format": "binary"}} for kind in ("png", "jpeg", "webp")},
@@ -64,6 +65,8 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     503: {"description": "Too much to do; come back after Retry-After seconds."},
 }
 PAGE = Path(__file__).with_name("page")
+_SHARED = [PAGE.parents[1] / "reporting" / f"layers.{kind}" for kind in ("js", "css")]
+"""Of the page too; reports have them."""
 _GOLDEN = PAGE / "samples" / "1-trouser.png"
 _GOLDEN_CLASS = "Trouser"
 _STOP_SECONDS = 20  # what requests in flight have to finish in
@@ -91,6 +94,63 @@ class Answer(BaseModel):
     seen_png: str
 
 
+class Stage(BaseModel):
+    """Maps of one size: signed bytes in base64, of which 127 stands for `largest`."""
+
+    channels: int
+    height: int
+    width: int
+    largest: float
+    maps: str
+
+
+class FirstLayer(BaseModel):
+    """The first convolution: what it is given, its filters, and the operators behind it."""
+
+    plane: list[float]
+    weights: list[list[float]]
+    bias: list[float]
+    side: tuple[int, int]
+    pads: tuple[int, int]
+    strides: tuple[int, int]
+    then: list[str]
+
+
+class ClassEvidence(BaseModel):
+    """A class, its score (logit), and what the strongest channels and all others add to it."""
+
+    label: str
+    probability: float
+    score: float
+    channels: list[tuple[int, float]] | None
+    others: tuple[int, float] | None = None
+    bias: float | None = None
+
+
+class Evidence(BaseModel):
+    """By class in the order of `classes`: side x side signed bytes; 127 stands for `points`."""
+
+    side: int
+    points: float
+    values: str
+
+
+class SeenLayers(BaseModel):
+    """What the network saw on its way to an answer; `notes` say what cannot be shown of it.
+
+    With `of_maps` a channel is a map of the last stage, else a unit of the layer before the last.
+    """
+
+    recipe: str
+    picture: str
+    notes: list[str]
+    stages: list[Stage]
+    of_maps: bool
+    window: FirstLayer | None
+    classes: list[ClassEvidence]
+    evidence: Evidence
+
+
 class Status(BaseModel):
     """Whether the server lives, or is ready."""
 
@@ -116,6 +176,8 @@ class Desk:
         self._inside = self._at_slow = 0
         self._working: set[asyncio.Task[None]] = set()
         self._pool = ThreadPoolExecutor(workers, "predict")
+        self._looking = 0
+        self._looker = ThreadPoolExecutor(1, "layers")  # never at the cost of answers
         with Image.open(_GOLDEN) as golden:
             self._golden = np.asarray(golden.convert("L"))[np.newaxis]
         knows_it = predictor.classifier.class_names == CLASS_NAMES
@@ -160,6 +222,22 @@ class Desk:
             return await answer
         finally:
             self._inside -= 1
+
+    async def layers(self, data: bytes) -> dict[str, Any]:
+        """Look into the network, one picture after the other.
+
+        Raises:
+            ImageError: it is no usable picture.
+            HTTPException: 503, too many are waiting.
+        """
+        if self._looking >= _LOOKED_AT:
+            raise HTTPException(503, "too many pictures are waiting to be looked into", _LATER)
+        self._looking += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._looker, self.predictor.layers, data)
+        finally:
+            self._looking -= 1
 
     async def _work(self) -> None:
         """Have a worker answer what waits, some at a time, until nothing does."""
@@ -226,6 +304,17 @@ def build_app(desk: Desk, address: Address) -> Guard:
         """Classify a picture: the body is the file itself, a form with it, or JSON with base64."""
         return await _predict(desk, request, top_k)
 
+    @app.post(
+        "/v1/layers",
+        responses=_ERRORS,
+        response_model=SeenLayers,
+        openapi_extra={"requestBody": {"content": _BODIES, "required": True}},
+    )
+    async def layers(request: Request) -> Response:
+        """Show what the network sees in a picture: maps, channels, evidence. The body as above."""
+        seen = await _answer(request, desk.layers)
+        return JSONResponse(seen)  # checked where it is made
+
     @app.get("/v1/model", responses={401: _ERRORS[401]})
     async def model() -> dict[str, Any]:
         """What the model is: classes, recipe, measured accuracy, calibration, SHA-256.
@@ -258,6 +347,8 @@ def build_app(desk: Desk, address: Address) -> Guard:
     for path in [path for path in PAGE.rglob("*") if path.is_file()]:
         name = "" if path.name == "index.html" else path.relative_to(PAGE).as_posix()
         app.add_route(f"/{name}", _file(path), include_in_schema=False)
+    for path in _SHARED:
+        app.add_route(f"/{path.name}", _file(path), include_in_schema=False)
 
     names = frozenset(name.lower() for name in (address.host, *address.allow_hosts))
     past_fastapi = _past(app, desk, most.default)
@@ -340,12 +431,20 @@ def _past(app: FastAPI, desk: Desk, top_k: int) -> ASGIApp:
 
 
 async def _predict(desk: Desk, request: Request, top_k: int) -> Response:
+    found = await _answer(request, desk.predict)
+    answer = Answer(**found.to_dict(top_k), seen_png=_png(found.seen))
+    # Written here: FastAPI would check it a second time.
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+async def _answer(request: Request, ask: Callable[[bytes], Awaitable[Any]]) -> Any:
+    """Ask about the picture in a request; raises `HTTPException` for whatever is amiss."""
     content_type = request.headers.get("content-type", "")
     data = picture_in(await _body(request), content_type)
     if data is None:
         raise HTTPException(415, ADVICE)
     try:
-        found = await desk.predict(data)
+        return await ask(data)
     except ImageError as error:
         # Its -d leaves out line ends, and calls what is left this.
         curl = "; curl sends a file whole with --data-binary, not with -d"
@@ -354,9 +453,6 @@ async def _predict(desk: Desk, request: Request, top_k: int) -> Response:
     except (DecoderError, OSError) as error:  # nothing is wrong with the picture
         print(f"a picture was not answered: {error}", file=sys.stderr)
         raise HTTPException(503, "pictures cannot be opened just now", _LATER) from None
-    answer = Answer(**found.to_dict(top_k), seen_png=_png(found.seen))
-    # Written here: FastAPI would check it a second time.
-    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 async def _body(request: Request) -> bytes:

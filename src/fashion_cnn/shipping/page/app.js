@@ -3,6 +3,7 @@
 import { figures, inWords, present, setModel } from "./answer.js";
 import { at, bringIntoView, element } from "./dom.js";
 import { setUpDrawing } from "./draw.js";
+import { lookInto } from "./look.js";
 import { Fault, ask, keepToken, predict } from "./server.js";
 
 const AT_ONCE = 2;
@@ -84,18 +85,20 @@ function show() {
     given.onload = () => given.classList.toggle("tiny", given.naturalWidth < 100);
     at("result").classList.remove("drawn");
     present(one.answer, one);
+    lookInto(one.file);
     say(`${pictures.length > 1 ? `${one.name}: ` : ""}${inWords()}${left ? ` ${left} more to come.` : ""}`);
     bringIntoView(at("answer-card"));
   }
 }
 
 /** Show the answer to a drawing; it stays where it is, as the pad must. */
-function showDrawn(answer) {
+function showDrawn(answer, file) {
   running.abort();
   pictures = [];
   strip();
   only(answer ? "result" : "");
   if (!answer) return;
+  lookInto(file);
   at("result").classList.add("drawn");
   present(answer, { inOrder: true });
 }
@@ -108,6 +111,7 @@ function choose(way) {
 /** Of the parts of the answer show one. */
 function only(shown) {
   for (const name of ["waiting", "error", "result"]) at(name).hidden = name !== shown;
+  if (shown !== "result") lookInto(null);
   at("status").classList.toggle("heard", true); // from now on for screen readers alone
 }
 

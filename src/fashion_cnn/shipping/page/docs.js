@@ -5,8 +5,10 @@ import { ask } from "./server.js";
 
 const SAMPLE = "samples/9-ankle-boot.png";
 const LONGEST = 60; // characters of a text in an example
+const MOST = 10; // entries of a list in it
 const EXAMPLES = {
   "/v1/predict": async () => ask("v1/predict", { body: await (await fetch(SAMPLE)).blob() }),
+  "/v1/layers": async () => ask("v1/layers", { body: await (await fetch(SAMPLE)).blob() }),
   "/v1/model": () => ask("v1/model"),
   "/healthz": () => ask("healthz"),
   "/readyz": () => ask("readyz"),
@@ -23,6 +25,7 @@ function code(text, label) {
 }
 
 function shortened(name, value) {
+  if (Array.isArray(value) && value.length > MOST) return [...value.slice(0, MOST), "…"];
   return typeof value === "string" && value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value;
 }
 
@@ -48,7 +51,7 @@ function describe(path, method, operation) {
     code(curl(path, method), `A request of ${path}`));
   if (EXAMPLES[path]) {
     const place = element("div", {}, element("p", { class: "small" }, "…"));
-    card.append(element("h3", {}, path === "/v1/predict" ? "Answer, to one of the page's samples" : "Answer, of this server"), place);
+    card.append(element("h3", {}, method === "post" ? "Answer, to one of the page's samples" : "Answer, of this server"), place);
     example(path, method, place);
   }
   return card;

@@ -88,3 +88,8 @@ async function shrink(picture) {
 export async function predict(picture, signal) {
   return ask("v1/predict", { body: await shrink(picture), signal });
 }
+
+/** What the network sees in a picture file. Throws a `Fault`. */
+export async function layers(picture, signal) {
+  return ask("v1/layers", { body: await shrink(picture), signal });
+}
