@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 # Before PyTorch comes: tests run beside each other, and a thread that waits must leave its core.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Runs of one test are alike, however busy the others keep the cores.
+os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
 
 import numpy as np
 import pytest

@@ -24,7 +24,7 @@ LAYERS = [
     {"on_torch", "on_keras"},
     {"frameworks", "reporting"},
     {"shipping"},
-    {"job"},
+    {"job", "pace"},
     {"tuning", "studies", "benchmark", "doctor"},
     {"api"},
     {"cli"},

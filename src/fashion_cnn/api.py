@@ -263,6 +263,7 @@ def train(
     data: Any = None,
     class_names: Sequence[str] | None = None,
     existing: job.Existing = "refuse",
+    minutes: float | None = None,
     **settings: Any,
 ) -> Run:
     """Train a recipe, as `fashion-cnn train` does, and write every result into a run folder.
@@ -284,6 +285,8 @@ def train(
         class_names: of arrays, in the order of their labels.
         existing: what becomes of a run that is in `output` already: "refuse", "resume" it exactly,
             or "overwrite" it.
+        minutes: train for so long: sets the recipe's `epochs` by the speed measured first, and
+            `train_images` where that does not come out even.
         settings: fields of the recipe (`epochs=4`), of which `model` may be a class or function
             of your own that makes a network; `trust_code=True` to run the copy of such code that
             the run keeps; `device`, `threads`, `deterministic`,
@@ -298,14 +301,25 @@ def train(
     if existing not in ("refuse", "resume", "overwrite"):
         raise UsageError(f"existing is {existing!r}; it must be refuse, resume or overwrite")
     _check_path("output", output)
+    if minutes is not None and (existing == "resume" or "epochs" in settings):
+        raise UsageError("minutes sets the epochs; give it for a new run, without epochs")
     hardware, test = _hardware(settings), settings.pop("test", True)
     trust_code = bool(settings.pop("trust_code", False))
     place = None if output is None else Path(output)
     resolved, place, existing = job.resolve(recipe, settings, place, existing, trust_code)
     run = folder.Run(place)
     directory = _directory(data, class_names, run if run.exists() else None)
+    if minutes is not None:
+        from fashion_cnn.pace import fit_to_minutes
+
+        resolved, hardware = fit_to_minutes(minutes, resolved, directory, hardware)
     outcome = job.train(
-        resolved, place, data_dir=directory, hardware=hardware, existing=existing, test=bool(test)
+        resolved,
+        place,
+        data_dir=directory,
+        hardware=hardware,
+        existing=existing,
+        test=bool(test),
     )
     return Run(outcome.run.path)
 

@@ -1,14 +1,24 @@
 """Which framework computes, and where; and what of that stays when a run goes on."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import UsageError
+from fashion_cnn.process import launch
 from fashion_cnn.process.interruption import Interruption
-from fashion_cnn.process.machine import DEVICES, FRAMEWORKS, MOST_THREADS
+from fashion_cnn.process.machine import (
+    DEVICES,
+    FRAMEWORKS,
+    MOST_THREADS,
+    CoreTimes,
+    busy_cores,
+    threads_of_environment,
+    usable_cores,
+)
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.layers import Layer
@@ -26,7 +36,7 @@ class Hardware:
 
     Attributes:
         device: "auto", "cpu", "cuda" or "mps".
-        threads: CPU threads; None for $OMP_NUM_THREADS or all cores, or for what a resumed run had.
+        threads: CPU threads; None for $OMP_NUM_THREADS or the cores, or for what a resumed run had.
         deterministic: refuse operations that cannot be repeated bit for bit.
         framework: "pytorch", or "keras", whose backend the environment variable KERAS_BACKEND
             names (TensorFlow without); None for PyTorch, or for what a run began in.
@@ -197,6 +207,30 @@ def hardware_as_before(hardware: Hardware, run: Run) -> Hardware:
         hardware.deterministic or before.get("deterministic") is True,
         framework,
     )
+
+
+def beside_others(hardware: Hardware, since: CoreTimes, say: Callable[[str], None]) -> Hardware:
+    """Leave the cores that other work keeps busy to it, unless a number of threads was asked for.
+
+    Threads share each operation out evenly, so that one on a busy core makes all of them wait.
+
+    Args:
+        since: when looking at the cores began.
+        say: is told if there are to be fewer threads than cores.
+    """
+    cores, backend = usable_cores(), os.environ.get("KERAS_BACKEND", "tensorflow")
+    asked = hardware.threads or threads_of_environment() or launch.ranks() > 1
+    if asked or cores == 1 or (hardware.name == "keras" and backend == "jax"):
+        return hardware
+    busy = round(busy_cores(since))
+    if not busy:
+        return hardware
+    free = max(1, cores - busy)
+    say(
+        f"{busy} of {cores} cores {'is' if busy == 1 else 'are'} busy with other work: "
+        f"{free} thread{'s' * (free > 1)}; --threads {cores} to insist"
+    )
+    return replace(hardware, threads=free)
 
 
 def note_changes(run: Run, now: dict[str, Any], progress: Progress) -> None:

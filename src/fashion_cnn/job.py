@@ -20,6 +20,7 @@ from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.frameworks import (
     Framework,
     Hardware,
+    beside_others,
     check_framework,
     hardware_as_before,
     note_changes,
@@ -27,6 +28,7 @@ from fashion_cnn.frameworks import (
 )
 from fashion_cnn.process import launch
 from fashion_cnn.process.interruption import Interruption
+from fashion_cnn.process.machine import CoreTimes
 from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.own_network import given
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
@@ -101,7 +103,8 @@ def train(
         DivergedError: the loss stayed non-finite.
         OSError: the disk is full or failing.
     """
-    began, first, resume = time.monotonic(), launch.rank() == 0, existing == "resume"
+    began, cores = time.monotonic(), CoreTimes.now()
+    first, resume = launch.rank() == 0, existing == "resume"
     run = Run(output, read_only=not first)
     if resume:
         _must_hold_a_run(run)
@@ -118,6 +121,8 @@ def train(
         data = data_set.divided(recipe)
         for line in data_set.passed_over:
             progress.say(line)
+        if not resume:
+            hardware = beside_others(hardware, cores, progress.say)
         framework = open_framework(hardware)  # not before: a wrong path is told at once
         framework.check(recipe)
         with framework:
@@ -237,6 +242,7 @@ def resolve(
         if notice := schedule_after_extension(run.recipe, resolved):
             lines.insert(0, notice)
     else:
+        Run(folder, read_only=launch.rank() > 0).check_room(overwrite=existing == "overwrite")
         named = chosen.name if recipe is None or isinstance(recipe, Recipe) else recipe
         resolved = chosen.replace(**changes)
         lines = [describe_recipe(resolved, changes, f"recipe {named}")]

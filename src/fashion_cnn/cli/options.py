@@ -45,7 +45,7 @@ trust_option = click.option(
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, MOST_THREADS),
-    help="CPU threads  [$OMP_NUM_THREADS, or all cores]",
+    help="CPU threads  [$OMP_NUM_THREADS, or all cores; to train, those that are free]",
 )
 
 

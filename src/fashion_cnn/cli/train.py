@@ -29,6 +29,9 @@ from fashion_cnn.recipes.recipe import Recipe
 @recipe_options
 @framework_option("pytorch; a resumed run's own")
 @hardware_options
+@click.option(
+    "--minutes", type=float, help="train for so long: sets --epochs by the speed measured first"
+)
 @click.option("--output", type=PLACE, help="run folder  [runs/RECIPE]")
 @click.option("--name", help="run folder runs/NAME")
 @click.option("--resume", is_flag=True, help="continue the run in the folder, exactly")
@@ -48,6 +51,7 @@ def train(
     device: str,
     threads: int | None,
     deterministic: bool,
+    minutes: float | None,
     output: Path | None,
     name: str | None,
     resume: bool,
@@ -66,6 +70,9 @@ def train(
         raise UsageError("--resume continues a run and --overwrite replaces it; give one of them")
     if output is not None and name is not None:
         raise UsageError(f"--name {name} means --output runs/{name}; give one of them")
+    if minutes is not None and (resume or flags["epochs"] is not None):
+        given = "--resume, whose run has its epochs" if resume else "--epochs"
+        raise UsageError(f"--minutes sets the epochs; give it without {given}")
     changes = {field: value for field, value in flags.items() if value is not None}
     first = launch.rank() == 0  # of those that torchrun started
 
@@ -80,6 +87,11 @@ def train(
     existing = "resume" if resume else "overwrite" if overwrite else "refuse"
     place = output or (Path("runs", name) if name else None)
     resolved, folder, existing = job.resolve(recipe, changes, place, existing, trust_code)
+    hardware = job.Hardware(device, threads, deterministic, framework)
+    if minutes is not None:
+        from fashion_cnn.pace import fit_to_minutes
+
+        resolved, hardware = fit_to_minutes(minutes, resolved, data_dir, hardware)
 
     def give_to_trackers() -> None:
         for tracker in trackers:
@@ -90,7 +102,7 @@ def train(
             resolved,
             folder,
             data_dir=data_dir,
-            hardware=job.Hardware(device, threads, deterministic, framework),
+            hardware=hardware,
             existing=existing,
             test=not no_test,
         )

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+from fashion_cnn.process.machine import CoreTimes, busy_cores, usable_cores
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.text import duration, visible
 
 _REFRESH_SECONDS = 0.2
+_WINDOW_SECONDS, _WINDOW_STEPS = 1.0, 5  # that a speed is measured over
+_SLOWER = 3  # times as long is worth a word
+_SLOW_SECONDS = 5.0  # of it
 _BESIDE = 73  # columns of the bar's line that its words take
 
 
@@ -22,7 +26,7 @@ class Progress:
         self._quiet = quiet
         self._bar = None
         self._line: _NotebookLine | None = None
-        self._shown = 0.0
+        self._shown, self._speed = 0.0, Speed()
         self._epochs = self._steps_per_epoch = 0
 
     def __enter__(self) -> Self:
@@ -83,6 +87,8 @@ class Progress:
     def step(self, step: int, loss: float, accuracy: float) -> None:
         """Show how far the epoch under way has come; `loss` and `accuracy` are its means so far."""
         now = time.monotonic()
+        if why := self._speed.step(now):
+            self.say(why)
         if not (self._bar or self._line) or now - self._shown < _REFRESH_SECONDS:
             return
         self._shown = now
@@ -105,6 +111,7 @@ class Progress:
 
         Args: best: of the epochs so far it has the lowest validation loss.
         """
+        self._speed.pause()
         with self._shrugging():
             if self._bar:  # also when nothing comes after it
                 self._bar.update(self._task, completed=record.step)
@@ -122,6 +129,47 @@ def in_notebook() -> bool:
     """Whether a kernel runs this, in Jupyter or Colab, and not a terminal."""
     shell = sys.modules.get("IPython")
     return shell is not None and hasattr(shell.get_ipython(), "kernel")
+
+
+class Speed:
+    """Notices when steps take three times as long as they did, and says once what may be why."""
+
+    def __init__(self) -> None:
+        self._best, self._slow, self._told = 0.0, 0.0, False
+        self._since: CoreTimes | None = None
+        self._steps = 0
+
+    def pause(self) -> None:
+        """What comes until the next step, such as validation, is no step."""
+        self._since = None
+
+    def step(self, now: float) -> str | None:
+        """Note that a step has ended, at `now` of `time.monotonic`; what to say, at most once."""
+        if self._told:
+            return None
+        if self._since is None:
+            self._since, self._steps = CoreTimes.now(), 0
+            return None
+        self._steps += 1
+        seconds = now - self._since.at
+        if seconds < _WINDOW_SECONDS or self._steps < _WINDOW_STEPS:
+            return None
+        rate, since = self._steps / seconds, self._since
+        self._best, self._since = max(self._best, rate), None
+        self._slow = self._slow + seconds if rate < self._best / _SLOWER else 0.0
+        if self._slow < _SLOW_SECONDS:
+            return None
+        self._told = True
+        busy, cores = busy_cores(since), usable_cores()
+        why = (
+            f"other work keeps {busy:.1f} of {cores} cores busy"
+            if busy >= 0.5
+            else "no other work is seen here: the processor may be slowed down or shared"
+        )
+        return (
+            f"steps take {self._best / rate:.1f} times as long as before: {why}; Ctrl+C stops, "
+            "and --resume goes on later, exactly"
+        )
 
 
 class _NotebookLine:
