@@ -2,6 +2,7 @@
 
 import json
 import linecache
+import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -172,13 +173,15 @@ def test_resumed_it_is_as_if_never_stopped(home: Path, capsys) -> None:
     own_network._ALLOWED.clear()
     code.write_text("raise SystemExit('this must not run')")
     resume = ["train", "--resume", "--name", "parts", "--epochs", "2"]
-    capsys.readouterr()
+    advice = shlex.split(capsys.readouterr().err.split("to go on: ")[-1])
+    printed = ["--resume", "--epochs", "50", "--output", "runs/parts", "--trust-code"]
+    assert advice == ["fashion-cnn", "train", *printed]
     assert main(resume) == 2
     assert "--trust-code" in capsys.readouterr().err
     assert main([*resume, "--model", "mine.py:MyNet"]) == 2
     assert "is not the code that runs/parts is trained with" in capsys.readouterr().err
     assert main(["evaluate", "runs/parts", "--model", "mine.py:MyNet"]) == 2
-    assert main([*resume, "--trust-code"]) == 0
+    assert main(["2" if word == "50" else word for word in advice[1:]]) == 0
     whole, parts = (Run(f"runs/{name}").checkpoints.load("final") for name in ("whole", "parts"))
     for name, array in whole.model.items():
         np.testing.assert_array_equal(array, parts.model[name], err_msg=name)

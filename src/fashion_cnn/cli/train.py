@@ -132,6 +132,8 @@ def _going_on(status: str, recipe: Recipe) -> list[str]:
 
 def _command(words: list[str], folder: Path) -> str:
     """What to type, in the form in which this command was."""
+    from fashion_cnn.run.command import needed_by
+
     if target := os.environ.get("MAKE_TARGET"):
         return f"make {target} ARGS={shlex.quote(shlex.join(words))}"
-    return command("train", *words, "--output", folder)
+    return command("train", *words, "--output", folder, *needed_by(folder))

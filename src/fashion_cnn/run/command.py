@@ -5,15 +5,29 @@ from pathlib import Path
 from fashion_cnn.commands import command
 from fashion_cnn.errors import FashionCNNError
 from fashion_cnn.files import read_json
+from fashion_cnn.recipes.networks import own_network
 
 
 def run_command(verb: str, folder: Path, *flags: str) -> str:
-    """A command on the run in a folder, for instance "evaluate", with the data that it is of.
+    """A command on the run in a folder, for instance "evaluate", that does so when pasted."""
+    return command(verb, folder, *flags, *needed_by(folder))
 
-    A run on data that are in no usual place records where they were, by an absolute path.
+
+def needed_by(folder: Path) -> list[str]:
+    """The flags without which a command would not find the data, or the network, of a run.
+
+    A run on data that are in no usual place records where they were, by an absolute path; the
+    code of a network of one's own, of which the run keeps a copy, is run when that is said.
     """
+    data_dir = _value(folder / "split.json", "data_dir")
+    model = _value(folder / "recipe.json", "model")
+    trust = ["--trust-code"] if model and own_network(model) else []
+    return [*trust, *(["--data-dir", data_dir] if data_dir else [])]
+
+
+def _value(file: Path, name: str) -> str | None:
     try:
-        data_dir = read_json(folder / "split.json").get("data_dir")
+        value = read_json(file).get(name)
     except (FashionCNNError, AttributeError, OSError):
-        data_dir = None
-    return command(verb, folder, *flags, *(["--data-dir", data_dir] if data_dir else []))
+        return None
+    return value if isinstance(value, str) else None
