@@ -6,6 +6,7 @@ The figures themselves are held by tests/test_records.py.
 import json
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.studies.study import Study, open_study
+from pages import PAGES, commands
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-README = (REPOSITORY / "README.md").read_text()
 
 
 @pytest.mark.parametrize("recipe", ["baseline", "best"])
@@ -89,17 +90,64 @@ def every_command(group: click.Group) -> Iterator[list[str]]:
         )
 
 
-def test_every_command_and_flag_in_the_readme_exists(capsys: pytest.CaptureFixture[str]) -> None:
-    targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
-    commands = re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)
-    assert "train" in commands
-    assert set(commands) <= set(targets)
+def words_of_make(text: str) -> set[str]:
+    return set(re.findall(r"(?:^|`|\|)make (?:[A-Z]+=\S+ )?([a-z-]+)", text, re.MULTILINE))
+
+
+def test_every_target_on_the_pages_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    named = {page: words_of_make(text) for page, text in PAGES.items()}
+    assert "train" in named["docs/assignment.md"]
+    assert {page: words - targets for page, words in named.items() if words - targets} == {}
+
+
+FLAGS_OF_OTHERS = {
+    *("--data-binary",),  # curl
+    *("--install",),  # wsl
+    *("--no-deps",),  # pip
+    *("--logdir",),  # tensorboard
+    *("--held-out",),  # bench/photos.py
+    *("--standalone", "--nproc-per-node", "--nnodes", "--max-restarts"),  # torchrun
+    *("--rdzv-backend", "--rdzv-id", "--rdzv-endpoint"),
+    *("--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task", "--time", "--signal"),
+}
+
+
+def test_every_flag_on_the_pages_exists(capsys: pytest.CaptureFixture[str]) -> None:
     for words in every_command(_group):
         assert main([*words, "--help"]) == 0
-    text = capsys.readouterr().out
-    ours = re.sub(r"^(curl|torchrun) .*$", "", README, flags=re.MULTILINE)
-    for flag in set(re.findall(r"`?(--[a-z][a-z-]+)", ours)):
-        assert flag in text, flag
+    known = set(re.findall(r"--[a-z][a-z0-9-]+", capsys.readouterr().out)) | FLAGS_OF_OTHERS
+    named = {page: set(re.findall(r"--[a-z][a-z0-9-]+", text)) for page, text in PAGES.items()}
+    assert {page: flags - known for page, flags in named.items() if flags - known} == {}
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), [(page, words) for page in PAGES for words in commands(page)]
+)
+def test_every_command_on_the_pages_is_one(page: str, words: list[str]) -> None:
+    words = words[: words.index(">")] if ">" in words else words
+    command: click.Command = _group
+    while isinstance(command, click.Group):
+        name, found, words = command.resolve_command(click.Context(command), words)
+        assert found is not None, name
+        command = found
+    command.make_context(command.name, list(words))
+
+
+def test_every_extra_on_the_pages_exists() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = set(project["optional-dependencies"])
+    for page, text in PAGES.items():
+        for named in re.findall(r"install '\./?(?:fashion-cnn)?\[([\w,]+)\]'", text):
+            assert set(named.split(",")) <= extras, page
+    listed = set(re.findall(r"^\| `'\.\[(\w+)\]'` \|", PAGES["docs/install.md"], re.MULTILINE))
+    assert listed == extras - {"dev", "understand"}
+
+
+def test_every_script_on_the_pages_exists() -> None:
+    for page, text in PAGES.items():
+        for script in re.findall(r"(?:python3?|uv run) ((?:bench/|examples/)?\w+\.py)", text):
+            assert (REPOSITORY / script).exists() or script == "my_net.py", (page, script)
 
 
 def test_the_examples_for_clusters_are_commands_of_ours() -> None:

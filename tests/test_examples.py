@@ -1,7 +1,9 @@
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from serving import SAMPLES, running
@@ -22,6 +24,29 @@ def test_the_api_example_runs(tmp_path, few_data) -> None:
         assert done.returncode == 0, done.stderr
         assert " taken for " in done.stdout
     assert "finished" not in done.stdout
+
+
+def test_the_script_of_uv_trains_and_answers(tmp_path, few_data) -> None:
+    """As Python runs it; what uv reads of it names this package, by where it is."""
+    script = REPOSITORY / "examples/uv_script.py"
+    (head,) = re.findall(r"^# /// script\n(.*?)^# ///$", script.read_text(), re.M | re.S)
+    wanted = tomllib.loads(re.sub(r"^# ?", "", head, flags=re.M))
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert wanted["dependencies"] == [f"{project['name']}[train]"]
+    assert wanted["requires-python"] == project["requires-python"]
+    (source,) = wanted["tool"]["uv"]["sources"].values()
+    assert (script.parent / source["path"]).resolve() == REPOSITORY
+    for _ in range(2):  # trains, then finds the run
+        done = subprocess.run(
+            [sys.executable, "-W", "error", script],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "FASHION_CNN_DATA": str(few_data)},
+        )
+        assert done.returncode == 0, done.stderr
+        assert "% of the test images\n" in done.stdout
+        assert "9-ankle-boot.png: " in done.stdout
 
 
 TOKEN = "correct horse battery"

@@ -23,6 +23,7 @@ from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import PRETRAINED, Predictor, open_model
 from fashion_cnn.shipping.serve import Desk
 from finished import finished_run
+from pages import commands
 from serving import call, running
 from shapes import CLASSES, draw_photos, draw_shape, write_idx
 
@@ -240,10 +241,7 @@ def test_a_page_of_many_classes_stays_small(tmp_path) -> None:
     assert sample_grid(images.select(np.flatnonzero(images.labels)), 2, 0), "a class without images"
 
 
-def test_the_readmes_commands_work(tmp_path, monkeypatch) -> None:
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
-    section = readme.partition("## Your own images\n")[2].partition("\n## ")[0]
-    block = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0]
+def test_the_guides_commands_work(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     draw_photos(tmp_path / "photos", 24)
     draw_shape(1, np.random.default_rng(1)).save(tmp_path / "new.jpg")
@@ -251,10 +249,7 @@ def test_the_readmes_commands_work(tmp_path, monkeypatch) -> None:
     (tmp_path / "kaggle").mkdir()
     rows = [",".join(map(str, [label % 10, *[label] * 784])) for label in range(100)]
     (tmp_path / "kaggle/train.csv").write_text("\n".join(rows))
-    commands = [line.partition("#")[0].split() for line in block.splitlines()]
-    assert len(commands) >= 5
-    for words in commands:
-        assert words[0] == "fashion-cnn"
-        assert main(words[1:]) == 0, words
+    for words in commands("docs/own-data.md"):
+        assert main(words) == 0, words
     assert class_names_of(Run("runs/mine")) == CLASSES
     assert class_names_of(Run("runs/digits")) == tuple("0123456789")

@@ -1,7 +1,6 @@
 """Searches: what may be searched, what is measured, pruned, stopped, shared and gone on with."""
 
 import dataclasses
-import re
 import shlex
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ from fashion_cnn.tuning.pictures import draw_search
 from fashion_cnn.tuning.search import open_search, run_search
 from fashion_cnn.tuning.space import Search, parse_space
 from finished import metrics_of
+from pages import commands
 
 ASKED_BY_HAND = pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")
 SPACE = ("lr=1e-4:1e-1:log", "batch_size=64,128,256", "flip=on,off")
@@ -274,12 +274,9 @@ def test_a_storage_that_cannot_be_used_is_named(tmp_path, place, words) -> None:
     assert "\n" not in str(raised.value)
 
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
-
-
-@pytest.mark.parametrize("line", re.findall(r"^fashion-cnn (tune .*)$", README, re.MULTILINE))
-def test_the_examples_of_the_readme_run(pretended, capsys, line) -> None:
-    words = line.partition("#")[0].replace("postgresql://me@database/tuning", "tuning.log").split()
+@pytest.mark.parametrize("words", commands("docs/tune.md"))
+def test_the_examples_of_the_guide_run(pretended, capsys, words) -> None:
+    words = [word.replace("postgresql://me@database/tuning", "tuning.log") for word in words]
     assert main(words) == 0
     count = int(words[words.index("--trials") + 1]) if "--trials" in words else 40
     assert len(pretended.commands) == count

@@ -1,6 +1,5 @@
 """timm's networks, with weights that the tests make: nothing here reaches a network."""
 
-import re
 import shutil
 from pathlib import Path
 
@@ -23,10 +22,10 @@ from fashion_cnn.on_torch.timm_network import hub_file
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import read_weights
+from pages import commands
 from test_keras_job import finish, start
 from test_train import SHORT, content, go
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
 SMALL = Recipe(model="timm:mobilenetv2_035", input_side=32, pretrained=False)
 
 
@@ -182,26 +181,25 @@ TINY = ["--train-images", "200", "--validation", "0.01", "--epochs", "1", "--thr
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch, few_data, small) -> Path:
-    """A working folder with the file of which the README speaks; a hub that has it in its cache."""
+    """A working folder with the file of which the guide speaks; a hub that has it in its cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     as_timm_saves("mobilenetv2_100", tmp_path / "model.safetensors", seed=3)
     return tmp_path
 
 
-def test_the_commands_of_the_readme(elsewhere, monkeypatch) -> None:
-    section = README.split("## Fine-tune")[1].split("\n## ")[0]
-    commands = [
-        line.split("#")[0].split() for line in re.findall(r"^fashion-cnn (.*)$", section, re.M)
-    ]
-    assert len(commands) == 5
+def test_the_commands_of_the_guide(elsewhere, monkeypatch) -> None:
     monkeypatch.setattr(
         huggingface_hub, "try_to_load_from_cache", lambda *_: str(elsewhere / "model.safetensors")
     )
-    for words in commands:
-        small = ["--batch-size", "100"] if "fast" in words else ["--input-side", "32"]
-        assert main([*words, *TINY, *small, "--no-test"]) == 0, words
-    tuned, hub, local, anew = (Run(f"runs/{words[-1]}").recipe for words in commands[1:])
+    for words in commands("docs/fine-tune.md"):
+        if words[0] == "train":
+            small = ["--batch-size", "100"] if "fast" in words else ["--input-side", "32"]
+            words = [*words, *TINY, *small, "--no-test"]
+        assert main(words) == 0, words
+    names = ("tuned", "mobilenet", "local", "anew", "taught", "second")
+    tuned, hub, local, anew, taught, second = (Run(f"runs/{name}").recipe for name in names)
+    assert (taught.teacher, second.teacher) == ("pretrained", "runs/first")
     assert tuned.init_from == "runs/first"
     assert (hub.init_from, local.init_from) == ("", "model.safetensors")
     assert hub.init_sha256 == local.init_sha256 == read_weights(Path("model.safetensors")).sha256

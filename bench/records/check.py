@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from bench.records import rules
 from bench.records.page import Fault, Page
-from bench.records.pages import CHECKS, HISTORY
+from bench.records.pages import CHECKS, HISTORY, QUOTING
 from bench.records.reading import REPOSITORY, Records, catalog, network
 
 DOCSTRINGS = ("src/fashion_cnn/recipes/catalog.py",)
@@ -44,8 +44,8 @@ def faults(
             written = text if text is not None else (REPOSITORY / name).read_text()
             if name.endswith(".py"):
                 written = docstrings(written)
-            page = Page(name, written, history=name in HISTORY)
-            for check in CHECKS.get(name, ()):
+            page = Page(name, written, history=name in HISTORY, quoting=name in QUOTING)
+            for check in (CHECKS | QUOTING).get(name, ()):
                 check(page, records)
             yield from page.finish()
             yield from rules.reasons(page)

@@ -45,10 +45,11 @@ class Page:
         name: what faults call it.
         text: all of it.
         history: the page is a log: a paragraph may say that its readings are "not kept".
+        quoting: what is required may be missing, as a wrong figure then has no record.
     """
 
-    def __init__(self, name: str, text: str, history: bool = False) -> None:
-        self.name, self.text, self.history = name, text, history
+    def __init__(self, name: str, text: str, history: bool = False, quoting: bool = False) -> None:
+        self.name, self.text, self.history, self.quoting = name, text, history, quoting
         self.faults: list[Fault] = []
         self._covered: set[int] = set()
         blank = text
@@ -76,14 +77,15 @@ class Page:
         if not re.search(r"[A-Za-z%|]", "".join(literals)):
             raise ValueError(f"{template!r} does not say what its figures are of")
         written = [format(value, spec) for value, spec in zip(values, fields, strict=True)]  # type: ignore[arg-type]
-        if not self._find(_pattern(literals, [re.escape(one) for one in written])):
+        found = self._find(_pattern(literals, [re.escape(one) for one in written]))
+        if not found and not self.quoting:
             self._explain(template, literals, written)
 
     def row(self, *cells: str) -> None:
         """Require a row of a table, cell by cell; all numbers in it then have a record."""
         middle = r"\|".join(f" *{_fold(cell)} *" for cell in cells)
         pattern = rf"^\|({middle})\|$"
-        if not self._find(pattern):
+        if not self._find(pattern) and not self.quoting:
             shown = f"| {' | '.join(cells)} |"
             line = next(
                 (
@@ -101,7 +103,7 @@ class Page:
         for sentence in sentences:
             if not re.search(r"[A-Za-z]{3,}", sentence):
                 raise ValueError(f"{sentence!r} needs words around its numbers")
-            if not self._find(f"({_fold(sentence)})"):
+            if not self._find(f"({_fold(sentence)})") and not self.quoting:
                 self.faults.append(Fault(self.name, 1, f"a setting is not here: {sentence!r}"))
 
     def fault(self, what: str) -> None:

@@ -4,35 +4,65 @@ from collections.abc import Callable
 
 from bench.records.page import Page
 from bench.records.pages import (
+    assignment,
     cards,
     catalog,
     data,
     decisions,
     findings,
+    front,
+    guides,
     log,
     mutation,
     photos,
     readme,
     scaling,
-    server,
+    speed,
     speedrun,
 )
 from bench.records.reading import Records
 
 CHECKS: dict[str, tuple[Callable[[Page, Records], None], ...]] = {
-    "README.md": (readme.check, photos.check, server.check),
+    "docs/assignment.md": (assignment.check,),
+    "docs/audit.md": (guides.audit,),
+    "docs/calibrate.md": (guides.calibrate,),
+    "docs/data.md": (data.check,),
     "docs/decisions.md": (decisions.check,),
+    "docs/export.md": (guides.export,),
     "docs/findings.md": (findings.check,),
+    "docs/fine-tune.md": (guides.fine_tune,),
+    "docs/front.md": (front.check,),
+    "docs/http.md": (guides.settings("among them in 95 % of cases", "larger than 8 MB"),),
+    "docs/keras.md": (guides.keras,),
     "docs/log.md": (log.check,),
     "docs/mutation.md": (mutation.check,),
+    "docs/own-data.md": (guides.settings("with 2 to 1,000 classes", "a label and 784 pixels"),),
+    "docs/photos.md": (photos.check,),
+    "docs/recipes.md": (front.check_recipes,),
     "docs/scaling.md": (scaling.check,),
-    "docs/data.md": (data.check,),
+    "docs/speed.md": (speed.check,),
     "docs/speedrun.md": (speedrun.check,),
     "src/fashion_cnn/recipes/catalog.py": (catalog.check,),
     "src/fashion_cnn/shipping/pretrained/balanced.md": (cards.check,),
     "src/fashion_cnn/shipping/pretrained/photo.md": (cards.check,),
 }
 """By the page's path; a page that is not here may have no figures."""
+
+QUOTED = (
+    assignment.check,
+    front.check,
+    front.check_recipes,
+    speed.check,
+    photos.check,
+    guides.calibrate,
+    guides.audit,
+    guides.export,
+    guides.keras,
+    guides.fine_tune,
+    speedrun.check,
+)
+QUOTING = {"README.md": (readme.check, *QUOTED)}
+"""A page that may say what those pages say, in the same words, and need say none of it."""
 
 HISTORY = {"docs/log.md"}
 """Pages in which a paragraph may say that its readings are not kept."""

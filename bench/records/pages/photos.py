@@ -1,4 +1,4 @@
-"""README.md, "Photos": real photos, and what the package as a whole says of them."""
+"""docs/photos.md: real photos, and what the package as a whole says of them."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def check(page: Page, records: Records) -> None:
     """Hold the section against its records."""
     _package(page, records)
     _made(page, records)
-    _tuned(page, records.json("photos-fine-tuned.json"))
+    _tuned(page, records)
 
 
 def macro(classes: Row) -> float:
@@ -66,24 +66,29 @@ def _package(page: Page, records: Records) -> None:
     real = record["real_photos"]["held_out"]
     for cells in kind_rows(record):
         page.row(*cells)
-    page.says("on {:,} photos of clothes", sum(row["n"] for row in real["classes"].values()))
-    page.settings("(n=1 network each")
+    page.says("{:,} photos of clothes on floors", sum(row["n"] for row in real["classes"].values()))
     alone = records.json("photos.json")["real_photos"]["held_out"]
     page.says("`photo` alone has {:.1f} %", macro(alone["classes"]))
     page.says("had been read {} times before", readings_before(records, "photos-box.json"))
     page.says("an AUROC of {:.3f}", real["none_of_them"]["auroc"])
-    page.says("comes for {:.0f} % of them", 100 * real["none_of_them"]["warned"])
-    page.says("for {:.0f} % of made noise", 100 * record["strange"]["kinds"]["all"]["warned"])
+    strange = record["strange"]["kinds"]["all"]["warned"]
+    page.row("noise, gradients, text, digits and shapes", f"{100 * strange:.0f} %")
+    page.row(
+        "photos of hats, shorts and skirts, which the models do not know",
+        f"{100 * real['none_of_them']['warned']:.0f} %",
+    )
     known = [100 * row["warned"] for row in real["classes"].values()]
-    page.says("for {:.0f} to {:.0f} % of the kinds that it knows", min(known), max(known))
+    page.row(
+        "photos of the kinds that they know, by kind", f"{min(known):.0f} to {max(known):.0f} %"
+    )
     said = real["calibration"]
     page.says(
-        "package is {:.0f} % sure and {:.0f} % right",
+        "package is {:.0f} % sure on average and {:.0f} % right",
         100 * said["mean_confidence"],
         100 * said["mean_accuracy"],
     )
-    page.says("the true class of {:.0f} % of them", 100 * said["sets_cover"])
-    page.settings("(95 asked for)")
+    page.says("the true one for {:.0f} % of them", 100 * said["sets_cover"])
+    page.settings("(95 % asked for)")
     page.says("with {:.1f} classes on average", said["mean_set_size"])
 
 
@@ -93,30 +98,26 @@ def _made(page: Page, records: Records) -> None:
     page.says("lose at most {:.1f} points of {:.1f} %", max(lost), 100 * made["clean"])
     page.says("from one side too ({:,} images)", made["n"])
     text = records.text("trials/shaded-ground.txt")
-    clean = re.findall(r"clean ([\d.]+) %", text)[-1]
-    vignette, blotches = (
-        re.findall(rf"^{name}\b.*? ([\d.]+)  ([\d.]+) ", text, re.MULTILINE)[0][1]
-        for name in ("mild vignette", "blotches of 8 pixels")
-    )
-    page.says(
-        "{} % right when clean, {} % are with a mild vignette and {} % on blotches",
-        clean,
-        vignette,
-        blotches,
-    )
-    count = re.findall(r"Other grounds, (\d+) of these images", text)[0]
-    page.says("on blotches ({} images", count)
+    page.row("clean", f"{re.findall(r'clean ([0-9.]+) %', text)[-1]} %")
+    for ground, name in (
+        ("a mild vignette", "mild vignette"),
+        ("blotches", "blotches of 8 pixels"),
+    ):
+        found = re.findall(rf"^{name}\b.*? ([\d.]+)  ([\d.]+) ", text, re.MULTILINE)[0][1]
+        page.row(ground, f"{found} %")
+    page.says("on {} validation", re.findall(r"Other grounds, (\d+) of these images", text)[0])
 
 
-def _tuned(page: Page, record: Row) -> None:
-    half, more = record["test"], record["with_four_fifths"]["test"]
-    page.says(
-        "`photo` has {:.1f} % of the other half", 100 * half["macro_accuracy_as_in_photos_json"]
-    )
-    page.says("same measure, {:.1f} % if only", 100 * half["macro_accuracy"])
-    page.says(
-        "on four fifths, {:.1f} % of the other fifth ({:.1f} %;",
-        100 * more["macro_accuracy_as_in_photos_json"],
-        100 * more["macro_accuracy"],
-    )
-    page.settings("n=1 each). [docs/log.md]")
+def _tuned(page: Page, records: Records) -> None:
+    record = records.json("photos-fine-tuned.json")
+    alone = records.json("photos.json")["real_photos"]["held_out"]
+    page.row("nothing", f"{macro(alone['classes']):.1f} %", "")
+    for on, result, rest in (
+        ("half of the photos", record["test"], "half"),
+        ("four fifths", record["with_four_fifths"]["test"], "fifth"),
+    ):
+        page.row(
+            on,
+            f"{100 * result['macro_accuracy_as_in_photos_json']:.1f} % of the other {rest}",
+            f"{100 * result['macro_accuracy']:.1f} %",
+        )

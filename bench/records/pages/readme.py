@@ -1,9 +1,11 @@
-"""README.md, but for photos and for the server, which have modules of their own."""
+"""README.md."""
+
+import re
 
 from scipy import stats
 
 from bench.records.page import Page
-from bench.records.pages import findings
+from bench.records.pages import findings, photos
 from bench.records.reading import (
     Records,
     Row,
@@ -37,6 +39,10 @@ def check(page: Page, records: Records) -> None:
     _keras(page, records)
     _transfer(page, records)
     _distilled(page, records)
+    _photos(page, records)
+    _photos_made(page, records)
+    _photos_tuned(page, records.json("photos-fine-tuned.json"))
+    _server(page, records)
 
 
 def _settings(page: Page) -> None:
@@ -467,3 +473,111 @@ def _distilled(page: Page, records: Records) -> None:
         *student(found),
         len(found),
     )
+
+
+def _photos(page: Page, records: Records) -> None:
+    record = records.json("photos-box.json")
+    real = record["real_photos"]["held_out"]
+    for cells in photos.kind_rows(record):
+        page.row(*cells)
+    page.says("on {:,} photos of clothes", sum(row["n"] for row in real["classes"].values()))
+    page.settings("(n=1 network each")
+    alone = records.json("photos.json")["real_photos"]["held_out"]
+    page.says("`photo` alone has {:.1f} %", photos.macro(alone["classes"]))
+    page.says("had been read {} times before", photos.readings_before(records, "photos-box.json"))
+    page.says("an AUROC of {:.3f}", real["none_of_them"]["auroc"])
+    page.says("comes for {:.0f} % of them", 100 * real["none_of_them"]["warned"])
+    page.says("for {:.0f} % of made noise", 100 * record["strange"]["kinds"]["all"]["warned"])
+    known = [100 * row["warned"] for row in real["classes"].values()]
+    page.says("for {:.0f} to {:.0f} % of the kinds that it knows", min(known), max(known))
+    said = real["calibration"]
+    page.says(
+        "package is {:.0f} % sure and {:.0f} % right",
+        100 * said["mean_confidence"],
+        100 * said["mean_accuracy"],
+    )
+    page.says("the true class of {:.0f} % of them", 100 * said["sets_cover"])
+    page.settings("(95 asked for)")
+    page.says("with {:.1f} classes on average", said["mean_set_size"])
+
+
+def _photos_made(page: Page, records: Records) -> None:
+    made = records.json("photos-box.json")["imitated"]
+    lost = [row["points_lost"] for row in made["conditions"].values()]
+    page.says("lose at most {:.1f} points of {:.1f} %", max(lost), 100 * made["clean"])
+    page.says("from one side too ({:,} images)", made["n"])
+    text = records.text("trials/shaded-ground.txt")
+    clean = re.findall(r"clean ([\d.]+) %", text)[-1]
+    vignette, blotches = (
+        re.findall(rf"^{name}\b.*? ([\d.]+)  ([\d.]+) ", text, re.MULTILINE)[0][1]
+        for name in ("mild vignette", "blotches of 8 pixels")
+    )
+    page.says(
+        "{} % right when clean, {} % are with a mild vignette and {} % on blotches",
+        clean,
+        vignette,
+        blotches,
+    )
+    count = re.findall(r"Other grounds, (\d+) of these images", text)[0]
+    page.says("on blotches ({} images", count)
+
+
+def _photos_tuned(page: Page, record: Row) -> None:
+    half, more = record["test"], record["with_four_fifths"]["test"]
+    page.says(
+        "`photo` has {:.1f} % of the other half", 100 * half["macro_accuracy_as_in_photos_json"]
+    )
+    page.says("same measure, {:.1f} % if only", 100 * half["macro_accuracy"])
+    page.says(
+        "on four fifths, {:.1f} % of the other fifth ({:.1f} %;",
+        100 * more["macro_accuracy_as_in_photos_json"],
+        100 * more["macro_accuracy"],
+    )
+    page.settings("n=1 each). [docs/log.md]")
+
+
+def _server(page: Page, records: Records) -> None:
+    """Hold rates by the time that a phase took, not by the time that was planned for it."""
+    load = records.json("epyc-avx2/server.json")
+    page.settings(
+        "on 2 cores of an AMD EPYC with AVX2 that the clients",
+        "with 8 connections that are kept",
+        "of 28 pixels a second",
+        "JPEGs of 800 pixels",
+        "times; with one,",
+        "on 8 new connections, 99 % of answers come within",
+        "rest away with 503; none is lost",
+    )
+    rates, times = {}, {}
+    for picture in ("28 pixels", "800 pixels"):
+        for count in (1, 8, 32):
+            ours, plain = (
+                load["closed"][name][f"{picture}, {count} kept"] for name in load["closed"]
+            )
+            rates[picture, count] = ours["outcomes"]["200"] / ours["elapsed_seconds"]
+            pairs = zip(*(one["rounds_answered_per_second"] for one in (ours, plain)), strict=True)
+            times[picture, count] = median([one / other for one, other in pairs])
+    rounds = load["closed"]["ours"]["28 pixels, 8 kept"]["rounds_answered_per_second"]
+    page.says("(medians of {} rounds", len(rounds))
+    page.says("the server answers {:.0f} pictures", rates["28 pixels", 8])
+    page.says("a second and {:.0f} JPEGs", rates["800 pixels", 8])
+    for template, count in (
+        ("{:.2f} and {:.2f} times what a plain", 8),
+        ("with 32, {:.2f} and {:.2f} times", 32),
+        ("with one, {:.2f} and {:.2f} times", 1),
+    ):
+        page.says(template, times["28 pixels", count], times["800 pixels", count])
+    page.settings("with 32,")
+    page.says(
+        "come within {:.0f} and {:.0f} ms",
+        *(
+            median(load["open"][f"{picture}, 0.8 times"]["rounds_p99_ms"])
+            for picture in ("28 pixels", "800 pixels")
+        ),
+    )
+    over = load["open"]["800 pixels, 10 times"]
+    page.says("Sent {:,.0f} of these JPEGs", over["offered_per_second"])
+    page.says("it answers {:.0f} and turns", over["outcomes"]["200"] / over["elapsed_seconds"])
+    page.says("at {:.0f} MB with its decoders", over["megabytes"][1])
+    if set(over["outcomes"]) != {"200", "503", "lost"} or over["outcomes"]["lost"]:
+        page.fault("pictures are lost")

@@ -1,0 +1,131 @@
+"""docs/front.md and docs/recipes.md: what each recipe is, measures and takes."""
+
+from bench.records.page import Page
+from bench.records.reading import (
+    Records,
+    catalog,
+    median,
+    minutes,
+    network,
+    spread,
+    tested,
+)
+
+
+def check_recipes(page: Page, records: Records) -> None:
+    """Hold the table of the recipes."""
+    for name, of, use in (
+        ("baseline", "three convolutions, two dense layers", "the course assignment"),
+        ("fast", "three strided convolutions, one residual block", "seconds"),
+        ("balanced", "residual, augmented, averaged weights", "minutes"),
+        ("best", "wider residual, erased and mixed images", "an hour or more"),
+        ("photo", "that of `balanced`, on images made to look like photos", "photos"),
+    ):
+        recipe = catalog()[name]
+        parameters, flops = network(recipe)
+        cells = f"{recipe['epochs']}", f"{parameters:,}", f"{flops / 1e6:.1f}"
+        page.row(f"`{name}`", of, *cells, use)
+
+
+def check(page: Page, records: Records) -> None:
+    """Hold the front against its records."""
+    baseline = tested(records.json("baseline/metrics.json")["final"])[0]
+    times = "[the assignment](assignment.md#c-analysis-of-the-findings) has times"
+    page.row("`baseline`", f"{baseline:.2f} %", "seed 0", "", "", times)
+    _fast(page, records)
+    _balanced(page, records)
+    _best(page, records)
+
+
+def _fast(page: Page, records: Records) -> None:
+    runs = records.json("speedrun/study.json")["runs"]
+    accuracies = [100 * row["accuracy"] for row in runs]
+    times = [median(row[key] for row in runs) for key in ("training_seconds", "process_seconds")]
+    page.row(
+        "`fast`",
+        spread(accuracies),
+        f"n={len(runs)}, seeds 0 to {runs[-1]['seed']}",
+        *(f"{one:.1f} s" for one in times),
+        "2 cores, Intel Xeon",
+    )
+    page.says("lowest of the {} runs has {:.2f} %", len(runs), min(accuracies))
+    epochs = catalog()["baseline"]["epochs"]
+    loops = [
+        sorted(
+            epochs * median(records.json(f"benchmark-train-xeon{name}.json")["seconds"][loop])
+            for name in ("", "-keras")
+        )
+        for loop in ("ours", "hand_written")
+    ]
+    earlier = records.json("baseline-xeon/metrics.json")
+    page.says(
+        "the {} epochs of the assignment, for {:.1f} to {:.1f} %, take",
+        epochs,
+        *(tested(earlier[name])[0] for name in ("best", "final")),
+    )
+    page.says("take {:.0f} to {:.0f} times as long to", *(one / times[0] for one in loops[0]))
+    page.says("and {:.0f} to {:.0f} times as long in", *(one / times[0] for one in loops[1]))
+
+
+def _balanced(page: Page, records: Records) -> None:
+    study = records.json("balanced/study.json")
+    alone = records.json("balanced/seed-5/metrics.json")
+    accuracies = {row["seed"]: 100 * row["accuracy"] for row in study["runs"]}
+    elsewhere = [row["seed"] for row in study["runs"] if "environment" in row]
+    for row in study["runs"]:
+        where = row.get("environment", study["environment"])
+        known = (
+            ("AMD EPYC (AVX2)", "float32")
+            if "environment" in row
+            else ("Intel(R) Xeon(R) Processor (AVX512)", "bfloat16")
+        )
+        if (where["device_name"], where["mixed_precision_is"]) != known:
+            page.fault(f"seed {row['seed']} of balanced ran on {where['device_name']}")
+    page.row(
+        "`balanced`",
+        spread(list(accuracies.values())),
+        f"n={len(accuracies)}, seeds {min(accuracies)} to {max(accuracies)}",
+        minutes(alone["training_seconds"]),
+        minutes(alone["command_seconds"]),
+        "see below",
+    )
+    page.says("Seed {} ran in bfloat16 on the Xeon", 0)
+    page.says("seeds {} to {} in float32 on one core", min(elsewhere), max(elsewhere))
+    page.says(
+        "those of seed {}, alone on {} cores",
+        5,
+        records.json("balanced/seed-5/environment.json")["threads"],
+    )
+    page.says(
+        "two seeds have {:.2f} and {:.2f} % (seeds {} and {})",
+        accuracies[0],
+        tested(alone["final"])[0],
+        0,
+        5,
+    )
+
+
+def _best(page: Page, records: Records) -> None:
+    metrics = records.json("best/metrics.json")
+    accuracy, low, high = tested(metrics["final"])
+    page.row(
+        "`best`",
+        f"{accuracy:.2f} %",
+        "seed 0",
+        f"{metrics['training_seconds'] / 60:.0f} min",
+        f"{metrics['command_seconds'] / 60:.0f} min",
+        "one core, Intel Xeon, other work beside it",
+    )
+    page.says("interval is {:.2f} - {:.2f} %, of one run", low, high)
+    page.settings("among 3 candidates that opened it", "For 9 of its 96 minutes the training")
+    last = [
+        records.csv(f"trials/resnet-42-epochs-{name}/history.csv")[-1]
+        for name in ("cutmix-erasing", "balanced")
+    ]
+    page.says(
+        "On the {:,} validation images its augmentation is behind that of `balanced`, on the "
+        "network of `balanced`: {:.2f} to {:.2f} % (one run of {:.0f} epochs each",
+        6000,
+        *(100 * row["val_accuracy"] for row in last),
+        last[0]["epoch"],
+    )

@@ -1,0 +1,113 @@
+"""The guides: few figures each, beside the settings and limits that they name."""
+
+from collections.abc import Callable
+
+from bench.records.page import Page
+from bench.records.reading import (
+    Records,
+    between,
+    catalog,
+    differences,
+    mean,
+    percents,
+    spread,
+    student,
+    tested,
+)
+
+
+def calibrate(page: Page, records: Records) -> None:
+    """docs/calibrate.md."""
+    runs = records.json("balanced/evaluations.json")["runs"]
+    seeds = [row["seed"] for row in runs]
+    before, after = (100 * mean(row[when]["ece"] for row in runs) for when in ("before", "after"))
+    page.says("mean of seeds {} to {} of `balanced`", min(seeds), max(seeds))
+    page.row("as trained", f"{before:.1f} %")
+    page.row("calibrated", f"{after:.2f} %")
+    page.settings("nine times in ten may say 99 % each", "the true class in 95 % of cases")
+    page.settings("about 5 % of them are wrong")
+
+
+def audit(page: Page, records: Records) -> None:
+    """docs/audit.md."""
+    record = records.json("audit/audit.json")
+    images = record["images"]
+    page.row("images compared", f"{sum(images.values()):,}")
+    page.row(
+        "test images with a near-duplicate in the training set",
+        f"{len(record['test_images_near_training'])} of {images['test']:,}",
+    )
+    if any(kinds["exact"] for kinds in record["pairs"].values()):
+        page.fault("two images are equal")
+    parts = ("train, out of fold", "test, by the run")
+    (share,) = {round(100 * record["label_noise"][part]["accuracy"]) for part in parts}
+    page.row("labels estimated to be right", f"about {share} %")
+
+
+def export(page: Page, records: Records) -> None:
+    """docs/export.md."""
+    page.settings(
+        "must answer all 10,000 test images as the trained model does",
+        "the framework's own exporter (opset 18)",
+        "ONNX Runtime, from 1.15 on",
+        "at most 8 MB and 25 megapixels",
+        "turns away with 503",
+        "runs as user 10001 on",
+    )
+
+
+def keras(page: Page, records: Records) -> None:
+    """docs/keras.md."""
+    page.settings(
+        "is the assignment in Keras 3 on TensorFlow",
+        "the same class for all 10,000 test images, with logits at most 0.0001 apart",
+    )
+    study = records.json("frameworks/study.json")
+    if not all(len(percents(study, name)) == 10 for name in ("pytorch", "keras")):
+        page.fault("not ten seeds each")
+    epochs = study["recipes"]["keras"]["epochs"]
+    centre, low, high = student(differences(study, "keras", "pytorch"))
+    page.row(
+        f"Keras less PyTorch, ten seeds of {epochs} epochs, test accuracy",
+        f"{centre:+.2f} points (95 % interval {low:+.2f} to {high:+.2f})",
+    )
+    metrics = records.json("baseline-keras/metrics.json")
+    seed = records.json("baseline-keras/recipe.json")["seed"]
+    for name in ("best", "final"):
+        page.row(
+            f"the full run in Keras, seed {seed}, {name} checkpoint",
+            f"{tested(metrics[name])[0]:.2f} %",
+        )
+
+
+def fine_tune(page: Page, records: Records) -> None:
+    """docs/fine-tune.md."""
+    study = records.json("transfer/study.json")
+    images, seeds = study["runs"][0]["n"], len(study["seeds"])
+    page.says("Accuracy on {} validation photos, n={} seeds", images, seeds)
+    page.says("enlarged (to {} pixels", catalog()["baseline"]["input_side"])
+    page.settings("take the same 28x28 grey images")
+    for size in ("10 a class", "30 a class", "100 a class", "all"):
+        scratch, moved = (f"{size}, from {start}" for start in ("scratch", "Fashion-MNIST"))
+        page.row(
+            size,
+            *(spread(list(percents(study, side).values())) for side in (scratch, moved)),
+            between(differences(study, moved, scratch), 1),
+        )
+    study = records.json("distilled/study.json")
+    found = differences(study, "taught", "labels alone")
+    page.says("`fast` with {} epochs, taught", study["recipes"]["taught"]["epochs"])
+    page.says(
+        "{:+.2f} points of test accuracy (95 % interval {:+.2f} to {:+.2f}; n={}, one",
+        *student(found),
+        len(found),
+    )
+
+
+def settings(*sentences: str) -> Callable[[Page, Records], None]:
+    """A check of a page that has no figures: its numbers are choices and limits."""
+
+    def check(page: Page, records: Records) -> None:
+        page.settings(*sentences)
+
+    return check
