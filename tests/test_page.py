@@ -209,6 +209,31 @@ def test_an_outline_is_closed_filled_and_undone(page: "Page") -> None:
     assert levels(page)[14, 14] == 0, "an outline stays one"
 
 
+TIMES = """() => {
+    let began = 0;
+    window.times = [];
+    addEventListener("pointerup", () => { began = performance.now(); }, true);
+    new MutationObserver(() => window.times.push(performance.now() - began))
+        .observe(document.getElementById("trace-words"), { childList: true }); // with the bars
+}"""
+
+
+def test_the_bars_move_soon_after_a_stroke_and_a_fallen_class_keeps_its_name(page: "Page") -> None:
+    page.get_by_label("Draw or erase").check()
+    page.get_by_role("button", name="Trousers").click()
+    assert headline(page).startswith("Trouser")
+    page.evaluate(TIMES)
+    page.get_by_label("Eraser").check()
+    for step, height in enumerate((26, 24, 22, 20, 18), 2):
+        stroke(page, (4, height), (24, height))
+        expect(page.locator("#trace-words")).to_contain_text(f"Step {step}, eraser")
+    times = page.evaluate("window.times")
+    assert len(times) == 5
+    assert min(times) < 150, "milliseconds; others work on this machine too"
+    assert not page.inner_text("#headline").startswith("Trouser")
+    expect(page.locator("#trace-key")).to_contain_text("Trouser")
+
+
 def test_a_sample_is_edited_by_keyboard(page: "Page") -> None:
     page.focus("#samples img[alt=Trouser] >> ..")
     page.keyboard.press("Enter")

@@ -33,7 +33,10 @@ function draw() {
   const labels = [...steps[0].shares.keys()];
   const highest = (label) => Math.max(...steps.map(({ shares }) => shares.get(label)));
   const now = (label) => steps[steps.length - 1].shares.get(label);
-  const named = labels.toSorted((a, b) => now(b) - now(a) || highest(b) - highest(a)).slice(0, NAMED);
+  // The first class now, and those that have been highest: one that has fallen is worth a name.
+  const first = labels.reduce((best, label) => now(label) > now(best) ? label : best);
+  const others = labels.filter((label) => label !== first).sort((a, b) => highest(b) - highest(a));
+  const named = [first, ...others].slice(0, NAMED).sort((a, b) => now(b) - now(a));
   const x = (place) => (steps.length > 1 ? (WIDE * place) / (steps.length - 1) : WIDE / 2);
   const parts = labels.filter((label) => highest(label) >= 0.05 || named.includes(label)).map((label) => {
     const rank = named.indexOf(label);
