@@ -5,7 +5,7 @@ ARGS ?=
 N ?= 100
 BIN := .venv/bin
 
-.PHONY: help train train-keras data postgresql test verify-records mutants check docs format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
+.PHONY: help train train-keras data serve postgresql test verify-records mutants check docs format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -37,6 +37,9 @@ train: .venv/runtime  ## the assignment: 50 epochs into results/ (EPOCHS=2 for a
 
 train-keras: .venv/keras  ## the same in Keras on TensorFlow, into results-keras/ (EPOCHS, ARGS as above)
 	MAKE_TARGET=train-keras $(BIN)/python fashion_mnist_cnn.py $(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
+
+serve: .venv/runtime  ## a page to try the model on (ARGS="--host 0.0.0.0": for a class, with token and QR code)
+	$(BIN)/fashion-cnn serve $(ARGS)
 
 postgresql:  # for tests/test_search_postgresql.py; the rest of the tests can do without
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \

@@ -461,6 +461,7 @@ def test_the_interface_is_documented(page: "Page") -> None:
         "POST /v1/predict",
         "POST /v1/layers",
         "GET /v1/model",
+        "GET /metrics",
         "GET /healthz",
         "GET /readyz",
     ]

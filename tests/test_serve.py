@@ -6,8 +6,10 @@ import gc
 import http.client
 import io
 import json
+import re
 import socket
 import statistics
+import sys
 import threading
 import time
 import urllib.request
@@ -17,10 +19,12 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+import cv2
 import numpy as np
 import pytest
 from fastapi import HTTPException
 from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.decoding import DecoderPool
@@ -28,8 +32,9 @@ from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import DecoderError, ModelError, SlowImageError, UsageError
 from fashion_cnn.shipping import serve
 from fashion_cnn.shipping.address import Address
+from fashion_cnn.shipping.interface import SeenLayers
 from fashion_cnn.shipping.predict import Predictor, open_model, open_predictor
-from fashion_cnn.shipping.serve import PAGE, Desk, SeenLayers, build_server
+from fashion_cnn.shipping.serve import PAGE, Desk, build_server
 from serving import BOOT, SAMPLES, call, detail, running
 
 
@@ -87,6 +92,7 @@ def test_it_says_what_it_is(port: int) -> None:
         "/v1/predict",
         "/v1/layers",
         "/v1/model",
+        "/metrics",
         "/healthz",
         "/readyz",
     }
@@ -247,13 +253,94 @@ def test_a_token_has_at_least_16_characters() -> None:
         Address(token="x" * 15)
 
 
-def test_an_open_door_needs_a_token(capsys, monkeypatch, port: int) -> None:
-    monkeypatch.delenv("FASHION_CNN_TOKEN", raising=False)
-    for words in (["--host", "0.0.0.0"], ["--host", "::"], ["--token", "short"]):
-        assert main(["serve", *words]) == 2
-        assert "token" in capsys.readouterr().err
+def test_an_open_door_needs_a_token(capsys, port: int) -> None:
+    for host in ("0.0.0.0", "::"):
+        with pytest.raises(UsageError, match="token"):
+            Address(host)
+        first, made = Address.opened(host, 0, None, ())
+        second, _ = Address.opened(host, 0, None, ())
+        assert made
+        assert first.token != second.token
+        assert re.fullmatch(r"[\w-]{22}", first.token or "")
+    given = "correct horse battery"
+    assert Address.opened("0.0.0.0", 0, given, ()) == (Address("0.0.0.0", 0, given), False)
+    assert Address.opened("127.0.0.1", 0, None, ()) == (Address(port=0), False)
+    assert main(["serve", "--token", "short"]) == 2
+    assert "token" in capsys.readouterr().err
     assert main(["serve", "--port", str(port)]) == 2
     assert "Address already in use" in capsys.readouterr().err
+
+
+def read_code(text: str) -> str:
+    """What is on a QR code in a terminal: halves of its cells are letters, the rest ground."""
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in text.splitlines()]
+    halves = {" ": (0, 0), "▀": (1, 0), "▄": (0, 1), "█": (1, 1)}
+    rows = np.array([[halves[one] for one in line] for line in lines], np.uint8)
+    light = rows.transpose(0, 2, 1).reshape(-1, rows.shape[1])
+    return cv2.QRCodeDetector().detectAndDecode(np.kron(light * 255, np.ones((8, 8), np.uint8)))[0]
+
+
+def test_a_class_is_let_in_by_a_code(monkeypatch) -> None:
+    """On a terminal; into a file goes the address alone, and a token of one's own into neither."""
+    address = Address("0.0.0.0", 0, "correct-horse-battery")
+    url = f"{address.url(8000)}#correct-horse-battery"
+    plain = serve._invitation(address, 8000, show_token=True)
+    assert plain.startswith(f"serving on {url}  (Ctrl+C ends it)")
+    assert "correct" not in serve._invitation(address, 8000, show_token=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    code, words = serve._invitation(address, 8000, show_token=True).split("\nserving on")
+    assert read_code(code) == url
+    assert words in plain
+    assert "█" not in serve._invitation(address, 8000, show_token=False)
+
+
+def samples(port: int, **headers: str) -> dict[str, float]:
+    """What /metrics says, by name with labels."""
+    status, _, body = call(port, path="/metrics", **headers)
+    assert status == 200
+    return {
+        f"{one.name}{sorted(one.labels.values())}": one.value
+        for family in text_string_to_metric_families(body.decode())
+        for one in family.samples
+    }
+
+
+def test_prometheus_is_told_what_was_done() -> None:
+    with running() as port:
+        for body, status in ((BOOT, 200), (BOOT, 200), (b"<html>", 422)):
+            assert call(port, "POST", "/v1/predict", body)[0] == status
+        call(port, path="/nowhere/at/all")
+        call(port, Host="evil.example")
+        found = samples(port)
+        for name, value in {
+            "fashion_cnn_requests_total['/v1/predict', '200']": 2,
+            "fashion_cnn_requests_total['/v1/predict', '422']": 1,
+            "fashion_cnn_requests_total['404', 'other']": 1,
+            "fashion_cnn_requests_total['/healthz', '421']": 1,
+            "fashion_cnn_request_seconds_count['/v1/predict']": 3,
+            "fashion_cnn_answers_total['Ankle boot', 'balanced', 'false']": 2,
+            "fashion_cnn_pictures_waiting[]": 0,
+        }.items():
+            assert found[name] == value, name
+        assert 0 < found["fashion_cnn_request_seconds_sum['/v1/predict']"] < 60
+        assert sum(value for name, value in found.items() if "fashion_cnn_model[" in name) == 1
+        assert samples(port)["fashion_cnn_requests_total['/metrics', '200']"] == 1
+    token = "correct horse battery"
+    with running(token=token) as port:
+        assert call(port, path="/metrics")[0] == 401
+        assert samples(port, Authorization=f"Bearer {token}")
+
+
+def test_a_request_is_a_line_of_the_log(caplog) -> None:
+    caplog.set_level("INFO", "fashion_cnn.access")
+    with running(token="correct horse battery") as port:
+        call(port, path="/%0A%1b[2Jfaked?secret=1")
+        call(port, "POST", "/v1/predict", BOOT, Authorization="Bearer correct horse battery")
+    lines = [one.getMessage() for one in caplog.records if one.name == "fashion_cnn.access"]
+    assert re.fullmatch(r"127\.0\.0\.1 GET /\\n\\x1b\[2Jfaked 404 \d+ B [\d.]+ ms", lines[0])
+    assert re.fullmatch(r"127\.0\.0\.1 POST /v1/predict 200 \d+ B [\d.]+ ms", lines[1])
+    assert "secret" not in caplog.text
+    assert "horse" not in caplog.text
 
 
 def test_what_does_not_fit_the_queue_is_turned_away() -> None:

@@ -1,5 +1,6 @@
 """`serve`: a page, and answers over HTTP."""
 
+import logging
 from pathlib import Path
 
 import click
@@ -9,15 +10,27 @@ from fashion_cnn.process.machine import keep_products_on_one_thread
 
 
 @click.command("serve")
-@click.option("--host", default="127.0.0.1", help="another needs a token  [127.0.0.1]")
+@click.option(
+    "--host", default="127.0.0.1", help="0.0.0.0 opens it to others, by a token  [127.0.0.1]"
+)
 @click.option("--port", type=click.IntRange(0, 65_535), default=8000, help="0: any free  [8000]")
-@click.option("--token", envvar="FASHION_CNN_TOKEN", help="of the clients  [$FASHION_CNN_TOKEN]")
+@click.option(
+    "--token",
+    envvar="FASHION_CNN_TOKEN",
+    help="of the clients  [$FASHION_CNN_TOKEN; made if needed]",
+)
 @click.option("--allow-host", multiple=True, metavar="NAME", help="further name of this server")
 @click.option(
     "--drain",
     type=click.FloatRange(0, 300),
     default=0.0,
     help="seconds of answering on while not ready, after SIGTERM  [0]",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(("debug", "info", "warning", "error")),
+    default="warning",
+    help="info: a line a request  [warning]",
 )
 @reject_option
 @model_option
@@ -27,6 +40,7 @@ def serve(
     token: str | None,
     allow_host: tuple[str, ...],
     drain: float,
+    log_level: str,
     reject: float | None,
     model: Path | None,
 ) -> None:
@@ -38,5 +52,9 @@ def serve(
     from fashion_cnn.shipping.address import Address
     from fashion_cnn.shipping.predict import open_predictor
 
-    address = Address(host, port, token, allow_host)
-    serving.serve(open_predictor(model, reject, threads=1), address, drain)
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    address, made = Address.opened(host, port, token, allow_host)
+    predictor = open_predictor(model, reject, threads=1)
+    serving.serve(predictor, address, drain, show_token=made)

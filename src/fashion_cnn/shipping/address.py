@@ -1,5 +1,6 @@
 """Where the server listens, for whom, and what to type to get there."""
 
+import secrets
 import socket
 from dataclasses import dataclass
 
@@ -44,6 +45,20 @@ class Address:
             or not (self.token.isascii() and self.token.isprintable())
         ):
             raise UsageError(f"the token must have at least {_LEAST_TOKEN} plain characters")
+
+    @classmethod
+    def opened(
+        cls, host: str, port: int, token: str | None, allow_hosts: tuple[str, ...]
+    ) -> tuple["Address", bool]:
+        """An address, with a token of its own where one is needed and none is given.
+
+        Returns:
+            It, and whether the token was made here. Raises as the constructor.
+        """
+        made = host not in LOOPBACK and not token
+        return cls(
+            host, port, secrets.token_urlsafe(_LEAST_TOKEN) if made else token, allow_hosts
+        ), made
 
     @property
     def is_wildcard(self) -> bool:

@@ -40,6 +40,7 @@ _SPARE_DESCRIPTORS, _DESCRIPTORS_A_WORKER = 8, 6  # for starting a decoder, for 
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][/@:?#\s]+))(?::\d+)?")
 """A name or a number, with or without a port: stricter than `urlsplit`, which takes [::1].evil."""
 _OPEN = ("/healthz", "/readyz")
+_METRICS = "/metrics"
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
     b"Content-Type: application/json\r\nContent-Length: 34\r\n\r\n"
@@ -69,7 +70,8 @@ class Guard:
         Args:
             app: the application.
             hosts: names that a request may ask for, beside those of this machine.
-            token: what `Authorization: Bearer` must hold for /v1/; None for no such need.
+            token: what `Authorization: Bearer` must hold for /v1/ and /metrics; None for no such
+                need.
             any_ip: whether a request may ask for any number; a page that has its own name
                 rebound to this machine's address asks for a name.
         """
@@ -89,7 +91,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
-                if scope["path"].startswith("/v1/") or scope["path"] in _OPEN:
+                if scope["path"].startswith("/v1/") or scope["path"] in (*_OPEN, _METRICS):
                     headers["Cache-Control"] = "no-store"
             await send(message)
 
@@ -107,7 +109,7 @@ class Guard:
         visit = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if site not in ("same-origin", "none") and not (visit and scope["path"] == "/"):
             return _refuse(403, "requests from other sites are refused")
-        if self._token and scope["path"].startswith("/v1/"):
+        if self._token and (scope["path"].startswith("/v1/") or scope["path"] == _METRICS):
             given = headers.get("authorization", "").encode()
             if not hmac.compare_digest(given, b"Bearer " + self._token):
                 refusal = _refuse(401, "a token is needed: Authorization: Bearer TOKEN")

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gc
+import io
 import mimetypes
 import signal
 import socket
@@ -17,11 +18,11 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
+import segno
 import uvicorn
 from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from PIL import Image
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -31,6 +32,8 @@ from fashion_cnn.errors import DecoderError, ImageError, ModelError, SlowImageEr
 from fashion_cnn.process.machine import usable_cores
 from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, protocol_within_descriptors
+from fashion_cnn.shipping.interface import Answer, SeenLayers, Status
+from fashion_cnn.shipping.metrics import Metrics, Watch
 from fashion_cnn.shipping.predict import Predictor
 from fashion_cnn.shipping.upload import ADVICE, picture_in
 from fashion_cnn.version import __version__
@@ -72,91 +75,6 @@ _GOLDEN_CLASS = "Trouser"
 _STOP_SECONDS = 20  # what requests in flight have to finish in
 
 
-class ClassProbability(BaseModel):
-    """A class and its calibrated probability, from 0 to 1."""
-
-    label: str
-    probability: float
-
-
-class Answer(BaseModel):
-    """What the model says of a picture."""
-
-    label: str
-    probability: float
-    accepted: bool
-    doubtful: bool
-    may_be: list[str]
-    outlier_score: float
-    warnings: list[str]
-    recipe: str
-    top: list[ClassProbability]
-    seen_png: str
-
-
-class Stage(BaseModel):
-    """Maps of one size: signed bytes in base64, of which 127 stands for `largest`."""
-
-    channels: int
-    height: int
-    width: int
-    largest: float
-    maps: str
-
-
-class FirstLayer(BaseModel):
-    """The first convolution: what it is given, its filters, and the operators behind it."""
-
-    plane: list[float]
-    weights: list[list[float]]
-    bias: list[float]
-    side: tuple[int, int]
-    pads: tuple[int, int]
-    strides: tuple[int, int]
-    then: list[str]
-
-
-class ClassEvidence(BaseModel):
-    """A class, its score (logit), and what the strongest channels and all others add to it."""
-
-    label: str
-    probability: float
-    score: float
-    channels: list[tuple[int, float]] | None
-    others: tuple[int, float] | None = None
-    bias: float | None = None
-
-
-class Evidence(BaseModel):
-    """By class in the order of `classes`: side x side signed bytes; 127 stands for `points`."""
-
-    side: int
-    points: float
-    values: str
-
-
-class SeenLayers(BaseModel):
-    """What the network saw on its way to an answer; `notes` say what cannot be shown of it.
-
-    With `of_maps` a channel is a map of the last stage, else a unit of the layer before the last.
-    """
-
-    recipe: str
-    picture: str
-    notes: list[str]
-    stages: list[Stage]
-    of_maps: bool
-    window: FirstLayer | None
-    classes: list[ClassEvidence]
-    evidence: Evidence
-
-
-class Status(BaseModel):
-    """Whether the server lives, or is ready."""
-
-    status: str
-
-
 _Waiting = tuple[bytes, asyncio.Future[Any]]
 
 
@@ -169,6 +87,7 @@ class Desk:
 
     def __init__(self, predictor: Predictor, workers: int) -> None:
         self.predictor = predictor
+        self.metrics = Metrics(lambda: self._inside, predictor.classifier)
         self.stopping = False
         self.workers = self._idle = workers
         self._waiting: deque[_Waiting] = deque()
@@ -282,8 +201,8 @@ class Desk:
         return batch
 
 
-def build_app(desk: Desk, address: Address) -> Guard:
-    """Put the application together: the interface under /v1/, the page, and the guard around."""
+def build_app(desk: Desk, address: Address) -> Watch:
+    """Put the application together: the interface under /v1/, the page, and the guards around."""
     app = FastAPI(
         title="fashion-cnn",
         version=__version__,
@@ -327,6 +246,11 @@ def build_app(desk: Desk, address: Address) -> Guard:
             "for_photos": None if other is first else _description(other),
         }
 
+    @app.get("/metrics", response_class=PlainTextResponse, responses={401: _ERRORS[401]})
+    async def metrics() -> Response:
+        """Count requests, their seconds, and answers by class, in Prometheus's text format."""
+        return Response(desk.metrics.text(), media_type=Metrics.MEDIA)
+
     @app.get("/healthz")
     async def alive() -> Status:
         """Whether the process answers at all."""
@@ -352,7 +276,8 @@ def build_app(desk: Desk, address: Address) -> Guard:
 
     names = frozenset(name.lower() for name in (address.host, *address.allow_hosts))
     past_fastapi = _past(app, desk, most.default)
-    return Guard(past_fastapi, names, address.token, any_ip=address.is_wildcard)
+    guarded = Guard(past_fastapi, names, address.token, any_ip=address.is_wildcard)
+    return Watch(guarded, desk.metrics, (getattr(route, "path", "") for route in app.routes))
 
 
 def build_server(
@@ -378,7 +303,14 @@ def build_server(
     return _Server(config, desk, drain), address.listen()
 
 
-def serve(predictor: Predictor, address: Address, drain: float = 0.0, workers: int = 0) -> None:
+def serve(
+    predictor: Predictor,
+    address: Address,
+    drain: float = 0.0,
+    workers: int = 0,
+    *,
+    show_token: bool = False,
+) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight are finished.
 
     Args:
@@ -386,18 +318,38 @@ def serve(predictor: Predictor, address: Address, drain: float = 0.0, workers: i
         address: where to listen.
         drain: seconds between SIGTERM, at which /readyz turns 503, and the end of listening.
         workers: threads that predict; 0 for one a core.
+        show_token: print the token with the address, and on a terminal both as a QR code.
 
     Raises:
         ModelError: the model fails on a pair of trousers.
         UsageError: the address is taken or not this machine's.
     """
     server, listening = build_server(predictor, address, drain, workers)
-    url = address.url(listening.getsockname()[1])
-    secret = "#TOKEN, with your token behind the #" if address.token else ""
-    print(f"serving on {url}{secret}  (Ctrl+C ends it)", file=sys.stderr, flush=True)
+    print(_invitation(address, listening.getsockname()[1], show_token), file=sys.stderr, flush=True)
     gc.collect()
     gc.freeze()  # or now and then a collection would look at all that was imported: a long wait
     server.run(sockets=[listening])
+
+
+def _invitation(address: Address, port: int, show_token: bool) -> str:
+    """What to type into a browser, or to point a phone at."""
+    url = address.url(port)
+    if not show_token:
+        secret = "#TOKEN, with your token behind the #" if address.token else ""
+        return f"serving on {url}{secret}  (Ctrl+C ends it)"
+    whole = f"{url}#{address.token}"
+    code = f"{qr_code(whole)}\n" if sys.stderr.isatty() else ""
+    return (
+        f"{code}serving on {whole}  (Ctrl+C ends it)\nWho has this address may ask, until it ends."
+    )
+
+
+def qr_code(text: str) -> str:
+    """A QR code for a terminal, dark on light whatever its colours; a line is two rows."""
+    drawn = io.StringIO()
+    segno.make(text, micro=False).terminal(drawn, border=2, compact=True)
+    # Light parts are blocks in the colour of letters, dark ones in that of the ground.
+    return "\n".join(f"\x1b[97;40m{line}\x1b[0m" for line in drawn.getvalue().splitlines())
 
 
 class _Server(uvicorn.Server):
@@ -432,6 +384,7 @@ def _past(app: FastAPI, desk: Desk, top_k: int) -> ASGIApp:
 
 async def _predict(desk: Desk, request: Request, top_k: int) -> Response:
     found = await _answer(request, desk.predict)
+    desk.metrics.count(found.label, found.recipe, doubtful=found.doubtful)
     answer = Answer(**found.to_dict(top_k), seen_png=_png(found.seen))
     # Written here: FastAPI would check it a second time.
     return Response(answer.model_dump_json(), media_type="application/json")
