@@ -2,15 +2,22 @@
 
 import dataclasses
 import inspect
+import re
+import textwrap
 from collections.abc import Iterator
 
 import click
 
 import fashion_cnn
 from fashion_cnn.cli.main import _group
+from fashion_cnn.cli.options import _SUBJECTS
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import flag, format_value
 from fashion_cnn.recipes.recipe import Recipe
+
+_ARRAY = re.compile(r"numpy\.ndarray\[tuple\[typing\.Any, \.\.\.\], numpy\.dtype\[numpy\.(\w+)\]\]")
+_MODULE = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Z]\w*)")
+_SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Source|Yields): *(.*)")
 
 
 def commands() -> str:
@@ -25,26 +32,35 @@ def _commands(group: click.Group, before: list[str]) -> Iterator[tuple[list[str]
         words = [*before, name]
         if isinstance(command, click.Group):
             yield from _commands(command, words)
-            continue
-        context = click.Context(
-            command, info_name=f"fashion-cnn {' '.join(words)}", terminal_width=80
-        )
-        yield words, command.get_help(context)
+        else:
+            about = {**_group.context_settings, "terminal_width": 80}
+            context = click.Context(command, info_name=f"fashion-cnn {' '.join(words)}", **about)
+            yield words, command.get_help(context)
 
 
 def fields() -> str:
-    """A table of the recipes' fields: flag, default, what each recipe sets, meaning."""
-    recipes = {name: catalog.named(name) for name in catalog.RECIPES}
-    head = ["field", "meaning", *(f"`{name}`" for name in recipes)]
-    rows = [
-        [
-            f"`{flag(item)}`" if item.metadata["flag"] else f"`{item.name}`",
-            item.metadata["help"].replace("|", r"\|"),
-            *(format_value(getattr(recipe, item.name)) for recipe in recipes.values()),
+    """Tables of the recipes' fields, by subject."""
+    recipes = [catalog.named(name) for name in catalog.RECIPES]
+    lines = []
+    for item in dataclasses.fields(Recipe):
+        if item.name == "name":
+            continue
+        if item.name in _SUBJECTS:
+            lines += ["", f"## {_SUBJECTS[item.name]}", ""]
+            lines += ["| field | meaning | default | other values |", "|---|---|---|---|"]
+        also = f", `{flag(item)}`" if item.metadata["flag"] else ""
+        default = format_value(item.default)
+        others = [
+            f"{recipe.name} `{value}`"
+            for recipe in recipes
+            if (value := format_value(getattr(recipe, item.name))) != default
         ]
-        for item in dataclasses.fields(Recipe)
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+        meaning = item.metadata["help"]
+        if item.metadata["choices"]:
+            meaning += f" ({', '.join(f'`{choice}`' for choice in item.metadata['choices'])})"
+        cells = f"`{item.name}`{also}", meaning, f"`{default}`", ", ".join(others)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def functions() -> str:
@@ -54,23 +70,67 @@ def functions() -> str:
         held = getattr(fashion_cnn, name)
         if not callable(held):
             continue
-        parts.append(_said(name, held, "##"))
-        if inspect.isclass(held):
-            parts += [
-                _said(f"{name}.{own}", value, "###")
-                for own, value in vars(held).items()
-                if not own.startswith("_")
-                and (callable(value) or isinstance(value, property))
-                and inspect.getdoc(value)
-            ]
+        parts.append(_documented(name, held, "##"))
+        parts += [
+            _documented(f"{name}.{own}", value, "###")
+            for own, value in vars(held).items()
+            if inspect.isclass(held)
+            and not own.startswith("_")
+            and isinstance(value, property | classmethod | staticmethod | type(fields))
+            and inspect.getdoc(value)
+        ]
     return "\n\n".join(parts)
 
 
-def _said(name: str, held: object, level: str) -> str:
-    signature = ""
-    if callable(held):
-        try:
-            signature = str(inspect.signature(held))
-        except ValueError:
-            signature = "(…)"
-    return f"{level} {name}\n\n```text\n{name}{signature}\n\n{inspect.getdoc(held) or ''}\n```"
+def _documented(name: str, held: object, level: str) -> str:
+    held = held.__func__ if isinstance(held, classmethod | staticmethod) else held
+    head = "" if isinstance(held, property) else f"```python\n{_signature(name, held)}\n```\n\n"
+    return f"{level} {name}\n\n{head}{_markdown(inspect.getdoc(held) or '')}"
+
+
+def _signature(name: str, held: object) -> str:
+    """As one would write it: no modules before types, a line an argument where one is too short."""
+    if isinstance(held, type) and issubclass(held, Exception):
+        return f"class {name}({held.__bases__[0].__name__})"
+    signature = inspect.signature(held)  # type: ignore[arg-type]
+    if isinstance(held, type):
+        signature = signature.replace(return_annotation=inspect.Signature.empty)
+    arguments = [
+        _MODULE.sub("", _ARRAY.sub(r"Array[\1]", str(one)))
+        for key, one in signature.parameters.items()
+        if key not in ("self", "cls")
+    ]
+    kinds = [one.kind for key, one in signature.parameters.items() if key not in ("self", "cls")]
+    if inspect.Parameter.VAR_POSITIONAL not in kinds and inspect.Parameter.KEYWORD_ONLY in kinds:
+        arguments.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
+    returns = _MODULE.sub("", _ARRAY.sub(r"Array[\1]", str(signature).rpartition(" -> ")[2]))
+    after = f" -> {returns}" if signature.return_annotation is not inspect.Signature.empty else ""
+    line = f"{name}({', '.join(arguments)}){after}"
+    if len(line) <= 88:
+        return line
+    return f"{name}(\n" + "".join(f"    {one},\n" for one in arguments) + f"){after}"
+
+
+def _markdown(docstring: str) -> str:
+    """A docstring of Google's form as Markdown."""
+    parts = []
+    for block in re.split(r"\n\s*\n", docstring):
+        title, _, rest = block.partition("\n")
+        if found := _SECTION.fullmatch(title):
+            parts.append(f"**{found[1]}** {found[2]}".rstrip())
+            parts.append("\n".join(_items(textwrap.dedent(rest), found[1] != "Returns")))
+        elif block.startswith(">>>"):
+            parts.append(f"```python\n{block.replace('  # doctest: +SKIP', '')}\n```")
+        elif block.startswith("    "):
+            parts.append(f"```python\n{textwrap.dedent(block)}\n```")
+        else:
+            parts.append(block)
+    return "\n\n".join(part for part in parts if part)
+
+
+def _items(text: str, named: bool) -> Iterator[str]:
+    for item in re.split(r"\n(?=\S)", text) if named else [text]:
+        name, colon, meaning = item.partition(": ")
+        plain = " ".join((meaning if colon and named else item).split())
+        if plain:
+            yield f"- `{name}`: {plain}" if colon and named else plain

@@ -1,5 +1,7 @@
 """The site of the documentation: it builds, whole, and every page fits a phone."""
 
+import dataclasses
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import fashion_cnn as fc
+from fashion_cnn.cli.main import _group
+from fashion_cnn.recipes.recipe import Recipe
 from make_docs import faults
+from reference import _markdown
+from test_docs import every_command
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -93,3 +100,37 @@ def test_links_that_lead_somewhere_pass(tmp_path: Path) -> None:
     write(tmp_path, "index.html", body)
     write(tmp_path, "b.html", "<p id='here'>")
     assert list(faults(tmp_path)) == []
+
+
+def test_the_reference_has_every_command_field_and_function(site: Path) -> None:
+    text = {name: (site / f"{name}.html").read_text() for name in ("commands", "recipe-fields")}
+    for words in every_command(_group):
+        assert f"Usage: fashion-cnn {' '.join(words)} " in text["commands"]
+    for item in dataclasses.fields(Recipe):
+        assert item.name == "name" or f"<code>{item.name}</code>" in text["recipe-fields"]
+    python = (site / "python-reference.html").read_text()
+    for name in fc.__all__:
+        assert not callable(getattr(fc, name)) or f'id="{name.lower()}"' in python, name
+
+
+def test_a_docstring_becomes_markdown() -> None:
+    docstring = """Divide it.
+
+    >>> divide(4, 2)  # doctest: +SKIP
+    2
+
+    Args:
+        a: what is
+            divided.
+        b: not 0.
+
+    Returns:
+        A number: a float.
+
+    Raises: as `train`.
+    """
+    assert _markdown(inspect.cleandoc(docstring)) == (
+        "Divide it.\n\n```python\n>>> divide(4, 2)\n2\n```\n\n**Args**\n\n"
+        "- `a`: what is divided.\n- `b`: not 0.\n\n**Returns**\n\nA number: a float.\n\n"
+        "**Raises** as `train`."
+    )
