@@ -67,7 +67,7 @@ def test_what_fits_is_taken_whatever_it_is_called(own: Path, change, capsys) -> 
     assert load_training(own).images.tobytes() == wanted[16:]
     assert main(["data", "verify", "--data-dir", "own"]) == 0
     said = capsys.readouterr().err
-    assert ("passed over own/train-labels" in said) == (change is beside_a_broken_one)
+    assert ("passed over: own/train-labels" in said) == (change is beside_a_broken_one)
 
 
 def test_a_recorded_file_is_told_from_another_beside_it(own: Path, capsys) -> None:
@@ -78,7 +78,7 @@ def test_a_recorded_file_is_told_from_another_beside_it(own: Path, capsys) -> No
     assert DataSet.open(own).training().labels.max() == 2
     capsys.readouterr()
     assert main(["data", "verify", "--data-dir", "own"]) == 0
-    assert f"passed over own/{FILES[1]}.gz is not own's" in capsys.readouterr().err
+    assert f"passed over: own/{FILES[1]}.gz is not own's" in capsys.readouterr().err
     (own / "dataset.json").unlink()
     assert main(["data", "adopt", "own"]) == 3
     assert "differ; take away the one not meant" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from fashion_cnn.cli import main
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.recipes.catalog import named
 from fashion_cnn.reporting.summary import describe_recipe
-from fashion_cnn.text import duration, to_utf8, visible
+from fashion_cnn.text import aligned, duration, to_utf8, visible
 from fashion_cnn.training.progress import Progress
 
 
@@ -85,3 +85,14 @@ def test_a_run_folder_may_have_any_name(few_data, tmp_path) -> None:
     assert b"\x1b" not in done.stdout + done.stderr
     page = Path(os.fsdecode(folder), "report.html").read_text("utf-8")
     assert r"caf\udce9" in page
+
+
+def test_a_command_is_never_folded(monkeypatch) -> None:
+    """Tables are as wide as they are, sentences as the terminal; what is to be pasted is whole."""
+    monkeypatch.setenv("COLUMNS", "40")
+    pasted = "  fashion-cnn train fast --epochs 1 --data-dir 'my data' --learning-rate 0.005"
+    sentence = "many words that do not fit on a line of forty columns at all"
+    lines = aligned(f"{sentence}\n{pasted}").splitlines()
+    assert lines[-1] == pasted
+    assert len(lines) == 3
+    assert max(map(len, lines[:2])) <= 40

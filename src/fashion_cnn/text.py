@@ -35,7 +35,10 @@ def duration(seconds: float) -> str:
 
 
 def aligned(markdown: str) -> str:
-    """Markdown for a terminal: tables in columns, numbers to the right; lines as wide as it is."""
+    """Markdown for a terminal: tables in columns, numbers to the right; lines as wide as it is.
+
+    A command stays on its line, whole, so that it can be pasted.
+    """
     lines: list[str] = []
     rows: list[list[str]] = []
     for line in [*markdown.split("\n"), ""]:
@@ -51,6 +54,8 @@ def aligned(markdown: str) -> str:
 
 def _folded(line: str) -> list[str]:
     indent = line[: len(line) - len(line.lstrip())]
+    if line.lstrip().startswith("fashion-cnn "):
+        return [line]
     return textwrap.wrap(
         line,
         shutil.get_terminal_size().columns,

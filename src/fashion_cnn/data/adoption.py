@@ -97,7 +97,7 @@ def _read(directory: Path, name: str, say: Callable[[str], None]) -> bytes:
         raise DataError(f"{' and '.join(map(str, found))} differ; take away the one not meant")
     if found:
         for fault in faults:
-            say(f"passed over {fault}")
+            say(f"passed over: {fault}")
         return next(iter(found.values()))
     if faults:
         raise faults[0]

@@ -153,7 +153,7 @@ class DataSet:
             except DataError as error:
                 faults.append(str(error))
             else:
-                self.passed_over.extend(f"passed over {fault}" for fault in faults)
+                self.passed_over.extend(f"passed over: {fault}" for fault in faults)
                 return data
         missing = f"{self.directory} has no {name}.gz"
         raise DataError(f"{faults[0] if faults else missing}; {_again(self.directory)}")
