@@ -7,6 +7,7 @@ with for pictures on uneven ground, as it measures by docs/results/photos.json.
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from fashion_cnn.cli.output import say
 from fashion_cnn.data.fetch import data_directory
@@ -59,7 +60,7 @@ it may be hold the true one for {sets["coverage"]:.1%}
 average{alone}."""
     if recipe.name == FOR_PHOTOS.stem:
         title, of_photos, measures = "The model in the box for photos", _of_photos(recipe), ""
-    return f"""# {title}: `{recipe.name}`
+    return f"""{head(recipe.name, measured)}# {title}: `{recipe.name}`
 
 `{recipe.name}.onnx`, {model.size:,} bytes, SHA-256 `{model.sha256}`. It takes uint8 images
 (N, 28, 28), white clothes on black as in Fashion-MNIST, and gives `logits` and calibrated
@@ -91,6 +92,28 @@ about people should hang on it.
 `python3 bench/pretrained.py RUN`. Made with {environment["framework"]} {version},
 {environment["threads"]} thread(s), {environment["device_name"]}; other versions, thread counts or
 processors round otherwise, and the figures then differ by chance.
+"""
+
+
+def head(name: str, measured: dict[str, Any]) -> str:
+    """What hubs of models read: a YAML head, with the accuracy on the data set."""
+    return f"""---
+license: mit
+library_name: onnx
+pipeline_tag: image-classification
+tags: [fashion-mnist, image-classification, onnx]
+datasets: [zalando-datasets/fashion_mnist]
+metrics: [accuracy]
+model-index:
+  - name: {name}
+    results:
+      - task: {{type: image-classification}}
+        dataset:
+          {{name: Fashion-MNIST, type: zalando-datasets/fashion_mnist, split: {measured["split"]}}}
+        metrics:
+          - {{type: accuracy, value: {measured["accuracy"]:.4f}}}
+---
+
 """
 
 

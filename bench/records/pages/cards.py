@@ -20,6 +20,7 @@ def check(page: Page, records: Records) -> None:
         "of the 60,000 training images",
         "95 % interval",
     )
+    page.says("type: accuracy, value: {:.4f}", accuracy)
     kept = round(60_000 * recipe["validation"])
     page.says("trained on {:,} of the", 60_000 - kept)
     page.says("images, {:,} kept for validation", kept)
