@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import click
 import pytest
@@ -24,6 +25,7 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.studies.study import Study, open_study
 from pages import PAGES, commands
+from serving import running
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -148,6 +150,21 @@ def test_every_script_on_the_pages_exists() -> None:
     for page, text in PAGES.items():
         for script in re.findall(r"(?:python3?|uv run) ((?:bench/|examples/)?\w+\.py)", text):
             assert (REPOSITORY / script).exists() or script == "my_net.py", (page, script)
+
+
+def test_every_address_of_the_server_is_on_its_page() -> None:
+    with running() as port, urlopen(f"http://127.0.0.1:{port}/openapi.json") as answer:
+        described = json.load(answer)
+    page = PAGES["docs/http.md"]
+    for path, methods in described["paths"].items():
+        for method in methods:
+            assert f"`{method.upper()} {path}" in page
+    (answer,) = (
+        one for name, one in described["components"]["schemas"].items() if name == "Answer"
+    )
+    assert all(f"`{field}`" in page for field in answer["properties"])
+    for status in described["paths"]["/v1/predict"]["post"]["responses"]:
+        assert status == "200" or f"`{status}`" in page
 
 
 def test_the_examples_for_clusters_are_commands_of_ours() -> None:
