@@ -1,11 +1,12 @@
 """The four files of a data set of the MNIST family: where they are, and reading them in bounds."""
 
-import gzip
+import io
 import os
 import re
 import zlib
 from pathlib import Path
 
+from fashion_cnn.data.gzipped import Gunzip
 from fashion_cnn.errors import DataError
 
 FILES = (
@@ -67,7 +68,7 @@ def read_file(path: Path, limit: int) -> bytes:
     """Read a file, decompressed if its bytes are gzip's, but no more than `limit` bytes of it.
 
     Raises:
-        DataError: it is damaged or unreadable.
+        DataError: it is damaged, unreadable, or packed as no data are; see `Gunzip`.
     """
     try:
         with path.open("rb") as raw:
@@ -77,9 +78,8 @@ def read_file(path: Path, limit: int) -> bytes:
                 raise DataError(f"{path} is {other}")
             if not start.startswith(b"\x1f\x8b"):
                 return raw.read(limit)
-            with gzip.open(raw) as file:
-                return file.read(limit)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            return io.BufferedReader(Gunzip(raw, path)).read(limit)
+    except (EOFError, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error})") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None

@@ -1,18 +1,17 @@
 """Images as text, a row an image: Kaggle's `label,pixel1,…,pixel784`, with a header or without."""
 
-import gzip
 import io
 import zlib
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 
 from fashion_cnn.data.files import encoding_of
 from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, to_images, to_labels
 from fashion_cnn.data.forms.parts import by_part
+from fashion_cnn.data.gzipped import Gunzip
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import DataError
@@ -34,17 +33,13 @@ def read_csv(path: Path, progress: Callable[[int], None] = lambda count: None) -
         DataError: no labels, another number of columns, something that is no whole number from 0
             to 255, or more than a million rows.
     """
-    with ExitStack() as opened:
-        raw = opened.enter_context(path.open("rb"))
-        packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        binary = opened.enter_context(gzip.open(raw)) if packed else raw
+    with path.open("rb") as raw:
+        packed = raw.peek(2).startswith(b"\x1f\x8b")
+        binary = io.BufferedReader(Gunzip(raw, path)) if packed else raw
         try:
-            encoding = encoding_of(binary.read(2))
-            binary.seek(0)
-            text = io.TextIOWrapper(cast(io.BufferedReader, binary), encoding=encoding)
+            text = io.TextIOWrapper(binary, encoding=encoding_of(binary.peek(2)))
             return _read(text, path, _growth(raw, progress))
-        except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
+        except (EOFError, zlib.error, UnicodeError) as error:
             raise DataError(f"{path} is damaged ({error})") from None
 
 
@@ -52,11 +47,13 @@ def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) ->
     first = text.readline(_LONGEST_LINE).strip()
     column, has_header = _label_column(first.split(","), path)
     images, labels = [], []
-    count, lines = 0, [] if has_header else [first]
+    count, lines, blank = 0, [] if has_header else [first], 0
     while True:
         while len(lines) < _ROWS and (line := text.readline(_LONGEST_LINE)):
             if line.strip():
                 lines.append(line)
+            elif (blank := blank + 1) > MOST_IMAGES:
+                raise DataError(f"{path} has more than {MOST_IMAGES:,} empty lines")
         if not lines:
             break
         rows = _parse(lines, path, count + 1 + has_header)

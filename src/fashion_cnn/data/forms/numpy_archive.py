@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
 from fashion_cnn.data.forms.parts import IMAGES, LABELS, PARTS, part_of, words
+from fashion_cnn.data.gzipped import most_unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.errors import DataError
 
@@ -22,8 +23,8 @@ _MOST_BYTES = MOST_IMAGES * 28 * 28 * 4  # of one array: four bytes a pixel, or 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Read every array of an archive by its name; `arr_0` where it has none.
 
-    An array's header is read, and its size held against the limit, before memory is taken for it.
-    Pickled objects are refused.
+    An array's header is read, and its size held against the limit, before memory is taken for it;
+    so is the size of all together against the file's. Pickled objects are refused.
 
     Raises:
         DataError: it is damaged, or holds other things than plain arrays of a data set's size.
@@ -35,11 +36,14 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
                 raise DataError(
                     f"{path} has {len(members)} arrays; at most {_MOST_ARRAYS} are read"
                 )
-            arrays = {}
+            arrays, most = {}, most_unpacked(path.stat().st_size)
             for member in members:
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise DataError(f"{path} is packed in a way that numpy does not write")
                 with archive.open(member) as file:
                     name = member.filename.removesuffix(".npy")
-                    arrays[name] = _read_array(file, f"{path}, {name}")
+                    arrays[name] = _read_array(file, f"{path}, {name}", most)
+                    most -= arrays[name].nbytes
             return arrays
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path} is damaged ({error})") from None
@@ -48,10 +52,10 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 def read_npy(path: Path) -> NDArray[Any]:
     """Read the one array of a `.npy` file. Raises as `read_npz`."""
     with path.open("rb") as file:
-        return _read_array(file, str(path))
+        return _read_array(file, str(path), _MOST_BYTES)
 
 
-def _read_array(file: IO[bytes], where: str) -> NDArray[Any]:
+def _read_array(file: IO[bytes], where: str, most: int) -> NDArray[Any]:
     try:
         version = npy.read_magic(file)
         read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -64,8 +68,11 @@ def _read_array(file: IO[bytes], where: str) -> NDArray[Any]:
         for length in shape:
             count *= length
         size = count * kind.itemsize
-        if size > _MOST_BYTES:
-            raise DataError(f"{where} has {size} bytes; at most {_MOST_BYTES} are read")
+        if min(shape, default=0) < 0:
+            raise DataError(f"{where} has the shape {shape}")
+        if size > min(most, _MOST_BYTES):
+            far = ", and less of so small a file" if size <= _MOST_BYTES else ""
+            raise DataError(f"{where} has {size} bytes; at most {_MOST_BYTES} are read{far}")
         data = file.read(size)
     except ValueError as error:
         raise DataError(f"{where} is damaged ({error})") from None

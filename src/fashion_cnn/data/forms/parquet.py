@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, to_images
 from fashion_cnn.data.forms.parts import by_part
+from fashion_cnn.data.gzipped import most_unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.errors import DataError, ImageError
 
@@ -48,7 +49,7 @@ def read_parquet(
             if len(labels) + file.metadata.num_rows > MOST_IMAGES:
                 raise DataError(f"{path}: more than {MOST_IMAGES:,} images")
             names |= _names(file.schema_arrow.metadata or {}, label)
-            for batch in file.iter_batches(_ROWS, columns=[image, label]):
+            for batch in file.iter_batches(_rows_at_once(file, path), columns=[image, label]):
                 rows = batch.to_pydict()
                 images += [_decode(cell, path) for cell in rows[image]]
                 labels += [_whole(cell, path) for cell in rows[label]]
@@ -56,6 +57,19 @@ def read_parquet(
         except ArrowException as error:
             raise DataError(f"{path} is damaged ({error})") from None
     return Part(np.array(images, np.uint8).reshape(-1, SIDE, SIDE), np.array(labels)), names
+
+
+def _rows_at_once(file: Any, path: Path) -> int:
+    """How many rows to read so that even rows that are all the longest one take a GiB at most.
+
+    Raises:
+        DataError: the file says that it unpacks to far more than data do.
+    """
+    groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+    sizes = [g.column(i).total_uncompressed_size for g in groups for i in range(g.num_columns)]
+    if sum(sizes) > most_unpacked(path.stat().st_size):
+        raise DataError(f"{path} would unpack to {sum(sizes):,} bytes, far more than data do")
+    return max(1, min(_ROWS, (1 << 30) // max([1, *sizes])))
 
 
 def _column(found: Sequence[str], known: Sequence[str], path: Path) -> str:
