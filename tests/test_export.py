@@ -333,3 +333,85 @@ def test_a_model_of_another_shape_is_refused(graph) -> None:
     del model.graph.output[1]
     with pytest.raises(ModelError, match="not images, uint8"):
         OnnxClassifier(model.SerializeToString(), threads=1)
+
+
+def with_facts(graph, **changes: str) -> bytes:
+    model = onnx.ModelProto()
+    model.CopyFrom(graph)
+    for one in model.metadata_props:
+        one.value = changes.get(one.key, one.value)
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"measured": '{"accuracy": NaN}'},
+        {"measured": '{"accuracy": 1e999}'},
+        {"made_by": '{"framework": "\\ud800"}'},
+    ],
+)
+def test_facts_that_a_server_could_not_send_are_refused(graph, changes: dict[str, str]) -> None:
+    assert OnnxClassifier(with_facts(graph, measured='{"accuracy": 0.9}')).facts["measured"]
+    with pytest.raises(ModelError, match="lacks the facts"):
+        OnnxClassifier(with_facts(graph, **changes))
+
+
+def replaced_logits(graph, *nodes) -> bytes:
+    """The graph with its logits made otherwise, of `images` and the old ones, "before"."""
+    model = onnx.ModelProto()
+    model.CopyFrom(graph)
+    place = next(i for i, node in enumerate(model.graph.node) if "logits" in node.output)
+    model.graph.node[place].output[:] = ["before"]
+    for number, node in enumerate(nodes):
+        model.graph.node.insert(place + 1 + number, node)
+    return model.SerializeToString()
+
+
+def test_answers_that_are_not_finite_are_refused_at_the_start(graph) -> None:
+    """Of a black image these are finite, of any other not."""
+    bright = [
+        helper.make_node("Cast", ["images"], ["cast"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["cast"], ["most"], keepdims=0),
+        helper.make_node("Exp", ["most"], ["large"]),
+        helper.make_node("Mul", ["large", "large"], ["larger"]),
+        helper.make_node("Mul", ["before", "larger"], ["logits"]),
+    ]
+    with pytest.raises(ModelError, match="the model answers with unusable logits"):
+        OnnxClassifier(replaced_logits(graph, *bright))
+
+
+def test_answers_that_stop_being_finite_are_never_given(graph) -> None:
+    """Only where the last pixel is 5, which no image has at the start."""
+    five = helper.make_node(
+        "Constant", [], ["five"], value=numpy_helper.from_array(np.array(5, np.float32))
+    )
+    one = [numpy_helper.from_array(np.array([n], np.int64)) for n in (-1, 784, 1)]
+    nodes = [
+        five,
+        *(
+            helper.make_node("Constant", [], [name], value=value)
+            for name, value in zip(("from", "to", "axis"), one, strict=True)
+        ),
+        helper.make_node("Cast", ["images"], ["cast"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["cast"], ["flat"]),
+        helper.make_node("Slice", ["flat", "from", "to", "axis"], ["last"]),
+        helper.make_node("Sub", ["last", "five"], ["less"]),
+        helper.make_node("Div", ["before", "less"], ["logits"]),
+    ]
+    model = OnnxClassifier(replaced_logits(graph, *nodes))
+    images = np.zeros((3, 28, 28), np.uint8)
+    assert np.isfinite(model.logits(images)).all()
+    images[1, -1, -1] = 5
+    with pytest.raises(ModelError, match="answers with unusable logits"):
+        model.logits(images)
+
+
+def test_a_model_for_some_number_of_images_alone_is_refused(graph) -> None:
+    shape = numpy_helper.from_array(np.array([3, 10], np.int64))
+    nodes = [
+        helper.make_node("Constant", [], ["shape"], value=shape),
+        helper.make_node("Reshape", ["before", "shape"], ["logits"]),
+    ]
+    with pytest.raises(ModelError, match="the model cannot be run"):
+        OnnxClassifier(replaced_logits(graph, *nodes))

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 import types
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +17,7 @@ from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.adoption import adopt
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, load_test, load_test_images, load_training
 from fashion_cnn.data.split import Split, divide, stratified_sample
-from fashion_cnn.errors import DataError, ExportError, UsageError
+from fashion_cnn.errors import DataError, ExportError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
 from fashion_cnn.evaluation.metrics import wilson_interval
@@ -31,6 +33,7 @@ from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.on_torch.framework import TorchFramework
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.run import checkpoint
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
@@ -45,6 +48,7 @@ from fashion_cnn.shipping.export import (
 )
 from fashion_cnn.shipping.graph import OPSET
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.predict import open_model as open_exported
 from finished import finished_run
 from shapes import write_idx
 
@@ -204,7 +208,12 @@ def finish(folder: Path, data: Path, *, sealed: bool = False, **fields) -> Run:
     run.checkpoints.finish(6, history)
     run.record_history(history)
     run.record_recipe(recipe)
-    parts = divide(load_training(data), validation=0.2, seed=recipe.seed)
+    return evaluated(run, data, sealed=sealed)
+
+
+def evaluated(run: Run, data: Path, *, sealed: bool = False) -> Run:
+    """Measure a run as it stands."""
+    parts = divide(load_training(data), validation=0.2, seed=run.recipe.seed)
     run.results.write_metrics(
         evaluate_run(
             run,
@@ -227,6 +236,7 @@ def test_an_export_says_what_it_is(run: Run, data: Path) -> None:
     report = export(run, data)
     assert run.test_readings() == readings
     content = (run.path / "model.onnx").read_bytes()
+    weights = (run.path / "checkpoints/step-00000006/model.safetensors").read_bytes()
     assert json.loads((run.path / "export.json").read_text()) == report
     calibration, metrics = run.results.calibration, run.results.metrics
     assert calibration
@@ -265,7 +275,12 @@ def test_an_export_says_what_it_is(run: Run, data: Path) -> None:
             "recipe": run.recipe.to_dict(),
             "measured": {"split": "test", **measured},
             "data_sha256": run.environment["data_sha256"],
-            "made_by": {"fashion_cnn": __version__, "framework": "pytorch", "step": 6},
+            "made_by": {
+                "fashion_cnn": __version__,
+                "framework": "pytorch",
+                "step": 6,
+                "sha256": hashlib.sha256(weights).hexdigest(),
+            },
             "outlier": outlier,
         },
     }
@@ -283,7 +298,7 @@ def test_an_export_elsewhere_is_the_same(run: Run, data: Path, tmp_path: Path) -
 
 
 def test_the_run_says_that_its_validation_images_were_seen_before(run: Run, data: Path) -> None:
-    run.describe(run.environment, {**run.split, "validation_seen_before": "yes"})
+    run.describe(run.environment, {**run.split, "validation_seen_before": True})
     made_by = export(run, data)["facts"]["made_by"]
     assert made_by["validation_seen_before"] is True
 
@@ -446,6 +461,77 @@ def test_a_file_is_written_from_what_is_given(run: Run, data: Path) -> None:
     assert exported.facts == json.loads(json.dumps(report["facts"]))
     wanted = np.exp(Calibration.from_dict(calibration).log_probabilities(reference.logits(images)))
     np.testing.assert_allclose(exported.probabilities(images), wanted, atol=1e-6)
+
+
+# -- what is opened is what was exported -----------------------------------------------------------
+
+
+def test_a_flipped_bit_of_a_model_is_told(run: Run, data: Path) -> None:
+    export(run, data, int8=True)
+    for name in ("model.onnx", "model-int8.onnx"):
+        path = run.path / name
+        assert open_exported(path, 1).class_names == ("0", "1", "2")
+        content = bytearray(path.read_bytes())
+        content[content.rindex(b"balanced") if b"balanced" in content else -9] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match=f"{name} is not the file that was exported"):
+            open_exported(path, 1)
+    with pytest.raises(ModelError, match=r"model.onnx is not the file that was exported"):
+        open_exported(run.path, 1)
+
+
+def test_an_int8_model_of_an_earlier_export_is_told(run: Run, data: Path) -> None:
+    """As a kill between two files leaves it."""
+    export(run, data, int8=True)
+    int8 = run.path / "model-int8.onnx"
+    old = int8.read_bytes()
+    run.log("again")
+    report = json.loads((run.path / "export.json").read_text())
+    report["int8"]["sha256"] = "0" * 64
+    (run.path / "export.json").write_text(json.dumps(report))
+    with pytest.raises(ModelError, match=r"model-int8.onnx is not the file that was exported"):
+        open_exported(int8, 1)
+    export(run, data)
+    assert not int8.exists()
+    int8.write_bytes(old)
+    with pytest.raises(ModelError, match=r"model-int8.onnx is of another export than"):
+        open_exported(int8, 1)
+
+
+def test_a_report_beside_a_model_is_the_exports_own(run: Run, data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "shoes.onnx"
+    export(run, data, output=file)
+    opened = open_exported(file, 1)
+    (tmp_path / "shoes.json").write_text('{"notes": "of mine"}')
+    assert open_exported(file, 1).sha256 == opened.sha256, "no report of ours: nothing is known"
+    (tmp_path / "shoes.json").write_text('{"parity": {}, "sha256": 5}')
+    with pytest.raises(ModelError, match=r"shoes.json is not as it was written .*sha256 is 5"):
+        open_exported(file, 1)
+    (tmp_path / "shoes.json").unlink()
+    os.mkfifo(tmp_path / "shoes.json")
+    with pytest.raises(ModelError, match=r"shoes.json is not a plain file"):
+        open_exported(file, 1)
+
+
+def test_a_model_of_another_run_is_told(run: Run, data: Path, tmp_path: Path) -> None:
+    """Also with its report, and of as many steps."""
+    other = finish(tmp_path / "other", data, seed=1)
+    path = other.path / "checkpoints/step-00000006"
+    found = checkpoint.load(path)
+    arrays = {name: np.asarray(array * 0.9, array.dtype) for name, array in found.model.items()}
+    checkpoint.remove(path)
+    checkpoint.save(path.parent, arrays, found.optimizer, found.state)
+    with pytest.raises(UsageError, match=r"not the checkpoint that the results of .* measured on"):
+        export(other, data)
+    again = evaluated(other, data)
+    export(again, data)
+    export(run, data)
+    shutil.copy(other.path / "model.onnx", run.path)
+    with pytest.raises(ModelError, match=r"model.onnx is not the file that was exported"):
+        open_exported(run.path, 1)
+    shutil.copy(other.path / "export.json", run.path)
+    with pytest.raises(ModelError, match=r"or that is another run's"):
+        open_exported(run.path, 1)
 
 
 def test_the_checkpoint_that_answers_is_the_reports(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import read_history
 from fashion_cnn.run.lock import hold
 from fashion_cnn.run.log import append_entry
-from fashion_cnn.run.predictions import read_predictions
 from fashion_cnn.run.weights import read_weights
 from fashion_cnn.shipping.onnx_file import read_model
 
@@ -39,7 +38,6 @@ READERS = [
     (lambda path: read_json(path), UsageError),
     (lambda path: read_text(path, CheckpointError), CheckpointError),
     (read_history, UsageError),
-    (read_predictions, UsageError),
     (read_weights, ModelError),
     (read_model, ModelError),
     (lambda path: Run(path.parent).events(), UsageError),

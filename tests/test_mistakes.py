@@ -111,14 +111,17 @@ def test_predictions_survive_the_file(tmp_path) -> None:
     ],
 )
 def test_altered_predictions_are_refused(tmp_path, old: str, new: str) -> None:
-    run, _, _ = finished_run(tmp_path / "run")
+    run, metrics, _ = finished_run(tmp_path / "run")
     path = run.path / "predictions.csv"
     path.write_text(path.read_text().replace(old, new, 1))
-    with pytest.raises(UsageError, match="predictions.csv is not as it was written"):
+    with pytest.raises(UsageError, match="predictions.csv is not what the metrics beside it"):
         _ = run.results.predictions
+    run.results.write_metrics(dataclasses.replace(metrics, files={}))  # as older ones are
+    with pytest.raises(UsageError, match="predictions.csv is not as it was written"):
+        _ = Run(run.path).results.predictions
     path.unlink()
     with pytest.raises(UsageError, match="fashion-cnn evaluate"):
-        _ = run.results.predictions
+        _ = Run(run.path).results.predictions
 
 
 class Bright:

@@ -1,7 +1,11 @@
 """What `metrics.json` holds: written as it always was, read with every type checked."""
 
 import dataclasses
+import hashlib
 import json
+import os
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +56,7 @@ def test_the_records_open(folder: Path) -> None:
     again = json.loads(json.dumps(written))
     for one in (again["best"], again["final"]):
         assert "training" in before["best"] or one.pop("training") is None
+        assert "sha256" in before["best"] or one.pop("sha256") == ""
     assert {name: again[name] for name in before} == before
 
 
@@ -64,7 +69,7 @@ def test_what_is_written_is_read_back(tmp_path) -> None:
     run.results.write_metrics(run.results.metrics)
     assert (run.path / "metrics.json").read_bytes() == written
     assert list(json.loads(written)["tta"]) == [
-        *("of", "step", "epoch", "test", "validation", "training")
+        *("of", "step", "epoch", "test", "validation", "training", "sha256")
     ]
     assert list(json.loads(written)) == [item.name for item in dataclasses.fields(Metrics)]
 
@@ -100,7 +105,8 @@ def test_predictions_must_be_those_of_the_metrics(tmp_path, column: str, value: 
 
 
 def put(values: Any, keys: str, value: Any) -> None:
-    *way, last = (int(key) if key.isdigit() else key for key in keys.split("."))
+    keys = keys.replace("predictions.csv", "predictions,csv")
+    *way, last = (int(key) if key.isdigit() else key.replace(",", ".") for key in keys.split("."))
     for key in way:
         values = values[key]
     if value is KeyError:
@@ -133,6 +139,17 @@ def put(values: Any, keys: str, value: Any) -> None:
         ("best.test", None, "lacks the figures on the test images"),
         ("tta.validation.confusion.9", [0], "not of 10 classes"),
         ("tta.test.per_class", [], "not of 10 classes"),
+        ("best.test.accuracy", 1.1, "best.test.accuracy is 1.1"),
+        ("best.test.accuracy", -0.1, "best.test.accuracy is -0.1"),
+        ("best.step", -1, "best.step is -1"),
+        ("best.step", 2**53 + 1, "best.step is 9007199254740993"),
+        ("final.epoch", 10**400, "final.epoch is 1000"),
+        ("final.test.confusion.3.3", -1, "final.test.confusion is -1"),
+        ("final.test.n", 5, "its matrix is not of its 5 images"),
+        ("files", ["predictions.csv"], "files is"),
+        ("files.predictions.csv", 5, "files.predictions.csv is 5"),
+        ("files", {"../predictions.csv": ""}, "it names files that are not beside it"),
+        ("run", "f" * 16, "is of another recipe, seed or data set"),
     ],
 )
 def test_altered_metrics_are_named(tmp_path, keys: str, value: Any, named: str) -> None:
@@ -156,3 +173,159 @@ def test_a_number_too_large_for_a_double_is_refused(tmp_path) -> None:
     )
     with pytest.raises(UsageError, match="brier is inf"):
         _ = run.results.metrics
+
+
+# -- the files beside it ---------------------------------------------------------------------------
+
+FILES = [
+    "answers.csv", "calibration.json", "classification_report.json", "classification_report.txt",
+    "confusion_matrix.csv", "errors.csv", "predictions.csv",
+]  # fmt: skip
+
+
+def test_metrics_have_the_hashes_of_the_other_results(tmp_path) -> None:
+    run, metrics, _ = finished_run(tmp_path / "run")
+    assert list(metrics.files) == FILES
+    for name, sha256 in metrics.files.items():
+        assert sha256 == hashlib.sha256((run.path / name).read_bytes()).hexdigest()
+    assert Run(run.path).results.are_whole()
+
+
+def flip(path: Path) -> None:
+    """Another digit where the file has one; it stays a file of its form."""
+    content = path.read_bytes()
+    place = max(content.rfind(digit) for digit in (b"1", b"2", b"3"))
+    path.write_bytes(content[:place] + b"4" + content[place + 1 :])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_result_that_was_altered_is_told(tmp_path, name: str) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    flip(run.path / name)
+    assert not Run(run.path).results.are_whole()
+    for kind in ("predictions", "calibration"):
+        if name.startswith(kind):
+            with pytest.raises(UsageError, match=f"{name} is not what the metrics beside it"):
+                getattr(Run(run.path).results, kind)
+
+
+def test_a_result_of_another_run_is_told(tmp_path) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    other, _, _ = finished_run(tmp_path / "other", seed=1)
+    for name in ("predictions.csv", "calibration.json", "metrics.json"):
+        copy = shutil.copytree(run.path, tmp_path / name)
+        shutil.copy(other.path / name, copy)
+        with pytest.raises(UsageError) as caught:
+            read_results(copy)
+        assert str(copy / name) in str(caught.value)
+        assert "fashion-cnn evaluate" in str(caught.value)
+
+
+def read_results(folder: Path) -> None:
+    results = Run.open(folder).results
+    _ = results.metrics, results.calibration, results.predictions
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "calibration.json", "predictions.csv"])
+def test_no_result_is_waited_for(tmp_path, name: str) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    (run.path / name).unlink()
+    os.mkfifo(run.path / name)
+    signal.alarm(20)
+    with pytest.raises(UsageError, match=f"{name} is not a plain file"):
+        read_results(run.path)
+    signal.alarm(0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "named"),
+    [
+        ("conformal", KeyError, "it lacks conformal"),
+        ("temperature", "1", "temperature is '1'"),
+        ("temperature", 0.0, "temperature is 0.0"),
+        ("temperature", 1e7, "temperature is 10000000.0"),
+        ("temperature_interval", [1.0], "temperature_interval is"),
+        ("fitted_on.n", -1, "fitted_on.n is -1"),
+        ("conformal.threshold", 1.5, "conformal.threshold is 1.5"),
+        ("conformal.expected_coverage_interval.0", None, "expected_coverage_interval is None"),
+        ("reject.error_rate", 0.7, "its error rates are not those"),
+        ("reject.choices.0.threshold", "x", "reject.choices.threshold is 'x'"),
+        ("reject.choices", [], "its error rates are not those"),
+        ("measured", KeyError, "it lacks measured"),
+        ("measured.reject", "x", "measured.reject is 'x'"),
+        ("measured.reject", [], "its error rates are not those"),
+        ("measured.before.reliability.0.interval", [0.5], "before.reliability.interval is"),
+        ("measured.after.ece", 2, "measured.after.ece is 2"),
+        ("measured.conformal.coverage_by_class", [], "not of as many classes"),
+        ("measured.risk_coverage.curve.0.risk", None, "curve.risk is None"),
+        ("checkpoint", 5, "checkpoint is 5"),
+    ],
+)
+def test_an_altered_calibration_is_named(tmp_path, keys: str, value: Any, named: str) -> None:
+    """Also where no hash of it is known."""
+    run, metrics, _ = finished_run(tmp_path / "run")
+    run.results.write_metrics(dataclasses.replace(metrics, files={}))
+    path = run.path / "calibration.json"
+    values = json.loads(path.read_text())
+    put(values, keys, value)
+    path.write_text(json.dumps(values))
+    with pytest.raises(UsageError, match=named) as caught:
+        _ = Run(run.path).results.calibration
+    assert f"{path} is not as it was written" in str(caught.value)
+
+
+def test_a_calibration_is_of_the_classes_of_the_metrics(tmp_path) -> None:
+    run, metrics, _ = finished_run(tmp_path / "run")
+    run.results.write_metrics(dataclasses.replace(metrics, files={}))
+    path = run.path / "calibration.json"
+    values = json.loads(path.read_text())
+    values["measured"]["conformal"]["coverage_by_class"].pop()
+    values["measured"]["conformal"]["sizes"].pop()
+    path.write_text(json.dumps(values))
+    with pytest.raises(UsageError, match="it is of 9 classes, not of 10"):
+        _ = Run(run.path).results.calibration
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "value", "named"),
+    [
+        ("environment", "framework", "other", "it names no framework"),
+        ("environment", "framework", KeyError, "it lacks framework"),
+        ("environment", "command", 1, "command is 1"),
+        ("environment", "command", ["a", 1], "command is 1"),
+        ("environment", "threads", "two", "threads is 'two'"),
+        ("environment", "deterministic", 1, "deterministic is 1"),
+        ("environment", "device", None, "device is None"),
+        ("environment", "data_sha256", [], "data_sha256 is"),
+        ("environment", "torch", {"a": []}, "torch is {'a': "),
+        ("split", "test_sealed", 1, "test_sealed is 1"),
+        ("split", "test_sealed", KeyError, "does not say whether the test set is sealed"),
+        ("split", "fingerprint", 1, "fingerprint is 1"),
+        ("split", "training_images", 100, "or of how many images"),
+        ("split", "class_names", [1, 2], "class_names is 1"),
+        ("split", "data_dir", ["a"], "data_dir is"),
+        ("split", "data", None, "data is None"),
+        ("split", "seed", -1, "seed is -1"),
+    ],
+)
+def test_what_a_run_runs_on_is_checked_when_it_is_opened(
+    tmp_path, name: str, keys: str, value: Any, named: str
+) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    path = run.path / f"{name}.json"
+    values = json.loads(path.read_text())
+    put(values, keys, value)
+    path.write_text(json.dumps(values))
+    with pytest.raises(UsageError, match=named) as caught:
+        Run.open(run.path)
+    assert f"{path} is not as it was written" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", [[], {"parameters": 1}, {"parameters": 1, "flop": 2, "layers": [3]}]
+)
+def test_altered_layers_are_named(tmp_path, value: Any) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    (run.path / "layers.json").write_text(json.dumps(value))
+    with pytest.raises(UsageError, match="layers.json is not as it was written"):
+        _ = Run.open(run.path).layers

@@ -111,7 +111,7 @@ def figures(accuracy: float) -> Evaluation:
         interval=(0.0, 1.0), ece=accuracy / 10, brier=1.9, mean_confidence=0.5,
         per_class=tuple(ClassMetrics(k, name, 0.5, accuracy / (k + 1), 0.25, 100)
                         for k, name in enumerate(CLASS_NAMES)),
-        confusion=((0,) * 10,) * 10,
+        confusion=((round(1000 * accuracy), *(0,) * 9), *((0,) * 10,) * 9),
     )  # fmt: skip
 
 

@@ -141,6 +141,9 @@ def test_a_run_goes_on_with_its_own_teacher_and_no_other(home, capsys) -> None:
 
     shutil.copy(PRETRAINED, "teacher/model.onnx")
     assert main([*more, "3"]) == ModelError.exit_code
+    assert "teacher/model.onnx is not the file that was exported" in capsys.readouterr().err
+    Path("teacher/export.json").unlink()
+    assert main([*more, "3"]) == ModelError.exit_code
     assert "is not the model that teacher_sha256 names" in capsys.readouterr().err
     Path("teacher/model.onnx").unlink()
     assert main([*more, "3"]) == ModelError.exit_code

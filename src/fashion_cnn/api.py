@@ -105,9 +105,11 @@ class Run(folder.Run):
         wanted = _hardware({"device": "cpu", **hardware})
         with open_framework(hardware_as_before(wanted, self)) as framework:
             opened = framework.open_classifier(self, checkpoint)
-        found = self.results.calibration
-        fits = found is not None and checkpoint in (None, self.answering, found["checkpoint"])
-        calibration = Calibration.from_dict(found) if found is not None and fits else None
+        found, calibration = self.results.calibration, None
+        if found is not None and checkpoint in (None, self.answering, found["checkpoint"]):
+            of = self.checkpoints.sha256(found["checkpoint"])
+            if found.get("sha256", of) == of:  # else the run went on since it was calibrated
+                calibration = Calibration.from_dict(found)
         return RunClassifier(opened, calibration, self.class_names)
 
     def validation(self, data: Any = None) -> Split:
@@ -436,6 +438,7 @@ def report(
         hardware = hardware_as_before(Hardware("cpu", framework=framework), opened)
         with open_framework(hardware) as computes:
             classifier = computes.open_classifier(opened)
+        opened.check_results()
     place, directory = None if output is None else Path(output), _directory(data, run=opened)
     return reporting.report(
         opened,

@@ -19,7 +19,7 @@ from fashion_cnn.run.command import run_command
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.export import answering_checkpoint
-from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.predict import open_model
 from fashion_cnn.version import __version__
 
 _BATCHES = (1, 8, 32, 64, 128, 256)
@@ -56,8 +56,8 @@ def benchmark_inference(
     threads = int(describe(device)["threads"])
     checkpoint = answering_checkpoint(run)
     exported = {
-        "onnx": OnnxClassifier.open(where.model, threads),
-        "int8": OnnxClassifier.open(where.int8, threads),
+        "onnx": open_model(where.model, threads),
+        "int8": open_model(where.int8, threads),
     }
     forms: dict[str, Classifier] = {"pytorch": open_classifier(run, checkpoint, device), **exported}
     images = load_training(directory).images[:_IMAGES].copy()

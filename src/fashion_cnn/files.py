@@ -54,6 +54,8 @@ def read_bytes(path: Path, fault: Fault, most: int = MOST_BYTES) -> bytes:
             error.filename = str(path)
             raise
         raise fault(f"{path} cannot be read: {error.strerror}") from None
+    except fault:  # which may be a ValueError
+        raise
     except ValueError as error:  # a name that no file can have
         raise fault(f"{path} cannot be read: {error}") from None
     if data is None or len(data) > most:

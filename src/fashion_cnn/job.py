@@ -348,7 +348,7 @@ def _has_results(run: Run, ended: Ending, test: bool) -> bool:
         return False
     sealed = metrics.final.test is None
     same = (metrics.status, metrics.final.step) == (ended.status, ended.step)
-    return same and not (test and sealed)
+    return same and not (test and sealed) and run.results.are_whole()
 
 
 def _must_hold_a_run(run: Run) -> None:

@@ -1,7 +1,7 @@
 """Evaluate a run: its best and its final checkpoint, on training, validation and test images."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,11 +76,16 @@ def evaluate_run(
     at: dict[str, tuple[int, float]] = {"best": (best.step, best.epoch)} if best else {}
     at["final"] = trained.step, round(trained.epochs, 4)
     scored: dict[int, tuple[Classifier, _Logits]] = {}
+    weights: dict[int, str] = {}
     for name, (step, _) in at.items():
         if step not in scored:  # the last epoch may be the best one
             classifier = open_classifier(name)
+            weights[step] = run.checkpoints.sha256(name)
             scored[step] = classifier, {p: classifier.logits(s.images) for p, s in parts.items()}
-    found = {name: _measure(where, scored[where[0]][1], parts) for name, where in at.items()}
+    found = {
+        name: replace(_measure((step, epoch), scored[step][1], parts), sha256=weights[step])
+        for name, (step, epoch) in at.items()
+    }
     classifier, logits = scored[at[answering][0]]
     mirrored = {
         part: (logits[part] + classifier.logits(np.flip(split.images, axis=2))) * np.float32(0.5)
@@ -98,13 +103,16 @@ def evaluate_run(
         training_seconds=trained.seconds,
         best=found.get("best"),
         final=found["final"],
-        tta=_measure(at[answering], mirrored, parts) if tta else None,
+        tta=replace(_measure(at[answering], mirrored, parts), sha256=found[answering].sha256)
+        if tta
+        else None,
+        run=run.fingerprint() or "",
     )
     _write_results(run, metrics, logits, parts)
     part = metrics.reports_speak_on
     predicted = {name: scored[step][1][part].argmax(1) for name, (step, _) in at.items()}
     run.results.write_table("answers", to_csv(_answers(parts[part].labels, predicted)))
-    return metrics
+    return replace(metrics, files=run.results.written())
 
 
 def _answers(
@@ -133,8 +141,8 @@ def _write_results(run: Run, metrics: Metrics, logits: _Logits, parts: Mapping[s
     shown, labels = logits[part], parts[part].labels
     fitted = fit(logits["validation"], validation.labels, run.recipe.label_smoothing)
     measured = measure_calibration(fitted, shown, labels, part)
-    calibration = {"checkpoint": metrics.reports_speak_of, **fitted, "measured": measured}
-    run.results.write_calibration(calibration)
+    about = {"checkpoint": metrics.reports_speak_of, "sha256": metrics.answering.sha256}
+    run.results.write_calibration({**about, **fitted, "measured": measured})
     _write_report(run, metrics, shown, labels)
     answer = Calibration.from_dict(fitted).answer(shown)
     predictions = Predictions(labels, answer.predicted, answer.probabilities)

@@ -1,11 +1,13 @@
 """`Checkpoints`: those that a run keeps, and which of them are its best and its final one."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import CheckpointError, UsageError
+from fashion_cnn.files import read_bytes
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint
 from fashion_cnn.run.history import EpochRecord, best_record, history_from_rows
@@ -32,6 +34,7 @@ class Checkpoints:
         self.folder = folder
         self._fingerprint = fingerprint
         self._read_only = read_only
+        self._loaded: dict[str, str] = {}  # SHA-256 by name
 
     def save(
         self,
@@ -74,7 +77,18 @@ class Checkpoints:
         Raises:
             CheckpointError: it does not verify, or is of another run.
         """
-        return self._check_same(checkpoint.load(self.folder / name), self._fingerprint())
+        found = self._check_same(checkpoint.load(self.folder / name), self._fingerprint())
+        self._loaded[name] = found.sha256
+        return found
+
+    def sha256(self, name: str) -> str:
+        """Of the file of a checkpoint's weights: as they were last loaded here, or else as they are
+        now; "" without that checkpoint. Raises as `load`.
+        """
+        path = self.folder / name / checkpoint.WEIGHTS
+        if name in self._loaded or not path.exists():
+            return self._loaded.get(name, "")
+        return hashlib.sha256(read_bytes(path, CheckpointError)).hexdigest()
 
     def newest(
         self,
@@ -159,5 +173,6 @@ class Checkpoints:
         self._link("best", best.step if (best := best_record(history)) else None)
 
     def _link(self, name: str, step: int | None) -> None:
+        self._loaded.pop(name, None)
         if not self._read_only:
             checkpoint.link(self.folder, name, step)

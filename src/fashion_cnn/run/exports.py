@@ -1,15 +1,28 @@
 """The exported model of a run on disk: the ONNX files and `export.json`."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fashion_cnn.errors import UsageError
-from fashion_cnn.files import to_json, write_atomically
+from fashion_cnn.errors import ModelError, UsageError
+from fashion_cnn.files import read_json, to_json, write_atomically
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.typed import decode
 
 _MODEL, _INT8, _REPORT = "model.onnx", "model-int8.onnx", "export.json"
+
+
+@dataclass(frozen=True)
+class _Model:
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Report:
+    sha256: str
+    int8: _Model | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,37 @@ class ExportFiles:
             raise UsageError(f"--output {output} must end in .onnx")
         int8 = output.with_name(f"{output.stem}-int8.onnx")
         return cls(output, int8, output.with_suffix(".json"))
+
+    @classmethod
+    def beside(cls, model: Path) -> "ExportFiles":
+        """Those among which a file of a model is, by its name."""
+        if model.name in (_MODEL, _INT8):
+            return cls(*(model.with_name(name) for name in (_MODEL, _INT8, _REPORT)))
+        name = model.stem.removesuffix("-int8")
+        return cls(*(model.with_name(f"{name}{end}") for end in (".onnx", "-int8.onnx", ".json")))
+
+    def sha256_of(self, model: Path) -> str | None:
+        """What the report says of one of the two models; None if there is no report.
+
+        Raises:
+            ModelError: the report is damaged, or is not of that model.
+        """
+        if not os.path.lexists(self.report):
+            return None
+        try:
+            values = read_json(self.report)
+            if self.report.name != _REPORT and not (
+                isinstance(values, dict) and "parity" in values
+            ):
+                return None  # a file of somebody's that has the model's name
+            report = decode(_Report, values)
+        except (UsageError, ValueError) as error:
+            raise ModelError(f"{self.report} is not as it was written ({error})") from None
+        if model != self.int8:
+            return report.sha256
+        if report.int8 is None:
+            raise ModelError(f"{model} is of another export than {self.report}, which has no int8")
+        return report.int8.sha256
 
     def write(self, models: Mapping[str, bytes], report: dict[str, Any]) -> None:
         """Write "model" and "int8", and the report.

@@ -1,8 +1,9 @@
 """`Run`: one training run on disk."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from fashion_cnn.recipes.own_network import Source, allow, allowed, given
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoints import Checkpoints
+from fashion_cnn.run.command import run_command
 from fashion_cnn.run.film import Film, read_film
 from fashion_cnn.run.history import (
     EpochRecord,
@@ -21,10 +23,11 @@ from fashion_cnn.run.history import (
     history_to_csv,
     read_history,
 )
-from fashion_cnn.run.layers import Layer, describe_layers
+from fashion_cnn.run.layers import Layer, check_layers, describe_layers
 from fashion_cnn.run.lock import hold
 from fashion_cnn.run.log import append_entry, read_entries, to_line
 from fashion_cnn.run.results import RESULT_FILES, Results
+from fashion_cnn.run.typed import Count, decode
 
 _RECIPE = "recipe.json"
 _ENVIRONMENT = "environment.json"
@@ -52,6 +55,31 @@ _ALL = (
 )
 
 
+@dataclass(frozen=True)
+class _Environment:
+    framework: str
+    device: str = ""
+    backend: str = ""
+    threads: Count | None = None
+    deterministic: bool = False
+    command: tuple[str, ...] = ()
+    data_sha256: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Split:
+    test_sealed: bool = False
+    seed: Count = 0
+    training_images: Count = 0
+    validation_images: Count = 0
+    fingerprint: str = ""
+    data: str = ""
+    class_names: tuple[str, ...] = ()
+    framing: str = ""
+    data_dir: str = ""
+    validation_seen_before: bool = False
+
+
 class Run:
     """The folder of one run; it may or may not exist yet.
 
@@ -65,18 +93,25 @@ class Run:
         """Args: read_only: what writes does nothing; another process writes the same."""
         self.path = Path(path)
         self.checkpoints = Checkpoints(
-            self.path / _CHECKPOINTS, self._fingerprint, read_only=read_only
+            self.path / _CHECKPOINTS, self.fingerprint, read_only=read_only
         )
-        self.results = Results(self.path, self._write)
+        self.results = Results(self.path, self._write, self.fingerprint)
         self._read_only = read_only
         self._known: dict[str, Any] = {}  # what was read of files that only this run writes
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
-        """Open a folder that holds a run. Raises `UsageError` when it holds none."""
+        """Open a folder that holds a run.
+
+        Raises:
+            UsageError: it holds none, or does not say what that runs on as it was written.
+        """
         run = cls(path)
         if not run.exists():
             raise UsageError(f"{path} holds no run: there is no {_RECIPE} in it")
+        for name, read in ((_ENVIRONMENT, _check_environment), (_SPLIT, _check_split)):
+            if os.path.lexists(run.path / name):
+                run._read_checked(name, read)
         return run
 
     def exists(self) -> bool:
@@ -139,12 +174,12 @@ class Run:
         self._write(_ENVIRONMENT, to_json(environment))
         self._write(_SPLIT, to_json(split))
 
-    def _fingerprint(self) -> str | None:
+    def fingerprint(self) -> str | None:
         """Of the recipe and the data; None before they are recorded, or if they never were."""
         if not self.exists() or not (self.path / _SPLIT).is_file():
             return None
         data = self.split.get("fingerprint")
-        return self.recipe.fingerprint(data) if isinstance(data, str) else None
+        return self.recipe.fingerprint(data) if data is not None else None
 
     @property
     def recipe(self) -> Recipe:
@@ -163,8 +198,13 @@ class Run:
 
     @property
     def layers(self) -> dict[str, Any] | None:
-        """As `describe_layers` gives them; None if the run began before they were written down."""
-        return self._read(_LAYERS) if (self.path / _LAYERS).is_file() else None
+        """As `describe_layers` gives them; None if the run began before they were written down.
+
+        Raises:
+            UsageError: the file was altered beyond use.
+        """
+        there = os.path.lexists(self.path / _LAYERS)
+        return self._read_checked(_LAYERS, check_layers) if there else None
 
     def allow_network(self, model: Any = None, *, trust_code: bool = False) -> None:
         """Let this process run the code of the run's network, if that is one of somebody's own.
@@ -194,20 +234,28 @@ class Run:
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, hardware, device and threads. Raises `UsageError` if it is unusable."""
-        found = self._read(_ENVIRONMENT)
-        if not isinstance(found, dict) or found.get("framework") not in FRAMEWORKS:
-            raise UsageError(f"{self.path / _ENVIRONMENT} names no framework")
-        return found
+        return self._read_checked(_ENVIRONMENT, _check_environment)
 
     @property
     def split(self) -> dict[str, Any]:
         """How the images are divided, whether the test set is sealed. Raises as `environment`."""
-        found = self._read(_SPLIT)
-        if isinstance(found, dict) and "training_images" in found:
-            found = {"test_sealed": False, **found}  # it could not be, before this was recorded
-        if not isinstance(found, dict) or type(found.get("test_sealed")) is not bool:
-            raise UsageError(f"{self.path / _SPLIT} does not say whether the test set is sealed")
-        return found
+        found = self._read_checked(_SPLIT, _check_split)
+        return {"test_sealed": False, **found}  # it could not be, before this was recorded
+
+    def check_results(self) -> None:
+        """Raise `UsageError` if the results are of another state of the checkpoint that they name.
+
+        The run may have gone on since it was evaluated, or the checkpoint may be another run's.
+        """
+        metrics = self.results.metrics
+        name, wanted = metrics.reports_speak_of, metrics.answering.sha256
+        found = self.checkpoints.sha256(name)
+        if wanted and found and found != wanted:
+            raise UsageError(
+                f"{self.checkpoints.folder / name} is not the checkpoint that the results of "
+                f"{self.path} were measured on; measure it with: "
+                f"{run_command('evaluate', self.path)}"
+            )
 
     # -- what happens -----------------------------------------------------------------------------
 
@@ -246,7 +294,7 @@ class Run:
     @property
     def film(self) -> Film | None:
         """A frame an epoch; None without one. Raises `UsageError` if it was altered beyond use."""
-        return read_film(self.path / _FILM, self._fingerprint())
+        return read_film(self.path / _FILM, self.fingerprint())
 
     def record_frame(self, frame: Film) -> None:
         """Add the frame of the epoch that has ended, before the checkpoint of its end.
@@ -259,7 +307,7 @@ class Run:
         except UsageError:  # it is no reason to stop a training
             film = None
         film = film.followed_by(frame) if film else frame
-        self._write(_FILM, film.to_bytes(self._fingerprint() or ""))
+        self._write(_FILM, film.to_bytes(self.fingerprint() or ""))
 
     def cut_back(self, step: int, history: Sequence[EpochRecord]) -> None:
         """Bring history, log and film to where a restored checkpoint stands; repairs a torn line
@@ -282,9 +330,17 @@ class Run:
         if film is None or film.step[-1] > step:
             kept = film.select(film.step <= step) if film else None
             if kept is not None and len(kept):
-                self._write(_FILM, kept.to_bytes(self._fingerprint() or ""))
+                self._write(_FILM, kept.to_bytes(self.fingerprint() or ""))
             elif not self._read_only:
                 checkpoint.remove(self.path / _FILM)
+
+    def _read_checked(self, name: str, check: Callable[[Any], None]) -> Any:
+        found = self._read(name)
+        try:
+            check(found)
+        except ValueError as error:
+            raise UsageError(f"{self.path / name} is not as it was written ({error})") from None
+        return found
 
     def _read(self, name: str) -> Any:
         if name not in self._known:
@@ -295,3 +351,21 @@ class Run:
         self._known.pop(name, None)
         if not self._read_only:
             write_atomically(self.path / name, data)
+
+
+def _check_environment(found: Any) -> None:
+    """Raise `ValueError` unless it can be used."""
+    if decode(_Environment, found).framework not in FRAMEWORKS:
+        raise ValueError("it names no framework")
+    others = {name: v for name, v in found.items() if name not in ("command", "data_sha256")}
+    for name, value in others.items():
+        if not isinstance(value, str | int | float | None):
+            raise ValueError(f"{name} is {value!r:.40}")
+
+
+def _check_split(found: Any) -> None:
+    """Raise `ValueError` unless it can be used."""
+    decode(_Split, found)
+    counted = {"training_images", "validation_images"} & found.keys()
+    if len(counted) == 1 or not (counted or "test_sealed" in found):
+        raise ValueError("it does not say whether the test set is sealed, or of how many images")

@@ -49,7 +49,10 @@ def history_to_csv(records: Iterable[EpochRecord]) -> str:
 
 
 def history_from_csv(text: str) -> list[EpochRecord]:
-    """Read what `history_to_csv` wrote. Raises `ValueError` or `TypeError` for anything else."""
+    """Read what `history_to_csv` wrote.
+
+    Raises `ValueError`, `TypeError`, `KeyError`, `OverflowError` or `csv.Error` for anything else.
+    """
     types = {item.name: item.type for item in dataclasses.fields(EpochRecord)}
     history = [
         EpochRecord(**{name: types[name](value) for name, value in row.items()})  # type: ignore
@@ -66,7 +69,7 @@ def read_history(path: Path) -> list[EpochRecord]:
     text = read_text(path, UsageError) if path.exists() else ""
     try:
         return history_from_csv(text)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, csv.Error) as error:
         raise UsageError(f"{path} is not a history as it was written ({error})") from None
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fashion_cnn.run.typed import Count, decode
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -19,9 +21,9 @@ class Layer:
 
     name: str
     kind: str
-    output: tuple[int, ...]
-    parameters: int
-    flop: int
+    output: tuple[Count, ...]
+    parameters: Count
+    flop: Count
 
 
 def describe_layers(layers: Sequence[Layer]) -> dict[str, Any]:
@@ -31,3 +33,15 @@ def describe_layers(layers: Sequence[Layer]) -> dict[str, Any]:
         "flop": sum(layer.flop for layer in layers),
         "layers": [asdict(layer) for layer in layers],
     }
+
+
+@dataclass(frozen=True)
+class _Table:
+    parameters: Count
+    flop: Count
+    layers: tuple[Layer, ...]
+
+
+def check_layers(values: Any) -> None:
+    """Raise `ValueError`, which says where, unless it is what `describe_layers` gives."""
+    decode(_Table, values)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.files import read_text
 from fashion_cnn.run.command import run_command
 
 
@@ -56,16 +55,23 @@ def predictions_to_csv(predictions: Predictions) -> str:
     return "\n".join([header, *rows, ""])
 
 
-def read_predictions(path: Path) -> Predictions:
-    """Read `predictions.csv`. Raises `UsageError` if it is missing or altered beyond use."""
-    if not path.exists():
+def read_predictions(path: Path, data: bytes | None) -> Predictions:
+    """Read `predictions.csv`.
+
+    Args:
+        path: its name in errors.
+        data: what it holds; None if it is missing.
+
+    Raises:
+        UsageError: it is missing or altered beyond use.
+    """
+    if data is None:
         raise UsageError(
             f"{path} is missing; write it with: {run_command('evaluate', path.parent)}"
         )
-    text = read_text(path, UsageError)
     try:
-        return predictions_from_csv(text)
-    except (ValueError, IndexError, csv.Error) as error:
+        return predictions_from_csv(data.decode())
+    except (ValueError, IndexError, OverflowError, csv.Error) as error:
         raise UsageError(f"{path} is not as it was written ({error})") from None
 
 
@@ -82,6 +88,7 @@ def predictions_from_csv(text: str) -> Predictions:
         and (whole == values[:, :3]).all()
         and (whole[:, 0] == np.arange(len(values))).all()
         and 0 <= whole[:, 1:].min() <= whole[:, 1:].max() < len(classes)
+        and 0 <= values[:, 4:].min() <= values[:, 4:].max() <= 1
     ):
         raise ValueError("rows missing, or numbers that cannot be")
     return Predictions(whole[:, 1], whole[:, 2], values[:, 4:])

@@ -1,17 +1,19 @@
 """`Results`: what an evaluation left in a run folder, and its figures, typed."""
 
 import dataclasses
-import math
-import types
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any
 
-from fashion_cnn.errors import UsageError
-from fashion_cnn.files import read_json, to_json
+from fashion_cnn.errors import CheckpointError, UsageError
+from fashion_cnn.files import from_json, read_bytes, to_json
+from fashion_cnn.run.calibration_file import check_calibration
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.predictions import Predictions, predictions_to_csv, read_predictions
+from fashion_cnn.run.typed import Count, Positive, Share, decode
 from fashion_cnn.text import to_utf8
 
 _METRICS = "metrics.json"
@@ -27,7 +29,7 @@ RESULT_FILES = (
 )  # fmt: skip
 """Patterns of their names."""
 
-Confusion = tuple[tuple[int, ...], ...]
+Confusion = tuple[tuple[Count, ...], ...]
 """A row a true class, in it a count a predicted class."""
 
 
@@ -35,12 +37,12 @@ Confusion = tuple[tuple[int, ...], ...]
 class ClassMetrics:
     """One class: precision, recall and F1 from 0 to 1 (0 where undefined), `support` images."""
 
-    label: int
+    label: Count
     name: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
+    precision: Share
+    recall: Share
+    f1: Share
+    support: Count
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,15 @@ class Evaluation:
     """
 
     split: str
-    n: int
-    loss: float
-    accuracy: float
-    interval: tuple[float, float]
+    n: Count
+    loss: Positive
+    accuracy: Share
+    interval: tuple[Share, Share]
     per_class: tuple[ClassMetrics, ...]
     confusion: Confusion
-    ece: float
-    brier: float
-    mean_confidence: float
+    ece: Share
+    brier: Positive
+    mean_confidence: Share
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,15 @@ class CheckpointMetrics:
         validation: on the validation part.
         training: on the training part, as on the others: without dropout or augmentation; None
             where that was not measured.
+        sha256: of the file of its weights; "" if that was not noted.
     """
 
-    step: int
-    epoch: float
+    step: Count
+    epoch: Positive
     test: Evaluation | None
     validation: Evaluation
     training: Evaluation | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,21 +114,25 @@ class Metrics:
         tta: the checkpoint that answers, with test-time augmentation; None if nobody asked.
         evaluated_in: the framework that computed these figures; "" if that was not noted.
         command_seconds: of the command that evaluated; 0 if that was not noted.
+        run: the fingerprint of the run's recipe and data; "" if that was not noted.
+        files: the SHA-256 of the other results, by name; none if that was not noted.
     """
 
     status: str
     framework: str
     class_names: tuple[str, ...]
-    test_readings: int
+    test_readings: Count
     best_is: str
     reports_speak_of: str
     reports_speak_on: str = "test"  # it could not stay sealed before this was noted
-    training_seconds: float
+    training_seconds: Positive
     best: CheckpointMetrics | None
     final: CheckpointMetrics
     tta: CheckpointMetrics | None = None
     evaluated_in: str = ""
-    command_seconds: float = 0.0
+    command_seconds: Positive = 0.0
+    run: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def answering(self) -> CheckpointMetrics:
@@ -157,63 +165,122 @@ class Metrics:
             raise ValueError("it speaks of a checkpoint or of images that it has no figures of")
         if found.reports_speak_on == "test" and answering.test is None:
             raise ValueError("it lacks the figures on the test images, of which it speaks")
+        if any(os.path.basename(name) != name for name in found.files):
+            raise ValueError("it names files that are not beside it")
         classes = len(found.class_names)
         for one in (found.best, found.final, found.tta):
             for part in (one.test, one.validation, one.training) if one else ():
-                sizes = {classes} if part is None else {len(part.per_class), len(part.confusion)}
-                sizes |= {len(row) for row in part.confusion} if part else set()
-                if sizes != {classes}:
-                    raise ValueError(f"its figures are not of {classes} classes")
+                if part:
+                    _check_sizes(part, classes)
         return found
 
 
+def _check_sizes(part: Evaluation, classes: int) -> None:
+    sizes = {len(part.per_class), len(part.confusion), *map(len, part.confusion)}
+    if sizes != {classes}:
+        raise ValueError(f"its figures are not of {classes} classes")
+    if not 0 < part.n == sum(map(sum, part.confusion)):
+        raise ValueError(f"its matrix is not of its {part.n} images")
+
+
 class Results:
-    """The files that an evaluation writes.
+    """The files that an evaluation writes, and their one reader.
+
+    What is read is a plain file of a size that can be, the one that was written where its hash is
+    known, of this run, finite and of the right types.
 
     Attributes:
         folder: of the run.
     """
 
-    def __init__(self, folder: Path, write: Callable[[str, bytes], None]) -> None:
-        """Args: write: replaces a file of that name in the folder."""
+    def __init__(
+        self,
+        folder: Path,
+        write: Callable[[str, bytes], None],
+        fingerprint: Callable[[], str | None],
+    ) -> None:
+        """Name the folder.
+
+        Args:
+            write: replaces a file of that name in the folder.
+            fingerprint: of the run's recipe and data; None where that is not known.
+        """
         self.folder = folder
         self._write = write
+        self._fingerprint = fingerprint
+        self._written: dict[str, str] = {}
 
     def exist(self) -> bool:
         """Whether the run was evaluated."""
-        return (self.folder / _METRICS).exists()
+        return os.path.lexists(self.folder / _METRICS)
 
     @property
     def metrics(self) -> Metrics:
-        """The figures. Raises `UsageError`: not evaluated yet, or altered beyond use."""
+        """The figures. Raises `UsageError`: not evaluated yet, altered, or of another run."""
         if not self.exist():
             raise UsageError(f"{self.folder} was not evaluated yet; run: {self._again()}")
+        path = self.folder / _METRICS
         try:
-            return Metrics.from_dict(read_json(self.folder / _METRICS))
-        except ValueError as error:
-            raise UsageError(
-                f"{self.folder / _METRICS} is not as it was written ({error}); write it again "
-                f"with: {self._again()}"
-            ) from None
+            found = Metrics.from_dict(from_json(read_bytes(path, UsageError), str(path)))
+        except UsageError:
+            raise
+        except (CheckpointError, ValueError) as error:
+            raise self._altered(_METRICS, error) from None
+        if found.run and found.run != (self._fingerprint() or found.run):
+            raise self._altered(_METRICS, "it is of another recipe, seed or data set")
+        return found
 
     def write_metrics(self, metrics: Metrics) -> None:
         """Write `metrics.json`: last, for a run that has it has all its results."""
         self._write(_METRICS, to_json(metrics.to_dict()))
 
+    def written(self) -> dict[str, str]:
+        """The SHA-256 of the results written here, by name, but for pages and pictures."""
+        return dict(sorted(self._written.items()))
+
+    def are_whole(self) -> bool:
+        """Whether there are metrics, and all the files beside them that they were written with."""
+        try:
+            for name in self.metrics.files:
+                self._read(name)
+        except UsageError:
+            return False
+        return True
+
     @property
     def calibration(self) -> dict[str, Any] | None:
-        """`calibration.json`, which `evaluation.calibration` reads; None before the evaluation."""
-        path = self.folder / _CALIBRATION
-        return read_json(path) if path.exists() else None
+        """`calibration.json`, which `evaluation.calibration` reads; None before the evaluation.
+
+        Raises:
+            UsageError: it was altered.
+        """
+        if not os.path.lexists(self.folder / _CALIBRATION):
+            return None
+        try:
+            found = from_json(self._read(_CALIBRATION), str(self.folder / _CALIBRATION))
+            check_calibration(found)
+            covered = len(found["measured"]["conformal"]["coverage_by_class"])
+            if _CALIBRATION not in self._written and self.exist():
+                classes = len(self.metrics.class_names)
+                if covered != classes:
+                    raise ValueError(f"it is of {covered} classes, not of {classes}")
+        except UsageError:
+            raise
+        except (CheckpointError, ValueError) as error:
+            raise self._altered(_CALIBRATION, error) from None
+        return found
 
     def write_calibration(self, calibration: dict[str, Any]) -> None:
         """Write `calibration.json`."""
-        self._write(_CALIBRATION, to_json(calibration))
+        self._keep(_CALIBRATION, to_json(calibration))
 
     @property
     def predictions(self) -> Predictions:
-        """A row an image that the results speak of; raises as `read_predictions`."""
-        return read_predictions(self.folder / _PREDICTIONS)
+        """A row an image that the results speak of; raises as `read_predictions`, or `UsageError`
+        if it is not the file that the metrics were written with.
+        """
+        path = self.folder / _PREDICTIONS
+        return read_predictions(path, self._read(_PREDICTIONS) if path.exists() else None)
 
     @property
     def test_predictions(self) -> Predictions:
@@ -228,24 +295,46 @@ class Results:
                 f"the test set of {self.folder} is still sealed; it is opened by: {self._again()}"
             )
         found = self.predictions
-        probable = (found.probabilities >= 0) & (found.probabilities <= 1)
-        if not probable.all() or abs(found.correct.mean() - metrics.shown.accuracy) > 1e-9:
-            raise UsageError(
-                f"{self.folder / _PREDICTIONS} is not what the metrics beside it speak of; write "
-                f"both again with: {self._again()}"
-            )
+        if abs(found.correct.mean() - metrics.shown.accuracy) > 1e-9:
+            raise self._not_of_metrics(_PREDICTIONS)
         return found
+
+    def _read(self, name: str) -> bytes:
+        """A result, as it was written here, or else as the metrics say that it was."""
+        data = read_bytes(self.folder / name, UsageError)
+        known = self._written
+        if name not in known and self.exist():
+            known = self.metrics.files
+        if known.get(name) not in (None, hashlib.sha256(data).hexdigest()):
+            raise self._not_of_metrics(name)
+        return data
+
+    def _keep(self, name: str, data: bytes) -> None:
+        self._write(name, data)
+        self._written[name] = hashlib.sha256(data).hexdigest()
+
+    def _altered(self, name: str, reason: object) -> UsageError:
+        return UsageError(
+            f"{self.folder / name} is not as it was written ({reason}); write it again with: "
+            f"{self._again()}"
+        )
+
+    def _not_of_metrics(self, name: str) -> UsageError:
+        return UsageError(
+            f"{self.folder / name} is not what the metrics beside it speak of; write both again "
+            f"with: {self._again()}"
+        )
 
     def _again(self) -> str:
         return run_command("evaluate", self.folder)
 
     def write_predictions(self, predictions: Predictions) -> None:
         """Write `predictions.csv`."""
-        self._write(_PREDICTIONS, predictions_to_csv(predictions).encode())
+        self._keep(_PREDICTIONS, predictions_to_csv(predictions).encode())
 
     def write_table(self, name: str, csv: str) -> None:
         """Write "confusion_matrix", "errors" or "answers" as CSV."""
-        self._write(f"{name}.csv", to_utf8(csv))
+        self._keep(f"{name}.csv", to_utf8(csv))
 
     def write_page(self, html: str) -> Path:
         """Write `report.html`; returns where it is."""
@@ -254,47 +343,10 @@ class Results:
 
     def write_report(self, text: str, values: dict[str, Any]) -> None:
         """Write `classification_report.txt` and `.json`."""
-        self._write(f"{_REPORT}.txt", to_utf8(text))
-        self._write(f"{_REPORT}.json", to_json(values))
+        self._keep(f"{_REPORT}.txt", to_utf8(text))
+        self._keep(f"{_REPORT}.json", to_json(values))
 
     def write_plot(self, name: str, png: bytes, svg: bytes) -> None:
         """Write a picture: "loss_…" and "accuracy_…", "confusion_matrix…" or "reliability"."""
         self._write(f"{name}.png", png)
         self._write(f"{name}.svg", svg)
-
-
-Decoded = TypeVar("Decoded")
-
-
-def decode(kind: type[Decoded], value: Any) -> Decoded:
-    """Turn what JSON holds into a dataclass and all that is in it, by the types of its fields.
-
-    Keys that are no fields are passed over; a field with a default may be missing.
-
-    Raises:
-        ValueError: it is something else; the message says where.
-    """
-    return _decode(kind, value, "")
-
-
-def _decode(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
-        fields = dataclasses.fields(kind)
-        needed = {item.name for item in fields if item.default is dataclasses.MISSING}
-        if lacking := sorted(needed - value.keys()):
-            raise ValueError(f"it lacks {where}{lacking[0]}")
-        given = [item for item in fields if item.name in value]
-        return kind(**{i.name: _decode(i.type, value[i.name], f"{where}{i.name}.") for i in given})  # type: ignore[operator]
-    if isinstance(kind, types.UnionType):  # of something and None
-        kind = next(one for one in get_args(kind) if one is not types.NoneType)
-        return None if value is None else _decode(kind, value, where)
-    if get_origin(kind) is tuple and isinstance(value, list):
-        kinds = get_args(kind)
-        kinds = kinds[:1] * len(value) if kinds[1:] == (...,) else kinds
-        if len(kinds) == len(value):
-            return tuple(_decode(one, item, where) for one, item in zip(kinds, value, strict=True))
-    if isinstance(value, float) and not math.isfinite(value):
-        kind = None
-    if type(value) is not kind and not (kind is float and type(value) is int):
-        raise ValueError(f"{where[:-1] or 'it'} is {value!r:.40}")
-    return value

@@ -10,13 +10,14 @@ import onnx
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST, SHA256, DataSet
 from fashion_cnn.data.framing import AS_PUBLISHED
 from fashion_cnn.data.split import divide, stratified_sample
 from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
 from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
+from fashion_cnn.run.checkpoint import Checkpoint
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.dataset import check_same_data, class_names_of
 from fashion_cnn.run.exports import ExportFiles
@@ -108,13 +109,16 @@ def answering_checkpoint(run: Run) -> str:
     """The name of the checkpoint that a run's report speaks of: "best" or "final".
 
     Raises:
-        UsageError: the run was not evaluated yet, or before runs were calibrated.
+        UsageError: the run was not evaluated yet, or before runs were calibrated, or not as it
+            stands now.
+        CheckpointError: its checkpoint cannot be read.
     """
     if not run.results.exist() or run.results.calibration is None:
         raise UsageError(
             f"{run.path} has no results or no calibration yet; make them with: "
             f"{run_command('evaluate', run.path)}"
         )
+    run.check_results()
     return run.results.metrics.reports_speak_of
 
 
@@ -147,15 +151,14 @@ def write_model(
     checkpoint = run.checkpoints.load(answering_checkpoint(run))
     threshold = outlier_threshold(outlier_score(reference.logits(ordinary)))
     outlier = {"score": SCORE, "not_warned": NOT_WARNED, "threshold": threshold}
-    step = int(checkpoint.state["step"])
-    facts = {**_facts(run, step, calibration), "outlier": outlier}
+    facts = {**_facts(run, checkpoint, calibration), "outlier": outlier}
     answers = Calibration.from_dict(facts["calibration"])
     data = complete(exported, answers, facts).SerializeToString()
     return data, {
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "opset": OPSET,
-        "step": step,
+        "step": facts["made_by"]["step"],
         "parity": _compare(OnnxClassifier(data), reference, images, answers),
         "facts": facts,
     }
@@ -176,7 +179,7 @@ def _data_of(run: Run) -> str:
     return run.split.get("data", FASHION_MNIST)
 
 
-def _facts(run: Run, step: int, found: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict[str, Any]:
     shown = run.results.metrics.shown
     choices = [
         {name: row[name] for name in ("error_rate", "threshold")}
@@ -199,11 +202,12 @@ def _facts(run: Run, step: int, found: Mapping[str, Any]) -> dict[str, Any]:
             "accuracy": shown.accuracy,
             "interval": list(shown.interval),
         },
-        "data_sha256": run.environment["data_sha256"],
+        "data_sha256": run.environment.get("data_sha256", dict(SHA256)),
         "made_by": {
             "fashion_cnn": __version__,
             "framework": run.environment["framework"],
-            "step": step,
+            "step": int(checkpoint.state["step"]),
+            "sha256": checkpoint.sha256,
             **({"validation_seen_before": True} if "validation_seen_before" in run.split else {}),
         },
     }

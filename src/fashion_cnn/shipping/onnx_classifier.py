@@ -50,6 +50,7 @@ class OnnxClassifier:
         """
         check_model(data, what)
         self.data = data
+        self._what = what
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.size = len(data)
         try:
@@ -57,16 +58,29 @@ class OnnxClassifier:
             self._check_signature(what)
             properties = self._session.get_modelmeta().custom_metadata_map
             self.facts = _facts(properties, what)
-            self._check_answers(what)
+            self._check_answers()
         except ModelError:
             raise
         except Exception as error:  # the runtime has an exception class a fault
             raise ModelError(f"{what} cannot be run ({_first_line(error)})") from None
 
     @classmethod
-    def open(cls, path: Path, threads: int | None = None) -> "OnnxClassifier":
-        """Open a file. Raises `ModelError` as `read_model` and the constructor do."""
-        return cls(read_model(path), threads, str(path))
+    def open(
+        cls, path: Path, threads: int | None = None, sha256: str | None = None
+    ) -> "OnnxClassifier":
+        """Open a file.
+
+        Args: sha256: what it must have; None for any.
+
+        Raises: `ModelError` as `read_model` and the constructor do, and if it is another file.
+        """
+        data = read_model(path)
+        if sha256 not in (None, hashlib.sha256(data).hexdigest()):
+            raise ModelError(
+                f"{path} is not the file that was exported: its SHA-256 is not the one in the "
+                "report beside it; export it again with: fashion-cnn export RUN"
+            )
+        return cls(data, threads, str(path))
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Score images; see `Classifier.logits`."""
@@ -91,8 +105,26 @@ class OnnxClassifier:
         parts = [np.empty((0, len(self.class_names)), np.float32)]
         for first in range(0, len(images), _BATCH):
             part = np.ascontiguousarray(images[first : first + _BATCH])
-            parts.append(np.asarray(self._session.run([output], {"images": part})[0]))
+            parts.append(self._answer(part, [output])[0])
         return np.concatenate(parts)
+
+    def _answer(self, images: NDArray[np.uint8], outputs: list[str]) -> list[NDArray[np.float32]]:
+        """Outputs (N, C) by name. Raises `ModelError` unless they are of that kind and finite."""
+        try:
+            found = self._session.run(outputs, {"images": images})
+        except Exception as error:  # the runtime has an exception class a fault
+            raise ModelError(f"{self._what} cannot be run ({_first_line(error)})") from None
+        answers = []
+        for name, values in zip(outputs, found, strict=True):
+            array = np.asarray(values)
+            if (
+                array.shape != (len(images), len(self.class_names))
+                or array.dtype != np.float32
+                or not np.isfinite(array).all()
+            ):
+                raise ModelError(f"{self._what} answers with unusable {name}")
+            answers.append(array)
+        return answers
 
     def _check_signature(self, what: str) -> None:
         inputs = [(one.name, one.type, one.shape[1:]) for one in self._session.get_inputs()]
@@ -103,13 +135,13 @@ class OnnxClassifier:
                 "logits and probabilities; export it with: fashion-cnn export RUN"
             )
 
-    def _check_answers(self, what: str) -> None:
-        golden = self._session.run(None, {"images": np.zeros((2, 28, 28), np.uint8)})
-        shape = (2, len(self.class_names))
-        for name, found in zip(_OUTPUTS, golden, strict=True):
-            array = np.asarray(found)
-            if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
-                raise ModelError(f"{what} answers a black image with unusable {name}")
+    def _check_answers(self) -> None:
+        """Answer for one image and for several: black, white, and neither."""
+        images = np.zeros((3, 28, 28), np.uint8)
+        images[1] = 255
+        images[2] = (np.arange(784) * 97 % 256).reshape(28, 28)
+        for some in (images[:1], images):
+            self._answer(some, list(_OUTPUTS))
 
 
 def session_of(data: bytes, threads: int | None) -> onnxruntime.InferenceSession:
@@ -131,6 +163,7 @@ def session_of(data: bytes, threads: int | None) -> onnxruntime.InferenceSession
 def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
     try:
         facts = {name: json.loads(properties[name]) for name in _FACTS}
+        json.dumps(facts, allow_nan=False, ensure_ascii=False).encode()  # the server sends them
         names, temperature = facts["class_names"], float(facts["calibration"]["temperature"])
         threshold = float(facts["outlier"]["threshold"])
         numbers = 0 < temperature < math.inf and math.isfinite(threshold)

@@ -323,22 +323,28 @@ def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClas
         threads: CPU threads; None for all cores.
 
     Raises:
-        ModelError: there is none, or it is not what `export` writes, or the run went on since.
+        ModelError: there is none, or it is not what `export` writes, or not the file that the
+            report beside it names; or the run's results are of another checkpoint.
+        UsageError: the folder holds no run, or one that was altered beyond use.
     """
     if path is None:
         return OnnxClassifier.open(PRETRAINED, threads)
-    if not path.is_dir():
-        return OnnxClassifier.open(path, threads)
+    # Here: who asks for no model of theirs needs nothing of runs, and is answered sooner.
     from fashion_cnn.run.exports import ExportFiles
     from fashion_cnn.run.folder import Run
 
+    if not path.is_dir():
+        return OnnxClassifier.open(path, threads, ExportFiles.beside(path).sha256_of(path))
     run = Run.open(path)
-    again = f"export it with: {run_command('export', path)}"
-    if not ExportFiles.of(run).model.is_file():
+    files, again = ExportFiles.of(run), f"export it with: {run_command('export', path)}"
+    if not files.model.is_file():
         raise ModelError(f"{path} holds no exported model; {again}")
-    model, step = OnnxClassifier.open(ExportFiles.of(run).model, threads), None
+    model = OnnxClassifier.open(files.model, threads, files.sha256_of(files.model))
     if run.results.exist():
-        step = run.results.metrics.answering.step
-    if step not in (None, model.facts["made_by"]["step"]):
-        raise ModelError(f"{path} went on since its model was exported; {again}")
+        shown, of = run.results.metrics.answering, model.facts["made_by"]
+        weights = {shown.sha256, of.get("sha256", "")} - {""}  # neither was always noted
+        if of.get("step") != shown.step or len(weights) > 1:
+            raise ModelError(
+                f"{path} went on since its model was exported, or that is another run's; {again}"
+            )
     return model

@@ -1,0 +1,84 @@
+"""Values of JSON into dataclasses: every one of the right type, finite and within its range."""
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+Decoded = TypeVar("Decoded")
+
+MOST = 2**53
+"""No larger integer, which not every program could read out of JSON exactly."""
+
+
+@dataclass(frozen=True)
+class Within:
+    """The range of a number, its ends included."""
+
+    low: float
+    high: float
+
+
+Share = Annotated[float, Within(0.0, 1.0)]
+Positive = Annotated[float, Within(0.0, math.inf)]
+Count = Annotated[int, Within(0, MOST)]
+
+
+def decode(kind: type[Decoded], value: Any) -> Decoded:
+    """Turn what JSON holds into a dataclass and all that is in it, by the types of its fields.
+
+    Keys that are no fields are passed over; a field with a default may be missing.
+
+    Raises:
+        ValueError: it is something else; the message says where.
+    """
+    return _decode(kind, value, "")
+
+
+def _decode(kind: Any, value: Any, where: str) -> Any:
+    if get_origin(kind) is Annotated:
+        kind, within = get_args(kind)
+        found = _decode(kind, value, where)
+        if not within.low <= found <= within.high:
+            raise _other(value, where)
+        return found
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        return _decode_fields(kind, value, where)
+    if get_origin(kind) in (Union, types.UnionType):  # of something and None
+        kind = next(one for one in get_args(kind) if one is not types.NoneType)
+        return None if value is None else _decode(kind, value, where)
+    if get_origin(kind) is tuple and isinstance(value, list):
+        kinds = get_args(kind)
+        kinds = kinds[:1] * len(value) if kinds[1:] == (...,) else kinds
+        if len(kinds) == len(value):
+            return tuple(_decode(one, item, where) for one, item in zip(kinds, value, strict=True))
+    if get_origin(kind) is Mapping and isinstance(value, dict):
+        of = get_args(kind)[1]
+        return {name: _decode(of, item, f"{where}{name}.") for name, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _other(value, where)
+    whole = type(value) is int and abs(value) <= MOST
+    if kind in (int, float) and type(value) is int:
+        kind = int if whole else None
+    if type(value) is not kind:
+        raise _other(value, where)
+    return value
+
+
+def _decode_fields(kind: Any, value: dict[str, Any], where: str) -> Any:
+    fields = dataclasses.fields(kind)
+    needed = {
+        item.name
+        for item in fields
+        if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+    }
+    if lacking := sorted(needed - value.keys()):
+        raise ValueError(f"it lacks {where}{lacking[0]}")
+    given = [item for item in fields if item.name in value]
+    return kind(**{i.name: _decode(i.type, value[i.name], f"{where}{i.name}.") for i in given})
+
+
+def _other(value: Any, where: str) -> ValueError:
+    return ValueError(f"{where[:-1] or 'it'} is {value!r:.40}")
