@@ -413,5 +413,7 @@ def test_a_model_for_some_number_of_images_alone_is_refused(graph) -> None:
         helper.make_node("Constant", [], ["shape"], value=shape),
         helper.make_node("Reshape", ["before", "shape"], ["logits"]),
     ]
-    with pytest.raises(ModelError, match="the model cannot be run"):
+    with pytest.raises(ModelError, match="an operator Reshape whose size cannot be told"):
         OnnxClassifier(replaced_logits(graph, *nodes))
+    with pytest.raises(ModelError, match="the model cannot be run"):
+        OnnxClassifier(replaced_logits(graph, *nodes), batch=256)

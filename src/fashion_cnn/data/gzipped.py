@@ -54,13 +54,14 @@ class Gunzip(io.RawIOBase):
                         return 0
                     self._input = block
                     continue
-                self._begin_member()
+                self._member = self._next_member()
             elif not self._input:
                 raise EOFError("it ends inside what is packed")
-            found = self._member.decompress(self._input, len(buffer))
-            self._input = self._member.unconsumed_tail
-            if self._member.eof:
-                self._input, self._member = self._member.unused_data, None
+            member = self._member
+            found = member.decompress(self._input, len(buffer))
+            self._input = member.unconsumed_tail
+            if member.eof:
+                self._input, self._member = member.unused_data, None
             if found:
                 self._left -= len(found)
                 if self._left < 0:
@@ -68,8 +69,8 @@ class Gunzip(io.RawIOBase):
                 buffer[: len(found)] = found
                 return len(found)
 
-    def _begin_member(self) -> None:
+    def _next_member(self) -> Any:
         self._members_left -= 1
         if self._members_left < 0:
             raise DataError(f"{self._path} is of over {_MOST_MEMBERS:,} packed parts; unpack it")
-        self._member = zlib.decompressobj(wbits=31)
+        return zlib.decompressobj(wbits=31)

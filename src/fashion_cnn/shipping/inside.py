@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier, session_of
-from fashion_cnn.shipping.onnx_file import Node, nodes_of, with_outputs
+from fashion_cnn.shipping.onnx_file import with_outputs
+from fashion_cnn.shipping.onnx_graph import Node, read_graph
 
 Floats = NDArray[np.float32]
 
@@ -101,7 +102,7 @@ class Inside:
     def __init__(self, classifier: OnnxClassifier) -> None:
         """Open it once more, for one thread: a picture by itself keeps no second one busy."""
         self.classifier = classifier
-        nodes = nodes_of(classifier.data)
+        nodes = read_graph(classifier.data).nodes
         self._by_output = {name: node for node in nodes for name in node.outputs}
         convolutions = [node for node in nodes if node.operator == "Conv"]
         self._first = convolutions[0] if convolutions else None
@@ -189,8 +190,8 @@ class Inside:
         plane, weights, *biases = (found[name] for name in first.inputs if name and name in found)
         if plane.ndim != 4 or plane.shape[1] != 1 or weights.ndim != 4 or weights.shape[1] != 1:
             return None
-        top, left, *_ = first.numbers.get("pads", (0, 0, 0, 0))
-        down, across, *_ = first.numbers.get("strides", (1, 1))
+        top, left, *_ = first.attributes.get("pads", (0, 0, 0, 0))
+        down, across, *_ = first.attributes.get("strides", (1, 1))
         bias = biases[0] if biases else np.zeros(len(weights), np.float32)
         then, name = [], self._stages[0]
         while name != first.outputs[0] and name in self._by_output:

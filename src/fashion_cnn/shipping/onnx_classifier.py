@@ -20,7 +20,9 @@ from fashion_cnn.evaluation.outliers import SCORE
 from fashion_cnn.process.machine import usual_threads
 from fashion_cnn.shipping.onnx_file import check_model, read_model
 
-_BATCH = 256  # bounds the memory; what is fastest: fashion-cnn benchmark infer
+MOST_AT_ONCE = 256
+"""Images, which bounds the memory. What is fastest: fashion-cnn benchmark infer."""
+
 _INPUT = ("images", "tensor(uint8)", [28, 28])
 _OUTPUTS = ("logits", "probabilities")
 _FACTS = ("class_names", "calibration", "outlier", "recipe", "measured", "data_sha256", "made_by")
@@ -37,20 +39,32 @@ class OnnxClassifier:
         size: of the file in bytes.
     """
 
-    def __init__(self, data: bytes, threads: int | None = None, what: str = "the model") -> None:
+    def __init__(
+        self,
+        data: bytes,
+        threads: int | None = None,
+        what: str = "the model",
+        batch: int | None = None,
+    ) -> None:
         """Check the bytes, then hand them to the runtime.
 
         Args:
             data: an ONNX file as `export` writes it.
             threads: CPU threads; None for all cores.
             what: its name in errors.
+            batch: how many images it may be given at once; None to tell by what it takes, which
+                must not be too much.
 
         Raises:
             ModelError: it is not such a file.
         """
         check_model(data, what)
+        if batch is None:
+            from fashion_cnn.shipping.onnx_cost import largest_batch
+
+            batch = min(MOST_AT_ONCE, largest_batch(data, what))
+        self._what, self._batch = what, batch
         self.data = data
-        self._what = what
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.size = len(data)
         try:
@@ -66,11 +80,17 @@ class OnnxClassifier:
 
     @classmethod
     def open(
-        cls, path: Path, threads: int | None = None, sha256: str | None = None
+        cls,
+        path: Path,
+        threads: int | None = None,
+        sha256: str | None = None,
+        batch: int | None = None,
     ) -> "OnnxClassifier":
         """Open a file.
 
-        Args: sha256: what it must have; None for any.
+        Args:
+            sha256: what it must have; None for any.
+            batch: as for the constructor.
 
         Raises: `ModelError` as `read_model` and the constructor do, and if it is another file.
         """
@@ -80,7 +100,7 @@ class OnnxClassifier:
                 f"{path} is not the file that was exported: its SHA-256 is not the one in the "
                 "report beside it; export it again with: fashion-cnn export RUN"
             )
-        return cls(data, threads, str(path))
+        return cls(data, threads, str(path), batch)
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Score images; see `Classifier.logits`."""
@@ -103,8 +123,8 @@ class OnnxClassifier:
     def _run(self, images: NDArray[np.uint8], output: str) -> NDArray[np.float32]:
         check_images(images)
         parts = [np.empty((0, len(self.class_names)), np.float32)]
-        for first in range(0, len(images), _BATCH):
-            part = np.ascontiguousarray(images[first : first + _BATCH])
+        for first in range(0, len(images), self._batch):
+            part = np.ascontiguousarray(images[first : first + self._batch])
             parts.append(self._answer(part, [output])[0])
         return np.concatenate(parts)
 

@@ -17,7 +17,7 @@ from fashion_cnn.errors import ImageError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.run.command import run_command
-from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.onnx_classifier import MOST_AT_ONCE, OnnxClassifier
 
 if TYPE_CHECKING:
     from fashion_cnn.shipping.inside import Inside
@@ -310,7 +310,7 @@ def open_predictor(
     if path is None:
         if not FOR_PHOTOS.is_file():
             raise ModelError(f"{FOR_PHOTOS} is missing; install the package again, or give --model")
-        photos = functools.partial(OnnxClassifier.open, FOR_PHOTOS, threads)
+        photos = functools.partial(_open_packaged, FOR_PHOTOS, threads)
         return Predictor(open_model(None, threads), reject, photos)
     return Predictor(open_model(path, threads), reject)
 
@@ -328,7 +328,7 @@ def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClas
         UsageError: the folder holds no run, or one that was altered beyond use.
     """
     if path is None:
-        return OnnxClassifier.open(PRETRAINED, threads)
+        return _open_packaged(PRETRAINED, threads)
     # Here: who asks for no model of theirs needs nothing of runs, and is answered sooner.
     from fashion_cnn.run.exports import ExportFiles
     from fashion_cnn.run.folder import Run
@@ -348,3 +348,8 @@ def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClas
                 f"{path} went on since its model was exported, or that is another run's; {again}"
             )
     return model
+
+
+def _open_packaged(path: Path, threads: int | None) -> OnnxClassifier:
+    """Open a model in the package, which is known to take little."""
+    return OnnxClassifier.open(path, threads, batch=MOST_AT_ONCE)

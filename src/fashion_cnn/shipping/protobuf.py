@@ -1,0 +1,82 @@
+"""Protobuf's wire format, walked with no library that would load anything.
+
+Source: protobuf.dev/programming-guides/encoding.
+"""
+
+from collections.abc import Iterator
+
+_VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
+
+
+class WireError(Exception):
+    """The bytes are no message, or are cut off."""
+
+
+def fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """The fields of a message: (number, value), without following any of them.
+
+    Raises: `WireError`.
+    """
+    position = 0
+    while position < len(content):
+        key, position = varint(content, position)
+        field, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, position = varint(content, position)
+            yield field, value
+            continue
+        if kind == _BYTES:
+            length, position = varint(content, position)
+        elif kind in (_EIGHT, _FOUR):
+            length = 8 if kind == _EIGHT else 4
+        else:
+            raise WireError("is no ONNX model")
+        end = position + length
+        if end > len(content):
+            raise WireError("is no ONNX model, or is cut off")
+        yield field, content[position:end]
+        position = end
+
+
+def varint(content: memoryview, position: int) -> tuple[int, int]:
+    """An unsigned number, and where the next thing begins. Raises: `WireError`."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(content):
+            raise WireError("is no ONNX model, or is cut off")
+        byte = content[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise WireError("is no ONNX model")
+
+
+def message(field: int, content: bytes) -> bytes:
+    """A field that holds a message, or bytes."""
+    return _as_varint(field << 3 | _BYTES) + _as_varint(len(content)) + content
+
+
+def _as_varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def signed(value: int) -> int:
+    """A number as the types int32 and int64 mean it."""
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value >> 63 else value
+
+
+def packed(value: int | memoryview) -> list[int]:
+    """Signed numbers of a repeated field: one, or many packed together. Raises: `WireError`."""
+    if isinstance(value, int):
+        return [signed(value)]
+    numbers, position = [], 0
+    while position < len(value):
+        number, position = varint(value, position)
+        numbers.append(signed(number))
+    return numbers

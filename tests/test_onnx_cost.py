@@ -1,0 +1,393 @@
+"""What a model takes, told before it runs: held against what the runtime then gives."""
+
+import math
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from fashion_cnn.errors import ModelError
+from fashion_cnn.shipping import onnx_cost, onnx_graph
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.onnx_cost import Cost, cost, largest_batch
+from fashion_cnn.shipping.onnx_file import OPERATORS, RefusedError, check_model
+from fashion_cnn.shipping.onnx_graph import read_graph
+from fashion_cnn.shipping.onnx_rules import RULES
+from fashion_cnn.shipping.predict import PRETRAINED
+from fashion_cnn.shipping.protobuf import message
+
+F, U8, I64 = np.float32, np.uint8, np.int64
+
+
+def whole(*numbers: int) -> np.ndarray:
+    return np.array(numbers, I64)
+
+
+def floats(*shape: int) -> np.ndarray:
+    return np.linspace(0.1, 2, math.prod(shape), dtype=F).reshape(shape)
+
+
+X, MAPS = floats(2, 3, 4), floats(2, 8, 5, 6)
+ALIKE = (
+    "Abs", "Ceil", "Clip", "Cos", "Elu", "Erf", "Exp", "Floor", "HardSigmoid", "HardSwish",
+    "Identity", "LeakyRelu", "Log", "LogSoftmax", "Mish", "Neg", "Reciprocal", "Relu", "Round",
+    "Selu", "Sigmoid", "Sign", "Sin", "Softmax", "Softplus", "Softsign", "Sqrt", "Tan", "Tanh",
+)  # fmt: skip
+CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
+    *((name, [X], {}) for name in ALIKE),
+    *((name, [X, floats(3, 1)], {}) for name in ("Add", "Sub", "Mul", "Div", "Pow", "Max")),
+    ("Mod", [X, floats(3, 1)], {"fmod": 1}),
+    ("Min", [X, floats(5, 1, 1, 1)], {}),
+    ("Sum", [X, floats(4), floats(2, 1, 1)], {}),
+    *((name, [X, floats(4)], {}) for name in ("Equal", "Less", "Greater")),
+    *((name, [X, floats(2, 1, 4)], {}) for name in ("LessOrEqual", "GreaterOrEqual")),
+    *((name, [X > 1, X < 1], {}) for name in ("And", "Or")),
+    ("Not", [X > 1], {}),
+    ("Where", [X > 1, floats(4), floats(1)], {}),
+    ("PRelu", [X, floats(3, 1)], {}),
+    ("Trilu", [X], {}),
+    ("Cast", [X], {"to": TensorProto.INT64}),
+    ("AveragePool", [MAPS], {"kernel_shape": [2, 3], "strides": [2, 1], "pads": [0, 1, 1, 0]}),
+    ("AveragePool", [MAPS], {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
+    ("MaxPool", [MAPS], {"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER", "strides": [2, 2]}),
+    ("MaxPool", [MAPS], {"kernel_shape": [2, 2], "dilations": [2, 3]}),
+    ("MaxPool", [MAPS], {"kernel_shape": [3, 2], "auto_pad": "VALID"}),
+    ("LpPool", [MAPS], {"kernel_shape": [2, 2]}),
+    ("GlobalAveragePool", [MAPS], {}),
+    ("GlobalMaxPool", [MAPS], {}),
+    ("BatchNormalization", [MAPS, *[floats(8)] * 4], {}),
+    ("InstanceNormalization", [MAPS, floats(8), floats(8)], {}),
+    ("LayerNormalization", [X, floats(4)], {}),
+    ("Conv", [MAPS, floats(6, 4, 3, 2)], {"group": 2, "pads": [1, 0, 2, 1], "strides": [2, 1]}),
+    ("Conv", [MAPS, floats(6, 8, 2, 2), floats(6)], {"dilations": [2, 3]}),
+    ("Conv", [MAPS, floats(6, 8, 3, 3)], {"auto_pad": "SAME_LOWER", "strides": [2, 2]}),
+    ("ConvTranspose", [MAPS, floats(8, 3, 2, 3)], {"strides": [2, 3], "pads": [1, 0, 0, 1]}),
+    ("ConvTranspose", [MAPS, floats(8, 3, 2, 2)], {"strides": [2, 2], "output_padding": [1, 1]}),
+    ("ConvTranspose", [MAPS, floats(8, 1, 3, 3)], {"group": 4, "dilations": [2, 1]}),
+    ("MatMul", [X, floats(4, 5)], {}),
+    ("MatMul", [floats(2, 1, 3, 4), floats(5, 4, 2)], {}),
+    ("MatMul", [X, floats(4)], {}),
+    ("MatMul", [floats(4), floats(2, 4, 3)], {}),
+    ("MatMul", [floats(4), floats(4)], {}),
+    ("Gemm", [floats(3, 4), floats(4, 5), floats(5)], {}),
+    ("Gemm", [floats(4, 3), floats(5, 4)], {"transA": 1, "transB": 1}),
+    ("Einsum", [X, floats(4, 5)], {"equation": "nij, jk -> nik"}),
+    ("Einsum", [floats(3, 4), floats(4, 5)], {"equation": "ij,jk"}),
+    ("Concat", [X, floats(2, 5, 4)], {"axis": -2}),
+    ("Constant", [], {"value_ints": [1, 2, 3]}),
+    ("Constant", [], {"value": numpy_helper.from_array(X)}),
+    ("Constant", [], {"value_float": 2.0}),
+    ("ConstantOfShape", [whole(2, 3)], {}),
+    ("ConstantOfShape", [whole(4)], {"value": numpy_helper.from_array(whole(7))}),
+    ("DepthToSpace", [MAPS], {"blocksize": 2}),
+    ("SpaceToDepth", [floats(2, 3, 4, 6)], {"blocksize": 2}),
+    ("DequantizeLinear", [np.ones((2, 3), U8), F(0.5), U8(3)], {}),
+    ("QuantizeLinear", [X, F(0.5), U8(3)], {}),
+    ("Expand", [floats(3, 1), whole(2, 1, 5)], {}),
+    ("Flatten", [MAPS], {}),
+    ("Flatten", [MAPS], {"axis": 0}),
+    ("Flatten", [MAPS], {"axis": 4}),
+    ("Flatten", [MAPS], {"axis": -1}),
+    ("Gather", [X, np.array([[0, 2], [1, -1]], I64)], {"axis": 1}),
+    ("Gather", [X, np.array(1, I64)], {}),
+    ("Pad", [X, whole(1, 0, 2, 0, 3, -1)], {}),
+    ("Pad", [X, whole(1, 2), F(0), whole(-1)], {}),
+    ("Range", [np.array(2, I64), np.array(11, I64), np.array(3, I64)], {}),
+    ("Range", [F(5), F(1), F(-0.75)], {}),
+    ("Reshape", [X, whole(0, -1)], {}),
+    ("Reshape", [X, whole(4, 1, 6)], {}),
+    ("Resize", [MAPS, None, np.array([1, 1, 2.5, 0.5], F)], {}),
+    ("Resize", [MAPS, None, None, whole(2, 8, 9, 3)], {}),
+    ("Resize", [MAPS, None, None, whole(9, 3)], {"axes": [2, 3]}),
+    ("Shape", [X], {}),
+    ("Shape", [X], {"start": -2}),
+    ("Slice", [X, whole(1, -1), whole(100, -100), whole(1, 2), whole(1, -2)], {}),
+    ("Slice", [X, whole(0), whole(1)], {}),
+    ("Split", [X, whole(1, 3)], {"axis": -1}),
+    ("Split", [X], {"axis": 1, "num_outputs": 2}),
+    ("Squeeze", [floats(2, 1, 3, 1)], {}),
+    ("Squeeze", [floats(2, 1, 3, 1), whole(-1)], {}),
+    ("Unsqueeze", [X, whole(0, -1)], {}),
+    ("Tile", [X, whole(2, 1, 3)], {}),
+    ("Transpose", [X], {}),
+    ("Transpose", [X], {"perm": [1, 2, 0]}),
+    ("ReduceMean", [X], {}),
+    ("ReduceMean", [X, whole(-1)], {"keepdims": 0}),
+    ("ReduceSum", [X], {"noop_with_empty_axes": 1}),
+    *((f"Reduce{name}", [X, whole(0, 2)], {}) for name in ("L2", "Max", "Min", "Prod", "Sum")),
+]  # fmt: skip
+
+
+def single(operator: str, given: list[Any], attributes: dict[str, Any]) -> tuple[Any, dict]:
+    """A model of one operator, each of its inputs an input of the model; and what to feed it."""
+    feeds = {f"i{at}": np.asarray(value) for at, value in enumerate(given) if value is not None}
+    names = [f"i{at}" if value is not None else "" for at, value in enumerate(given)]
+    outputs = [f"o{at}" for at in range(2 if operator == "Split" else 1)]
+    graph = helper.make_graph(
+        [helper.make_node(operator, names, outputs, **attributes)],
+        "one",
+        [
+            helper.make_tensor_value_info(
+                name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+            )
+            for name, value in feeds.items()
+        ],
+        [onnx.ValueInfoProto(name=name) for name in outputs],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return model, feeds
+
+
+def test_every_operator_that_is_let_through_has_a_rule() -> None:
+    assert RULES.keys() == OPERATORS
+    assert {operator for operator, _, _ in CASES} == OPERATORS
+
+
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{case[0]} {case[2]}".replace("{}", "")[:60]
+)
+def test_shapes_and_numbers_are_the_runtimes(case) -> None:
+    """Also with numbers that are known before: then the result's are, where they are needed."""
+    operator, given, attributes = case
+    model, feeds = single(operator, given, attributes)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    wanted: list[Any] = list(session.run(None, feeds))
+    (node,) = read_graph(model.SerializeToString()).nodes
+    for known in (True, False):
+        arrays = [
+            None
+            if value is None
+            else onnx_graph.Array(
+                np.shape(value),
+                np.asarray(value).itemsize,
+                # Shapes and axes are whole numbers; a few are scales, or ends of a range.
+                np.asarray(value) if known or at or operator in NEED_FIRST else None,
+            )
+            for at, value in enumerate(given)
+        ]
+        found = onnx_cost.outputs_of(node, arrays)
+        assert [one.shape for one in found] == [one.shape for one in wanted]
+        for one, right in zip(found, wanted, strict=True):
+            assert one.width >= right.itemsize
+            if one.value is not None:
+                np.testing.assert_allclose(one.value, right, rtol=1e-6)
+
+
+NEED_FIRST = ("ConstantOfShape", "Range")
+
+
+# -- whole graphs ----------------------------------------------------------------------------------
+
+
+def graph_of(*nodes: onnx.NodeProto, constants: dict[str, np.ndarray] | None = None) -> bytes:
+    graph = helper.make_graph(
+        list(nodes),
+        "some",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 28, 28])],
+        [onnx.ValueInfoProto(name=nodes[-1].output[0])],
+        [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
+    )
+    opset = [helper.make_opsetid("", 18)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+
+
+def node(operator: str, *names: str, **attributes: Any) -> onnx.NodeProto:
+    """Args: names: of the inputs, and last of the output."""
+    return helper.make_node(operator, list(names[:-1]), [names[-1]], **attributes)
+
+
+def test_costs_by_hand() -> None:
+    """Two maps are kept at once; what is used no more is let go."""
+    data = graph_of(
+        node("Cast", "images", "cast", to=TensorProto.FLOAT),
+        node("Unsqueeze", "cast", "one", "map"),
+        node("Conv", "map", "filters", "conv", pads=[1, 1, 1, 1]),
+        node("Relu", "conv", "relu"),
+        node("Flatten", "relu", "flat"),
+        node("MatMul", "flat", "weights", "logits"),
+        constants={"one": whole(1), "filters": floats(4, 1, 3, 3), "weights": floats(3136, 10)},
+    )
+    a_map = 28 * 28 * 4
+    for images in (1, 5):
+        assert cost(read_graph(data), images) == Cost(
+            images * (4 * a_map + 4 * a_map),
+            images * (2 * 784 + 4 * 784 * 9 + 2 * 4 * 784 + 3136 * 10),
+        )
+    assert largest_batch(data, "it") == 256
+
+
+def test_what_is_the_same_for_all_images_stays() -> None:
+    data = graph_of(
+        node("ConstantOfShape", "shape", "many"),
+        node("Relu", "many", "more"),
+        node("ReduceSum", "more", "sum"),
+        node("Cast", "images", "cast", to=TensorProto.FLOAT),
+        node("Add", "cast", "sum", "logits"),
+        constants={"shape": whole(1000, 1000)},
+    )
+    assert cost(read_graph(data), 1).nbytes == 8_000_000 + 4 + 2 * 784 * 4
+
+
+def wide(channels: int) -> bytes:
+    return graph_of(
+        node("Cast", "images", "cast", to=TensorProto.FLOAT),
+        node("Unsqueeze", "cast", "one", "map"),
+        node("Expand", "map", "shape", "wide"),
+        node("ReduceMax", "wide", "logits"),
+        constants={"one": whole(1), "shape": whole(1, channels, 1, 1)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("channels", "batch"), [(100, 256), (1000, 64), (5000, 16), (30_000, 4), (100_000, 1)]
+)
+def test_a_large_model_gets_fewer_images_at_once(channels: int, batch: int) -> None:
+    assert largest_batch(wide(channels), "it") == batch
+
+
+def test_a_model_that_takes_too_much_is_refused_before_it_runs(monkeypatch) -> None:
+    def never(*arguments, **words):
+        raise AssertionError("the runtime saw it")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", never)
+    with pytest.raises(ModelError, match=r"it takes 627 MB and 0.2 billion multiplications"):
+        OnnxClassifier(wide(200_000), what="it")
+
+
+def test_sides_by_side_take_more_than_their_number() -> None:
+    """Each image against each: nothing for one image, and everything for many."""
+    data = graph_of(
+        node("Cast", "images", "cast", to=TensorProto.FLOAT),
+        node("Flatten", "cast", "flat"),
+        node("Unsqueeze", "flat", "zero", "rows"),
+        node("Unsqueeze", "flat", "one", "columns"),
+        node("Add", "rows", "columns", "pairs"),
+        node("ReduceMax", "pairs", "logits"),
+        constants={"zero": whole(0), "one": whole(1)},
+    )
+    assert largest_batch(data, "it") == 256
+    assert cost(read_graph(data), 256).nbytes > 256 * 256 * 784 * 4
+    data = graph_of(
+        node("Cast", "images", "cast", to=TensorProto.FLOAT),
+        node("Flatten", "cast", "flat"),
+        node("Tile", "flat", "ten", "long"),
+        node("Unsqueeze", "long", "zero", "rows"),
+        node("Unsqueeze", "long", "one", "columns"),
+        node("Add", "rows", "columns", "pairs"),
+        node("ReduceMax", "pairs", "logits"),
+        constants={"zero": whole(0), "one": whole(1), "ten": whole(1, 10)},
+    )
+    assert largest_batch(data, "it") == 64
+
+
+def test_work_without_end_is_refused() -> None:
+    side = 6000
+    data = graph_of(
+        node("Expand", "square", "shape", "many"),
+        node("MatMul", "many", "many", "logits"),
+        constants={"square": floats(1, 1), "shape": whole(side, side)},
+    )
+    with pytest.raises(ModelError, match=r"it takes 288 MB and 216.0 billion multiplications"):
+        largest_batch(data, "it")
+
+
+def test_operators_without_end_are_refused() -> None:
+    names = [f"a{at}" for at in range(20_001)]
+    nodes = [node("Identity", a, b) for a, b in zip(["images", *names], names, strict=False)]
+    with pytest.raises(ModelError, match="it has 20,001 operators; at most 20,000 run"):
+        largest_batch(graph_of(*nodes), "it")
+    assert largest_batch(graph_of(*nodes[:20_000]), "it") == 256
+
+
+CANNOT_BE_TOLD = {
+    "a shape of pixels": [
+        node("Cast", "images", "cast", to=TensorProto.INT64),
+        node("ReduceMax", "cast", "most", keepdims=0),
+        node("ConstantOfShape", "most", "logits"),
+    ],
+    "a range to a pixel": [
+        node("Cast", "images", "cast", to=TensorProto.INT64),
+        node("ReduceMax", "cast", "most", keepdims=0),
+        node("Range", "zero", "most", "one", "logits"),
+    ],
+    "a step of none": [node("Range", "zero", "one", "zero", "logits")],
+    "an input that is not there": [node("Relu", "other", "logits")],
+    "an axis that is not there": [node("Flatten", "images", "logits", axis=5)],
+    "less than nothing": [node("ConstantOfShape", "below", "logits")],
+    "shapes that do not fit": [node("Add", "images", "three", "logits")],
+    "a window that does not move": [
+        node("MaxPool", "images", "logits", kernel_shape=[2], strides=[0])
+    ],
+    "an attribute that is missing": [node("Concat", "images", "logits")],
+}
+
+
+@pytest.mark.parametrize("nodes", CANNOT_BE_TOLD.values(), ids=CANNOT_BE_TOLD.keys())
+def test_a_size_that_cannot_be_told_is_refused(nodes) -> None:
+    constants = {"zero": np.array(0, I64), "one": np.array(1, I64), "below": whole(-1)}
+    data = graph_of(*nodes, constants={**constants, "three": floats(3)})
+    check_model(data, "it")
+    with pytest.raises(ModelError, match=r"it holds an operator \w+ whose size cannot be told"):
+        largest_batch(data, "it")
+
+
+def test_a_tensor_has_as_many_numbers_as_it_says() -> None:
+    for change in (
+        lambda tensor: tensor.dims.__setitem__(0, 10**9),
+        lambda tensor: tensor.dims.__setitem__(0, -1),
+        lambda tensor: setattr(tensor, "raw_data", b""),
+        lambda tensor: setattr(tensor, "data_type", 77),
+    ):
+        model = onnx.ModelProto.FromString(wide(10))
+        change(model.graph.initializer[1])
+        with pytest.raises(ModelError, match=r"it holds (a tensor|numbers)"):
+            largest_batch(model.SerializeToString(), "it")
+
+
+def test_an_attribute_has_one_value() -> None:
+    """Another would be what the runtime goes by."""
+    for change in (
+        lambda attribute: attribute.ints.append(3),
+        lambda attribute: setattr(attribute, "f", 0.5),
+        lambda attribute: attribute.t.CopyFrom(numpy_helper.from_array(whole(3))),
+    ):
+        model = onnx.ModelProto.FromString(wide(10))
+        change(model.graph.node[0].attribute[0])
+        with pytest.raises(ModelError, match="it holds an attribute 'to' of several values"):
+            largest_batch(model.SerializeToString(), "it")
+    value = message(5, numpy_helper.from_array(whole(3)).SerializeToString())
+    for times in (1, 2):
+        attribute = message(1, b"value") + value * times
+        found = message(1, message(4, b"Constant") + message(5, attribute))
+        if times == 1:
+            (constant,) = read_graph(message(7, found)).nodes
+            assert constant.attributes["value"].value.tolist() == [3]
+            continue
+        with pytest.raises(RefusedError, match="of several values"):
+            read_graph(message(7, found))
+
+
+def test_numbers_in_any_of_their_forms_are_read() -> None:
+    wanted = [3, -1, 2**40]
+    for tensor in (
+        helper.make_tensor("a", TensorProto.INT64, [3], wanted),
+        numpy_helper.from_array(whole(*wanted), "a"),
+    ):
+        name, array = onnx_graph.read_tensor(memoryview(tensor.SerializeToString()))
+        assert (name, array.shape, array.width) == ("a", (3,), 8)
+        assert array.value is not None
+        assert array.value.tolist() == wanted
+
+
+def test_the_model_in_the_box_takes_little() -> None:
+    """So it is opened without being asked."""
+    data = PRETRAINED.read_bytes()
+    assert largest_batch(data, "it") == 256
+    assert cost(read_graph(data), 256).nbytes < 64 << 20
+    with pytest.raises(RefusedError, match="takes other things than images"):
+        cost(onnx_graph.Graph(), 1)
