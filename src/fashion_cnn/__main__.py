@@ -47,7 +47,8 @@ def run_script(about: str | None, command: list[str], output: str) -> None:
     given = sys.argv[1:]
     if any(word.partition("=")[0] == "--framework" for word in given):
         print(
-            "this script is of one framework; there is one for each, see README.md", file=sys.stderr
+            "this script is for one framework; there is one for each: see docs/keras.md",
+            file=sys.stderr,
         )
         sys.exit(2)
     if "--help" in given or "-h" in given:

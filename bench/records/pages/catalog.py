@@ -76,7 +76,7 @@ def _balanced(page: Page, records: Records, recipe: Row) -> None:
     ]
     (first,) = set(accuracies) - set(float32)
     page.says("AdamW, batch {}, {} epochs", recipe["batch_size"], recipe["epochs"])
-    page.settings("Meant to have 95 %.")
+    page.settings("The goal is 95 %.")
     page.says(
         "{:.2f} ± {:.2f} % (n={}, seeds {} to {}, of which {} to {} in float32 on another CPU)",
         mean(accuracies.values()),
@@ -114,7 +114,7 @@ def _balanced(page: Page, records: Records, recipe: Row) -> None:
 def _best(page: Page, records: Records, recipe: Row) -> None:
     metrics = records.json("best/metrics.json")
     accuracy = tested(metrics["final"])
-    page.settings("Meant to have 95.8 %", "test accuracy, among 3 candidates")
+    page.settings("The goal of 95.8 % was missed", "test accuracy, among 3 candidates")
     page.says(
         "{:.2f} % (n={}, seed {}; 95 % interval {:.2f} - {:.2f} %)",
         accuracy[0],
@@ -136,8 +136,7 @@ def _best(page: Page, records: Records, recipe: Row) -> None:
     )
     epochs = [row["seconds"] for row in records.csv("best/history.csv")]
     page.says(
-        "{:.0f} min with validation, of which it was stopped for {:.0f}; "
-        "{:.0f} min the whole command",
+        "{:.0f} min with validation, {:.0f} of them suspended; the whole command {:.0f} min",
         metrics["training_seconds"] / 60,
         (max(epochs) - median(epochs)) // 60,
         metrics["command_seconds"] / 60,

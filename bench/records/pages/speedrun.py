@@ -55,7 +55,7 @@ def _records(page: Page, records: Records) -> None:
         "The 60,000 training images",
         "at least 20 seeds",
         "a mean of at least 92 %, 93 %, 94 %, 95 %",
-        "Wanted were 25 times",
+        "The goal was 25 times",
     )
 
 

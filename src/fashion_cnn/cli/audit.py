@@ -19,13 +19,17 @@ from fashion_cnn.version import __version__
 
 @click.command("audit")
 @data_dir_option
-@click.option("--output", type=PLACE, default="runs/audit", help="folder  [runs/audit]")
-@click.option("--threshold", type=float, help="distance of near-duplicates  [0.08]")
-@click.option("--run", "folder", type=PLACE, help="its accuracy without them")
 @click.option(
-    "--suspects", is_flag=True, help="also doubtful labels: trains `fast`, needs cleanlab"
+    "--output", type=PLACE, default="runs/audit", help="folder to write into  [runs/audit]"
 )
-@click.option("--folds", type=click.IntRange(2, 100), help="with --suspects: trainings  [5]")
+@click.option("--threshold", type=float, help="images closer than this are near-duplicates  [0.08]")
+@click.option(
+    "--run", "folder", type=PLACE, help="also the test accuracy of this run without near-duplicates"
+)
+@click.option(
+    "--suspects", is_flag=True, help="also find doubtful labels; trains `fast`, needs cleanlab"
+)
+@click.option("--folds", type=click.IntRange(2, 100), help="--suspects: number of trainings  [5]")
 @threads_option
 def audit(
     data_dir: Path | None,
@@ -36,7 +40,7 @@ def audit(
     folds: int | None,
     threads: int | None,
 ) -> None:
-    """Find near-duplicates and doubtful labels; change nothing. A page, its figures, and CSVs."""
+    """Find near-duplicates and doubtful labels; write a page and CSVs, change nothing."""
     for flag, value in {"--folds": folds, "--threads": threads}.items():
         if value and not suspects:
             raise UsageError(f"{flag} is for the trainings of --suspects; give that too")

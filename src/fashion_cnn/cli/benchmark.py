@@ -16,9 +16,9 @@ def benchmark() -> None:
 @benchmark.command("infer")
 @click.argument("run", type=PLACE)
 @data_dir_option
-@click.option("--rounds", type=click.IntRange(min=1), default=5, help="of each  [5]")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, help="rounds of each form  [5]")
 @threads_option
-@click.option("--json", "output", type=FILE, help="also write a record")
+@click.option("--json", "output", type=FILE, help="also write the result as JSON")
 @runs_own_code
 def _infer(
     run: Path, data_dir: Path | None, rounds: int, threads: int | None, output: Path | None

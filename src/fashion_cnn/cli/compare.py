@@ -30,10 +30,10 @@ def compare(
     changes: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Compare RUNS with the first: differences with intervals, McNemar, classes, images.
+    """Compare each run with the first: differences with intervals, McNemar's test, classes, images.
 
-    Of more than two, those that differ in their seed alone are one group. Reads the folders alone,
-    but for --page, which shows images: of test images that is one more reading, counted in each.
+    If there are more than two, those that differ only in their seed form a group. Only the folders
+    are read; --page also shows images, which counts as a reading of the test set in each run.
     """
     _check_ending("--plot", plot, ("png", "svg", "pdf"))
     if table:

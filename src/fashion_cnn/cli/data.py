@@ -47,10 +47,14 @@ def _verify(data_dir: Path | None) -> None:
 @data.command("show")
 @data_dir_option
 @click.option("--output", type=FILE, default="samples.png", help="PNG file")
-@click.option("--columns", type=click.IntRange(1, 100), default=12, help="images a class  [12]")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="of the choice  [0]")
+@click.option(
+    "--columns", type=click.IntRange(1, 100), default=12, help="images of each class  [12]"
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, help="random seed of the choice  [0]"
+)
 def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) -> None:
-    """Draw a grid of training images, a row a class, as PNG."""
+    """Draw a grid of training images, one row for each class, as PNG."""
     from fashion_cnn.data import fashion_mnist
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.files import write_atomically
@@ -65,9 +69,14 @@ _framing_option = click.option(
     "--framing", metavar="FRAMING", help="none, or GROUND,EDGE,CENTRE as white,28,box  [measured]"
 )
 _share_option = click.option(
-    "--test-share", type=float, default=0.2, help="where no part is for testing  [0.2]"
+    "--test-share",
+    type=float,
+    default=0.2,
+    help="share for testing, if no part is marked as such  [0.2]",
 )
-_seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, help="of it  [0]")
+_seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, help="random seed of that share  [0]"
+)
 
 
 @data.command("import")
@@ -77,10 +86,10 @@ _seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, hel
 @_seed_option
 @_framing_option
 def _import(folder: Path, output: Path, test_share: float, seed: int, framing: str | None) -> int:
-    """Make a data set of the photos in FOLDER, which has a folder a class, or train/CLASS, ….
+    """Make a data set of the photos in FOLDER, which has a folder for each class.
 
-    A picture that cannot be used is named and the rest done: exit code 4. Photos are made into what
-    Fashion-MNIST's are; --framing has them made otherwise.
+    It may also have train/CLASS and test/CLASS. A picture that cannot be used is named, and the
+    rest is done: exit code 4. Photos are made to look like Fashion-MNIST; --framing changes that.
     """
     from fashion_cnn.data.framing import Framing
     from fashion_cnn.data.holding_out import Draw
@@ -111,10 +120,12 @@ def _import(folder: Path, output: Path, test_share: float, seed: int, framing: s
 
 @data.command("adopt")
 @click.argument("sources", type=PLACE, nargs=-1, required=True)
-@click.option("--output", type=PLACE, help="new folder, for other forms")
+@click.option("--output", type=PLACE, help="new folder; needed for all but MNIST's four files")
 @_share_option
 @_seed_option
-@click.option("--transpose/--no-transpose", default=None, help="rows for columns  [EMNIST: on]")
+@click.option(
+    "--transpose/--no-transpose", default=None, help="swap rows and columns  [EMNIST: on]"
+)
 @_framing_option
 def _adopt(
     sources: tuple[Path, ...],
@@ -124,11 +135,11 @@ def _adopt(
     transpose: bool | None,
     framing: str | None,
 ) -> None:
-    """Take a data set of 28x28 images as it is: MNIST's four files in place, others into --output.
+    """Use a data set of 28x28 images: MNIST's four files in place, other forms via --output.
 
     The other forms are CSV (a label and 784 pixels a row), numpy's .npz, Parquet, and the IDX files
     of EMNIST and QMNIST. SOURCES are the files, or their folder. Class names are the lines of its
-    classes.txt; without names the numbers are.
+    classes.txt; without it, the numbers.
     """
     from fashion_cnn.data.framing import Framing
 

@@ -23,7 +23,7 @@ def evaluate(
     deterministic: bool,
     tta: bool,
 ) -> None:
-    """Evaluate the best and the newest checkpoint of RUN again; counted as a test-set reading."""
+    """Evaluate the checkpoints of RUN again; this opens the test set, which is counted."""
     from fashion_cnn import api
 
     hardware = {"device": device, "threads": threads, "framework": framework}

@@ -11,11 +11,11 @@ from fashion_cnn.cli.output import say, write
 @click.command("export")
 @click.argument("run", type=PLACE)
 @data_dir_option
-@click.option("--int8", is_flag=True, help="also a quantised variant, with its own accuracy")
-@click.option("--output", type=FILE, help="[RUN/model.onnx]")
+@click.option("--int8", is_flag=True, help="also write a quantised variant, with its own accuracy")
+@click.option("--output", type=FILE, help="file to write  [RUN/model.onnx]")
 @runs_own_code
 def export(run: Path, data_dir: Path | None, int8: bool, output: Path | None) -> None:
-    """Write the model of RUN as one ONNX file, proven to answer all test images as RUN does."""
+    """Write the model of RUN as one ONNX file, after checking that it answers as RUN does."""
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.run.exports import ExportFiles
     from fashion_cnn.run.folder import Run

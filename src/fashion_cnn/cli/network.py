@@ -13,7 +13,7 @@ from fashion_cnn.errors import UsageError
 @click.argument("recipe", default="baseline")
 @framework_option("pytorch")
 def network(recipe: str, framework: str | None) -> None:
-    """Print the network of RECIPE (baseline, the assignment's) as a plain module to save and edit.
+    """Print the assignment's network as a plain module, to save and edit.
 
     fashion-cnn network > my_net.py; fashion-cnn train --model my_net.py:Net
     """

@@ -37,10 +37,10 @@ reject_option = click.option(
     "--reject",
     type=float,
     metavar="RATE",
-    help="accept only so many answers that about this share of them is wrong: 0.005 to 0.05",
+    help="accept only answers so sure that about this share of them is wrong: 0.005 to 0.05",
 )
 trust_option = click.option(
-    "--trust-code", is_flag=True, help="run the copy of your own network's code that the run keeps"
+    "--trust-code", is_flag=True, help="run the copy of your network's code that the run keeps"
 )
 threads_option = click.option(
     "--threads",
@@ -54,7 +54,7 @@ def framework_option(default: str) -> Callable[..., Any]:
     return click.option(
         "--framework",
         type=click.Choice(FRAMEWORKS),
-        help=f"what computes; KERAS_BACKEND names Keras's backend  [{default}]",
+        help=f"framework; $KERAS_BACKEND sets the backend of Keras  [{default}]",
     )
 
 
@@ -65,7 +65,7 @@ _SUBJECTS = {
     "teacher": "Teacher",
     "optimizer": "Optimiser",
     "schedule": "Learning rate over time",
-    "dropout": "Against learning by heart",
+    "dropout": "Regularisation",
     "flip": "Augmentation",
     "precision": "Precision and stopping",
 }
@@ -129,7 +129,9 @@ def runs_own_code(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of a command on RUN that needs its network, which may be one of somebody's own."""
 
     @trust_option
-    @click.option("--model", metavar="FILE.py:NAME", help="your own network, as RUN learned in it")
+    @click.option(
+        "--model", metavar="FILE.py:NAME", help="your own network, unchanged since the training"
+    )
     @functools.wraps(command)
     def allowing(run: Path | None, model: str | None, trust_code: bool, **words: Any) -> Any:
         if run is not None and (model is not None or trust_code):
@@ -144,7 +146,11 @@ def runs_own_code(command: Callable[..., Any]) -> Callable[..., Any]:
 def hardware_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Where to compute, and where the data are."""
     for option in (
-        click.option("--deterministic", is_flag=True, help="refuse unrepeatable operations"),
+        click.option(
+            "--deterministic",
+            is_flag=True,
+            help="refuse operations that cannot be repeated exactly",
+        ),
         threads_option,
         click.option(
             "--device",

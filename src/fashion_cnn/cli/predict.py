@@ -11,15 +11,20 @@ from fashion_cnn.process.machine import keep_products_on_one_thread
 
 @click.command("predict")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@click.option("--top-k", type=click.IntRange(min=1), default=3, help="classes a picture  [3]")
 @click.option(
-    "--format", type=click.Choice(["table", "json", "csv"]), default="table", help="[table]"
+    "--top-k", type=click.IntRange(min=1), default=3, help="classes to name for each picture  [3]"
+)
+@click.option(
+    "--format",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    help="form of the output  [table]",
 )
 @click.option(
     "--save-seen",
     type=FOLDER,
     metavar="DIR",
-    help="also write what the model saw, as PNG",
+    help="also write what the model saw, as PNG files",
 )
 @reject_option
 @model_option

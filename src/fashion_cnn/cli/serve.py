@@ -11,26 +11,38 @@ from fashion_cnn.process.machine import keep_products_on_one_thread
 
 @click.command("serve")
 @click.option(
-    "--host", default="127.0.0.1", help="0.0.0.0 opens it to others, by a token  [127.0.0.1]"
+    "--host",
+    default="127.0.0.1",
+    help="address to listen on; 0.0.0.0 lets others in, by a token  [127.0.0.1]",
 )
-@click.option("--port", type=click.IntRange(0, 65_535), default=8000, help="0: any free  [8000]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8000,
+    help="port; 0 takes any free one  [8000]",
+)
 @click.option(
     "--token",
     envvar="FASHION_CNN_TOKEN",
-    help="of the clients  [$FASHION_CNN_TOKEN; made if needed]",
+    help="token that clients must send  [$FASHION_CNN_TOKEN; made if needed]",
 )
-@click.option("--allow-host", multiple=True, metavar="NAME", help="further name of this server")
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="another name that clients may call this server by",
+)
 @click.option(
     "--drain",
     type=click.FloatRange(0, 300),
     default=0.0,
-    help="seconds of answering on while not ready, after SIGTERM  [0]",
+    help="after SIGTERM, go on answering for so many seconds  [0]",
 )
 @click.option(
     "--log-level",
     type=click.Choice(("debug", "info", "warning", "error")),
     default="warning",
-    help="info: a line a request  [warning]",
+    help="info writes a line for each request  [warning]",
 )
 @reject_option
 @model_option

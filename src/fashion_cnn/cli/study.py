@@ -13,8 +13,10 @@ from fashion_cnn.text import aligned
 @click.argument("study", metavar="FILE_OR_NAME")
 @data_dir_option
 @threads_option
-@click.option("--jobs", type=click.IntRange(1), default=1, help="runs at once  [1]")
-@click.option("--output", type=PLACE, help="folder  [runs/studies/NAME]")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, help="number of runs at the same time  [1]"
+)
+@click.option("--output", type=PLACE, help="folder to write into  [runs/studies/NAME]")
 def study(
     study: str, data_dir: Path | None, threads: int | None, jobs: int, output: Path | None
 ) -> None:

@@ -17,10 +17,10 @@ TRACKERS = ("tensorboard", "mlflow")
     type=click.Choice(TRACKERS),
     multiple=True,
     default=TRACKERS[:1],
-    help="once or more  [tensorboard]",
+    help="the tracker; may be given twice  [tensorboard]",
 )
 def track(run: Path, to: tuple[str, ...]) -> None:
-    """Give the history of RUN to TensorBoard (a file in RUN) or to MLflow.
+    """Copy the history of RUN to TensorBoard (a file in RUN) or to MLflow.
 
     MLflow's server is that of MLFLOW_TRACKING_URI, without it mlflow.db here. A run under way or
     resumed may be tracked again: nothing is doubled.

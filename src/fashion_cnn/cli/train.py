@@ -30,19 +30,21 @@ from fashion_cnn.recipes.recipe import Recipe
 @framework_option("pytorch; a resumed run's own")
 @hardware_options
 @click.option(
-    "--minutes", type=float, help="train for so long: sets --epochs by the speed measured first"
+    "--minutes", type=float, help="train for so long: measures the speed, then sets --epochs"
 )
 @click.option("--output", type=PLACE, help="run folder  [runs/RECIPE]")
-@click.option("--name", help="run folder runs/NAME")
+@click.option("--name", help="use the run folder runs/NAME")
 @click.option("--resume", is_flag=True, help="continue the run in the folder, exactly")
 @trust_option
 @click.option("--overwrite", is_flag=True, help="replace the run in the folder")
-@click.option("--no-test", is_flag=True, help="leave the test set sealed; report on validation")
+@click.option(
+    "--no-test", is_flag=True, help="leave the test set sealed; report on validation images"
+)
 @click.option(
     "--track",
     type=click.Choice(TRACKERS),
     multiple=True,
-    help="give the run to it when training ends; once or more",
+    help="copy the run to this tracker when training ends; may be given twice",
 )
 def train(
     recipe: str | None,

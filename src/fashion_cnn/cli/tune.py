@@ -26,30 +26,34 @@ from fashion_cnn.text import aligned
     metavar="FIELD=… …",
     help="what to vary: LOW:HIGH, LOW:HIGH:log, LOW:HIGH:STEP or A,B,C; one or more",
 )
-@click.option("--trials", type=click.IntRange(min=1), default=40, help="in all  [40]")
+@click.option(
+    "--trials", type=click.IntRange(min=1), default=40, help="number of trials in all  [40]"
+)
 @click.option(
     "--objective",
     type=click.Choice(["accuracy", "loss"]),
     default="accuracy",
-    help="on the validation images  [accuracy]",
+    help="what to optimise, on validation images  [accuracy]",
 )
 @click.option(
     "--sampler",
     type=click.Choice(["tpe", "gp", "random"]),
     default="tpe",
-    help="what chooses the values  [tpe]",
+    help="how values are chosen  [tpe]",
 )
 @click.option(
     "--pruner",
     type=click.Choice(["median", "hyperband", "halving", "none"]),
     default="median",
-    help="what gives up a trial early  [median]",
+    help="how hopeless trials are stopped early  [median]",
 )
 @click.option(
     "--storage", default="", help="database URL or journal file  [SQLite in the output folder]"
 )
-@click.option("--name", help="of the search in the storage  [RECIPE]")
-@click.option("--output", type=PLACE, help="folder of this worker  [runs/searches/NAME]")
+@click.option("--name", help="name of the search in the storage  [RECIPE]")
+@click.option(
+    "--output", type=PLACE, help="folder for the trials of this worker  [runs/searches/NAME]"
+)
 @recipe_options
 @framework_option("pytorch")
 @hardware_options

@@ -56,118 +56,146 @@ class Recipe:
         UsageError: a value is out of its range; the message says which and what is allowed.
     """
 
-    name: str = _field("baseline", "the catalogue entry that this recipe began as")
+    name: str = _field("baseline", "the recipe that this one began as")
     model: str = _field(
         "simple_cnn",
-        "the network; one of timm's is timm:NAME, one of your own FILE.py:NAME",
+        "the network, or timm:NAME for one of timm, or FILE.py:NAME for your own",
         choices=NETWORKS,
         forms={f"{TIMM}NAME": f"{TIMM}.*", "FILE.py:NAME": r".+\.py:[^\W\d]\w*"},
     )
-    model_sha256: str = _field("", "of your own network's code; empty = as it is found")
+    model_sha256: str = _field(
+        "", "SHA-256 that the code of your own network must have; empty = any"
+    )
     width: int = _field(
-        32, "channels of the first stage; the later ones have 2 or 4 times as many", low=1
+        32, "channels of the first stage; later stages have 2 and 4 times as many", low=1
     )
     blocks: int = _field(
-        1, "residual blocks a stage; wide_resnet has one fewer in its first", low=1, high=20
+        1, "residual blocks in each stage; wide_resnet has one fewer in its first", low=1, high=20
     )
-    seed: int = _field(0, "of the split, the start, the order, dropout, augmentation")
+    seed: int = _field(
+        0, "random seed of the split, the start, the order, dropout and augmentation"
+    )
 
     epochs: int = _field(50, "passes over the training part", low=1)
-    batch_size: int = _field(64, "images a step", low=1)
+    batch_size: int = _field(64, "images in each step", low=1)
     validation: float = _field(
-        0.1, "share kept for validation", high=1, open_low=True, open_high=True
+        0.1,
+        "share of the training images kept for validation",
+        high=1,
+        open_low=True,
+        open_high=True,
     )
     answer: str = _field(
-        "best", "the checkpoint that the report speaks of", choices=("best", "final")
+        "best",
+        "the checkpoint that is reported and exported: lowest validation loss, or last epoch",
+        choices=("best", "final"),
     )
     train_images: int = _field(0, "train on a stratified sample of this size; 0 = on all")
 
     init_from: str = _field("", "start from these weights: a run folder or a safetensors file")
-    init_sha256: str = _field("", "of that file, which must have it; empty = as it is found")
-    freeze: int = _field(0, "epochs at first in which the last layer alone learns")
-    pretrained: bool = _field(True, "timm: without init_from, start from the weights on its hub")
+    init_sha256: str = _field("", "SHA-256 that the file of init_from must have; empty = any")
+    freeze: int = _field(0, "for so many epochs at first, train only the last layer")
+    pretrained: bool = _field(
+        True, "timm: start from the pretrained weights on its hub, unless init_from is given"
+    )
     input_side: int = _field(
-        96, "timm: pixels of the side to which the network enlarges images", low=32, high=512
+        96, "timm: enlarge images to this many pixels a side", low=32, high=512
     )
 
     teacher: str = _field(
-        "", "learn its answers: an exported run, an ONNX file, or pretrained (the package's own)"
+        "", "a model to learn from: an exported run, an ONNX file, or `pretrained` (the package's)"
     )
-    teacher_sha256: str = _field("", "of that file, which must have it; empty = as it is found")
-    distill: float = _field(0.9, "teacher: share of its answer; the label has the rest", high=1)
+    teacher_sha256: str = _field("", "SHA-256 that the teacher's file must have; empty = any")
+    distill: float = _field(
+        0.9, "teacher: weight of its answer in the loss; the label has the rest", high=1
+    )
 
     optimizer: str = _field(
         "adam",
-        "how gradients become steps",
+        "the optimiser",
         choices=("adam", "adamw", "sgd", "rmsprop", "muon"),
     )
     learning_rate: float = _field(1e-3, "peak learning rate", open_low=True, flag="lr")
     momentum: float = _field(
-        0.9, "all but rmsprop: decay a step of the averaged gradient", high=1, open_high=True
+        0.9, "all but rmsprop: decay of the averaged gradient, per step", high=1, open_high=True
     )
     beta2: float = _field(
-        0.999, "adam, adamw, muon: decay a step of the squared gradient", high=1, open_high=True
+        0.999, "adam, adamw, muon: decay of the squared gradient, per step", high=1, open_high=True
     )
     rho: float = _field(
-        0.99, "rmsprop: decay a step of the squared gradient", high=1, open_high=True
+        0.99, "rmsprop: decay of the squared gradient, per step", high=1, open_high=True
     )
     weight_decay: float = _field(
         0.0, "L2 penalty (adam, sgd, rmsprop) or decay at the learning rate (adamw, muon)"
     )
     schedule: str = _field(
         "constant",
-        "course of the learning rate",
+        "how the learning rate changes over time",
         choices=("constant", "step", "plateau", "cosine", "one-cycle", "triangle"),
     )
-    schedule_epochs: int = _field(10, "step: epochs between cuts; plateau: patience", low=1)
+    schedule_epochs: int = _field(
+        10, "step: epochs between cuts; plateau: epochs to wait for a better loss", low=1
+    )
     schedule_factor: float = _field(
-        0.1, "step, plateau: each cut's factor", high=1, open_low=True, open_high=True
+        0.1, "step, plateau: the factor of each cut", high=1, open_low=True, open_high=True
     )
     warmup: float = _field(
         0.3,
-        "one-cycle, triangle: share of the steps that rise",
+        "one-cycle, triangle: share of the steps in which the rate rises",
         high=1,
         open_low=True,
         open_high=True,
     )
 
-    dropout: float = _field(0.4, "share of the hidden units dropped", high=1, open_high=True)
+    dropout: float = _field(
+        0.4, "share of the hidden units that are dropped", high=1, open_high=True
+    )
     label_smoothing: float = _field(
         0.0, "share of each label spread over all classes", high=1, open_high=True
     )
     class_weights: tuple[float, ...] = _field(
-        (), "a factor on the loss for each class, from class 0 on; empty = none"
+        (), "a factor on the loss for each class, in the order of the classes; empty = none"
     )
     ema_decay: float = _field(
-        0.0, "decay a step of the averaged weights that answer; 0 = off", high=1, open_high=True
+        0.0,
+        "average the weights, with this decay per step, and answer with the average; 0 = off",
+        high=1,
+        open_high=True,
     )
 
-    flip: bool = _field(False, "mirror images left to right, each in every other epoch")
+    flip: bool = _field(False, "mirror each image left to right in every other epoch")
     translate: int = _field(0, "shift by up to this many pixels", high=27)
     rotate: float = _field(0.0, "turn by up to this many degrees", high=180)
     randaugment: int = _field(
-        0, "turns, shears and shifts drawn an image, one upon the other", high=10
+        0, "random turns, shears and shifts for each image, one after the other", high=10
     )
-    magnitude: float = _field(9.0, "randaugment: the strength of each", high=30)
+    magnitude: float = _field(9.0, "randaugment: strength of each", high=30)
     erase: float = _field(0.0, "probability of erasing a random rectangle", high=1)
-    cutout: int = _field(0, "cover a square of this side, in the mean grey, in each image", high=28)
-    cutmix: float = _field(0.0, "probability a step of pasting a part of another image", high=1)
+    cutout: int = _field(0, "cover a square of this side in each image with the mean grey", high=28)
+    cutmix: float = _field(0.0, "probability, per step, of pasting parts of other images", high=1)
     augment_classes: tuple[int, ...] = _field(
-        (), "classes, from 0 on, to augment (mixing, outliers and photo apart); empty = all"
+        (),
+        "numbers of the classes to augment, from 0; not for cutmix, outliers, photo; empty = all",
     )
 
     outliers: float = _field(
-        0.0, "share of images made into none of the classes, so that it learns doubt", high=1
+        0.0,
+        "share of images turned into none of the classes, so that the model learns doubt",
+        high=1,
     )
-    photo: float = _field(0.0, "probability of making an image look cut out of a photo", high=1)
+    photo: float = _field(
+        0.0, "probability of making an image look as if cut out of a photo", high=1
+    )
 
     precision: str = _field(
         "float32",
-        "mixed: convolve in bfloat16 where the device has units for it, else in float32",
+        "mixed: convolutions in bfloat16 if the device computes it natively",
         choices=("float32", "mixed"),
     )
 
-    early_stopping: int = _field(0, "stop after so many epochs without a better loss; 0 = never")
+    early_stopping: int = _field(
+        0, "stop after so many epochs without a better validation loss; 0 = never"
+    )
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):

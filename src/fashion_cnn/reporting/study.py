@@ -7,7 +7,7 @@ from typing import Any
 from fashion_cnn.evaluation.compare import student_quantile
 
 CONFUSED = ("T-shirt/top", "Pullover", "Coat", "Shirt")
-"""The classes that are taken for each other: README, part (c)."""
+"""The classes that are taken for each other: docs/assignment.md, part (c)."""
 
 _QUANTITIES: dict[str, Callable[[Mapping[str, Any]], float]] = {
     "accuracy": lambda row: 100 * row["accuracy"],
