@@ -1,0 +1,141 @@
+"""The picture of accuracy against time, from the records: python bench/front.py.
+
+Writes docs/images/front.svg and front.png. Ours ran on two cores of a CPU; what others published
+ran on the hardware that docs/results/published.json names.
+"""
+
+import json
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+REPOSITORY = Path(__file__).parents[1]
+RESULTS, IMAGES = REPOSITORY / "docs/results", REPOSITORY / "docs/images"
+OURS, THEIRS = "#0b5fa5", "#b8560b"
+TICKS = {5 / 60: "5 s", 10 / 60: "10 s", 0.5: "30 s", 2: "2 min", 10: "10 min", 30: "30 min"}
+TICKS |= {60: "1 h", 180: "3 h", 600: "10 h", 1440: "1 day"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One recipe or network.
+
+    Attributes:
+        name: as it stands beside the point.
+        minutes: of training.
+        accuracy: of the test images, in percent; the mean, or published median, of the runs.
+        runs: behind it.
+        source: in published.json; None for ours.
+    """
+
+    name: str
+    minutes: float
+    accuracy: float
+    runs: int
+    source: str | None = None
+
+
+def read(path: str) -> Any:
+    """A record."""
+    return json.loads((RESULTS / path).read_text())
+
+
+def of_study(name: str, path: str, minutes: float | None = None) -> Point:
+    """The mean accuracy of a study's runs and, unless it is given, the median of their times."""
+    runs = read(path)["runs"]
+    accuracy = statistics.mean(100 * run["accuracy"] for run in runs)
+    seconds = statistics.median(run["training_seconds"] for run in runs)
+    return Point(name, minutes or seconds / 60, accuracy, len(runs))
+
+
+def of_run(name: str, path: str, checkpoint: str) -> Point:
+    """One run by one of its checkpoints."""
+    found = read(f"{path}/metrics.json")
+    accuracy = 100 * found[checkpoint]["test"]["accuracy"]
+    return Point(name, found["training_seconds"] / 60, accuracy, 1)
+
+
+def ours() -> list[Point]:
+    """The recipes; `balanced` by the time of the run that had two cores to itself."""
+    alone = read("balanced/seed-5/metrics.json")["training_seconds"] / 60
+    return [
+        of_study("fast, 1 epoch", "sprint/study.json"),
+        of_study("fast", "speedrun/study.json"),
+        of_study("balanced", "balanced/study.json", alone),
+        of_run("best", "best", "final"),
+        of_run("the assignment", "baseline-xeon", "best"),
+    ]
+
+
+def published() -> list[Point]:
+    """What others have published, by their own times."""
+    return [
+        Point(row["network"], row["minutes"], 100 - row["error"], row["runs"], row["source"])
+        for row in read("published.json")["results"]
+    ]
+
+
+def draw(axes: Axes, points: list[Point], others: list[Point]) -> None:
+    """Both, on a logarithmic axis of time."""
+    for source, marker, label in (
+        ("hysts", "o", "published, on a GTX 1080 Ti GPU"),
+        ("project", "^", "the course project, on an Apple GPU"),
+    ):
+        chosen = [point for point in others if point.source == source]
+        axes.plot(
+            [point.minutes for point in chosen],
+            [point.accuracy for point in chosen],
+            marker,
+            markersize=5,
+            fillstyle="none",
+            color=THEIRS,
+            label=label,
+        )
+    axes.plot(
+        [point.minutes for point in points],
+        [point.accuracy for point in points],
+        "s",
+        markersize=7,
+        color=OURS,
+        label="ours, on two cores of a CPU",
+    )
+    for point in points:
+        right, below = point.minutes < 1, point.name in ("best", "the assignment")
+        axes.annotate(
+            f"{point.name}: {point.accuracy:.1f} % (n={point.runs})",
+            (point.minutes, point.accuracy),
+            xytext=(8 if right else 0 if below else -8, -16 if below else -4),
+            textcoords="offset points",
+            ha="left" if right else "center" if below else "right",
+            color=OURS,
+        )
+    axes.set_xscale("log")
+    axes.set_xticks(list(TICKS), list(TICKS.values()))
+    axes.minorticks_off()
+    axes.set(xlabel="training time", ylabel="test accuracy (%)", xlim=(0.05, 3000), ylim=(90.6, 97))
+    axes.grid(alpha=0.25)
+    axes.legend(loc="upper left", frameon=False)
+
+
+def write(folder: Path) -> None:
+    """Draw into a folder; the same records give the same bytes."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    draw(figure.subplots(), ours(), published())
+    with mpl.rc_context({"svg.hashsalt": "front"}):
+        figure.savefig(folder / "front.svg", metadata={"Date": None})
+    figure.savefig(folder / "front.png", dpi=150)
+
+
+def main() -> None:
+    """Draw."""
+    write(IMAGES)
+    print(f"wrote {IMAGES}/front.svg and front.png")
+
+
+if __name__ == "__main__":
+    main()
