@@ -13,8 +13,7 @@ import pytest
 
 from fashion_cnn.cli.main import main
 from fashion_cnn.run.folder import Run
-from pages import PAGES, blocks, commands
-from serving import SAMPLES
+from pages import PAGES, REPOSITORY, blocks, commands
 from shapes import draw_photos
 
 TINY = ["--train-images", "200", "--validation", "0.1", "--epochs", "1", "--threads", "1"]
@@ -46,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch, few_data: Path, without_plots) -> Path:
     """A working folder with the pictures of which the pages speak."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
-    shutil.copy(SAMPLES[9], "boot.png")
+    shutil.copytree(REPOSITORY / "examples", "examples")
     draw_photos(tmp_path / "photos", 1)
     return tmp_path
 

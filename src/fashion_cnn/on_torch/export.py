@@ -1,5 +1,6 @@
 """A network in PyTorch as an ONNX graph, by PyTorch's own exporter."""
 
+import logging
 import warnings
 
 import onnx
@@ -19,6 +20,8 @@ def to_onnx(model: nn.Module, opset: int) -> onnx.ModelProto:
     Raises:
         ExportError: it does something that PyTorch cannot export.
     """
+    # It warns of the operators of torchvision, which need not be there.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     sample = torch.zeros(2, 28, 28, dtype=torch.uint8)
     try:
         with warnings.catch_warnings(action="ignore"):
