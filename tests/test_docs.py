@@ -83,6 +83,10 @@ def test_every_link_leads_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_readme_is_read_in_a_minute() -> None:
+    assert len(PAGES["README.md"].split()) <= 700
+
+
 def every_command(group: click.Group) -> Iterator[list[str]]:
     for name, command in group.commands.items():
         yield from (

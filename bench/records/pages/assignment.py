@@ -97,7 +97,7 @@ def _assignment(page: Page, records: Records) -> None:
     ends = [metrics[name]["test"] for name in ("best", "final")]
     page.row("mean confidence", *(f"{100 * one['mean_confidence']:.1f} %" for one in ends))
     page.row("expected calibration error", *(f"{100 * one['ece']:.1f} %" for one in ends))
-    page.says("and the {} epochs after it bought", len(losses) - least)
+    page.says("The {} epochs after it bought", len(losses) - least)
     page.says("yes, from epoch {} on", least)
     page.says("error {:.1f} %; at the last no: {:.1f} %", *(100 * one["ece"] for one in ends))
     page.says(

@@ -15,5 +15,5 @@ def check(page: Page, records: Records) -> None:
         "in `pictures.csv`: exit code 4",
         "JPEG XL, JPEG 2000",
         "get 415 with how to send it",
-        "breaks gets 422 and the flag",
+        "gets 422 with the flag",
     )

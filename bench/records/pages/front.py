@@ -64,7 +64,7 @@ def _fast(page: Page, records: Records) -> None:
         *(tested(earlier[name])[0] for name in ("best", "final")),
     )
     page.says("take {:.0f} to {:.0f} times as long to", *(one / times[0] for one in loops[0]))
-    page.says("and {:.0f} to {:.0f} times as long in", *(one / times[0] for one in loops[1]))
+    page.says("they take {:.0f} to {:.0f} times as long.", *(one / times[0] for one in loops[1]))
 
 
 def _balanced(page: Page, records: Records) -> None:

@@ -83,6 +83,6 @@ def _model(page: Page) -> None:
         100 * computed / (computed + sent),
     )
     half = next(ranks for ranks in range(2, 999) if on_cpus(ranks)[0] < on_cpus(ranks)[1])
-    page.says("half the step with some {} ranks", 5 * round(half / 5))
+    page.says("With some {} ranks communication takes half", 5 * round(half / 5))
     page.says("has {:.1f} ms of arithmetic on one and", 1000 * arithmetic / 20e12)
     page.says("on one and {:.1f} ms of messages on any more", 1000 * messages * 20e-6)
