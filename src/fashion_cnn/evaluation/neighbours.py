@@ -11,6 +11,7 @@ NEIGHBOURS = 8
 
 _AT_ONCE = 250  # images whose distances are in memory together
 _PERPLEXITY = 30.0
+_STEPS = 500  # of t-SNE, half of scikit-learn's; source: docs/results/trials/map-steps.txt
 
 
 def images_to_map(
@@ -62,4 +63,5 @@ def in_a_plane(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
     seed = seed_of(0, "t-SNE") % 2**32
     perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(features)
+    plane = TSNE(perplexity=perplexity, init="pca", max_iter=_STEPS, random_state=seed)
+    return plane.fit_transform(features)

@@ -280,8 +280,8 @@ export class Layers {
         bar.children[1].style.left = width(low);
         bar.lastChild.style.left = width(low + one.score);
       }
-      const button = make("button", { type: "button", tabIndex: number === chosen ? 0 : -1, "aria-pressed": String(number === chosen), "aria-label": `${one.label}: ${share(one.probability)}, score ${signed(one.score)}` },
-        make("span", {}, one.label), bar, make("span", { className: "number" }, share(one.probability)));
+      const button = make("button", { type: "button", tabIndex: number === chosen ? 0 : -1, "aria-pressed": String(number === chosen) },
+        make("span", {}, one.label), bar, make("span", { className: "number" }, share(one.probability)), make("span", { className: "unseen" }, `, score ${signed(one.score)}`));
       button.addEventListener("click", () => {
         this._label = one.label;
         this._drawClasses();
