@@ -158,9 +158,15 @@ def test_either_framework_alone_reports_and_predicts(
     results, few_data, tmp_path, framework: str, absent: str
 ) -> None:
     folder, page = results[0], tmp_path / "report.html"
-    words = ["report", folder, "--heat-maps", "--framework", framework, "--output", page]
+    words = ["report", folder, "--heat-maps", "--layers"]
+    words += ["--framework", framework, "--output", page]
     finish(start(few_data, *words, absent=absent))
     assert "px heat" in page.read_text()
+    layers = json.loads(page.read_text().split('id="layers-data">')[1].split("</script>")[0])
+    seen = layers[0][1]
+    assert seen["notes"] == []
+    assert [stage["width"] for stage in seen["stages"]] == [14, 7, 3]
+    assert seen["window"]["side"] == [3, 3]
     picture = tmp_path / "shirt.png"
     Image.fromarray(np.kron(np.eye(3, dtype=np.uint8) * 200, np.ones((20, 20), np.uint8))).save(
         picture

@@ -92,8 +92,10 @@ def test_the_report_and_another_evaluation_come_from_the_same_data(run: Run, hom
     assert main(["evaluate", str(run.path), "--data-dir", str(home / "own"), "--threads", "1"]) == 0
     assert before.best
     assert run.results.metrics.best == before.best
-    words = ["--data-dir", str(home / "own"), "--heat-maps", "--output", str(home / "page.html")]
+    page = home / "page.html"
+    words = ["--data-dir", str(home / "own"), "--heat-maps", "--layers", "--output", str(page)]
     assert main(["report", str(run.path), *words]) == 0
+    assert 'id="layers-data"' in page.read_text()
 
 
 def test_runs_on_it_are_compared_and_go_on(run: Run, home: Path, capsys, monkeypatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+import fashion_cnn
 from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import load_test
@@ -26,6 +27,9 @@ from fashion_cnn.reporting.report import _galleries, _matrix, make_report, repor
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import Metrics
+from fashion_cnn.shipping.inside import Inside
+from fashion_cnn.shipping.layers import layers_of
+from fashion_cnn.shipping.predict import open_model
 from finished import Guesser, around, finished_run
 
 HOSTILE = "<img src=x onerror=document.title=1>'\"&"
@@ -253,6 +257,39 @@ def test_heat_maps_stand_beside_the_images(tmp_path, chromium: Browser) -> None:
     assert wrong == []
 
 
+def test_garments_are_followed_through_the_layers(tmp_path, chromium: Browser) -> None:
+    run, metrics, images = finished_run(tmp_path / "run")
+    chosen = confident_mistakes(run.results.predictions, 3).tolist()
+    inside = Inside(open_model(threads=1))
+    seen = {index: layers_of(inside, images.images[index]) for index in chosen}
+    path = run.results.write_page(make_report(run, metrics, images, layers=seen))
+    assert "export class" not in path.read_text()
+    page, wrong = opened(chromium, path, viewport=PHONE)
+    garments = page.locator("#layers-garments button")
+    assert garments.count() == 3
+    answers = [seen[index]["classes"][0]["label"] for index in chosen]
+    first = page.locator("#layers .scores button").first
+    assert first.inner_text().startswith(answers[0])
+    garments.nth(2).press("Enter")
+    assert garments.nth(2).get_attribute("aria-pressed") == "true"
+    assert first.inner_text().startswith(answers[2])
+    said = page.inner_text("#layers .window > p:last-child")
+    page.focus("#layers .at-work canvas")
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    assert page.inner_text("#layers .window > p:last-child") != said
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert wrong == []
+    page.close()
+
+
+@pytest.mark.parametrize("show", ["map", ["maps"], ["map", "x"]])
+def test_what_cannot_be_shown_is_refused(tmp_path, show) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    with pytest.raises(UsageError, match="heat-maps, map, layers"):
+        fashion_cnn.report(run, show=show)
+
+
 def test_a_picture_opens_large_and_the_keyboard_goes_on(chromium: Browser, page_file) -> None:
     path, run = page_file
     page, wrong = opened(chromium, path, viewport=PHONE)
@@ -358,7 +395,7 @@ def test_a_sealed_run_is_shown_without_opening_the_test_set(
             return guesser.logits(parts.validation.images)[: len(images)]
 
     output = tmp_path / "page.html"
-    made = report(run, data_dir=real_data, output=output, classifier=Blind(), heat_maps=True)
+    made = report(run, data_dir=real_data, output=output, classifier=Blind(), show=["heat-maps"])
     assert made == output
     assert ".px.heat::after { background-image: url(" in output.read_text()
     assert run.test_readings() == 0

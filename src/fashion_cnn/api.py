@@ -6,7 +6,7 @@ one that an error names by its flag.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -408,8 +408,7 @@ def report(
     output: str | os.PathLike[str] | None = None,
     *,
     data: Any = None,
-    heat_maps: bool = False,
-    feature_map: bool = False,
+    show: Collection[str] = (),
     framework: str | None = None,
 ) -> Path:
     """Make one page of a run that needs nothing but itself.
@@ -421,33 +420,34 @@ def report(
         run: evaluated.
         output: the file; None for report.html in the run folder.
         data: as in `train`.
-        heat_maps: show where the network looked.
-        feature_map: show a map of the images by what its last layer sees, and for each one its
-            neighbours among the training images.
+        show: what needs the network itself. "heat-maps", where it looked; "map", the images by
+            what its last layer sees, and for each one its neighbours among the training images;
+            "layers", its maps of some garments, stage by stage.
         framework: what computes these; None for the run's own.
 
     Raises:
-        UsageError: the run was not evaluated, or its files were altered.
+        UsageError: the run was not evaluated, or its files were altered; or there is no such thing
+            to show.
+        ExportError: the network's layers cannot be looked into.
         DataError: the data are missing or not those of the run.
     """
     from fashion_cnn.reporting import report as reporting
 
     _check_path("output", output)
-    opened, classifier = Run.open(run), None
-    if heat_maps or feature_map:
+    reporting.check_show(show)
+    opened, classifier, look = Run.open(run), None, None
+    if show:
         hardware = hardware_as_before(Hardware("cpu", framework=framework), opened)
         with open_framework(hardware) as computes:
             classifier = computes.open_classifier(opened)
+            if "layers" in show:
+                from fashion_cnn.shipping.export import look_into
+
+                look = look_into(opened, computes)
         opened.check_results()
     place, directory = None if output is None else Path(output), _directory(data, run=opened)
-    return reporting.report(
-        opened,
-        data_dir=directory,
-        output=place,
-        classifier=classifier,
-        heat_maps=heat_maps,
-        feature_map=feature_map,
-    )
+    words: dict[str, Any] = {"classifier": classifier, "show": show, "look": look}
+    return reporting.report(opened, data_dir=directory, output=place, **words)
 
 
 def study(

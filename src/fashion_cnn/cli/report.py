@@ -14,7 +14,8 @@ from fashion_cnn.cli.output import write
 @click.option("--output", type=FILE, help="HTML file  [RUN/report.html]")
 @click.option("--heat-maps", is_flag=True, help="show where the network looked")
 @click.option("--map", "feature_map", is_flag=True, help="map the images by what the network sees")
-@framework_option("the run's own; for heat maps and map alone")
+@click.option("--layers", is_flag=True, help="look through its layers with some garments")
+@framework_option("the run's own; for the three alone")
 @runs_own_code
 def report(
     run: Path,
@@ -22,6 +23,7 @@ def report(
     output: Path | None,
     heat_maps: bool,
     feature_map: bool,
+    layers: bool,
     framework: str | None,
 ) -> None:
     """Make one offline HTML page of RUN, from its folder and the images alone.
@@ -30,5 +32,6 @@ def report(
     """
     from fashion_cnn import api
 
-    words = {"heat_maps": heat_maps, "feature_map": feature_map, "framework": framework}
-    write(str(api.report(run, output, data=data_dir, **words)))
+    flags = {"heat-maps": heat_maps, "map": feature_map, "layers": layers}
+    show = [name for name, is_set in flags.items() if is_set]
+    write(str(api.report(run, output, data=data_dir, show=show, framework=framework)))

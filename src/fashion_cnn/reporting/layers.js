@@ -270,14 +270,13 @@ export class Layers {
       const bar = make("span", { className: "made", "aria-hidden": "true" });
       if (one.channels) {
         const sides = [-1, 1].map(sign => pieces[number].filter(([value]) => Math.sign(value) === sign));
-        const side = (all, name) => make("span", { className: name }, ...all.map(([value, kind]) => {
+        const side = (all, name, begin) => make("span", { className: name }, ...all.map(([value, kind], place) => {
           const piece = make("span", { className: kind });
           piece.style.width = width(value);
+          if (!place) piece.style.marginLeft = width(begin);
           return piece;
         }));
-        bar.append(side(sides[0].reverse(), "against"), side(sides[1], "for"), make("i"));
-        bar.firstChild.style.left = width(low - ends[number][0]);
-        bar.children[1].style.left = width(low);
+        bar.append(side(sides[0].reverse(), "against", low - ends[number][0]), side(sides[1], "for", low), make("i"));
         bar.lastChild.style.left = width(low + one.score);
       }
       const button = make("button", { type: "button", tabIndex: number === chosen ? 0 : -1, "aria-pressed": String(number === chosen) },

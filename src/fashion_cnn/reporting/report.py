@@ -1,6 +1,6 @@
 """The report of a run: one page that needs nothing but itself, made from its folder alone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,14 @@ GALLERY = 24
 PAIRS, PAIR_IMAGES = 5, 12
 """Confused pairs, and images of each direction."""
 
+SHOWN = ("heat-maps", "map", "layers")
+"""What a page may show besides, if the network itself is at hand."""
+
+LOOKED_INTO = 12
+"""Garments whose layers a page shows."""
+
+Look = Callable[[NDArray[np.uint8]], Mapping[str, Any]]
+
 _MOST_IMAGES = 2500  # even noise, which no PNG compresses, then leaves a page below 3 MB
 _MOST_CLASSES = 40  # of the matrix
 _HITS = 48  # a class; the least sure of them
@@ -60,8 +68,8 @@ def report(
     data_dir: str | Path | None = None,
     output: str | Path | None = None,
     classifier: Classifier | None = None,
-    heat_maps: bool = False,
-    feature_map: bool = False,
+    show: Collection[str] = (),
+    look: Look | None = None,
 ) -> Path:
     """Make the report of a run on disk.
 
@@ -72,10 +80,10 @@ def report(
         run: evaluated; of any framework.
         data_dir: the folder of the data set; see `find_data` for where it is looked for without.
         output: the file; `report.html` in the run folder without.
-        classifier: of this run, for the next two.
-        heat_maps: show where it finds its evidence.
-        feature_map: show a map of the images by what its last layer sees of them, and each one's
-            neighbours among the training images.
+        classifier: of this run, for the next.
+        show: some of `SHOWN`: where it finds its evidence; a map of the images by what its last
+            layer sees of them, and each one's neighbours among the training images.
+        look: what tells of an image what the network sees in it; for "layers".
 
     Returns:
         Where the page is.
@@ -100,19 +108,29 @@ def report(
             images = divide(
                 load_training(directory), validation=recipe.validation, seed=recipe.seed
             ).validation
-        maps, features = {}, None
-        if classifier and heat_maps:
+        check_show(show)
+        maps, features, layers = {}, None, {}
+        galleries = _galleries(predictions, metrics.shown.confusion)
+        if classifier and "heat-maps" in show:
             maps = _evidence(run, predictions, images, classifier)
-        if classifier and feature_map:
-            galleries = _galleries(predictions, metrics.shown.confusion)
+        if look and "layers" in show:
+            chosen = [*galleries["mistakes"][:LOOKED_INTO], *galleries["hits"]][:LOOKED_INTO]
+            layers = {index: look(images.images[index]) for index in chosen}
+        if classifier and "map" in show:
             first = [index for chosen in galleries.values() for index in chosen]
             training = data_set.divided(recipe).training
             features = map_features(classifier, images, predictions, first, training)
-        html = make_report(run, metrics, images, maps, features)
+        html = make_report(run, metrics, images, maps, features, layers)
         if output is None:
             return run.results.write_page(html)
         write_atomically(Path(output), to_utf8(html))
         return Path(output)
+
+
+def check_show(show: Collection[str]) -> None:
+    """Raise `UsageError` for anything but some of `SHOWN`."""
+    if isinstance(show, str) or not set(show) <= set(SHOWN):
+        raise UsageError(f"show is {show!r}; it must be a list of some of {', '.join(SHOWN)}")
 
 
 def make_report(
@@ -121,6 +139,7 @@ def make_report(
     images: Split,
     evidence: Mapping[int, NDArray[np.floating]] | None = None,
     feature_map: FeatureMap | None = None,
+    layers: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> str:
     """Render the page.
 
@@ -130,6 +149,7 @@ def make_report(
         images: those that `predictions.csv` speaks of, in its order.
         evidence: of some images, by position, where it is, as `occlusion_maps` gives it.
         feature_map: of some images.
+        layers: of some images in the galleries, by position, what the network sees in them.
 
     Returns:
         HTML with its style, script and pictures inside.
@@ -159,6 +179,7 @@ def make_report(
         "report.html.j2",
         feature_map=feature_map,
         map_data=feature_map and map_data(feature_map, sheet),
+        layers=layers and [*layers.items()],
         film=film and film_data(film),
         film_sheet=film and sheet_of(dict(enumerate(film.images))),
         name=run.path.resolve().name,

@@ -1,7 +1,8 @@
 """A finished run as one ONNX file, proven to answer as the trained model does."""
 
+import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from fashion_cnn.data.split import divide, stratified_sample
 from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
-from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
+from fashion_cnn.frameworks import Framework, Hardware, hardware_as_before, open_framework
 from fashion_cnn.run.checkpoint import Checkpoint
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.dataset import check_same_data, class_names_of
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, complete
+from fashion_cnn.shipping.inside import Inside
+from fashion_cnn.shipping.layers import layers_of
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.version import __version__
 
@@ -103,6 +106,25 @@ def export(
     target.write(files if report["parity"]["passed"] else {}, report)
     check_parity(report)
     return report
+
+
+def look_into(run: Run, framework: Framework) -> Callable[[NDArray[np.uint8]], dict[str, Any]]:
+    """What tells of one image, (28, 28) uint8, what a run's network sees in it; see `layers_of`.
+
+    Nothing is written. Args: run: evaluated; framework: that computes with it.
+
+    Raises:
+        ExportError: the network cannot be exported, as it must be for this.
+        UsageError: the run was not evaluated.
+        CheckpointError: the checkpoint is missing or damaged.
+    """
+    checkpoint, found = answering_checkpoint(run), run.results.calibration
+    assert found is not None
+    opened = run.checkpoints.load(checkpoint)
+    facts = {**_facts(run, opened, found), "outlier": {"score": SCORE, "threshold": 0.0}}
+    graph = framework.to_onnx(run, checkpoint, OPSET)
+    data = complete(graph, Calibration.from_dict(facts["calibration"]), facts).SerializeToString()
+    return functools.partial(layers_of, Inside(OnnxClassifier(data)))
 
 
 def answering_checkpoint(run: Run) -> str:
