@@ -1,16 +1,15 @@
 """Evaluate a run: its best and its final checkpoint, on training, validation and test images."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import classification_report
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.split import Split, TrainingData
 from fashion_cnn.evaluation.calibration import Calibration, fit
+from fashion_cnn.evaluation.class_report import class_report
 from fashion_cnn.evaluation.metrics import measure, most_confused
 from fashion_cnn.evaluation.mistakes import mistake_rows
 from fashion_cnn.evaluation.reliability import measure_calibration
@@ -143,7 +142,7 @@ def _write_results(run: Run, metrics: Metrics, logits: _Logits, parts: Mapping[s
     measured = measure_calibration(fitted, shown, labels, part)
     about = {"checkpoint": metrics.reports_speak_of, "sha256": metrics.answering.sha256}
     run.results.write_calibration({**about, **fitted, "measured": measured})
-    _write_report(run, metrics, shown, labels)
+    _write_report(run, metrics)
     answer = Calibration.from_dict(fitted).answer(shown)
     predictions = Predictions(labels, answer.predicted, answer.probabilities)
     run.results.write_predictions(predictions)
@@ -151,45 +150,17 @@ def _write_results(run: Run, metrics: Metrics, logits: _Logits, parts: Mapping[s
     run.results.write_table("errors", to_csv(rows))
 
 
-def _averaged_without(
-    absent: Sequence[str], names: Sequence[str], values: dict[str, Any], text: str
-) -> str:
-    """Average over the classes that have images alone, in the values and the report's text."""
-    there = [values[name] for name in names if name not in absent]
-    macro = values["macro avg"]
-    for score in ("precision", "recall", "f1-score"):
-        macro[score] = sum(one[score] for one in there) / len(there)
-    cells = [f"{macro[score]:9.4f}" for score in ("precision", "recall", "f1-score")]
-    row = f"macro avg  {' '.join(cells)} {macro['support']:9.0f}"
-    values["absent"] = list(absent)
-    head, _, tail = text.rpartition("macro avg")
-    said = f"No image is of {', '.join(absent)}: the macro average is over the others."
-    return f"{head}{row}\n{tail.partition(chr(10))[2]}\n{said}\n"
-
-
-def _write_report(
-    run: Run, metrics: Metrics, logits: NDArray[np.float32], labels: NDArray[np.int64]
-) -> None:
+def _write_report(run: Run, metrics: Metrics) -> None:
     checkpoint, part, names = (
         metrics.reports_speak_of,
         metrics.reports_speak_on,
         metrics.class_names,
     )
-    predicted = logits.argmax(1)
-    arguments: dict[str, Any] = {
-        "labels": range(len(names)),
-        "target_names": names,
-        "zero_division": 0.0,
-    }
     title = (
-        f"{part.capitalize()} set, {len(labels):,} images, {checkpoint} checkpoint "
+        f"{part.capitalize()} set, {metrics.shown.n:,} images, {checkpoint} checkpoint "
         f"(step {metrics.answering.step}, epoch {metrics.answering.epoch:g})\n\n"
     )
-    text = classification_report(labels, predicted, digits=4, **arguments)
-    values: Any = classification_report(labels, predicted, output_dict=True, **arguments)
-    absent = [name for name in names if not values[name]["support"]]
-    if absent:
-        text = _averaged_without(absent, names, values, str(text))
+    text, values = class_report(metrics.shown)
     confusion = metrics.shown.confusion
     pairs = "".join(
         f"  {count:>4}  {names[a]} and {names[b]} ({confusion[a][b]} one way, "
@@ -197,7 +168,7 @@ def _write_report(
         for count, a, b in most_confused(confusion, 5)
     )
     text = f"{title}{text}\nMost often taken for each other:\n{pairs}"
-    values = {"checkpoint": checkpoint, "split": part, **dict(values)}  # type: ignore[arg-type]
+    values = {"checkpoint": checkpoint, "split": part, **values}
     run.results.write_report(text, values)
     rows = [[name, *row] for name, row in zip(names, confusion, strict=True)]
     run.results.write_table("confusion_matrix", to_csv([["true \\ predicted", *names], *rows]))

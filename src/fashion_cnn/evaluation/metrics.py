@@ -31,31 +31,33 @@ def measure(
         )
     if not np.isfinite(logits).all():
         raise UsageError("logits are not finite")
-    # Imported here: whoever only answers needs `log_softmax`, and no scikit-learn.
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
     predicted = logits.argmax(1)
     correct = predicted == labels
-    every = range(classes)
-    scores: Any = precision_recall_fscore_support(
-        labels,
-        predicted,
-        labels=every,
-        zero_division=0.0,  # pyright: ignore[reportArgumentType]
-    )
-    confusion = confusion_matrix(labels, predicted, labels=every)
+    confusion = np.bincount(labels * classes + predicted, minlength=classes**2)
+    confusion = confusion.reshape(classes, classes)
     return Evaluation(
         split=split,
         n=len(labels),
         accuracy=float(correct.mean()),
         interval=wilson_interval(int(correct.sum()), len(labels)),
-        per_class=tuple(
-            ClassMetrics(i, class_names[i], float(p), float(r), float(f), int(s))
-            for i, (p, r, f, s) in enumerate(zip(*scores, strict=True))
-        ),
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        per_class=_of_classes(confusion, class_names),
+        confusion=tuple(map(tuple, confusion.tolist())),
         **probability_scores(log_softmax(logits), labels),
     )
+
+
+def _of_classes(
+    confusion: NDArray[np.int64], class_names: tuple[str, ...]
+) -> tuple[ClassMetrics, ...]:
+    hits, support, called = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    scores = (
+        hits / np.maximum(called, 1),
+        hits / np.maximum(support, 1),
+        2 * hits / np.maximum(support + called, 1),
+        support,
+    )
+    rows = zip(class_names, *(of.tolist() for of in scores), strict=True)
+    return tuple(ClassMetrics(label, *row) for label, row in enumerate(rows))
 
 
 def probability_scores(

@@ -40,7 +40,9 @@ def draw_run(run: Run, metrics: Metrics) -> None:
     """
     for name, figure in figures(run, metrics).items():
         place = f"{name}_{metrics.framework}" if name in _CURVES else name
-        run.results.write_plot(place, png(figure), svg(figure, place))
+        pixels = png(figure)
+        figure.set_layout_engine("none")  # where everything is was found for the pixels
+        run.results.write_plot(place, pixels, svg(figure, place))
 
 
 def figures(run: Run, metrics: Metrics) -> dict[str, Figure]:
