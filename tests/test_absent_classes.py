@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def test_the_macro_average_leaves_out_classes_without_images(tmp_path) -> None:
     shown = dataclasses.replace(metrics.answering, test=measure(logits, labels, names, "test"))
     evaluate._write_report(run, dataclasses.replace(metrics, **{metrics.reports_speak_of: shown}))
     values = json.loads((run.path / "classification_report.json").read_text())
-    every = classification_report(
+    every: Any = classification_report(
         labels, logits.argmax(1), labels=range(10), output_dict=True, zero_division=0.0
     )
     for score in ("precision", "recall", "f1-score"):
@@ -52,8 +53,8 @@ def test_with_all_classes_it_is_scikit_learns(seed: int) -> None:
     logits[np.arange(500), labels] += seed
     logits[:, 3] -= 9 * (seed == 1)  # a class that is never answered
     text, values = class_report(measure(logits, labels, CLASS_NAMES, "test"))
-    words = {"labels": range(10), "target_names": CLASS_NAMES, "zero_division": 0.0}
-    wanted = classification_report(labels, logits.argmax(1), output_dict=True, **words)
+    words: Any = {"labels": range(10), "target_names": CLASS_NAMES, "zero_division": 0.0}
+    wanted: Any = classification_report(labels, logits.argmax(1), output_dict=True, **words)
     assert values.keys() == wanted.keys()
     for name, of in wanted.items():
         assert values[name] == pytest.approx(of), name

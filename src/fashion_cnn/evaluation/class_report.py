@@ -37,7 +37,7 @@ def class_report(found: Evaluation) -> tuple[str, dict[str, Any]]:
     return "".join(f"{line}\n" for line in lines), values
 
 
-def _of(one: ClassMetrics) -> dict[str, float]:
+def _of(one: ClassMetrics) -> dict[str, Any]:
     return {word: getattr(one, name) for word, name in _SCORES.items()} | {"support": one.support}
 
 
