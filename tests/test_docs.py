@@ -87,6 +87,12 @@ def test_the_readme_is_read_in_a_minute() -> None:
     assert len(PAGES["README.md"].split()) <= 700
 
 
+def test_every_record_is_on_their_page() -> None:
+    folder = REPOSITORY / "docs/results"
+    linked = set(re.findall(r"\]\(([^)/]+)\)", (folder / "README.md").read_text()))
+    assert {path.name for path in folder.iterdir()} - {"README.md"} == linked
+
+
 def every_command(group: click.Group) -> Iterator[list[str]]:
     for name, command in group.commands.items():
         yield from (
