@@ -1,0 +1,107 @@
+"""How long large data sets take to come in, and how much memory: each command a process of its own.
+
+    python bench/importing.py [--rounds 3] [--output FILE]
+
+Makes of Fashion-MNIST a folder of 70,000 PNGs, in train/CLASS and test/CLASS, and the two CSVs of
+Kaggle's form, and times `data import` and `data adopt` on them. Memory is that of the command and
+of all processes below it together, looked at ten times a second. Prints the record as JSON.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fashion_cnn.data.fashion_mnist import DataSet
+from fashion_cnn.data.fetch import data_directory
+from fashion_cnn.data.split import Split
+from fashion_cnn.files import to_json
+from fashion_cnn.process.machine import cpu_name, machine
+
+
+def make_pngs(split: Split, folder: Path) -> None:
+    """Write each image into the folder of its class."""
+    for label, name in enumerate(split.class_names):
+        home = folder / name.replace("/", " or ")
+        home.mkdir(parents=True)
+        for place in np.flatnonzero(split.labels == label):
+            Image.fromarray(split.images[place]).save(home / f"{place}.png", compress_level=1)
+
+
+def make_csv(split: Split, file: Path) -> None:
+    """Write a label and 784 pixels a row, as Kaggle's files have them."""
+    rows = np.column_stack([split.labels, split.images.reshape(len(split), -1)])
+    head = ",".join(["label", *(f"pixel{place}" for place in range(1, 785))])
+    np.savetxt(file, rows, "%d", delimiter=",", header=head, comments="")
+
+
+def memory_mib(process: int) -> float:
+    """Of a process and those below it, resident, in MiB; 0 if it is gone."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+        below = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except OSError:
+        return 0.0
+    own = next((line.split()[1] for line in status.splitlines() if "VmRSS" in line), "0")
+    return int(own) / 1024 + sum(memory_mib(int(child)) for child in below)
+
+
+def measure(words: list[str]) -> tuple[float, float]:
+    """Seconds and MiB at most of `fashion-cnn` with these words."""
+    began, most = time.perf_counter(), 0.0
+    command = [sys.executable, "-m", "fashion_cnn", *words]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            most = max(most, memory_mib(process.pid))
+            time.sleep(0.1)
+    if process.returncode:
+        sys.exit(f"fashion-cnn {' '.join(words)} ended with {process.returncode}")
+    return time.perf_counter() - began, most
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path, help="also write the record here")
+    options = parser.parse_args()
+    data = DataSet.open(data_directory(None, print))
+    readings: dict[str, list[tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Path(scratch)
+        (home / "csv").mkdir()
+        for part, split in (("train", data.training()), ("test", data.test())):
+            make_pngs(split, home / "png" / part)
+            make_csv(split, home / "csv" / f"fashion-mnist_{part}.csv")
+        for count in range(options.rounds):
+            for verb, kind in (("import", "png"), ("adopt", "csv")):
+                words = ["data", verb, str(home / kind), "--output", str(home / f"{kind}-{count}")]
+                readings.setdefault(f"{verb} {kind}", []).append(measure(words))
+    record = {
+        "command": "python bench/importing.py",
+        "images": 70_000,
+        "rounds": options.rounds,
+        "machine": {"cpu": cpu_name(), **machine()},
+        "commands": {
+            name: {
+                "seconds": [seconds for seconds, _ in found],
+                "median_seconds": statistics.median(seconds for seconds, _ in found),
+                "most_mib": max(mib for _, mib in found),
+            }
+            for name, found in readings.items()
+        },
+    }
+    text = to_json(record)
+    if options.output:
+        options.output.write_bytes(text)
+    sys.stdout.write(text.decode())
+
+
+if __name__ == "__main__":
+    main()
