@@ -1,6 +1,7 @@
 """Files that may be anything, and folders that come from somebody else."""
 
 import errno
+import json
 import os
 import signal
 import stat
@@ -102,6 +103,23 @@ def test_a_log_that_is_a_link_is_not_appended_to(tmp_path, victim) -> None:
     with pytest.raises(UsageError, match=r"log.jsonl is a link; .* remove it"):
         append_entry(tmp_path / "log.jsonl", "started", {})
     assert victim.read_text() == "precious\n"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_log_that_is_no_file_is_not_waited_for(tmp_path, make) -> None:
+    make(tmp_path / "log.jsonl")
+    with pytest.raises(UsageError, match=r"log.jsonl is not a plain file, and so no log; remove"):
+        append_entry(tmp_path / "log.jsonl", "started", {})
+
+
+def test_a_log_that_has_another_name_is_copied_first(tmp_path, victim) -> None:
+    os.link(victim, tmp_path / "log.jsonl")
+    for event in ("started", "epoch"):
+        append_entry(tmp_path / "log.jsonl", event, {})
+    assert victim.read_text() == "precious\n"
+    first, *events = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert first == "precious"
+    assert [json.loads(line)["event"] for line in events] == ["started", "epoch"]
 
 
 @pytest.mark.parametrize("make", [os.symlink, os.link, lambda _, path: os.mkfifo(path)])

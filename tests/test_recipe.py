@@ -1,10 +1,12 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 from conftest import REPOSITORY
 from fashion_cnn.errors import UsageError
+from fashion_cnn.job import resolve
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
 
@@ -139,3 +141,34 @@ def test_every_recipe_states_its_cost_and_result() -> None:
         assert "%" in found["Accuracy"]
         assert "n=" in found["Accuracy"]
         assert (REPOSITORY / found["Record"]).exists()
+
+
+NAMES = [
+    "",
+    " ",
+    "x ",
+    "..",
+    ".x",
+    "../x",
+    "/etc",
+    "a/b",
+    "a\\b",
+    "~root",
+    "-x",
+    "x\x1b[2J",
+    "x" * 101,
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_out_of_a_file_is_that_of_a_folder_below(tmp_path, monkeypatch, name: str) -> None:
+    """A run goes into runs/NAME where nobody says otherwise."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="name is .* it must be 1 to 100 printable characters"):
+        Recipe(name=name)
+    file = tmp_path / "recipe.json"
+    file.write_text(json.dumps(Recipe(epochs=1).to_dict() | {"name": name}))
+    with pytest.raises(UsageError, match="name is"):
+        resolve(str(file), {}, None, "refuse")
+    file.write_text(json.dumps(Recipe(epochs=1).to_dict() | {"name": "my own.1 ü"}))
+    assert resolve(str(file), {}, None, "refuse")[1] == Path("runs/my own.1 ü")

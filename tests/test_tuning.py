@@ -337,6 +337,7 @@ def test_a_variant_may_name_its_framework(file, monkeypatch, tmp_path) -> None:
         (("train_images = 300", "seed = 3"), "seed is not a field to vary"),
         (('[variants."as it is"]', "[variants]\nplain = 3"), "each is a table of fields"),
         (('[variants."as it is"]', '[variants."wild-er"]'), "would share a folder"),
+        (('[variants."as it is"]', '[variants.".."]'), "the folder of a variant is '..'"),
         (("[0, 1]", "3"), "seeds must be there, and a list"),
         (("flip", "flop"), "a recipe has no 'flop' (did you mean 'flip'?)"),
         (("0.003", "-1.0"), "learning_rate (--lr) is -1.0"),

@@ -12,6 +12,8 @@ from fashion_cnn.errors import UsageError
 MOST = 2**63
 """Of any whole number: what the machine counts in."""
 
+_LONGEST_NAME = 100
+
 
 def flag(item: dataclasses.Field[Any]) -> str:
     """The command-line flag that sets a field."""
@@ -57,6 +59,21 @@ def check_value(item: dataclasses.Field[Any], value: Any) -> None:
         counts = math.isfinite(value) if wanted is float else value < MOST
         if not (above and below and counts):
             raise UsageError(f"{said} is {value}; it must be {_range(wanted, rule)}")
+
+
+def check_folder_name(said: str, name: str) -> None:
+    """Raise `UsageError` unless a name out of a file can be that of a folder, below any other."""
+    if not (
+        0 < len(name) <= _LONGEST_NAME
+        and name.isprintable()
+        and name == name.strip()
+        and not name.startswith((".", "-", "~"))
+        and not {*name} & {"/", "\\"}
+    ):
+        raise UsageError(
+            f"{said} is {name!r:.60}; it must be 1 to {_LONGEST_NAME} printable characters that a "
+            "folder may be called, without / and not beginning with . - or ~"
+        )
 
 
 def _range(wanted: type, rule: Mapping[str, Any]) -> str:

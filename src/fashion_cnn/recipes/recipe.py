@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.fields import MOST, check_value, flag, nearest
+from fashion_cnn.recipes.fields import MOST, check_folder_name, check_value, flag, nearest
 from fashion_cnn.recipes.networks import NETWORKS, TIMM, own_network, timm_name
 
 
@@ -206,6 +206,7 @@ class Recipe:
                 value = tuple(float(w) if type(w) is int and w < MOST else w for w in value)
             object.__setattr__(self, item.name, value)
             check_value(item, value)
+        check_folder_name("name", self.name)  # of the run, where nobody gives it another
         if not all(type(w) is float and 0 < w < math.inf for w in self.class_weights):
             raise UsageError(
                 f"class_weights is {self.class_weights}; it must be positive numbers, or empty"

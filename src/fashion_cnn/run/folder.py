@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.files import read_json, to_json, write_atomically
+from fashion_cnn.files import read_bytes, read_json, to_json, write_atomically
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.own_network import Source, allow, allowed, given
@@ -39,6 +39,7 @@ _NETWORK = "network.py"
 _LAYERS = "layers.json"
 _FILM = "film.safetensors"
 _LOCK = ".lock"
+_MOST_CODE = 1 << 20  # bytes of a network's code
 _OTHERS = ("model*.onnx", "export.json", "*.tfevents.*")
 _ALL = (
     _RECIPE,
@@ -226,7 +227,8 @@ class Run:
             )
         if trust_code and recipe.model_sha256:
             (_, name) = own_network(recipe.model) or ("", "")
-            found = Source(str(file), name, file.read_bytes() if file.is_file() else b"")
+            code = read_bytes(file, UsageError, _MOST_CODE) if os.path.lexists(file) else b""
+            found = Source(str(file), name, code)
             if found.sha256 != recipe.model_sha256:
                 raise UsageError(f"{file} is not the code that the run was trained with")
             allow(found)

@@ -21,7 +21,7 @@ from fashion_cnn.frameworks import Hardware
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.command import train_command
-from fashion_cnn.recipes.fields import nearest
+from fashion_cnn.recipes.fields import check_folder_name, nearest
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.recipe_file import SUFFIXES, as_fields
@@ -217,7 +217,10 @@ def _check_keys(name: str, values: dict[str, Any]) -> None:
         raise UsageError(f"study {name}: it needs a variant, and each is a table of fields")
     if taken := {"seed", "name"} & {field for table in tables for field in table}:
         raise UsageError(f"study {name}: {min(taken)} is not a field to vary")
+    check_folder_name("the study's name", name)
     folders = {_folder_name(variant) for variant in variants}
+    for folder in folders:
+        check_folder_name(f"study {name}: the folder of a variant", folder)
     if len(folders) < len(variants):
         raise UsageError(f"study {name}: two variants would share a folder; name them otherwise")
 
