@@ -2,14 +2,20 @@
 #   docker build -t fashion-cnn .
 #   export FASHION_CNN_TOKEN="$(openssl rand -hex 16)"; echo "http://127.0.0.1:8000/#$FASHION_CNN_TOKEN"
 #   docker run --rm --read-only -p 127.0.0.1:8000:8000 -e FASHION_CNN_TOKEN fashion-cnn
-FROM python:3.13-slim AS build
+# Newer ones: docker buildx imagetools inspect python:3.13-slim
+FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /source
 RUN python -m venv /opt/fashion-cnn
-COPY pyproject.toml README.md LICENSE requirements.txt ./
+COPY requirements-serve.txt requirements-hashes.txt ./
+COPY bench/pins.py bench/
+RUN python bench/pins.py requirements-serve.txt >pins.txt && \
+    /opt/fashion-cnn/bin/pip install --no-cache-dir --no-deps --require-hashes -r pins.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN /opt/fashion-cnn/bin/pip install --no-cache-dir --constraint requirements.txt '.[serve]'
+RUN /opt/fashion-cnn/bin/pip install --no-cache-dir --no-deps --no-build-isolation . && \
+    /opt/fashion-cnn/bin/pip uninstall -y setuptools
 
-FROM python:3.13-slim
+FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 COPY --from=build /opt/fashion-cnn /opt/fashion-cnn
 ENV PATH=/opt/fashion-cnn/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001

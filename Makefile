@@ -5,28 +5,35 @@ ARGS ?=
 N ?= 100
 BIN := .venv/bin
 
-.PHONY: help train train-keras data serve postgresql test verify-records mutants check docs format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
+.PHONY: help train train-keras data serve postgresql test verify-records mutants check docs pins format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
 
-.venv/runtime: requirements.txt pyproject.toml
+# The pins of some files, by their hashes. PyTorch apart: which build there is, is the machine's affair.
+define install
+	$(PYTHON) bench/pins.py $(1) >.venv/pins.txt
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps --require-hashes -r .venv/pins.txt
+endef
+
+.venv/runtime: requirements.txt requirements-hashes.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	echo "this needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
 	"name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check -q -r requirements.txt
-	$(BIN)/pip install --disable-pip-version-check -q --no-deps -e .
+	$(call install,requirements.txt)
+	$(BIN)/pip install --disable-pip-version-check -q -c requirements.txt $$(grep ^torch== requirements.txt)
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/keras: .venv/runtime requirements-keras.txt
-	$(BIN)/pip install --disable-pip-version-check -q -r requirements-keras.txt
+	$(call install,requirements-keras.txt)
 	@touch $@
 
 .venv/dev: .venv/runtime requirements-keras.txt requirements-tune-track.txt requirements-transfer.txt requirements-dev.txt
-	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt
+	$(call install,requirements-dev.txt)
 	@touch $@
 
 data: .venv/runtime  ## get and verify Fashion-MNIST
@@ -63,6 +70,9 @@ check: .venv/dev docs  ## format, lint, types, the site
 
 docs: .venv/dev  ## build the site of the documentation and follow its links: build/site/index.html
 	$(BIN)/python bench/make_docs.py
+
+pins:  # look the hashes of all pins up again, by uv (pip install uv); for whoever changes a pin
+	$(PYTHON) bench/pins.py --renew
 
 format: .venv/dev  ## mend what format and lint can mend
 	$(BIN)/ruff format .

@@ -2,10 +2,14 @@
 
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from bench import pins
 from fashion_cnn.dependencies import extra_with, libraries
 
 REPOSITORY = Path(__file__).parents[1]
@@ -52,3 +56,76 @@ def test_every_dependency_has_its_reason() -> None:
 )
 def test_a_module_is_known_by_its_extra(module: str, extra: str | None) -> None:
     assert extra_with(module) == extra
+
+
+# -- pins ------------------------------------------------------------------------------------------
+
+FILES = [path for path in sorted(REPOSITORY.glob("requirements*.txt")) if path != pins.HASHES]
+
+
+def test_every_pin_has_the_hashes_of_its_files() -> None:
+    """And nothing else has."""
+    wanted = {pin for path in FILES for pin in pins.pins(path)}
+    known = pins.hashes()
+    assert known.keys() == wanted
+    assert all(known.values())
+    names = [pin.partition("==")[0] for pin in wanted]
+    assert len(names) == len(set(names)), "one version of each"
+    assert "torch" not in names
+
+
+def test_pins_are_printed_for_pip(tmp_path, capsys, monkeypatch) -> None:
+    (tmp_path / "some.txt").write_text("# words\n-r others.txt\nB_c.d==2.0  # why\ntorch==1.0\n")
+    (tmp_path / "others.txt").write_text("a==1\nb-c-d==2.0\n")
+    one, two = "1" * 64, "2" * 64
+    (tmp_path / "hashes.txt").write_text(
+        f"a==1 \\\n    --hash=sha256:{one}\nb.c.d==2.0 \\\n    --hash=sha256:{one} \\\n"
+        f"    --hash=sha256:{two}\n"
+    )
+    monkeypatch.setattr(pins, "HASHES", tmp_path / "hashes.txt")
+    pins.main([str(tmp_path / "some.txt")])
+    assert capsys.readouterr().out.splitlines() == [
+        f"a==1 --hash=sha256:{one}",
+        f"b-c-d==2.0 --hash=sha256:{one} --hash=sha256:{two}",
+    ]
+    (tmp_path / "others.txt").write_text("a==1.1\n")
+    with pytest.raises(SystemExit, match="no hashes of a==1.1: make pins"):
+        pins.main([str(tmp_path / "some.txt")])
+
+
+def test_the_container_has_what_serving_needs_and_no_more() -> None:
+    """The closure of the package's own needs and of [serve], by what is installed here."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    serve = project["optional-dependencies"]["serve"]
+    waiting = [Requirement(line) for line in (*project["dependencies"], *serve)]
+    found: set[str] = set()
+    while waiting:
+        needed = waiting.pop()
+        if canonicalize_name(needed.name) in found:
+            continue
+        found.add(canonicalize_name(needed.name))
+        for line in metadata.requires(needed.name) or []:
+            inner = Requirement(line)
+            extras = ({"extra": extra} for extra in ("", *needed.extras))
+            if inner.marker is None or any(inner.marker.evaluate(one) for one in extras):
+                waiting.append(inner)
+    listed = set(pins.pins(REPOSITORY / "requirements-serve.txt"))
+    assert {pin.partition("==")[0] for pin in listed} == found | {"setuptools"}
+    assert listed <= set(pins.pins(REPOSITORY / "requirements.txt"))
+
+
+def test_nothing_is_installed_but_by_its_hash() -> None:
+    """PyTorch and this package apart; and the container is of one image, whatever its tag is."""
+    lines = [
+        line
+        for name in ("Makefile", "Dockerfile")
+        for line in (REPOSITORY / name).read_text().splitlines()
+        if "pip install" in line and not line.startswith(("#", "pins:"))
+    ]
+    assert len(lines) == 5
+    for line in lines:
+        hashed, ours = "--no-deps --require-hashes -r" in line, "--no-deps --no-build-isolation"
+        assert hashed or ours in line or line.endswith("$$(grep ^torch== requirements.txt)"), line
+    images = re.findall(r"^FROM (\S+)", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    assert len(images) == 2
+    assert all(re.fullmatch(r"python:[\w.-]+@sha256:[0-9a-f]{64}", image) for image in images)
