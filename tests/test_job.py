@@ -157,6 +157,7 @@ def test_the_test_set_is_read_once_and_each_reading_is_counted(results, capsys, 
     after = json.loads((folder / "metrics.json").read_text())
     assert after.pop("test_readings") == before.pop("test_readings") + 1
     assert after.pop("command_seconds") != before.pop("command_seconds")
+    assert after.pop("checksum") != before.pop("checksum")
     assert after == before
     assert "opened 2 time(s)" in capsys.readouterr().out
 

@@ -71,7 +71,8 @@ def test_what_is_written_is_read_back(tmp_path) -> None:
     assert list(json.loads(written)["tta"]) == [
         *("of", "step", "epoch", "test", "validation", "training", "sha256")
     ]
-    assert list(json.loads(written)) == [item.name for item in dataclasses.fields(Metrics)]
+    names = [item.name for item in dataclasses.fields(Metrics)]
+    assert list(json.loads(written)) == [*names, "checksum"]
 
 
 def test_what_is_shown_is_of_the_checkpoint_and_the_part_that_it_names(tmp_path) -> None:
@@ -157,12 +158,33 @@ def test_altered_metrics_are_named(tmp_path, keys: str, value: Any, named: str) 
     run.results.write_metrics(dataclasses.replace(metrics, tta=metrics.final))
     path = run.path / "metrics.json"
     values = json.loads(path.read_text())
+    del values["checksum"]  # it would tell as well
     put(values, keys, value)
     path.write_text(json.dumps(values))
     with pytest.raises(UsageError, match=named) as caught:
         _ = run.results.metrics
     assert str(path) in str(caught.value)
     assert "fashion-cnn evaluate" in str(caught.value)
+
+
+@pytest.mark.parametrize("keys", ["final.validation.loss", "best.test.confusion.3.4", "status"])
+def test_any_other_value_is_told(tmp_path, keys: str) -> None:
+    """One that may be: by the checksum of all."""
+    run, _, _ = finished_run(tmp_path / "run")
+    path = run.path / "metrics.json"
+    values = json.loads(path.read_text())
+    found = values
+    for key in keys.split("."):
+        found = found[int(key) if key.isdigit() else key]
+    put(values, keys, "interrupted" if keys == "status" else found + 1)
+    if "confusion" in keys:
+        put(values, "best.test.confusion.3.3", values["best"]["test"]["confusion"][3][3] - 1)
+    path.write_text(json.dumps(values))
+    with pytest.raises(UsageError, match="a value in it was altered"):
+        _ = run.results.metrics
+    del values["checksum"]
+    path.write_text(json.dumps(values))
+    assert run.results.metrics, "as older ones are"
 
 
 def test_a_number_too_large_for_a_double_is_refused(tmp_path) -> None:

@@ -17,6 +17,7 @@ from fashion_cnn.run.typed import Count, Positive, Share, decode
 from fashion_cnn.text import to_utf8
 
 _METRICS = "metrics.json"
+_CHECKSUM = "checksum"  # a key of it
 _CALIBRATION = "calibration.json"
 _PREDICTIONS = "predictions.csv"
 _PAGE = "report.html"
@@ -153,7 +154,7 @@ class Metrics:
         values = dataclasses.asdict(self)
         if self.tta:
             values["tta"] = {"of": self.reports_speak_of, **values["tta"]}
-        return values
+        return {**values, _CHECKSUM: _checksum(values)}
 
     @classmethod
     def from_dict(cls, values: Any) -> "Metrics":
@@ -172,7 +173,15 @@ class Metrics:
             for part in (one.test, one.validation, one.training) if one else ():
                 if part:
                     _check_sizes(part, classes)
+        if values.get(_CHECKSUM) not in (None, _checksum(values)):  # there was none at first
+            raise ValueError("a value in it was altered")
         return found
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    """SHA-256 of what `metrics.json` holds besides: a flipped bit of a digit is none of a form."""
+    others = {name: value for name, value in values.items() if name != _CHECKSUM}
+    return hashlib.sha256(to_json(others)).hexdigest()
 
 
 def _check_sizes(part: Evaluation, classes: int) -> None:
