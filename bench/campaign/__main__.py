@@ -1,0 +1,80 @@
+"""Run the campaign; see the package."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.campaign.corruption import CUTS, FLIPS, SWAPS
+from bench.campaign.datafiles import DATA
+from bench.campaign.experiment import Experiment, run_trial
+from bench.campaign.folders import FOLDERS
+from bench.campaign.models import MODELS
+from bench.campaign.stage import prepare
+from bench.campaign.trainings import FAULTS, KILLS, SIGNALS
+from fashion_cnn.files import to_json, write_atomically
+from fashion_cnn.process.machine import machine
+from fashion_cnn.version import __version__
+
+RECORD = Path(__file__).resolve().parents[2] / "docs/results/reliability/campaign.json"
+EXPERIMENTS = (KILLS, SIGNALS, FAULTS, FLIPS, CUTS, SWAPS, FOLDERS, DATA, MODELS)
+_EVERY = 20  # trials, after which the record is written
+
+
+def main() -> int:
+    """Returns 1 if a trial failed."""
+    parser = argparse.ArgumentParser(description="The campaign of reliability.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="experiments; all without")
+    parser.add_argument("--trials", type=int, metavar="N", help="of each at most; goals without")
+    parser.add_argument("--room", type=Path, default=Path("runs/campaign"), metavar="FOLDER")
+    parser.add_argument("--anew", action="store_true", help="forget what was done before")
+    given = parser.parse_args()
+    known = {one.name: one for one in EXPERIMENTS}
+    if unknown := sorted({*given.names} - known.keys()):
+        parser.error(f"no experiment {unknown[0]}; there are: {', '.join(known)}")
+    room = given.room.resolve()
+    prepare(room / "stage")
+    failed = 0
+    for name in given.names or known:
+        goal = min(known[name].goal, given.trials or known[name].goal)
+        failed += _run(known[name], goal, room, anew=given.anew)
+    return int(failed > 0)
+
+
+def _run(experiment: Experiment, goal: int, room: Path, *, anew: bool) -> int:
+    """Go on with an experiment to so many trials. Returns how many of them failed."""
+    row = {} if anew else _record()["experiments"].get(experiment.name, {})
+    if row.get("version") != __version__:
+        row = {"trials": 0, "failures": [], "seconds": 0.0}
+    row |= {"what": experiment.what, "goal": experiment.goal, "version": __version__}
+    for number in range(row["trials"], goal):
+        began = time.monotonic()
+        why = run_trial(experiment, room / "stage", room / "trial", number)
+        row["seconds"] += time.monotonic() - began
+        row["trials"] = number + 1
+        if why:
+            row["failures"].append({"trial": number, "why": why})
+            print(f"{experiment.name} {number} FAILED: {why}", file=sys.stderr, flush=True)
+        if why or number % _EVERY == _EVERY - 1 or number == goal - 1:
+            _write(experiment.name, row)
+    failures, trials = len(row["failures"]), row["trials"]
+    print(f"{experiment.name}: {failures} of {trials} trials failed, {row['seconds']:.0f} s")
+    return failures
+
+
+def _record() -> dict[str, Any]:
+    return json.loads(RECORD.read_text()) if RECORD.exists() else {"experiments": {}}
+
+
+def _write(name: str, row: dict[str, Any]) -> None:
+    record = _record()
+    bound = 3 / row["trials"] if not row["failures"] else None
+    record["experiments"][name] = {**row, "bound": bound, "machine": machine()}
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(RECORD, to_json(record))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
