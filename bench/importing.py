@@ -85,7 +85,7 @@ def main() -> None:
                 readings.setdefault(f"{verb} {kind}", []).append(measure(words))
     record = {
         "command": "python bench/importing.py",
-        "images": 70_000,
+        "images": len(data.training()) + len(data.test()),
         "rounds": options.rounds,
         "machine": {"cpu": cpu_name(), **machine()},
         "commands": {

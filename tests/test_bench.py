@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import importing
 import overhead
 import training
 from fashion_cnn.cli import main
@@ -65,3 +66,17 @@ def test_they_are_of_fashion_mnist_alone(measure, tmp_path: Path) -> None:
     assert main(["data", "adopt", str(tmp_path / "own")]) == 0
     with pytest.raises(UsageError, match="for Fashion-MNIST alone"):
         measure(["--data-dir", str(tmp_path / "own")])
+
+
+def test_what_comes_in_is_measured_whole(few_data: Path, record: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
+    monkeypatch.setattr("sys.argv", ["importing.py", "--rounds", "1", "--output", str(record)])
+    importing.main()
+    found = json.loads(record.read_text())
+    assert found["images"] == 3000
+    assert found["commands"].keys() == {"import png", "adopt csv"}
+    for reading in found["commands"].values():
+        assert 0.1 < reading["median_seconds"] == reading["seconds"][0]
+        assert 30 < reading["most_mib"] < 2000
+    said = capsys.readouterr()
+    assert json.loads(said.out[said.out.index("{") :]) == found
