@@ -342,7 +342,8 @@ def test_it_opens_with_what_was_trained_on_what(page_file, tmp_path) -> None:
         json.dumps({"parameters": 241_546, "flop": 1, "layers": []})
     )
     head = make_report(again, metrics, images).split("<nav")[0]
-    assert "of 241,546 parameters, trained on 54,000 images of Fashion-MNIST; 6,000 others" in head
+    assert "of 241,546 parameters, trained on 54,000 images of Fashion-MNIST and validated" in head
+    assert "on 6,000 others." in head
 
 
 def test_other_images_are_refused(tmp_path) -> None:

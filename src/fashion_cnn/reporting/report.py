@@ -225,16 +225,15 @@ def _what_was_trained(run: Run) -> str:
         return f"A {run.recipe.model}{parameters}, trained on {data}."
     return (
         f"A {run.recipe.model}{parameters}, trained on {split['training_images']:,} images of "
-        f"{data}; {split['validation_images']:,} others of its training set validate."
+        f"{data} and validated on {split['validation_images']:,} others."
     )
 
 
 def _what_curves_show(run: Run) -> str:
-    said = as_trained(run.recipe).removeprefix("training, ")
-    sampled = "; as it answers: of a sample, at the epoch's end" if run.film else ""
+    sampled = "; “training, as it answers” is of a sample, at the epoch's end" if run.film else ""
     return (
-        f"Training, {said}: the mean over each epoch{sampled}. The table is of all images, by the "
-        "finished checkpoint."
+        f"“{as_trained(run.recipe)}” is the mean over each epoch{sampled}. The table is of all "
+        "images, by the finished checkpoint."
     )
 
 
