@@ -254,6 +254,10 @@ def test_heat_maps_stand_beside_the_images(tmp_path, chromium: Browser) -> None:
         pictures = page.locator(f"{part} .px:not(.heat)")
         assert page.locator(f"{part} .heat").count() == pictures.count() > some
     assert "50 points" in page.inner_text("#galleries"), "the scale says what its end stands for"
+    legend = "covering a place adds 50 points takes 50 points"
+    assert legend in " ".join(page.inner_text("#shown").split())
+    page.click("#shown button.px >> nth=0")
+    assert legend in " ".join(page.inner_text("dialog").split())
     assert wrong == []
 
 

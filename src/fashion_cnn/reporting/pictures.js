@@ -34,6 +34,12 @@ const heated = place => {
   picture.setAttribute("aria-label", "where the evidence is");
   return picture;
 };
+/* What the colours of evidence stand for, on all of the page. */
+const scaleOfHeat = () => {
+  const said = make("p", "Where the evidence is: covering a place adds ", "fine"), points = `${data.points.toFixed(0)} points`;
+  said.append(`${points} `, make("span", "", "scale"), ` takes ${points}`);
+  return said;
+};
 const barsOf = ([, label, predicted, shares]) => {
   const list = make("ul", "", "bars");
   for (let place = 0; place < shares.length; place += 2) {
@@ -58,8 +64,9 @@ const enlarge = place => {
   const picture = at(make("span", "", "px"), place), parts = make("div", "", "large");
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", spoken(answer));
-  parts.append(picture, ...[heated(place)].filter(Boolean), barsOf(answer));
-  const more = window.alsoLarge ? window.alsoLarge(place) : [];
+  const evidence = heated(place);
+  parts.append(picture, ...[evidence].filter(Boolean), barsOf(answer));
+  const more = [...(evidence ? [scaleOfHeat()] : []), ...(window.alsoLarge ? window.alsoLarge(place) : [])];
   const close = make("button", "Close", "button close");
   close.type = "button";
   close.addEventListener("click", () => large.close());

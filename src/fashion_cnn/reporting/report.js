@@ -16,8 +16,9 @@ const show = button => {
   const which = a === b ? "the least sure" : "the surest";
   const amount = items.length < count ? `${items.length} of ${count} images, ${which}` : `${count} image${count > 1 ? "s" : ""}`;
   list.setAttribute("aria-label", title);
-  shown.classList.toggle("heated", Boolean(list.querySelector(".heat")));
-  shown.replaceChildren(make("h3", `${title}: ${amount}`), list);
+  const isHeated = Boolean(list.querySelector(".heat"));
+  shown.classList.toggle("heated", isHeated);
+  shown.replaceChildren(make("h3", `${title}: ${amount}`), ...(isHeated ? [scaleOfHeat()] : []), list);
 };
 matrix.addEventListener("click", event => {
   const button = event.target.closest("button");

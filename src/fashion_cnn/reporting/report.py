@@ -172,6 +172,7 @@ def make_report(
         "columns": COLUMNS,
         "cells": _cells(predictions, sheet, kept),
         "answers": _answers(predictions, sheet),
+        "points": heat and heat.points,
         "heat": heat and {sheet.places[i]: place for i, place in heat.sheet.places.items()},
     }
     film = run.film
