@@ -1,4 +1,4 @@
-"""Build the site of the documentation and follow its links: python bench/make_docs.py.
+"""Build the site of the documentation and follow its links: python bench/make_docs.py [FOLDER].
 
 The pages are those of docs/, with what is made of the program put in where they ask for it, as in
 `<!-- made: commands -->`. A file outside docs/ that a page links becomes a page too, and a folder a
@@ -19,26 +19,22 @@ import reference
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
-PAGES, SITE = REPOSITORY / "build/docs", REPOSITORY / "build/site"
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 MADE = re.compile(r"<!-- made: (\w+) -->")
 CODE = {".py": "python", ".toml": "toml", ".sh": "bash", ".yml": "yaml", "": "", ".txt": ""}
 
 
-def main() -> int:
-    """Build, and say what is wrong; the exit code."""
-    shutil.rmtree(PAGES.parent / "docs", ignore_errors=True)
-    shutil.rmtree(SITE, ignore_errors=True)
-    shutil.copytree(DOCS, PAGES)
-    pages = {path: PAGES / path.relative_to(DOCS) for path in sorted(DOCS.rglob("*.md"))}
-    while pages:
-        path, page = pages.popitem()
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(_page(path, page, pages))
-    command = ["zensical", "build", "--strict", "--config-file", "mkdocs.yml"]
+def main(output: Path) -> int:
+    """Build the pages and the site in a folder, and say what is wrong; the exit code."""
+    site = output / "site"
+    for part in ("docs", "site"):
+        shutil.rmtree(output / part, ignore_errors=True)
+    Pages(output / "docs").write()
+    config = (REPOSITORY / "mkdocs.yml").read_text()
+    (output / "mkdocs.yml").write_text(config.replace("_dir: build/", "_dir: "))
     built = subprocess.run(
-        [Path(sys.executable).with_name(command[0]), *command[1:]],
-        cwd=REPOSITORY,
+        [Path(sys.executable).with_name("zensical"), "build", "--strict"],
+        cwd=output,
         capture_output=True,
         text=True,
         check=False,
@@ -46,58 +42,71 @@ def main() -> int:
     if built.returncode:
         print(built.stdout, built.stderr, file=sys.stderr)
         return 1
-    found = list(faults(SITE))
+    found = list(faults(site))
     for fault in found:
         print(fault)
     print(
-        f"built {SITE / 'index.html'}; with its search: python3 -m http.server -d build/site",
-        file=sys.stderr,
+        f"built {site}/index.html; to search it: python3 -m http.server -d {site}", file=sys.stderr
     )
     return bool(found)
 
 
-def _page(path: Path, page: Path, pages: dict[Path, Path]) -> str:
-    """What is to stand on a page; adds to `pages` what it links and what is not there yet."""
-    if path.is_dir():
-        return _folder(path, page, pages)
-    text = path.read_text()
-    if path.suffix != ".md":
-        return f"{_head(path)}````{CODE[path.suffix]}\n{text}\n````\n"
-    text = MADE.sub(lambda made: getattr(reference, made[1])(), text)
+class Pages:
+    """The pages of the site, in a folder; what they link comes in as it is met."""
 
-    def moved(link: re.Match[str]) -> str:
-        target = _target((path.parent / link[1]).resolve(), pages)
-        return relpath(target, page.parent) + (link[2] or "")
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._left: dict[Path, Path] = {}
 
-    return LINK.sub(moved, text)
+    def write(self) -> None:
+        """Copy docs/, and write its pages and those that they lead to."""
+        shutil.copytree(DOCS, self._folder)
+        self._left = {path: self._folder / path.relative_to(DOCS) for path in DOCS.rglob("*.md")}
+        while self._left:
+            path, page = self._left.popitem()
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(self._page(path, page))
 
+    def _page(self, path: Path, page: Path) -> str:
+        if path.is_dir():
+            return self._list(path, page)
+        text = path.read_text()
+        if path.suffix != ".md":
+            return f"{_head(path)}````{CODE[path.suffix]}\n{text}\n````\n"
+        text = MADE.sub(lambda made: getattr(reference, made[1])(), text)
 
-def _target(path: Path, pages: dict[Path, Path]) -> Path:
-    """Where the site has a file or folder; it is put on the list where it is not there yet."""
-    if path == REPOSITORY / "README.md":
-        return PAGES / "README.md"
-    inside = path.is_relative_to(DOCS)
-    target = PAGES / (path.relative_to(DOCS) if inside else f"files/{path.relative_to(REPOSITORY)}")
-    if path.is_dir():
-        target = target / ("README.md" if (path / "README.md").exists() else "index.md")
-    elif path.suffix in CODE and not inside:
-        target = target.with_name(f"{target.name}.md")
-    elif not inside and path.suffix != ".md":
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
-    if target.suffix == ".md" and not target.exists():
-        pages[path] = target
-    return target
+        def moved(link: re.Match[str]) -> str:
+            target = self._target((path.parent / link[1]).resolve())
+            return relpath(target, page.parent) + (link[2] or "")
 
+        return LINK.sub(moved, text)
 
-def _folder(path: Path, page: Path, pages: dict[Path, Path]) -> str:
-    """A list of the files in a folder."""
-    lines = [_head(path)]
-    for each in sorted(path.iterdir()):
-        if not each.name.startswith((".", "__")):
-            link = relpath(_target(each, pages), page.parent)
-            lines.append(f"- [{each.name}{'/' if each.is_dir() else ''}]({link})")
-    return "\n".join(lines) + "\n"
+    def _list(self, path: Path, page: Path) -> str:
+        """A page that lists the files in a folder."""
+        lines = [_head(path)]
+        for each in sorted(path.iterdir()):
+            if not each.name.startswith((".", "__")):
+                link = relpath(self._target(each), page.parent)
+                lines.append(f"- [{each.name}{'/' if each.is_dir() else ''}]({link})")
+        return "\n".join(lines) + "\n"
+
+    def _target(self, path: Path) -> Path:
+        """Where the site has a file or folder; it is to be written where it is not there yet."""
+        if path == REPOSITORY / "README.md":
+            return self._folder / "README.md"
+        inside = path.is_relative_to(DOCS)
+        name = path.relative_to(DOCS) if inside else Path("files") / path.relative_to(REPOSITORY)
+        target = self._folder / name
+        if path.is_dir():
+            target = target / ("README.md" if (path / "README.md").exists() else "index.md")
+        elif path.suffix in CODE and not inside:
+            target = target.with_name(f"{target.name}.md")
+        elif not inside and path.suffix != ".md":
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+        if target.suffix == ".md" and not target.exists():
+            self._left[path] = target
+        return target
 
 
 def _head(path: Path) -> str:
@@ -148,4 +157,4 @@ def faults(site: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else REPOSITORY / "build"))

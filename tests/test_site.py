@@ -32,11 +32,12 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site() -> Path:
-    command = [sys.executable, REPOSITORY / "bench/make_docs.py"]
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("documentation")
+    command = [sys.executable, REPOSITORY / "bench/make_docs.py", folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    return REPOSITORY / "build/site"
+    return folder / "site"
 
 
 @pytest.fixture(scope="module")
