@@ -21,9 +21,7 @@ def _training(page: Page, records: Records) -> None:
     epyc, five, three = (
         records.json(f"benchmark-train{name}.json") for name in ("", "-xeon", "-xeon-keras")
     )
-    page.settings(
-        "float32, on 2 cores of an AMD EPYC with AVX-512, medians", "first step 2.00 s pass"
-    )
+    page.settings("float32, on 2 cores of an AMD EPYC with AVX-512, medians")
     page.says("An epoch of {:,} images, batch {}", epyc["images"], 64)
     page.says("AVX-512, medians of {} rounds ([record](results/bench", epyc["rounds"])
     names = {
@@ -51,8 +49,8 @@ def _training(page: Page, records: Records) -> None:
             f"{_paired(seconds, 'keras_ours', 'keras_fit'):.2f}" if in_keras else "",
         )
     record = records.json("benchmark-overhead.json")
-    page.says("to its first step {:.2f} s pass", median(record["seconds"]["start"]))
-    page.settings("s pass on 2 cores of an Intel Xeon")
+    page.says("reaches its first step after {:.2f} s", median(record["seconds"]["start"]))
+    page.settings("s on 2 cores of an Intel Xeon (median")
     page.says("Intel Xeon (median of {},", record["rounds"])
 
 
