@@ -18,6 +18,7 @@ from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import CoreTimes
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.text import duration
 from fashion_cnn.training.progress import Progress
 
@@ -27,7 +28,8 @@ MOST_MINUTES = 10_080.0
 _MEASURED = 2.0  # seconds of steps that a measurement should see
 _AT_FIRST = 8  # batches, to learn how many that takes
 _VALIDATED = 1000  # images, of which validation's speed is learned
-_CLOSE = 0.02  # so near a whole number of epochs, all images are trained on
+_CLOSE = 0.01  # so near a whole number of epochs, all images are trained on
+_DRAWING = 3.0  # seconds: of plots and report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +38,13 @@ class Pace:
 
     Attributes:
         image_seconds: of training, for each image.
-        validation_seconds: of the validation after each epoch.
+        scoring_seconds: of validation and evaluation, for each image.
+        epoch_seconds: what an epoch takes besides, to be recorded.
     """
 
     image_seconds: float
-    validation_seconds: float
+    scoring_seconds: float
+    epoch_seconds: float
 
 
 def fit_to_minutes(
@@ -53,7 +57,7 @@ def fit_to_minutes(
     resumed as any other; the speed is not kept.
 
     Args:
-        minutes: of training with validation; start-up and the evaluation at the end come on top.
+        minutes: from now to the end of the evaluation, whose length is estimated.
         recipe, data_dir, hardware: as `job.train` takes them.
 
     Returns:
@@ -68,6 +72,7 @@ def fit_to_minutes(
     if launch.ranks() > 1:
         raise UsageError("minutes is for one process; under torchrun give epochs")
     cores = CoreTimes.now()
+    began = cores.at
     with Progress() as progress:
         data_set = DataSet.open(data_directory(data_dir, progress.say))
         data = data_set.divided(recipe)
@@ -80,15 +85,16 @@ def fit_to_minutes(
 
                 known, threads = dict(data_set.contents.sha256), launch.threads(hardware.threads)
                 recipe, data, _ = with_teacher(recipe, data, known, threads, lambda line: None)
-            began = time.monotonic()
             pace = measure(recipe, data, framework)
-            left = 60 * minutes - (time.monotonic() - began)
-        fitted = fit(recipe, data, pace, left)
+        # Both checkpoints are evaluated on all images, unless the last epoch is the best one.
+        sizes = data_set.contents.sizes
+        images = sum(size for name, size in sizes.items() if "images" in name) // 784
+        after = 2 * images * pace.scoring_seconds + _DRAWING
+        fitted = fit(recipe, data, pace, 60 * minutes - (time.monotonic() - began) - after)
         images = fitted.train_images or len(data.training)
-        epoch = images * pace.image_seconds + pace.validation_seconds
         progress.say(
             f"{minutes:g} minutes: {fitted.epochs} epochs of {images:,} images, "
-            f"{duration(epoch)} each"
+            f"{duration(_epoch(images, data, pace))} each; about {duration(after)} to evaluate"
         )
     return fitted, hardware
 
@@ -100,18 +106,24 @@ def fit(recipe: Recipe, data: TrainingData, pace: Pace, seconds: float) -> Recip
         UsageError: not even one batch an epoch does.
     """
     images = len(data.training)
-    whole = images * pace.image_seconds + pace.validation_seconds
+    whole = _epoch(images, data, pace)
     epochs = max(1, math.floor(seconds / whole * (1 + _CLOSE)))
     if math.isclose(epochs * whole, seconds, rel_tol=_CLOSE):
         return recipe.replace(epochs=epochs)
     epochs += whole * epochs < seconds
-    room = round((seconds / epochs - pace.validation_seconds) / pace.image_seconds)
+    room = round((seconds / epochs - _epoch(0, data, pace)) / pace.image_seconds)
     if room < max(recipe.batch_size, len(data.training.class_names)):
         raise UsageError(
             f"{max(seconds, 0):.1f} s are left for training, less than one batch and its "
             "validation take here; give more minutes"
         )
     return recipe.replace(epochs=epochs, train_images=min(images, room))
+
+
+def _epoch(images: int, data: TrainingData, pace: Pace) -> float:
+    """Seconds of an epoch of so many images."""
+    validation = len(data.validation) * pace.scoring_seconds
+    return images * pace.image_seconds + validation + pace.epoch_seconds
 
 
 def measure(recipe: Recipe, data: TrainingData, framework: Framework) -> Pace:
@@ -138,8 +150,25 @@ def _measured(recipe: Recipe, data: TrainingData, framework: Framework, batches:
     with tempfile.TemporaryDirectory(prefix="fashion-cnn-") as folder:
         run = Run(folder)
         # An interruption that is not entered: Ctrl+C leaves at once, for there is nothing to keep.
-        framework.train(short, part, run, Interruption(), Progress(quiet=True))
+        clock = _Clock(quiet=True)
+        framework.train(short, part, run, Interruption(), clock)
         last = run.history[-1]
     training = len(few) / last.images_per_second
-    validation = max(0.0, last.seconds - training) * len(data.validation) / len(some)
-    return Pace(training / len(few), validation)
+    before, after = clock.ends[-2:]
+    return Pace(
+        training / len(few),
+        max(0.0, last.seconds - training) / len(some),
+        max(0.0, after - before - last.seconds),
+    )
+
+
+class _Clock(Progress):
+    """Notes when each epoch is over, whatever that takes besides training and validation."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self.ends: list[float] = []
+
+    def epoch(self, record: EpochRecord, *, best: bool) -> None:
+        """As `Progress.epoch`, but to note the time."""
+        self.ends.append(time.monotonic())
