@@ -97,7 +97,52 @@ def test_a_train_is_a_class_among_vehicles(capsys) -> None:
 def test_parts_without_classes_are_refused(capsys) -> None:
     for part in ("train", "test"):
         fill(f"photos/{part}")
-    assert "no class folders in each" in import_("photos", capsys, 3)
+    assert "no class folders to train on" in import_("photos", capsys, 3)
+
+
+@pytest.mark.parametrize("apart", ["seg_{0}/seg_{0}", "asl alphabet {0}", "{0}_set/{0}ingSet"])
+def test_parts_are_told_by_the_words_that_differ(apart: str, capsys) -> None:
+    for part, count in (("train", 4), ("test", 3)):
+        for name in ("hat", "shoe"):
+            fill(f"photos/{apart.format(part)}/{name}", count)
+    fill("photos/seg_pred/seg_pred", 5)
+    assert "seg_pred: in no class, with 5 pictures" in import_("photos", capsys, 4)
+    assert Path("own/classes.txt").read_text() == "hat\nshoe\n"
+    assert (len(load_training(Path("own"))), len(load_test(Path("own")))) == (8, 6)
+
+
+def test_alike_but_not_for_a_part_are_classes(capsys) -> None:
+    for name in ("training shoes", "test tubes", "trains"):
+        fill(f"photos/{name}/2024")
+    import_("photos", capsys)
+    assert Path("own/classes.txt").read_text() == "test tubes\ntraining shoes\ntrains\n"
+
+
+def test_a_test_part_without_labels_is_left_out_and_named(capsys) -> None:
+    """As a competition has it."""
+    for name in ("hat", "shoe"):
+        fill(f"photos/train/{name}", 5)
+    fill("photos/test", 3)
+    fill("photos/sample", 2)
+    said = import_("photos", capsys, 4)
+    assert "train/: taken for the parts" in said
+    assert "test: in no class, with 3 pictures" in said
+    assert "sample: in no class, with 2 pictures" in said
+    assert "no test part was found, so 2 images became the test files" in said
+    assert (len(load_training(Path("own"))), len(load_test(Path("own")))) == (8, 2)
+
+
+def test_archives_in_archives_are_entered_past_their_licence(capsys) -> None:
+    for name in ("hat", "shoe"):
+        fill(f"photos/clothes/v2/{name}")
+    Path("photos/LICENSE").write_text("free")
+    assert "entered clothes/, the only folder there\nentered v2/" in import_("photos", capsys)
+    assert rows()["LICENSE"]["part"] == ""
+
+
+def test_pictures_without_class_folders_are_told_where_to_go(capsys) -> None:
+    fill("photos")
+    assert "0 class folders; put the pictures of each class" in import_("photos", capsys, 3)
 
 
 def test_what_lies_beside_the_parts_is_named(capsys) -> None:
@@ -108,7 +153,7 @@ def test_what_lies_beside_the_parts_is_named(capsys) -> None:
     fill("photos/train", 1)
     Path("photos/LICENSE").write_text("free")
     said = import_("photos", capsys, 4)
-    assert "fashion-cnn: unsorted: in no class" in said
+    assert "fashion-cnn: unsorted: in no class, with 1 pictures" in said
     assert "fashion-cnn: train/0.png: in no class" in said
     assert "LICENSE" not in said
 

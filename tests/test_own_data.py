@@ -110,7 +110,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_taken(photos, capsys) -> None
         "Cross/pipe.png": "not a plain file",
     }
     assert "fashion-cnn: Bar/empty.png: an empty file" in err
-    assert "fashion-cnn: 7 pictures were left out" in err
+    assert "fashion-cnn: left out, and named above: 7" in err
     assert "notes.txt" not in err
     assert "24 pictures to train on and 6 to test on" in out
     assert any(
@@ -122,7 +122,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_taken(photos, capsys) -> None
     ("change", "arguments", "code", "words"),
     [
         (lambda f: shutil.rmtree(f), (), 2, "is not a folder"),
-        (lambda f: [shutil.rmtree(f / name) for name in CLASSES[1:]], (), 3, "has 1 classes"),
+        (lambda f: [shutil.rmtree(f / name) for name in CLASSES[1:]], (), 3, "has 1 class folders"),
         (lambda f: (f / "none").mkdir(), (), 3, "class 'none' has 0 usable pictures"),
         (lambda f: (f / "a\nb").mkdir(), (), 3, "cannot be the name of a class"),
         (lambda f: (f / " x").mkdir(), (), 3, "cannot be the name of a class"),

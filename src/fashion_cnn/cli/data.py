@@ -114,7 +114,7 @@ def _import(folder: Path, output: Path, test_share: float, seed: int, framing: s
     )
     _say_what_next(output, contents)
     if bad:
-        say(f"fashion-cnn: {bad} pictures were left out")
+        say(f"fashion-cnn: left out, and named above: {bad:,}")
     return 4 if bad else 0
 
 

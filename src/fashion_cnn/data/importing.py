@@ -87,6 +87,11 @@ def import_folder(
     check_free(output)
     classes, outside = read_layout(folder, say)
     names = tuple(sorted({one.name for one in classes}))
+    if len(names) < 2:
+        raise DataError(
+            f"{folder} has {len(names)} class folders; put the pictures of each class, 2 at least, "
+            "into a folder of its name"
+        )
     check_class_names(names, str(folder))
     files = [(path, one) for one in classes for path in files_below(one.path)]
     if len(files) > MOST_IMAGES:
@@ -178,6 +183,8 @@ def _divided(
     tested = np.flatnonzero(own == "test") if "test" in own else None
     if tested is None:
         tested = hold_out(truth, names, draw)
+        if own.any():
+            say(f"no test part was found, so {len(tested):,} images became the test files")
     if count := int((own == "validation").sum()):
         say(f"the {count:,} images for validation join those to train on; every run draws its own")
     order = stream(draw.seed, "import order").permutation(len(truth))
@@ -192,9 +199,11 @@ def _divided(
 
 
 def _outside(path: Path, folder: Path) -> Picture:
-    inside = any(map(is_picture, files_below(path))) if path.is_dir() else is_picture(path)
-    note = "in no class" if inside else _NO_PICTURE
-    return Picture(shown(str(path.relative_to(folder))), "", "", None, note, inside)
+    below = files_below(path) if path.is_dir() else [path]
+    count = sum(map(is_picture, below))
+    inside = f", with {count:,} pictures" if path.is_dir() else ""
+    note = f"in no class{inside}" if count else _NO_PICTURE
+    return Picture(shown(str(path.relative_to(folder))), "", "", None, note, bool(count))
 
 
 def _numbered(pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]]) -> list[Picture]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fashion_cnn.data.forms.parts import part_alone
+from fashion_cnn.data.forms.parts import besides_part, part_alone, part_of
+from fashion_cnn.data.pictures import is_picture
 from fashion_cnn.errors import DataError
 
 
@@ -29,25 +30,26 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
         beside them, which belongs to no class.
 
     Raises:
-        DataError: there are parts with pictures and no class folders in them.
+        DataError: there are parts with pictures and no class folders in those to train on.
     """
     folders, files = _inside(folder)
-    while len(folders) == 1 and not files and len(_inside(folders[0])[0]) > 1:
+    while len(folders) == 1 and not any(map(is_picture, files)) and _inside(folders[0])[0]:
         say(f"entered {folders[0].name}/, the only folder there")
-        folders, files = _inside(folders[0])
-    parts = {path: part for path in folders if (part := part_alone(path.name))}
-    if "train" in parts.values() and all(_inside(path)[0] for path in parts):
+        folders, more = _inside(folders[0])
+        files += more
+    if parts := _parts(folders):
         found = []
         for path, part in parts.items():
-            classes, loose = _inside(path)
+            classes, loose = _inside(_entered(path, part))
             found += [ClassFolder(one, one.name, part) for one in classes]
-            files += loose
+            files += loose if classes else [path]
         files += [path for path in folders if path not in parts]
-        say(f"{', '.join(f'{path.name}/' for path in parts)}: taken for the parts, not for classes")
-    elif len(parts) == len(folders) > 1:
+        said = ", ".join(f"{path.name}/" for path in parts if path not in files)
+        say(f"{said}: taken for the parts, not for classes")
+    elif len(folders) > 1 and all(part_alone(path.name) for path in folders):
         raise DataError(
-            f"{folder} has {', '.join(f'{path.name}/' for path in parts)} and no class folders in "
-            "each; put the pictures of a class into a folder of its name, train/CLASS/"
+            f"{folder} has {', '.join(f'{path.name}/' for path in folders)} and no class folders "
+            "to train on; put the pictures of a class into a folder of its name, train/CLASS/"
         )
     elif folders and all(_are_parts(_inside(path)) for path in folders):
         found = [
@@ -59,6 +61,30 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
     else:
         found = [ClassFolder(path, path.name, "") for path in folders]
     return sorted(found, key=lambda one: (one.part != "test", one.name, one.part)), files
+
+
+def _parts(folders: list[Path]) -> dict[Path, str]:
+    """Which folders are the parts: named alike but for that, as seg_train/ and seg_test/.
+
+    None if there is no class folder to train on, as in a class that is called train.
+    """
+    alike: dict[frozenset[str], dict[Path, str]] = {}
+    for path in folders:
+        if part := part_of(path.name):
+            alike.setdefault(besides_part(path.name), {})[path] = part
+    for rest, parts in alike.items():
+        training = [_entered(path, part) for path, part in parts.items() if part == "train"]
+        told = not rest or len({*parts.values()}) > 1
+        if told and training and all(_inside(path)[0] for path in training):
+            return parts
+    return {}
+
+
+def _entered(path: Path, part: str) -> Path:
+    """A part's folder, or the only one in it if that is named as the part too."""
+    folders, files = _inside(path)
+    again = len(folders) == 1 and not files and part_of(folders[0].name) == part
+    return folders[0] if again else path
 
 
 def _inside(folder: Path) -> tuple[list[Path], list[Path]]:

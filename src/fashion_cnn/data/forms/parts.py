@@ -24,12 +24,18 @@ def part_of(name: str) -> str | None:
 
 def part_alone(name: str) -> str | None:
     """As `part_of`, if the name says nothing else: "training shoes" is a class, no part."""
-    return part_of(name) if {*words(name)} <= {*PARTS, *_FILLERS} else None
+    return None if besides_part(name) else part_of(name)
+
+
+def besides_part(name: str) -> frozenset[str]:
+    """The words of a name that tell more than a part."""
+    return frozenset(words(name)) - {*PARTS, *_FILLERS}
 
 
 def words(name: str) -> list[str]:
-    """The words of a name, in small letters."""
-    return re.findall(r"[^\W\d_]+(?:10k)?", name.lower())
+    """The words of a name, in small letters; a capital behind a small one begins another."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return re.findall(r"[^\W\d_]+(?:10k)?", apart.lower())
 
 
 def by_part(files: list[Path]) -> dict[str, list[Path]]:
