@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -81,6 +82,74 @@ def test_csv(style, capsys) -> None:
     check()
 
 
+def test_csv_as_other_programs_write_it(capsys) -> None:
+    """Pandas with its index and with floats, R with quotes, spreadsheets with semicolons."""
+    images, labels = TRAIN
+    text = to_csv(images, labels)
+    lines = text.splitlines()
+    quoted = "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in lines)
+    for other in (
+        text.replace(",", ";"),
+        text.replace(",", ", "),
+        text.replace(",", "\t"),
+        quoted,
+        quoted.partition("\n")[2],
+        "\n".join([f",{lines[0]}", *(f"{i},{line}" for i, line in enumerate(lines[1:]))]),
+        "\n".join([lines[0], *(f"{line},".replace(",", ".0,")[:-1] for line in lines[1:])]),
+        text.replace("label", "Digit"),
+    ):
+        Path("in/train.csv").write_text(other)
+        Path("in/test.csv").write_text(to_csv(*TEST))
+        adopt(capsys)
+        check()
+        shutil.rmtree("out")
+
+
+def test_csv_of_pixels_from_0_to_1(capsys) -> None:
+    for name, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        Path(f"in/{name}.csv").write_text(to_csv((images / 255).round(4), labels))
+    adopt(capsys)
+    check()
+
+
+def test_without_a_header_the_labels_are_where_they_can_be(capsys) -> None:
+    """In front, unless that column is as varied as pixels are, or always the same."""
+    border = TRAIN[0].copy()
+    border[:, 0, 0] = border[:, -1, -1] = 0
+    border[0, 0, 0] = border[0, -1, -1] = 9
+    test = to_csv(*TEST)
+    for images in (TRAIN[0], border):
+        for behind in (False, True):
+            text = to_csv(images, TRAIN[1], header=False, behind=behind)
+            Path("in/train.csv").write_text(text)
+            Path("in/test.csv").write_text(test)
+            adopt(capsys)
+            check((images, TRAIN[1]))
+            shutil.rmtree("out")
+
+
+def test_a_competitions_test_file_is_passed_over(capsys) -> None:
+    rows = to_csv(*TEST).splitlines()
+    pixels = "\n".join(row.partition(",")[2] for row in rows)
+    numbered = "\n".join([rows[0].replace("label", "id"), *rows[1:]])
+    for text in (pixels, pixels.partition("\n")[2], numbered):
+        Path("in/train.csv").write_text(to_csv(*TRAIN))
+        Path("in/test.csv").write_text(text)
+        Path("in/sample_submission.csv").write_text("ImageId,Label\n1,0\n")
+        said = adopt(capsys)
+        assert "passed over test.csv: it has pixels and no labels" in said
+        assert "passed over sample_submission.csv" in said
+        assert (len(load_training(Path("out"))), len(load_test(Path("out")))) == (24, 6)
+        shutil.rmtree("out")
+
+
+def test_sentences_with_commas_are_no_csv(capsys) -> None:
+    Path("in/archive").mkdir()
+    Path("in/archive/train.csv").write_text(to_csv(*TRAIN))
+    Path("in/README.md").write_text("# Shirts, shoes, hats, bags, coats, socks, and more\n")
+    assert "passed over README.md" in adopt(capsys)
+
+
 def test_emnist_is_transposed_as_csv_too(capsys) -> None:
     for name, (images, labels) in (("train", TRAIN), ("test", TEST)):
         text = to_csv(images.transpose(0, 2, 1), labels, header=False)
@@ -134,6 +203,34 @@ def test_keras_npz(capsys) -> None:
     np.savez("in/mnist.npz", x_train=TRAIN[0], y_train=TRAIN[1], x_test=TEST[0], y_test=TEST[1])
     adopt(capsys)
     check()
+
+
+def test_arrays_under_other_names(capsys) -> None:
+    (a, b), (c, d) = TRAIN, TEST
+    for one in (
+        {"trainX": a, "trainY": b, "testX": c, "testY": d},
+        {"train_data": a, "train_labels": b, "test_data": c, "test_labels": d},
+        {"Train_Images": a, "Train_Targets": b, "Test_Images": c, "Test_Targets": d},
+    ):
+        np.savez("in/own.npz", **one)
+        adopt(capsys)
+        check()
+        shutil.rmtree("out")
+    Path("in/own.npz").unlink()
+    for name, array in (("x_train", a), ("y_train", b), ("x_test", c), ("y_test", d)):
+        np.save(f"in/{name}.npy", array)
+    adopt(capsys)
+    check()
+
+
+def test_arrays_without_names_are_told_by_their_shape(capsys) -> None:
+    for arrays in (TRAIN, TRAIN[::-1], (TRAIN[0].reshape(-1, 784), TRAIN[1][:, np.newaxis])):
+        np.savez("in/own.npz", *arrays)
+        adopt(capsys)
+        assert (len(load_training(Path("out"))), len(load_test(Path("out")))) == (24, 6)
+        shutil.rmtree("out")
+    np.savez("in/own.npz", *TRAIN, *TEST)
+    assert "two are of images for train" in adopt(capsys, code=3)
 
 
 def test_kuzushiji_npz_of_one_array_each(capsys) -> None:
@@ -276,6 +373,35 @@ def test_parquet(capsys) -> None:
     check(names="abc")
 
 
+def test_parquet_of_numbers_and_a_test_part_without_labels(capsys) -> None:
+    images, labels = TRAIN
+    for cells in (images.tolist(), images.reshape(-1, 784).tolist()):
+        parquet.write_table(pa.table({"image": cells, "digit": labels}), "in/train.parquet")
+        hidden = pa.table({"image": cells, "digit": labels * 0 - 1})
+        parquet.write_table(hidden, "in/test.parquet")
+        said = adopt(capsys)
+        assert "test.parquet has images without labels" in said
+        together = [*load_training(Path("out")).images, *load_test(Path("out")).images]
+        assert {image.tobytes() for image in together} == {image.tobytes() for image in images}
+        shutil.rmtree("out")
+
+
+def test_what_is_packed_twice_is_unpacked_twice(capsys) -> None:
+    """As a server leaves it that packs what it sends."""
+    for name, part in (("train", TRAIN), ("test", TEST)):
+        packed = gzip.compress(gzip.compress(to_csv(*part).encode()))
+        Path(f"in/{name}.csv.gz").write_bytes(packed)
+    adopt(capsys)
+    check()
+
+
+def test_what_was_passed_over_is_said_with_what_is_missing(capsys) -> None:
+    Path("in/train-labels-idx1-ubyte").write_bytes(to_idx(TRAIN[1].astype(np.uint8)))
+    Path("in/train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"<html>log in</html>"))
+    said = adopt(capsys, code=3)
+    assert "only the labels of train (passed over: train-images-idx3-ubyte.gz is a web" in said
+
+
 @pytest.mark.parametrize(
     ("name", "data", "why"),
     [
@@ -284,6 +410,14 @@ def test_parquet(capsys) -> None:
         ("train.npz", b"<!doctype html><html>", "a web page"),
         ("data.pkl", b"\x80\x04\x95", "a pickle"),
         ("archive.zip", b"PK\x03\x04" + bytes(60), "a ZIP archive; unpack it first"),
+        ("data.pkl", b"\x80\x05\x95", "a pickle"),
+        ("training.pt", b"PK\x03\x04" + bytes(26) + b"archive/data.pkl", "a pickle"),
+        ("train.tgz", gzip.compress(b"a.csv" + bytes(252) + b"ustar" + bytes(9)), "a tar archive"),
+        ("train.csv.bz2", b"BZh91AY&SY", "packed with bzip2"),
+        ("train.csv.zst", b"\x28\xb5\x2f\xfd\0", "packed with zstd"),
+        ("train.csv", b"\xef\xbb\xbf\n<!doctype html>", "a web page"),
+        ("train.csv", b'{"message": "Not Found"}', "JSON, as a server's refusal is"),
+        ("train.csv", b"", "empty"),
         ("notes", b"hello", "no form of a data set that is known"),
     ],
 )

@@ -1,12 +1,11 @@
 """The four files of a data set of the MNIST family: where they are, and reading them in bounds."""
 
-import io
 import os
 import re
 import zlib
 from pathlib import Path
 
-from fashion_cnn.data.gzipped import Gunzip
+from fashion_cnn.data.gzipped import unpacked
 from fashion_cnn.errors import DataError
 
 FILES = (
@@ -17,18 +16,23 @@ FILES = (
 )
 """Plain, or with .gz behind."""
 
+START = 512
+"""Bytes of a file that tell what it is."""
+
+_PICKLE = "a pickle, which only running code could read; save its arrays with numpy.savez"
 _FOREIGN = (
     (b"MATLAB 5.0", "a MATLAB file; EMNIST comes as IDX files (gzip.zip) and as CSV too"),
-    (b"\x80\x02", "a pickle, which only running code could read"),
-    (b"\x80\x03", "a pickle, which only running code could read"),
-    (b"\x80\x04", "a pickle, which only running code could read"),
+    *((bytes([0x80, protocol]), _PICKLE) for protocol in (2, 3, 4, 5)),
     (b"\x89HDF", "an HDF5 file; save its arrays with numpy.savez"),
     (b"\xfd7zXZ", "packed with xz; unpack it first"),
+    (b"BZh", "packed with bzip2; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd; unpack it first"),
     (b"7z\xbc\xaf", "packed with 7-Zip; unpack it first"),
     (b"PK\x03\x04", "a ZIP archive; unpack it first"),
     (b"Rar!", "a RAR archive; unpack it first"),
     (b"version https://git-lfs", "a pointer of Git LFS in place of the file; git lfs pull gets it"),
     (b"<", "a web page, not a data file"),
+    (b"{", "JSON, as a server's refusal is, not a data file"),
 )
 """How other files begin that come in the place of data, and what they are."""
 
@@ -72,13 +76,10 @@ def read_file(path: Path, limit: int) -> bytes:
     """
     try:
         with path.open("rb") as raw:
-            start = raw.read(64)
-            raw.seek(0)
-            if other := foreign(start):
+            data = unpacked(raw, path)
+            if other := foreign(data.peek(START)[:START]):
                 raise DataError(f"{path} is {other}")
-            if not start.startswith(b"\x1f\x8b"):
-                return raw.read(limit)
-            return io.BufferedReader(Gunzip(raw, path)).read(limit)
+            return data.read(limit)
     except (EOFError, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error})") from None
     except OSError as error:
@@ -86,6 +87,10 @@ def read_file(path: Path, limit: int) -> bytes:
 
 
 def foreign(start: bytes) -> str | None:
-    """What a file is by its first 64 bytes, if it is of a kind that often stands in for data."""
-    start = start.lstrip()
+    """What a file is by its first bytes, if it is of a kind that often stands in for data."""
+    if start[257:262] == b"ustar":
+        return "a tar archive; unpack it first"
+    if start.startswith(b"PK\x03\x04") and b"/data.pkl" in start:
+        return f"a file of PyTorch's, so {_PICKLE}"
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     return next((kind for magic, kind in _FOREIGN if start.startswith(magic)), None)

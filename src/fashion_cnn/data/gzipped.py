@@ -14,12 +14,22 @@ from fashion_cnn.errors import DataError
 _ALWAYS = 16 << 20  # bytes that even the smallest file may unpack to: labels in order are all alike
 _MOST_TIMES = 100  # as large as packed; images shrink to a fifth, and numbers as text to a tenth
 _MOST_MEMBERS = 100_000  # bgzip's, of 64 KiB, are 12,000 in the largest file of a data set
+_MOST_LAYERS = 2  # a server packs once more what is packed already
 _BLOCK = 1 << 14  # what a member leaves of it is copied, so an empty one must not leave much
 
 
 def most_unpacked(packed: int) -> int:
     """How many bytes a file of `packed` bytes may unpack to."""
     return max(_ALWAYS, _MOST_TIMES * packed)
+
+
+def unpacked(raw: io.BufferedReader, path: Path) -> io.BufferedReader:
+    """An open file as it is, or what is packed in it. Reading raises as with `Gunzip`."""
+    for _ in range(_MOST_LAYERS):
+        if not raw.peek(2).startswith(b"\x1f\x8b"):
+            break
+        raw = io.BufferedReader(Gunzip(raw, path))
+    return raw
 
 
 class Gunzip(io.RawIOBase):
@@ -41,6 +51,10 @@ class Gunzip(io.RawIOBase):
     def readable(self) -> bool:
         """Yes."""
         return True
+
+    def fileno(self) -> int:
+        """Of the file that all is packed in."""
+        return self._packed.fileno()
 
     def readinto(self, buffer: Any, /) -> int:
         """Fill a buffer as far as one step goes; 0 at the end."""

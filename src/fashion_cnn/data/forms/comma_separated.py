@@ -3,51 +3,81 @@
 import io
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashion_cnn.data.files import encoding_of
-from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, to_images, to_labels
+from fashion_cnn.data.forms.labelled import (
+    SIDE,
+    Labelled,
+    Part,
+    UnlabelledError,
+    to_images,
+    to_labels,
+)
 from fashion_cnn.data.forms.parts import by_part
-from fashion_cnn.data.gzipped import Gunzip
+from fashion_cnn.data.gzipped import unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import DataError
 
 _ROWS = 5_000  # parsed at once: 8 MB of numbers
 _PIXELS = SIDE * SIDE
-_LABEL = ("label", "class", "target", "y")
+_LABELS = ("label", "labels", "class", "target", "y", "digit", "letter", "category")
+_NUMBERS = ("", "id", "index", "unnamed: 0")
+"""Headers of a column that counts the rows."""
 _LONGEST_LINE = 1 << 16  # characters; 785 numbers of three digits have 3,139
+_MOSTLY = 0.95  # of a column's values: a pixel at the border may be so often the same, no label
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """How a file's rows are written."""
+
+    separator: str
+    count: int
+    label: int
+    header: bool
+    others: tuple[int, ...] = ()
 
 
 def read_csv(path: Path, progress: Callable[[int], None] = lambda count: None) -> Part:
     """Read a file of one label and 784 pixels a row, a block of rows at a time.
 
     Args:
-        path: plain or gzipped; UTF-8 with or without its mark, or UTF-16.
+        path: plain or gzipped; UTF-8 with or without its mark, or UTF-16; with commas, semicolons
+            or tabs.
         progress: gets the number of bytes read, block by block.
 
     Raises:
-        DataError: no labels, another number of columns, something that is no whole number from 0
-            to 255, or more than a million rows.
+        UnlabelledError: there are pixels and no labels.
+        DataError: another number of columns, something that is no number from 0 to 255 (or from 0
+            to 1), or more than a million rows.
     """
     with path.open("rb") as raw:
-        packed = raw.peek(2).startswith(b"\x1f\x8b")
-        binary = io.BufferedReader(Gunzip(raw, path)) if packed else raw
         try:
+            binary = unpacked(raw, path)
             text = io.TextIOWrapper(binary, encoding=encoding_of(binary.peek(2)))
             return _read(text, path, _growth(raw, progress))
         except (EOFError, zlib.error, UnicodeError) as error:
             raise DataError(f"{path} is damaged ({error})") from None
 
 
+def separator(line: str) -> str:
+    """What stands between the numbers of a line: a comma, a semicolon or a tab."""
+    return max(",;\t", key=line.count)
+
+
 def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) -> Part:
-    first = text.readline(_LONGEST_LINE).strip()
-    column, has_header = _label_column(first.split(","), path)
+    first = text.readline(_LONGEST_LINE).strip(" \r\n")
+    columns = _columns(first, path)
     images, labels = [], []
-    count, lines, blank = 0, [] if has_header else [first], 0
+    count, lines, blank = 0, [] if columns.header else [first], 0
+    scale = 0  # of numbers with a point, told by the first of them
     while True:
         while len(lines) < _ROWS and (line := text.readline(_LONGEST_LINE)):
             if line.strip():
@@ -56,10 +86,15 @@ def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) ->
                 raise DataError(f"{path} has more than {MOST_IMAGES:,} empty lines")
         if not lines:
             break
-        rows = _parse(lines, path, count + 1 + has_header)
-        labels.append(rows[:, column])
-        pixels, _ = to_images(np.delete(rows, column, axis=1), str(path))
-        images.append(pixels)
+        rows = _parse(lines, path, count + 1 + columns.header, columns)
+        if not count and not columns.header and _label_is_last(rows):
+            columns = replace(columns, label=_PIXELS)
+        labels.append(rows[:, columns.label])
+        pixels = np.delete(rows, (columns.label, *columns.others), axis=1)
+        if pixels.dtype.kind == "f":
+            scale = scale or (255 if pixels.max() <= 1 else 1)
+            pixels = np.rint(pixels * scale).astype(np.int32)
+        images.append(to_images(pixels, str(path))[0])
         count, lines = count + len(rows), []
         if count > MOST_IMAGES:
             raise DataError(f"{path} has more than {MOST_IMAGES:,} rows")
@@ -82,44 +117,83 @@ def _growth(raw: IO[bytes], progress: Callable[[int], None]) -> Callable[[], Non
     return tell
 
 
-def _label_column(cells: list[str], path: Path) -> tuple[int, bool]:
-    """Where the label stands, and whether the first line is a header."""
-    has_header = any(not cell.strip().lstrip("-").isdigit() for cell in cells)
-    if len(cells) == _PIXELS:
-        raise DataError(
+def _columns(line: str, path: Path) -> _Columns:
+    """How the rows are written, and where the label stands, by the first line."""
+    apart = separator(line)
+    cells = [cell.strip().strip('"').strip().lower() for cell in line.split(apart)]
+    header = not all(map(_is_number, cells))
+    others = tuple(place for place, name in enumerate(cells) if header and name in _NUMBERS)
+    found = [place for place, name in enumerate(cells) if header and name in _LABELS]
+    if len(cells) - len(others) == _PIXELS and not found:
+        raise UnlabelledError(
             f"{path} has {_PIXELS} columns, so pixels and no labels (as the test files of a "
             "competition): leave it out, and a share of the labelled images becomes the test files"
         )
-    if len(cells) != _PIXELS + 1:
+    if len(cells) - len(others) != _PIXELS + 1:
         raise DataError(
             f"{path} has {len(cells)} columns; it must be a label and {_PIXELS} pixels a row"
         )
-    if not has_header:
-        return 0, False
-    names = [cell.strip().strip('"').lower() for cell in cells]
-    found = [place for place, name in enumerate(names) if name in _LABEL]
-    if len(found) != 1:
+    if header and len(found) != 1:
         raise DataError(f"{path}: no column is named label, so its classes cannot be told")
-    return found[0], True
+    return _Columns(apart, len(cells), found[0] if header else 0, header, others)
 
 
-def _parse(lines: list[str], path: Path, first: int) -> np.ndarray:
+def _is_number(cell: str) -> bool:
     try:
-        rows = np.loadtxt(lines, dtype=np.int32, delimiter=",", comments=None, ndmin=2)
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _label_is_last(rows: NDArray[Any]) -> bool:
+    """Whether, without a header to say so, the last column holds the labels and not the first."""
+    values, shares = [], []
+    for column in (rows[:, 0], rows[:, -1]):
+        counts = np.unique(column, return_counts=True)[1]
+        values.append(len(counts))
+        shares.append(counts.max() / len(rows))
+    return shares[1] < _MOSTLY and (shares[0] >= _MOSTLY or values[0] > 2 * values[1])
+
+
+def _parse(lines: list[str], path: Path, first: int, columns: _Columns) -> NDArray[Any]:
+    if '"' in lines[0]:
+        lines = [line.replace('"', "") for line in lines]
+    try:
+        try:
+            rows = _numbers(lines, np.int32, columns.separator)
+        except ValueError:
+            rows = _numbers(lines, np.float64, columns.separator)
     except ValueError as error:
         raise DataError(f"{path}, from line {first} on: {error}") from None
-    if rows.shape[1] != _PIXELS + 1:
+    if rows.shape[1] != columns.count:
         raise DataError(f"{path}, from line {first} on: {rows.shape[1]} columns")
+    if not np.isfinite(rows).all():
+        raise DataError(f"{path}, from line {first} on: a value that is no number")
     return rows
 
 
+def _numbers(lines: list[str], kind: type, apart: str) -> NDArray[Any]:
+    return np.loadtxt(lines, dtype=kind, delimiter=apart, comments=None, ndmin=2)
+
+
 def read_csvs(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:
-    """Read a file a part. Raises `DataError` as `read_csv`, or for two of one part."""
-    parts = {}
+    """Read a file a part; one without labels is passed over if it is not to train on.
+
+    Raises:
+        DataError: as `read_csv`, or for two of one part.
+    """
+    parts, notes = {}, []
     for part, of in by_part(files).items():
         if len(of) > 1:
             raise DataError(f"two CSV files for {part}: {shown(of[0].name)}, {shown(of[1].name)}")
-        found = read_csv(of[0], progress)
+        try:
+            found = read_csv(of[0], progress)
+        except UnlabelledError:
+            if part == "train":
+                raise
+            notes.append(f"passed over {shown(of[0].name)}: it has pixels and no labels")
+            continue
         images = found.images.transpose(0, 2, 1) if transposed else found.images
         parts[part] = Part(np.ascontiguousarray(images), found.labels)
-    return Labelled("CSV", parts, {})
+    return Labelled("CSV", parts, {}, tuple(notes))

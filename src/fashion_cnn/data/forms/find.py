@@ -4,21 +4,25 @@ Names only say which part a file is of, and whether it has images or labels, whe
 does not.
 """
 
+import re
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from fashion_cnn.data.files import encoding_of, foreign, read_file
+from fashion_cnn.data.files import START, encoding_of, foreign
 from fashion_cnn.data.forms.class_names import is_names, names_beside
-from fashion_cnn.data.forms.comma_separated import read_csvs
+from fashion_cnn.data.forms.comma_separated import read_csvs, separator
 from fashion_cnn.data.forms.idx_pairs import read_idx_files
 from fashion_cnn.data.forms.labelled import Labelled
 from fashion_cnn.data.forms.numpy_archive import read_npzs
 from fashion_cnn.data.forms.parquet import read_parquets
+from fashion_cnn.data.gzipped import unpacked
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import DataError
 
 Progress = Callable[[int], None]
-_START = 128  # bytes that tell a form
+_FEWEST_CELLS = 5
+_IN_A_CELL = re.compile(r'\s*"?[\w.+-]*( [\w.+-]+)?"?\s*', re.ASCII)  # no sentence of a README
 
 
 def read_forms(
@@ -56,7 +60,11 @@ def read_forms(
         exchanged = form in ("IDX", "CSV") and any(
             "emnist" in f"{file.parent.name}/{file.name}".lower() for file in found
         )
-    labelled = _READERS[form](found, exchanged, progress)
+    try:
+        labelled = _READERS[form](found, exchanged, progress)
+    except DataError as error:
+        others = "; ".join(f"{shown(file.name)} is {kind}" for file, kind in passed_over[:5])
+        raise DataError(f"{error}{others and f' (passed over: {others})'}") from None
     notes = list(labelled.notes)
     if exchanged:
         notes.append("rows and columns of the images exchanged (--no-transpose to keep them)")
@@ -67,14 +75,12 @@ def read_forms(
 
 def form_of(path: Path) -> str:
     """The form of a file by its content: a key of the readers, or a line on what it is instead."""
-    with path.open("rb") as file:
-        start = file.read(_START)
-    if start.startswith(b"\x1f\x8b"):
-        try:
-            start = read_file(path, _START)
-        except DataError as error:
-            return str(error)
-    if start.startswith(b"PK\x03\x04") and b".npy" in start:
+    try:
+        with path.open("rb") as raw:
+            start = unpacked(raw, path).peek(START)[:START]
+    except (DataError, EOFError, zlib.error) as error:
+        return f"damaged ({error})"
+    if start.startswith(b"\x93NUMPY") or (start.startswith(b"PK\x03\x04") and b".npy" in start):
         return "npz"
     if start.startswith(b"PAR1"):
         return "Parquet"
@@ -83,9 +89,10 @@ def form_of(path: Path) -> str:
     if other := foreign(start):
         return other
     first = start.decode(encoding_of(start), "replace").split("\n")[0]
-    if first.count(",") > 4 and first.isascii():
+    cells = first.split(separator(first))
+    if len(cells) > _FEWEST_CELLS and all(map(_IN_A_CELL.fullmatch, cells)):
         return "CSV"
-    return "no form of a data set that is known"
+    return "no form of a data set that is known" if start else "empty"
 
 
 _READERS: Mapping[str, Callable[[list[Path], bool, Progress], Labelled]] = {
@@ -97,11 +104,18 @@ _READERS: Mapping[str, Callable[[list[Path], bool, Progress], Labelled]] = {
 
 
 def files_in(path: Path) -> list[Path]:
-    """A file, or the files of a folder that are not hidden. Raises `DataError`: neither."""
+    """A file, or the files of a folder that are not hidden; of the only folder in it if need be.
+
+    Raises:
+        DataError: there is neither file nor folder.
+    """
     if path.is_dir():
-        return sorted(
-            file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")
-        )
+        entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+        files = [entry for entry in entries if entry.is_file()]
+        folders = [entry for entry in entries if entry.is_dir() and entry.name != "__MACOSX"]
+        if len(folders) == 1 and not any(form_of(file) in _READERS for file in files):
+            return files + files_in(folders[0])
+        return files
     if not path.is_file():
         raise DataError(f"there is no file {path}")
     return [path]

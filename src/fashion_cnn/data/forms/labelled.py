@@ -16,6 +16,10 @@ _GREY = np.array([0.299, 0.587, 0.114])
 """Source: ITU-R BT.601, as for photos."""
 
 
+class UnlabelledError(DataError):
+    """A file has images and no labels, as the test files of a competition."""
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """One part of a data set, as its files have it.

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
+from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, to_images, to_labels
 from fashion_cnn.data.forms.parts import IMAGES, LABELS, PARTS, part_of, words
 from fashion_cnn.data.gzipped import most_unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.errors import DataError
 
+_IMAGES = {*IMAGES, "data", "features", "inputs", "pixels"}
+_LABELS = {*LABELS, "target", "targets", "classes"}
 _MOST_ARRAYS = 16
 _MOST_BYTES = MOST_IMAGES * 28 * 28 * 4  # of one array: four bytes a pixel, or one and 3 channels
 
@@ -83,10 +85,15 @@ def _read_array(file: IO[bytes], where: str, most: int) -> NDArray[Any]:
 
 
 def read_npzs(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:
-    """Read archives, each array by the words of its name. Raises `DataError` as `read_npz`."""
+    """Read archives, and arrays by themselves, each by the words of its name.
+
+    Raises:
+        DataError: as `read_npz`, or it is not clear which array is which.
+    """
     arrays = {}
     for file in files:
-        for name, array in read_npz(file).items():
+        found = read_npz(file) if zipfile.is_zipfile(file) else {file.stem: read_npy(file)}
+        for name, array in found.items():
             arrays[f"{file.stem} {name}" if name == "arr_0" else name] = (array, file)
         progress(file.stat().st_size)
     parts, notes = {}, []
@@ -108,14 +115,24 @@ def read_npzs(files: list[Path], transposed: bool, progress: Callable[[int], Non
 
 
 def _roles(arrays: Mapping[str, tuple[NDArray[Any], Path]]) -> dict[tuple[str, str], tuple]:
-    """Which array is which: ("train", "images"), …, by the words of their names."""
+    """Which array is which: ("train", "images"), …, by the words of their names.
+
+    One pair of arrays without names, as numpy.savez(file, images, labels) makes, by their shapes.
+    """
     roles = {}
     for name, found in arrays.items():
         said = set(words(name))
-        kind = "images" if said & IMAGES else "labels" if said & LABELS else None
+        kind = "labels" if said & _LABELS else "images" if said & _IMAGES else None
+        if kind is None and "arr" in said:
+            flat = found[0].ndim == 2 and found[0].shape[1] == SIDE * SIDE
+            kind = "images" if flat or found[0].ndim > 2 else "labels"
         part = part_of(name)
         if part is None and not any(word in PARTS for word in said):
             part = "train"  # one pair of arrays, as numpy.savez(file, images=…, labels=…) makes
         if kind and part:
+            if (part, kind) in roles:
+                raise DataError(
+                    f"{found[1]} has the arrays {', '.join(arrays)}: two are of {kind} for {part}"
+                )
             roles[part, kind] = found
     return roles

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, to_images
+from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, UnlabelledError, to_images
 from fashion_cnn.data.forms.parts import by_part
 from fashion_cnn.data.gzipped import most_unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.errors import DataError, ImageError
 
-_IMAGE, _LABEL = ("image", "img"), ("label", "labels", "fine_label")
+_IMAGE, _LABEL = (
+    ("image", "img", "pixels"),
+    ("label", "labels", "fine_label", "digit", "class", "target"),
+)
 _ROWS = 1_000
 
 
@@ -76,7 +79,8 @@ def _column(found: Sequence[str], known: Sequence[str], path: Path) -> str:
     for name in known:
         if name in found:
             return name
-    raise DataError(f"{path} has no column {known[0]!r}; it has {', '.join(found)}")
+    some = ", ".join(found[:10])
+    raise DataError(f"{path} has no column {known[0]!r}; it has {some}{', …' * (len(found) > 10)}")
 
 
 def _names(metadata: dict[bytes, bytes], label: str) -> dict[int, str]:
@@ -88,6 +92,8 @@ def _names(metadata: dict[bytes, bytes], label: str) -> dict[int, str]:
 
 
 def _whole(cell: Any, path: Path) -> int:
+    if cell in (None, -1):
+        raise UnlabelledError(f"{path} has images without labels")
     if type(cell) is not int or cell < 0:
         raise DataError(f"{path} has the label {cell!r}; it must be a whole number from 0 on")
     return cell
@@ -98,6 +104,11 @@ def _decode(cell: Any, path: Path) -> NDArray[np.uint8]:
     from fashion_cnn.data.photo import decoders
 
     data = cell.get("bytes") if isinstance(cell, dict) else cell
+    if isinstance(data, list):
+        try:
+            return to_images(np.array(data)[np.newaxis], str(path))[0][0]
+        except ValueError as error:
+            raise DataError(f"{path} has an image that is no array ({error})") from None
     if not isinstance(data, bytes):
         raise DataError(f"{path} names images and does not hold them; this needs their bytes")
     try:
@@ -114,8 +125,14 @@ def _decode(cell: Any, path: Path) -> NDArray[np.uint8]:
 
 def read_parquets(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:
     """Read the files of each part. Raises as `read_parquet`."""
-    parts, names = {}, {}
+    parts, names, notes = {}, {}, []
     for part, of in by_part(files).items():
-        parts[part], found = read_parquet(sorted(of), progress)
+        try:
+            parts[part], found = read_parquet(sorted(of), progress)
+        except UnlabelledError as error:
+            if part == "train":
+                raise
+            notes.append(f"passed over: {error}")
+            continue
         names |= found
-    return Labelled("Parquet", parts, names)
+    return Labelled("Parquet", parts, names, tuple(notes))
