@@ -21,10 +21,14 @@ _SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Source|Yields): *(.*)")
 
 
 def commands() -> str:
-    """Every command with its help, as `fashion-cnn COMMAND --help` prints it."""
-    return "\n\n".join(
-        f"## {' '.join(words)}\n\n```text\n{said}\n```" for words, said in _commands(_group, [])
-    )
+    """A table of the commands, then each with its help as `fashion-cnn COMMAND --help` has it."""
+    found = list(_commands(_group, []))
+    rows = ["| command | what it does |", "|---|---|"]
+    for words, said in found:
+        first = said.split("\n\n")[1].split()
+        rows.append(f"| [{' '.join(words)}](#{'-'.join(words)}) | {' '.join(first)} |")
+    parts = [f"## {' '.join(words)}\n\n```text\n{said}\n```" for words, said in found]
+    return "\n\n".join(["\n".join(rows), *parts])
 
 
 def _commands(group: click.Group, before: list[str]) -> Iterator[tuple[list[str], str]]:
