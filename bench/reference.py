@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import click
 
 import fashion_cnn
+from fashion_cnn import api
 from fashion_cnn.cli.main import _group
 from fashion_cnn.cli.options import _SUBJECTS
 from fashion_cnn.recipes import catalog
@@ -68,10 +69,11 @@ def fields() -> str:
 
 
 def functions() -> str:
-    """Every public name of the package with its signature and docstring."""
+    """Every public name of the package, and what they give, with signature and docstring."""
+    named = {name: getattr(fashion_cnn, name) for name in fashion_cnn.__all__}
+    named |= {given.__name__: given for given in (api.RunClassifier, api.Comparison)}
     parts = []
-    for name in sorted(fashion_cnn.__all__, key=str.lower):
-        held = getattr(fashion_cnn, name)
+    for name, held in sorted(named.items(), key=lambda one: one[0].lower()):
         if not callable(held):
             continue
         parts.append(_documented(name, held, "##"))
@@ -108,6 +110,7 @@ def _signature(name: str, held: object) -> str:
     if inspect.Parameter.VAR_POSITIONAL not in kinds and inspect.Parameter.KEYWORD_ONLY in kinds:
         arguments.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
     returns = _MODULE.sub("", _ARRAY.sub(r"Array[\1]", str(signature).rpartition(" -> ")[2]))
+    returns = returns.replace("'", "")  # of what is written before it is there
     after = f" -> {returns}" if signature.return_annotation is not inspect.Signature.empty else ""
     line = f"{name}({', '.join(arguments)}){after}"
     if len(line) <= 88:
