@@ -16,6 +16,7 @@ from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.occlusion import occlusion_by_class, occlusion_maps
 from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.on_torch.model import SimpleCNN
+from fashion_cnn.shipping import onnx_cost
 from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.inside import NO_CHANNELS, NO_MAPS, NO_WINDOW, Inside, Seen, convolve
 from fashion_cnn.shipping.layers import layers_of
@@ -191,6 +192,18 @@ def test_the_photo_model_is_looked_into_where_it_answers() -> None:
     Image.fromarray(uneven.astype(np.uint8)).save(file, "PNG")
     assert predictor.predict(file.getvalue()).recipe == "photo"
     assert predictor.layers(file.getvalue())["recipe"] == "photo"
+
+
+def test_what_would_take_too_much_is_not_shown(monkeypatch) -> None:
+    """All that is shown is kept at once: of a large network, or a hostile file, nothing is."""
+    model, image = open_model(None, threads=1), np.full((28, 28), 90, np.uint8)
+    monkeypatch.setattr(onnx_cost, "MOST_BYTES", 150_000)
+    assert onnx_cost.fits(model.data), "answering alone takes less"
+    seen = Inside(model).see(image)
+    assert seen.notes == [NO_MAPS, NO_WINDOW, NO_CHANNELS]
+    np.testing.assert_array_equal(seen.logits, model.logits(image[None])[0])
+    monkeypatch.undo()
+    assert not Inside(model).see(image).notes
 
 
 def test_only_an_image_is_looked_at() -> None:

@@ -11,6 +11,7 @@ from bench.campaign.corruption import CUTS, FLIPS, SWAPS
 from bench.campaign.datafiles import DATA
 from bench.campaign.experiment import Experiment, run_trial
 from bench.campaign.folders import FOLDERS
+from bench.campaign.hostile import PICTURES, REQUESTS, SLOW, SOAK
 from bench.campaign.models import MODELS
 from bench.campaign.stage import prepare
 from bench.campaign.trainings import FAULTS, KILLS, SIGNALS
@@ -19,7 +20,10 @@ from fashion_cnn.process.machine import machine
 from fashion_cnn.version import __version__
 
 RECORD = Path(__file__).resolve().parents[2] / "docs/results/reliability/campaign.json"
-EXPERIMENTS = (KILLS, SIGNALS, FAULTS, FLIPS, CUTS, SWAPS, FOLDERS, DATA, MODELS)
+EXPERIMENTS = (
+    KILLS, SIGNALS, FAULTS, FLIPS, CUTS, SWAPS, FOLDERS, DATA, MODELS, PICTURES, REQUESTS, SLOW,
+    SOAK,
+)  # fmt: skip
 _EVERY = 20  # trials, after which the record is written
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier, session_of
+from fashion_cnn.shipping.onnx_cost import fits
 from fashion_cnn.shipping.onnx_file import with_outputs
 from fashion_cnn.shipping.onnx_graph import Node, read_graph
 
@@ -112,6 +113,8 @@ class Inside:
         if self._first:
             wanted += [*(name for name in self._first.inputs if name), self._first.outputs[0]]
         self._names = [name for name in dict.fromkeys(wanted) if name not in ("logits", "images")]
+        if not fits(with_outputs(classifier.data, self._names)):  # what is shown is kept at once
+            self._names, maps, self._first, self._head = [], [], None, None
         self._session = session_of(with_outputs(classifier.data, self._names), 1)
         found = self._run(np.zeros((28, 28), np.uint8))
         self._stages = _stages([(name, found[name]) for name in maps if name in found])

@@ -64,6 +64,14 @@ def largest_batch(data: bytes, what: str) -> int:
         raise ModelError(f"{what} {fault}") from None
 
 
+def fits(data: bytes) -> bool:
+    """Whether a model takes no more for one image than is allowed; one of which it is known that it
+    did before it was given further outputs.
+    """
+    found = cost(read_graph(data), 1)
+    return found.nbytes <= MOST_BYTES and found.multiplications <= MOST_MULTIPLICATIONS
+
+
 def cost(graph: Graph, images: int) -> Cost:
     """Follow the shapes through a graph. Raises `RefusedError` where that cannot be done."""
     known = dict(graph.constants)
