@@ -2,10 +2,10 @@
 PYTHON ?= python3
 EPOCHS ?=
 ARGS ?=
-N ?= 100
+N ?=
 BIN := .venv/bin
 
-.PHONY: help train train-keras data serve postgresql test verify-records mutants check docs pins format campaign-kill campaign-signal campaign-disk benchmark speedrun pretrained clean
+.PHONY: help train train-keras data serve postgresql test verify-records mutants check docs pins format campaign benchmark speedrun pretrained clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -55,7 +55,7 @@ postgresql:  # for tests/test_search_postgresql.py; the rest of the tests can do
 	else echo "one test needs PostgreSQL: apt-get install postgresql"; fi
 
 test: .venv/dev data postgresql  ## run every test
-	$(BIN)/pytest -m "not campaign" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 verify-records: .venv/runtime  ## recompute every figure of the pages from docs/results, and name those without a record
 	$(BIN)/python -m bench.records
@@ -78,14 +78,8 @@ format: .venv/dev  ## mend what format and lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-campaign-kill: .venv/dev data  ## N=100 SIGKILLs at random instants; each resume must end in the same bits
-	KILLS=$(N) $(BIN)/pytest -m campaign --timeout 0 -s tests/test_kill.py
-
-campaign-signal: .venv/dev data  ## N=100 signals at any moment; results, exit codes and resumes must be right
-	SIGNALS=$(N) $(BIN)/pytest -m campaign --timeout 0 -s tests/test_campaigns.py -k signals
-
-campaign-disk: .venv/dev data  ## as root: N=100 sizes of a full disk; nothing may be lost
-	DISKS=$(N) $(BIN)/pytest -m campaign --timeout 0 -s tests/test_campaigns.py -k disks
+campaign: .venv/dev data  ## everything that must hold, tried many times: N=100 trials of each, NAMES="kills flips" (docs/reliability.md)
+	$(BIN)/python -m bench.campaign $(if $(N),--trials $(N)) $(NAMES) $(ARGS)
 
 benchmark: .venv/runtime data  ## time an epoch side by side: hand-written, bare kernels, ours
 	$(BIN)/python bench/training.py $(ARGS)

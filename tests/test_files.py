@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fashion_cnn.data.adoption import adopt
 from fashion_cnn.errors import CheckpointError, DataError, ModelError, UsageError
 from fashion_cnn.files import read_bytes, read_json, read_text, write_atomically, write_durably
 from fashion_cnn.run.folder import Run
@@ -17,6 +18,7 @@ from fashion_cnn.run.lock import hold
 from fashion_cnn.run.log import append_entry
 from fashion_cnn.run.weights import read_weights
 from fashion_cnn.shipping.onnx_file import read_model
+from shapes import write_idx
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +105,17 @@ def test_a_log_that_is_a_link_is_not_appended_to(tmp_path, victim) -> None:
     with pytest.raises(UsageError, match=r"log.jsonl is a link; .* remove it"):
         append_entry(tmp_path / "log.jsonl", "started", {})
     assert victim.read_text() == "precious\n"
+
+
+def test_adopting_a_folder_writes_through_no_link(tmp_path, victim) -> None:
+    folder = write_idx(tmp_path / "three", 3, 6, test=3)
+    (folder / "classes.txt").unlink(missing_ok=True)
+    (folder / "classes.txt").symlink_to(tmp_path / "new")
+    (folder / "dataset.json").symlink_to(victim)
+    adopt(folder)
+    assert victim.read_text() == "precious\n"
+    assert not (tmp_path / "new").exists()
+    assert (folder / "classes.txt").read_text() == "0\n1\n2\n"
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])

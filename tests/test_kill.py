@@ -1,15 +1,12 @@
 """SIGKILL at random instants: the final weights are those of a run that was never killed.
 
-A dozen in `make test`; `make campaign-kill N=1000` for many (chains of up to five kills a run).
+A dozen; many, over all recipes, by `make campaign NAMES=kills` (chains of up to five kills a run).
 """
 
-import os
 import random
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-
-import pytest
 
 import forked
 from fashion_cnn.run.checkpoint import published_steps
@@ -69,10 +66,3 @@ def kill_and_resume(data: Path, base: Path, kills: int, seed: int) -> int:
 
 def test_a_dozen_kills(few_data: Path, tmp_path: Path) -> None:
     assert kill_and_resume(few_data, tmp_path, kills=12, seed=1) >= 12
-
-
-@pytest.mark.campaign
-def test_many_kills(few_data: Path, tmp_path: Path) -> None:
-    seed = int(os.environ.get("SEED", str(time.time_ns())))
-    kills = kill_and_resume(few_data, tmp_path, int(os.environ["KILLS"]), seed)
-    print(f"\n{kills} kills (seed {seed}): every resumed run ended in the same bits")

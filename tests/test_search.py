@@ -281,3 +281,15 @@ def test_the_examples_of_the_guide_run(pretended, capsys, words) -> None:
     count = int(words[words.index("--trials") + 1]) if "--trials" in words else 40
     assert len(pretended.commands) == count
     assert f"{count} trials: " in capsys.readouterr().out
+
+
+def test_a_database_that_is_a_link_is_left_alone(tmp_path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "theirs.db").touch()
+    (tmp_path / "out/search.db").symlink_to(tmp_path / "theirs.db")
+    with (
+        pytest.raises(UsageError, match=r"search.db is a link; .* remove it"),
+        open_search(wanted(1), tmp_path / "out", ""),
+    ):
+        pytest.fail("it was opened")
+    assert (tmp_path / "theirs.db").read_bytes() == b""

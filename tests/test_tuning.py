@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import re
 import statistics
 import threading
@@ -320,6 +321,20 @@ def test_a_variant_may_name_its_framework(file, monkeypatch, tmp_path) -> None:
     file.write_text(file.read_text().replace('framework = "keras"', ""))
     with pytest.raises(UsageError, match="has other values for 'wild/er'"):
         tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
+
+
+@pytest.mark.parametrize("runs", ["5", "[3]", '[{"variant": "as it is"}]', '[{"seed": 0}]'])
+def test_an_altered_record_of_a_study_is_told(file, tmp_path, runs: str) -> None:
+    (tmp_path / "out").mkdir()
+    record = tmp_path / "out/study.json"
+    record.write_text(f'{{"runs": {runs}}}')
+    study = tuning.open_study(str(file))
+    with pytest.raises(UsageError, match=r"study.json is not as it was written"):
+        tuning.run_study(study, tmp_path / "out", [], print)
+    record.unlink()
+    os.mkfifo(record)
+    with pytest.raises(UsageError, match=r"study.json is not a plain file"):
+        tuning.run_study(study, tmp_path / "out", [], print)
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,15 @@ from bench.campaign.folders import FOLDERS
 from bench.campaign.hostile import PICTURES, REQUESTS, SLOW, SOAK
 from bench.campaign.models import MODELS
 from bench.campaign.stage import prepare
-from bench.campaign.trainings import FAULTS, KILLS, SIGNALS
+from bench.campaign.trainings import DISKS, FAULTS, KILLS, SIGNALS
 from fashion_cnn.files import to_json, write_atomically
 from fashion_cnn.process.machine import machine
 from fashion_cnn.version import __version__
 
 RECORD = Path(__file__).resolve().parents[2] / "docs/results/reliability/campaign.json"
 EXPERIMENTS = (
-    KILLS, SIGNALS, FAULTS, FLIPS, CUTS, SWAPS, FOLDERS, DATA, MODELS, PICTURES, REQUESTS, SLOW,
-    SOAK,
+    KILLS, SIGNALS, FAULTS, DISKS, FLIPS, CUTS, SWAPS, FOLDERS, DATA, MODELS, PICTURES, REQUESTS,
+    SLOW, SOAK,
 )  # fmt: skip
 _EVERY = 20  # trials, after which the record is written
 
@@ -33,8 +33,12 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="experiments; all without")
     parser.add_argument("--trials", type=int, metavar="N", help="of each at most; goals without")
     parser.add_argument("--room", type=Path, default=Path("runs/campaign"), metavar="FOLDER")
+    parser.add_argument("--table", action="store_true", help="print what was found, and do nothing")
     parser.add_argument("--anew", action="store_true", help="forget what was done before")
     given = parser.parse_args()
+    if given.table:
+        print(_table())
+        return 0
     known = {one.name: one for one in EXPERIMENTS}
     if unknown := sorted({*given.names} - known.keys()):
         parser.error(f"no experiment {unknown[0]}; there are: {', '.join(known)}")
@@ -66,6 +70,20 @@ def _run(experiment: Experiment, goal: int, room: Path, *, anew: bool) -> int:
     failures, trials = len(row["failures"]), row["trials"]
     print(f"{experiment.name}: {failures} of {trials} trials failed, {row['seconds']:.0f} s")
     return failures
+
+
+def _table() -> str:
+    """The rows of docs/reliability.md."""
+    rows = [
+        "| experiment | a trial | trials | failures | bound | repeat |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, found in _record()["experiments"].items():
+        trials, failures = found["trials"], len(found["failures"])
+        bound = f"{300 / trials:.2g} %" if not failures else "–"
+        repeat = f"`make campaign NAMES={name} N={trials}`"
+        rows.append(f"| {name} | {found['what']} | {trials:,} | {failures} | {bound} | {repeat} |")
+    return "\n".join(rows)
 
 
 def _record() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -136,6 +137,31 @@ def _signal(trial: Trial) -> None:
     _finish(trial, name, run)
 
 
+# -- disks -----------------------------------------------------------------------------------------
+
+_DISKS = 100  # sizes, up to more than a run needs
+
+
+def _disk(trial: Trial) -> None:
+    """A disk in memory, which is full at some point; then it gets room."""
+    name, disk = "baseline, averaged", trial.room / "disk"
+    straight = _straight(trial, name)
+    needed = sum(path.stat().st_size for path in straight.rglob("*") if not path.is_symlink())
+    size = max(4096, round(1.3 * needed * (trial.number % _DISKS + 1) / _DISKS))
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+    subprocess.run(mount, check=True)
+    try:
+        code = _wait(_start(_words(trial, name, disk / "run")))
+        assert code in (0, 7), f"{size} bytes: exit code {code}"
+        if (disk / "run/recipe.json").exists():
+            Run(disk / "run").checkpoints.newest()
+        subprocess.run(["mount", "-o", "remount,size=1G", str(disk)], check=True)
+        _finish(trial, name, disk / "run")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 # -- faults ----------------------------------------------------------------------------------------
 
 _OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.symlink", "os.rmdir")
@@ -208,6 +234,14 @@ SIGNALS = Experiment(
     "resuming ends in the same bits",
     600,
     _signal,
+    240,
+)
+DISKS = Experiment(
+    "disks",
+    "A disk in memory of any size, for a training (as root): exit code 7 where it is full, a "
+    "usable checkpoint, and with room resuming ends in the same bits",
+    _DISKS,
+    _disk,
     240,
 )
 FAULTS = Experiment(

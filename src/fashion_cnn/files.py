@@ -5,6 +5,7 @@ is read is a regular file of a size that can be.
 """
 
 import csv
+import errno
 import io
 import json
 import os
@@ -12,7 +13,7 @@ import stat
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fashion_cnn.errors import (
     OUT_OF_ROOM,
@@ -91,6 +92,32 @@ def write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def open_to_append(path: Path) -> BinaryIO:
+    """Open a log: a plain file that has no other name, which may be somebody's.
+
+    Raises:
+        UsageError: it is a link, a pipe, a device or a folder.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags, 0o644)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UsageError(f"{path} is a link; the log is to be kept here: remove it") from None
+        if error.errno in (errno.ENXIO, errno.EISDIR):  # a pipe or a socket; a folder
+            raise UsageError(f"{path} is not a plain file, and so no log; remove it") from None
+        raise
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+        os.close(descriptor)
+        write_atomically(path, read_bytes(path, UsageError))  # a copy, which has one name
+        descriptor = os.open(path, flags)
+    elif not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise UsageError(f"{path} is not a plain file, and so no log; remove it")
+    return os.fdopen(descriptor, "ab")
 
 
 def sync_directory(directory: Path) -> None:

@@ -15,7 +15,7 @@ from fashion_cnn.commands import command
 from fashion_cnn.data.files import FILES, encoding_of
 from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.errors import DataError, UsageError
-from fashion_cnn.files import read_bytes
+from fashion_cnn.files import read_bytes, to_json, write_atomically
 
 MANIFEST, CLASSES = "dataset.json", "classes.txt"
 MOST_CLASSES = 1000
@@ -115,8 +115,8 @@ def write_manifest(directory: Path, contents: Contents) -> None:
             name: {"bytes": contents.sizes[name], "sha256": contents.sha256[name]} for name in FILES
         },
     }
-    (directory / CLASSES).write_bytes(classes)
-    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    write_atomically(directory / CLASSES, classes)
+    write_atomically(directory / MANIFEST, to_json(manifest))
 
 
 def class_names(data: bytes, where: str) -> tuple[str, ...]:

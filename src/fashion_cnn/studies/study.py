@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
-from fashion_cnn.files import from_json, read_fields, to_json, write_atomically
+from fashion_cnn.files import read_fields, to_json, write_atomically
 from fashion_cnn.frameworks import Hardware
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes import catalog
@@ -153,7 +153,8 @@ def run_study(
     }
     result = {**description, "environment": {}, "runs": []}
     if record.exists():
-        result |= from_json(record.read_bytes(), str(record))
+        result |= read_fields(record)
+        _check_rows(result["runs"], record)
         _check_same(result, description, record)
         result |= description
     wanted = [(variant, seed) for seed in study.seeds for variant in study.variants]
@@ -223,6 +224,16 @@ def _check_keys(name: str, values: dict[str, Any]) -> None:
         check_folder_name(f"study {name}: the folder of a variant", folder)
     if len(folders) < len(variants):
         raise UsageError(f"study {name}: two variants would share a folder; name them otherwise")
+
+
+def _check_rows(rows: Any, record: Path) -> None:
+    """Raise `UsageError` unless each is a table with the variant and the seed that it is of."""
+    sound = isinstance(rows, list) and all(
+        isinstance(row, dict) and type(row.get("variant")) is str and type(row.get("seed")) is int
+        for row in rows
+    )
+    if not sound:
+        raise UsageError(f"{record} is not as it was written; give another --output")
 
 
 def _check_same(found: dict[str, Any], wanted: dict[str, Any], record: Path) -> None:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
-from fashion_cnn.files import to_json, write_atomically
+from fashion_cnn.files import read_bytes, to_json, write_atomically
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.recipe import Recipe
@@ -88,7 +88,10 @@ def carry_out(
 def open_search(search: Search, folder: Path, storage: str) -> Iterator[optuna.Study]:
     """The study behind a search, made if it is new; arguments and errors are `run_search`'s."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    place = storage or f"sqlite:///{folder.resolve() / 'search.db'}"
+    own = folder.resolve() / "search.db"
+    if not storage and own.is_symlink():
+        raise UsageError(f"{own} is a link; a search keeps its own database: remove it")
+    place = storage or f"sqlite:///{own}"
     try:
         with open_storage(place, _retry) as opened:
             study = optuna.create_study(
@@ -190,7 +193,8 @@ class _Worker:
         if code and interruption.signal:
             raise _StoppedError(trial.number)
         if code:
-            lines = messages.read_text(errors="replace").splitlines() or ["it said nothing"]
+            said = read_bytes(messages, UsageError).decode(errors="replace")
+            lines = said.splitlines() or ["it said nothing"]
             error = FashionCNNError(
                 f"trial {trial.number} ended with {code}: "
                 f"{lines[-1].removeprefix('fashion-cnn: ')} (all it said: {messages})"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.files import open_to_append
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
@@ -38,7 +39,7 @@ def follow_training(
     # A session of its own: a terminal's Ctrl+C would reach it beside the signal passed on, and
     # the second one of two means to leave at once.
     with (
-        messages.open("ab") as file,
+        open_to_append(messages) as file,
         subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=file, start_new_session=True
         ) as process,

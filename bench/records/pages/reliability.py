@@ -1,0 +1,14 @@
+"""docs/reliability.md: a row an experiment of the campaign, by its record."""
+
+from bench.records.page import Page
+from bench.records.reading import Records
+
+
+def check(page: Page, records: Records) -> None:
+    """Hold every row by the record; one of which there is no row, or that failed, is a fault."""
+    for name, found in records.json("reliability/campaign.json")["experiments"].items():
+        trials, failures = found["trials"], len(found["failures"])
+        bound = f"{300 / trials:.2g} %" if not failures else "–"
+        repeat = f"`make campaign NAMES={name} N={trials}`"
+        page.row(name, found["what"], f"{trials:,}", str(failures), bound, repeat)
+    page.settings("bounds the rate of failures at about 3 / N")
