@@ -44,6 +44,7 @@ CHECKS: dict[str, tuple[Callable[[Page, Records], None], ...]] = {
     "docs/scaling.md": (scaling.check,),
     "docs/speed.md": (speed.check,),
     "docs/speedrun.md": (speedrun.check,),
+    "docs/what-it-sees.md": (guides.what_it_sees,),
     "src/fashion_cnn/recipes/catalog.py": (catalog.check,),
     "src/fashion_cnn/shipping/pretrained/balanced.md": (cards.check,),
     "src/fashion_cnn/shipping/pretrained/photo.md": (cards.check,),

@@ -104,6 +104,21 @@ def fine_tune(page: Page, records: Records) -> None:
     )
 
 
+def what_it_sees(page: Page, records: Records) -> None:
+    """docs/what-it-sees.md."""
+    found = {row["recipe"]: row for row in records.json("layers.json")}
+    box, assignment = found["balanced"], found["baseline"]
+    page.says("{:.1f} ms of one core with the model in the box", box["all_ms"])
+    page.says("{:.1f} ms of it for maps and features", box["maps_ms"])
+    page.says("and {:.0f} kB on the way to the page", box["bytes"] / 1000)
+    page.says(
+        "the assignment's network {:.1f} ms and {:.0f} kB",
+        assignment["all_ms"],
+        assignment["bytes"] / 1000,
+    )
+    page.says("(medians of {}, [record](results/layers.json))", box["n"])
+
+
 def settings(*sentences: str) -> Callable[[Page, Records], None]:
     """A check of a page that has no figures: its numbers are choices and limits."""
 
