@@ -21,6 +21,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 MADE = re.compile(r"<!-- made: (\w+) -->")
+HEAD = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+"""Of a model's card; for hubs, not for readers."""
 CODE = {".py": "python", ".toml": "toml", ".sh": "bash", ".yml": "yaml", "": "", ".txt": ""}
 
 
@@ -70,7 +72,7 @@ class Pages:
     def _page(self, path: Path, page: Path) -> str:
         if path.is_dir():
             return self._list(path, page)
-        text = path.read_text()
+        text = HEAD.sub("", path.read_text())
         if path.suffix != ".md":
             return f"{_head(path)}````{CODE[path.suffix]}\n{text}\n````\n"
         text = MADE.sub(lambda made: getattr(reference, made[1])(), text)
