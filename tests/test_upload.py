@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 
@@ -32,6 +33,8 @@ def form(*parts: tuple[str, bytes], boundary: str = "----abc") -> bytes:
 
 FORM = "multipart/form-data; boundary=----abc"
 FILE = 'name="file"; filename="boot.png"'
+URLENCODED = "application/x-www-form-urlencoded"
+FOR_URLS = str.maketrans("+/", "-_")
 BASE64 = base64.b64encode(BOOT).decode()
 
 
@@ -46,6 +49,24 @@ BASE64 = base64.b64encode(BOOT).decode()
         (form(('name="top_k"', b"3"), (FILE, BOOT)), FORM),
         (form(("name=a; filename*=UTF-8''%C3%BC.png", BOOT)), FORM),
         (form((FILE, BOOT), boundary="x"), "multipart/form-data; boundary=x"),
+        (BOOT, FORM),
+        (BOOT, "application/json"),
+        (form((FILE, BOOT)), "multipart/form-data"),
+        (form((FILE, BOOT)), "application/octet-stream"),
+        (form((FILE, BOOT)), "application/json"),
+        (b"a preamble\r\n" + form((FILE, BOOT)), FORM),
+        (form(('name="other"; filename=""', b""), (FILE, BOOT)), FORM),
+        (form(('name="file"', BOOT)), FORM),
+        (form(('name="top_k"', b"3"), ("name=image", BASE64.encode())), FORM),
+        (form((FILE, BASE64.encode())), FORM),
+        (BASE64.encode(), "text/plain"),
+        (f"data:image/png;base64,{BASE64}".encode(), "text/plain;charset=UTF-8"),
+        (urlencode({"image": BASE64, "a": ""}).encode(), URLENCODED),
+        (f"img={BASE64}".encode(), URLENCODED),
+        (json.dumps({"image": BASE64}).encode(), URLENCODED),
+        (json.dumps({"b64": base64.encodebytes(BOOT).decode()}).encode(), "application/json"),
+        (json.dumps({"image": BASE64.translate(FOR_URLS)}).encode(), "application/json"),
+        (json.dumps({"image": BASE64.rstrip("=")}).encode(), "application/json"),
         (json.dumps({"image": BASE64}).encode(), "application/json"),
         (json.dumps({"file": f"data:image/png;base64,{BASE64}"}).encode(), "application/json"),
     ],
@@ -58,10 +79,12 @@ def test_a_picture_is_found_however_it_is_sent(body: bytes, content_type: str) -
     ("body", "content_type"),
     [
         (b"", FORM),
-        (BOOT, FORM),
-        (form((FILE, BOOT)), "multipart/form-data"),
+        (b"--", FORM),
+        (b"neither", "multipart/form-data"),
         (form((FILE, BOOT))[:-20], FORM),
-        (form(('name="file"', BOOT)), FORM),
+        (form(('name="note"', BOOT)), FORM),
+        (form((FILE, b"data:image/png;base64,!")), FORM),
+        (f"note={BASE64}".encode(), URLENCODED),
         (form((FILE, BOOT), (FILE, BOOT)), FORM),
         (form((FILE, BOOT), boundary="other"), FORM),
         (b"", "application/json"),
@@ -97,9 +120,28 @@ def test_a_form_without_one_picture_is_told_how(port: int) -> None:
 
 def test_curls_short_way_is_told_its_long_one(port: int) -> None:
     """Its -d leaves out line ends."""
-    urlencoded = "application/x-www-form-urlencoded"
     broken = BOOT.replace(b"\r", b"").replace(b"\n", b"")
-    answer = call(port, "POST", URL, broken, Content_Type=urlencoded)
+    answer = call(port, "POST", URL, broken, Content_Type=URLENCODED)
     assert answer[0] == 422
     assert "--data-binary, not with -d" in detail(answer)
-    assert call(port, "POST", URL, BOOT, Content_Type=urlencoded)[0] == 200
+    assert call(port, "POST", URL, BOOT, Content_Type=URLENCODED)[0] == 200
+
+
+def test_a_file_may_be_put_as_curl_does(port: int) -> None:
+    assert call(port, "PUT", URL, BOOT)[2] == call(port, "POST", URL, BOOT)[2]
+
+
+def test_a_packed_body_is_told_to_be_none(port: int) -> None:
+    answer = call(port, "POST", URL, BOOT, Content_Encoding="gzip")
+    assert (answer[0], detail(answer)) == (
+        415,
+        "the body is packed by gzip; send the picture as it is",
+    )
+    assert call(port, "POST", URL, BOOT, Content_Encoding="identity")[0] == 200
+
+
+def test_who_offers_another_protocol_is_answered_in_this_one(port: int) -> None:
+    """As Java's HttpClient does: RFC 9110, 7.8, lets a server pass over the offer."""
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "HTTP2_Settings": "AAEA", "Upgrade": "h2c"}
+    answer = call(port, "POST", URL, BOOT, **offer)
+    assert (answer[0], answer[2]) == (200, call(port, "POST", URL, BOOT)[2])

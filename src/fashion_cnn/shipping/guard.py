@@ -39,6 +39,7 @@ _DESCRIPTORS = 1024  # that are made use of
 _SPARE_DESCRIPTORS, _DESCRIPTORS_A_WORKER = 8, 6  # for starting a decoder, for instance
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][/@:?#\s]+))(?::\d+)?")
 """A name or a number, with or without a port: stricter than `urlsplit`, which takes [::1].evil."""
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _OPEN = ("/healthz", "/readyz")
 _METRICS = "/metrics"
 _FULL = (
@@ -119,6 +120,15 @@ class Guard:
 
     def _goes_by(self, name: str) -> bool:
         return name in self._hosts or (self._any_ip and _is_ip(name))
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """A request that asks for no other protocol.
+
+    Java's client offers HTTP/2 in each, and httptools passes over the body of one that does.
+    """
+    head, blank, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nNo-Upgrade:", head) + blank + rest
 
 
 def _is_ip(name: str) -> bool:
@@ -253,6 +263,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if not self._arriving and not self._answers():
             self._arriving = "head"  # of the next request on this connection
         self._without_body += len(data)
+        if self._arriving == "head":
+            data = _without_upgrade(data)
         super().data_received(data)
         if self._turned_away:
             return

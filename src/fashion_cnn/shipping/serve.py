@@ -213,6 +213,7 @@ def build_app(desk: Desk, address: Address) -> Watch:
     classes = len(desk.predictor.classifier.class_names)
     most = Query(min(10, classes), ge=1, le=classes)
 
+    @app.put(_PREDICT, include_in_schema=False)  # as curl -T sends a file
     @app.post(
         _PREDICT,
         responses=_ERRORS,
@@ -393,6 +394,8 @@ async def _predict(desk: Desk, request: Request, top_k: int) -> Response:
 async def _answer(request: Request, ask: Callable[[bytes], Awaitable[Any]]) -> Any:
     """Ask about the picture in a request; raises `HTTPException` for whatever is amiss."""
     content_type = request.headers.get("content-type", "")
+    if (coding := request.headers.get("content-encoding", "identity").lower()) != "identity":
+        raise HTTPException(415, f"the body is packed by {coding:.20}; send the picture as it is")
     data = picture_in(await _body(request), content_type)
     if data is None:
         raise HTTPException(415, ADVICE)
