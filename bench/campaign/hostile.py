@@ -55,10 +55,10 @@ def _picture(draw: random.Random) -> bytes:
         file = io.BytesIO(BOOT)
     altered = bytearray(file.getvalue())
     for _ in range(draw.choice((0, 1, 1, 3, 30))):
-        place = draw.randrange(len(altered))
+        place = draw.randrange(len(altered) + 1)
         match draw.randrange(4):
             case 0 | 1:
-                altered[place] = draw.randrange(256)
+                altered[place : place + 1] = draw.randbytes(1)
             case 2:
                 del altered[place : place + draw.choice((1, 8, 500))]
             case _:
