@@ -33,6 +33,12 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert versions == sorted(versions, key=lambda one: [*map(int, one.split("."))], reverse=True)
 
 
+def test_what_is_new_stands_in_the_newest_version() -> None:
+    """Of a version that is out nothing is changed: merges like to put new lines at the end."""
+    released = (REPOSITORY / "CHANGELOG.md").read_text().partition("\n## 0.1.0")[2]
+    assert len(released.splitlines()) == 44
+
+
 def test_the_service_calls_the_gate() -> None:
     workflow = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text())
     (job,) = workflow["jobs"].values()
