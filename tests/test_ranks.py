@@ -53,7 +53,7 @@ def ranks_of(run: Path) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = entry.read_bytes().decode().split("\0")
+            words = entry.read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
         if str(run) in words and "torch.distributed.run" not in words:
