@@ -58,11 +58,11 @@ def test_after_a_trial_the_words_say_how_to_go_on(
     words = ["train", "--epochs", "1", "--train-images", "200", "--width", "4", "--threads", "1"]
     words += ["--data-dir", str(few_data), "--output", str(tmp_path / "run"), "--no-test"]
     assert main(words) == 0
-    command = f"fashion-cnn train --resume --epochs 50 --output {tmp_path / 'run'}"
+    command = f"fashion-cnn train --resume --epochs 50 --output {tmp_path / 'run'} --threads 1"
     assert f"to go on: {command}" in capsys.readouterr().err
     monkeypatch.setenv("MAKE_TARGET", "train")
     assert main([*words, "--overwrite"]) == 0
-    assert "to go on: make train ARGS='--resume --epochs 50'" in capsys.readouterr().err
+    assert "to go on: make train ARGS='--resume --epochs 50 --threads 1'" in capsys.readouterr().err
 
 
 def test_an_extra_is_installed_by_name_outside_a_clone(tmp_path: Path, monkeypatch) -> None:

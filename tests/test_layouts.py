@@ -262,3 +262,34 @@ def test_a_phones_second_picture_is_no_animation() -> None:
     data = encoded(first, "MPO", save_all=True, append_images=[depths])
     answer, _ = decoding_child._try(data)
     assert (answer["notes"], answer["size"]) == ([], (40, 30))
+
+
+def test_a_data_set_among_the_photos_is_no_class(capsys) -> None:
+    """As a first import leaves it whose output is named from inside the folder."""
+    for name in ("photos/hat", "photos/shoe"):
+        fill(name)
+    assert main(["data", "import", "photos", "--output", "photos/own"]) == 0
+    assert "passed over own/, which is a data set already" in import_("photos", capsys)
+    assert Path("own/classes.txt").read_text() == "hat\nshoe\n"
+
+
+def test_an_empty_folder_is_filled_and_not_replaced(capsys, monkeypatch) -> None:
+    """What is mounted, or worked in, cannot be."""
+    for name in ("photos/hat", "photos/shoe"):
+        fill(name)
+    Path("own").mkdir(mode=0o750)
+    before = Path("own").stat()
+    monkeypatch.chdir("own")
+    assert main(["data", "import", "../photos", "--output", "."]) == 0
+    assert Path("../own").stat().st_ino == before.st_ino
+    assert (len(load_training(Path())), len(load_test(Path()))) == (6, 2)
+    assert not [path for path in Path().iterdir() if path.name.startswith(".")]
+
+
+def test_a_class_without_usable_pictures_is_told_why(capsys) -> None:
+    fill("photos/hat")
+    Path("photos/shoe").mkdir()
+    Path("photos/shoe/a.bmp").write_bytes(encoded(Image.new("L", (9, 9)), "BMP"))
+    said = import_("photos", capsys, 3)
+    assert "class 'shoe' has 0 usable pictures" in said
+    assert "(left out: 1, first shoe/a.bmp: not a PNG, JPEG or WEBP picture but a BMP one" in said

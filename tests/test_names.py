@@ -1,17 +1,23 @@
 """Names lie: bytes decide which file is meant, in every folder that people really have."""
 
+import errno
 import gzip
+import os
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from fashion_cnn.cli import main
 from fashion_cnn.commands import command
+from fashion_cnn.data import adoption
 from fashion_cnn.data.fashion_mnist import DataSet, find_data, load_training
 from fashion_cnn.data.files import FILES
+from fashion_cnn.data.manifest import Contents
 from fashion_cnn.run.command import run_command
+from fashion_cnn.text import visible
 from shapes import write_idx
 
 
@@ -115,6 +121,49 @@ def test_paths_of_every_kind(own: Path, monkeypatch, capsys) -> None:
     advice = shlex.split(error.split("take the files as they are with: ")[1].split(";")[0])
     assert advice == ["fashion-cnn", "data", "adopt", words[3]]
     assert main(advice[1:]) == 0
+
+
+def test_a_variable_that_is_not_set_is_no_path(own: Path, capsys) -> None:
+    """Not the folder that one is in."""
+    for words in (["adopt", ""], ["verify", "--data-dir="], ["import", "own", "--output", ""]):
+        assert main(["data", *words]) == 2
+        assert "an empty path" in capsys.readouterr().err
+
+
+def test_a_read_only_folder_is_adopted_elsewhere(own: Path, monkeypatch, capsys) -> None:
+    def refuse(directory: Path, contents: Contents) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(directory / "classes.txt"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(adoption, "write_manifest", refuse)
+        assert main(["data", "adopt", "own"]) == 2
+    assert "own/classes.txt: Permission denied; name a new folder" in capsys.readouterr().err
+    assert main(["data", "adopt", "own", "--output", "copy"]) == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-x",
+        "--help",
+        "it's mine",
+        "~",
+        "a\tb\nc",
+        "👩\u200d👧 \u00a0",
+        "\x1b[31m\\n",
+        "caf\udce9",
+        "$HOME `*`!",
+    ],
+)
+def test_a_shell_gives_back_what_was_pasted(name: str, tmp_path: Path) -> None:
+    """Also letters that a terminal never shows, and a name that looks like an option."""
+    said = visible(command("evaluate", Path(name), "--threads"))
+    assert not any(letter in said for letter in "\x1b\t\n\u200d")
+    script = f"fashion-cnn() {{ printf '%s\\0' \"$@\"; }}; {said}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=True, cwd=tmp_path)
+    verb, path, flag, _ = os.fsdecode(done.stdout).split("\0")
+    assert (verb, Path(path), flag) == ("evaluate", Path(name), "--threads")
+    assert not path.startswith("-")
 
 
 def test_a_command_on_a_run_names_the_data_that_it_is_of(tmp_path) -> None:

@@ -174,8 +174,8 @@ def test_resumed_it_is_as_if_never_stopped(home: Path, capsys) -> None:
     code.write_text("raise SystemExit('this must not run')")
     resume = ["train", "--resume", "--name", "parts", "--epochs", "2"]
     advice = shlex.split(capsys.readouterr().err.split("to go on: ")[-1])
-    printed = ["--resume", "--epochs", "50", "--output", "runs/parts", "--trust-code"]
-    assert advice == ["fashion-cnn", "train", *printed]
+    printed = "train --resume --epochs 50 --output runs/parts --threads 1 --trust-code"
+    assert advice == ["fashion-cnn", *printed.split()]
     assert main(resume) == 2
     assert "--trust-code" in capsys.readouterr().err
     assert main([*resume, "--model", "mine.py:MyNet"]) == 2

@@ -18,7 +18,9 @@ class _Path(click.Path):
     """A path; ~ is the home folder also where no shell has seen it, as in --output=~/runs."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """As click does."""
+        """As click does; raises `click.BadParameter` for "", as of a variable that is not set."""
+        if value == "":
+            self.fail("an empty path", param, ctx)
         return super().convert(os.path.expanduser(value), param, ctx)
 
 
@@ -162,3 +164,10 @@ def hardware_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def hardware_words(device: str, threads: int | None, deterministic: bool) -> list[str]:
+    """What says the same again to another command."""
+    words = ["--device", device] if device != "auto" else []
+    words += ["--threads", str(threads)] if threads is not None else []
+    return [*words, *["--deterministic"] * deterministic]

@@ -12,6 +12,7 @@ from fashion_cnn.cli.options import (
     WithSubjects,
     framework_option,
     hardware_options,
+    hardware_words,
     recipe_options,
     trust_option,
 )
@@ -118,7 +119,9 @@ def train(
         write(summarise(outcome.run, outcome.metrics))
     give_to_trackers()
     if first and (words := _going_on(outcome.status, resolved)):
-        say(f"to go on: {_command(words, folder)}")
+        same = hardware_words(device, threads, deterministic)
+        same += [word for tracker in trackers for word in ("--track", tracker)]
+        say(f"to go on: {_command(words, folder, same)}")
     return 128 + outcome.signal if outcome.signal else 0
 
 
@@ -132,10 +135,10 @@ def _going_on(status: str, recipe: Recipe) -> list[str]:
     return ["--resume", "--epochs", str(whole)] if recipe.epochs < whole else []
 
 
-def _command(words: list[str], folder: Path) -> str:
-    """What to type, in the form in which this command was."""
+def _command(words: list[str], folder: Path, same: list[str]) -> str:
+    """What to type, in the form in which this command was. Args: same: what was given to it."""
     from fashion_cnn.run.command import needed_by
 
     if target := os.environ.get("MAKE_TARGET"):
-        return f"make {target} ARGS={shlex.quote(shlex.join(words))}"
-    return command("train", *words, "--output", folder, *needed_by(folder))
+        return f"make {target} ARGS={shlex.quote(shlex.join([*words, *same]))}"
+    return command("train", *words, "--output", folder, *same, *needed_by(folder))

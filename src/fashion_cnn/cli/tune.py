@@ -10,6 +10,7 @@ from fashion_cnn.cli.options import (
     WithSubjects,
     framework_option,
     hardware_options,
+    hardware_words,
     recipe_options,
 )
 from fashion_cnn.cli.output import say, write
@@ -112,9 +113,8 @@ def tune(
         pruner=pruner,
         framework=framework,
     )
-    options = {"--data-dir": data_dir, "--threads": threads, "--device": device}
-    passed = [w for key, value in options.items() if value is not None for w in (key, str(value))]
-    passed += ["--deterministic"] * deterministic
+    passed = ["--data-dir", str(data_dir)] if data_dir is not None else []
+    passed += hardware_words(device, threads, deterministic)
     result, signal = carry_out(wanted, folder, storage, passed, say)
     write(aligned(to_text(result)))
     return 128 + signal if signal else 0

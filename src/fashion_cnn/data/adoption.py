@@ -43,7 +43,7 @@ def adopt(
 
     Raises:
         DataError: a file is missing, damaged, or of other things than 28x28 images and labels.
-        UsageError: it is Fashion-MNIST, which is known.
+        UsageError: it is Fashion-MNIST, which is known; or the folder is read-only.
         OSError: the folder cannot be written to.
     """
     data = {name: _read(directory, name, say) for name in FILES}
@@ -81,7 +81,13 @@ def adopt(
     )
     if contents.sha256 == SHA256:
         raise UsageError(f"{directory} holds Fashion-MNIST, which is known; nothing to adopt")
-    write_manifest(directory, contents)
+    try:
+        write_manifest(directory, contents)
+    except PermissionError as error:
+        raise UsageError(
+            f"{error.filename}: {error.strerror}; name a new folder to copy the data set to with "
+            "--output"
+        ) from None
     return contents, counts
 
 

@@ -106,7 +106,12 @@ def import_folder(
     there, found = np.bincount(truth, minlength=len(names)), Counter(one.name for _, one in files)
     for name, count in zip(names, there, strict=True):
         say(f"{name}: {count} of {found[name]} files")
-    parts = _divided(taken, truth, names, draw, say)
+    try:
+        parts = _divided(taken, truth, names, draw, say)
+    except DataError as error:
+        bad = [one for one in pictures if one.bad]
+        first = f" (left out: {len(bad):,}, first {bad[0].file}: {bad[0].note})" if bad else ""
+        raise DataError(f"{error}{first}") from None
     images = np.array(taken.images, np.uint8).reshape(-1, SIDE, SIDE)
     everything = Part(images, truth)
     chosen = {part: everything.select(indices) for part, indices in parts.items()}

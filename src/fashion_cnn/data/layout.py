@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fashion_cnn.data.forms.parts import besides_part, part_alone, part_of
+from fashion_cnn.data.manifest import is_own
 from fashion_cnn.data.pictures import is_picture
 from fashion_cnn.errors import DataError
 
@@ -37,6 +38,9 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
         say(f"entered {folders[0].name}/, the only folder there")
         folders, more = _inside(folders[0])
         files += more
+    for path in filter(is_own, folders):
+        say(f"passed over {path.name}/, which is a data set already")
+    folders = [path for path in folders if not is_own(path)]
     if parts := _parts(folders):
         found = []
         for path, part in parts.items():

@@ -10,7 +10,7 @@ import numpy as np
 from fashion_cnn.data.forms.labelled import Part
 from fashion_cnn.data.framing import Framing
 from fashion_cnn.data.idx import to_idx
-from fashion_cnn.data.manifest import Contents, contents_of, write_manifest
+from fashion_cnn.data.manifest import MANIFEST, Contents, contents_of, write_manifest
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import UsageError
 
@@ -30,7 +30,7 @@ def write_data_set(
     framing: Framing,
     others: Mapping[str, bytes] | None = None,
 ) -> Contents:
-    """Write all files beside `output`, then put them in its place: it appears whole or not at all.
+    """Write all files aside, then put them into place: the data set appears whole or not at all.
 
     Args:
         output: as `check_free` wants it.
@@ -51,12 +51,17 @@ def write_data_set(
         files[f"{name}-images-idx3-ubyte"] = to_idx(parts[part].images)
         files[f"{name}-labels-idx1-ubyte"] = to_idx(parts[part].labels.astype(kind))
     contents = contents_of(shown(output.resolve().name), names, files, framing)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".incoming-") as temporary:
+    place = output if output.is_dir() else output.parent  # what is mounted cannot be replaced
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place, prefix=".incoming-") as temporary:
         incoming = Path(temporary, "whole")
         incoming.mkdir()
         for name, data in {**files, **(others or {})}.items():
             (incoming / name).write_bytes(data)
         write_manifest(incoming, contents)
-        os.rename(incoming, output)
+        if place == output:
+            for path in sorted(incoming.iterdir(), key=lambda path: path.name == MANIFEST):
+                os.rename(path, output / path.name)  # the manifest last: it makes a data set of it
+        else:
+            os.rename(incoming, output)
     return contents

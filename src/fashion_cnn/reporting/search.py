@@ -1,10 +1,10 @@
 """A search in a table, and the command of its best trial, out of what its `search.json` holds."""
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from fashion_cnn.commands import pasted
 from fashion_cnn.recipes.fields import format_value
 from fashion_cnn.recipes.recipe import Recipe
 
@@ -50,7 +50,7 @@ def to_text(result: Mapping[str, Any]) -> str:
             f"the recipe: {before.name}" + (", with" if changes else " as it is"),
             *changes,
             "the command, which opens the test set once:",
-            f"  {shlex.join(result['best']['command'])}",
+            f"  {pasted(result['best']['command'])}",
         ]
     )
 

@@ -1,12 +1,13 @@
 """Runs in a few lines of text."""
 
 import dataclasses
-import shlex
 import shutil
 import textwrap
 from typing import Any
 
+from fashion_cnn.commands import pasted
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST
+from fashion_cnn.process.machine import DEVICES
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import format_value, with_flag
 from fashion_cnn.recipes.recipe import Recipe, flag_words
@@ -111,11 +112,13 @@ def reproduce(run: Run) -> str:
         words += ["--framework", "keras"]
     if isinstance(environment.get("threads"), int):
         words += ["--threads", str(environment["threads"])]
+    if (device := environment.get("device")) in DEVICES:
+        words += ["--device", device]
     words += ["--deterministic"] * (environment.get("deterministic") is True)
     words += ["--no-test"] * run.split["test_sealed"]
     if run.split.get("data", FASHION_MNIST) != FASHION_MNIST:
         words += ["--data-dir", str(run.split.get("data_dir", run.split["data"]))]
-    return shlex.join(words)
+    return pasted(words)
 
 
 def _catalogued(recipe: Recipe) -> Recipe:
