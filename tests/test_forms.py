@@ -386,6 +386,18 @@ def test_parquet_of_numbers_and_a_test_part_without_labels(capsys) -> None:
         shutil.rmtree("out")
 
 
+def test_parquet_with_a_column_a_pixel_in_a_folder_a_part(capsys) -> None:
+    """As OpenML keeps them, and as Hugging Face converts data sets."""
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        pixels = images.reshape(-1, 784)
+        columns = {f"pixel{i + 1}": pixels[:, i] for i in range(784)}
+        Path(f"in/default/{part}").mkdir(parents=True)
+        table = pa.table({"id": labels, **columns, "class": [str(label) for label in labels]})
+        parquet.write_table(table, f"in/default/{part}/0000.parquet")
+    adopt(capsys)
+    check()
+
+
 def test_what_is_packed_twice_is_unpacked_twice(capsys) -> None:
     """As a server leaves it that packs what it sends."""
     for name, part in (("train", TRAIN), ("test", TEST)):

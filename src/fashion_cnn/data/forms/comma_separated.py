@@ -186,7 +186,10 @@ def read_csvs(files: list[Path], transposed: bool, progress: Callable[[int], Non
     parts, notes = {}, []
     for part, of in by_part(files).items():
         if len(of) > 1:
-            raise DataError(f"two CSV files for {part}: {shown(of[0].name)}, {shown(of[1].name)}")
+            raise DataError(
+                f"two CSV files for {part}: {shown(of[0].name)}, {shown(of[1].name)}; name the "
+                "files of one data set"
+            )
         try:
             found = read_csv(of[0], progress)
         except UnlabelledError:

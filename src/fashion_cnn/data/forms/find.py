@@ -16,6 +16,7 @@ from fashion_cnn.data.forms.idx_pairs import read_idx_files
 from fashion_cnn.data.forms.labelled import Labelled
 from fashion_cnn.data.forms.numpy_archive import read_npzs
 from fashion_cnn.data.forms.parquet import read_parquets
+from fashion_cnn.data.forms.parts import part_alone
 from fashion_cnn.data.gzipped import unpacked
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import DataError
@@ -104,7 +105,8 @@ _READERS: Mapping[str, Callable[[list[Path], bool, Progress], Labelled]] = {
 
 
 def files_in(path: Path) -> list[Path]:
-    """A file, or the files of a folder that are not hidden; of the only folder in it if need be.
+    """A file, or the files of a folder that are not hidden; if none of them is of a data set, those
+    of the only folder in it too, or of train/ and test/.
 
     Raises:
         DataError: there is neither file nor folder.
@@ -113,8 +115,9 @@ def files_in(path: Path) -> list[Path]:
         entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
         files = [entry for entry in entries if entry.is_file()]
         folders = [entry for entry in entries if entry.is_dir() and entry.name != "__MACOSX"]
-        if len(folders) == 1 and not any(form_of(file) in _READERS for file in files):
-            return files + files_in(folders[0])
+        inner = len(folders) == 1 or all(part_alone(folder.name) for folder in folders)
+        if inner and not any(form_of(file) in _READERS for file in files):
+            return files + [file for folder in folders for file in files_in(folder)]
         return files
     if not path.is_file():
         raise DataError(f"there is no file {path}")

@@ -18,6 +18,8 @@ _IMAGE, _LABEL = (
     ("image", "img", "pixels"),
     ("label", "labels", "fine_label", "digit", "class", "target"),
 )
+_NUMBERS = ("id", "index", "__index_level_0__")
+"""Columns that count the rows."""
 _ROWS = 1_000
 
 
@@ -28,7 +30,8 @@ def read_parquet(
 
     Args:
         paths: the shards, each with a column of images (the bytes of a PNG or JPEG, by themselves
-            or as `bytes` of a struct) and one of whole-number labels.
+            or as `bytes` of a struct, or lists of pixels) or one for each pixel, and one of
+            whole-number labels.
         progress: gets the number of bytes read, block by block.
 
     Returns:
@@ -48,14 +51,21 @@ def read_parquet(
         try:
             file = ParquetFile(path)
             columns = file.schema_arrow.names
-            image, label = (_column(columns, known, path) for known in (_IMAGE, _LABEL))
+            label = _column(columns, _LABEL, path)
+            pixels = [name for name in columns if name != label and name not in _NUMBERS]
+            if len(pixels) != SIDE * SIDE:  # a column a pixel, as OpenML has them
+                pixels = [_column(columns, _IMAGE, path)]
             if len(labels) + file.metadata.num_rows > MOST_IMAGES:
                 raise DataError(f"{path}: more than {MOST_IMAGES:,} images")
             names |= _names(file.schema_arrow.metadata or {}, label)
-            for batch in file.iter_batches(_rows_at_once(file, path), columns=[image, label]):
-                rows = batch.to_pydict()
-                images += [_decode(cell, path) for cell in rows[image]]
-                labels += [_whole(cell, path) for cell in rows[label]]
+            for batch in file.iter_batches(_rows_at_once(file, path), columns=[*pixels, label]):
+                labels += [_whole(cell, path) for cell in batch.column(label).to_pylist()]
+                if len(pixels) == 1:
+                    cells = batch.column(pixels[0]).to_pylist()
+                    images += [_decode(cell, path) for cell in cells]
+                else:
+                    table = [batch.column(name).to_numpy(zero_copy_only=False) for name in pixels]
+                    images += [*to_images(np.column_stack(table), str(path))[0]]
                 progress(path.stat().st_size * len(batch) // file.metadata.num_rows)
         except ArrowException as error:
             raise DataError(f"{path} is damaged ({error})") from None
@@ -94,6 +104,8 @@ def _names(metadata: dict[bytes, bytes], label: str) -> dict[int, str]:
 def _whole(cell: Any, path: Path) -> int:
     if cell in (None, -1):
         raise UnlabelledError(f"{path} has images without labels")
+    if isinstance(cell, str) and cell.isascii() and cell.isdecimal():
+        cell = int(cell)
     if type(cell) is not int or cell < 0:
         raise DataError(f"{path} has the label {cell!r}; it must be a whole number from 0 on")
     return cell

@@ -39,12 +39,16 @@ def words(name: str) -> list[str]:
 
 
 def by_part(files: list[Path]) -> dict[str, list[Path]]:
-    """Which files are of which part, one alone of training. Raises `DataError`: not told."""
+    """Which files are of which part, by their names or their folder's; one alone is of training.
+
+    Raises:
+        DataError: not told.
+    """
     if len(files) == 1:
         return {part_of(files[0].name) or "train": files}
     parts: dict[str, list[Path]] = {}
     for file in files:
-        part = part_of(file.name)
+        part = part_of(file.name) or part_of(file.parent.name)
         if part is None:
             raise DataError(
                 f"{shown(file.name)} does not say which part it is of; have train, validation or "
