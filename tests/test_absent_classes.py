@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import classification_report
 
+from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
+from fashion_cnn.data.idx import to_idx
 from fashion_cnn.evaluation import evaluate
 from fashion_cnn.evaluation.class_report import class_report
+from fashion_cnn.evaluation.compare import compare
 from fashion_cnn.evaluation.metrics import measure
+from fashion_cnn.reporting.comparison import comparison_text
 from finished import finished_run
 
 
@@ -59,3 +63,26 @@ def test_with_all_classes_it_is_scikit_learns(seed: int) -> None:
     for name, of in wanted.items():
         assert values[name] == pytest.approx(of), name
     assert text == classification_report(labels, logits.argmax(1), digits=4, **words)
+
+
+def test_a_comparison_says_nothing_of_classes_without_images(tmp_path) -> None:
+    runs = [finished_run(tmp_path / name, seed=seed)[0] for seed, name in enumerate("ab")]
+    for run in runs:
+        there = run.results.predictions
+        run.results.write_predictions(dataclasses.replace(there, labels=there.labels % 4))
+    text = comparison_text(compare(runs))
+    rows = [line for line in text.splitlines() if line.startswith(f"| {CLASS_NAMES[4]} |")]
+    assert rows == [f"| {CLASS_NAMES[4]} | no image | |"]
+    assert "nan" not in text
+
+
+def test_a_folder_adopted_as_it_is_says_which_classes_a_part_lacks(tmp_path, capsys) -> None:
+    for part, labels in (("train", range(4)), ("t10k", range(0, 4, 2))):
+        labels = np.repeat(np.array(labels, np.uint8), 3)
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(to_idx(labels))
+        images = np.zeros((len(labels), 28, 28), np.uint8)
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(to_idx(images))
+    assert main(["data", "adopt", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert "class 1 has no image to test\nclass 3 has no image to test\n" in said
+    assert "to train\n" not in said

@@ -36,7 +36,7 @@ def adopt(
 
     Args:
         framing: how the objects lie in the images; None to measure it on those to train on.
-        say: gets a line a file that was passed over for another.
+        say: gets a line a file that was passed over for another, and a class without images.
 
     Returns:
         What was recorded, and the images of each part by "train" and "t10k".
@@ -76,6 +76,9 @@ def adopt(
         if not len(split):
             raise DataError(f"{directory}, {part}: no images")
         counts[part] = len(split)
+        where = {"train": "train", "t10k": "test"}[part]
+        for label in sorted({*range(len(names))} - {*split.labels.tolist()}):
+            say(f"class {names[label]} has no image to {where}")
     contents = contents_of(
         shown(directory.resolve().name), names, data, framing or measure_framing(arrays[FILES[0]])
     )

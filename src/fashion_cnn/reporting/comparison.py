@@ -41,6 +41,9 @@ def comparison_text(comparison: Comparison) -> str:
     header = " | ".join(group.name for group in comparison.groups)
     lines += [f"| class | {header} |", "|---" * (2 + len(others)) + "|"]
     for label, name in enumerate(comparison.class_names):
+        if np.isnan(first.recalls[0, label]):
+            lines.append(f"| {name} | no image |{' |' * len(others)}")
+            continue
         cells = [f"{100 * first.recalls.mean(0)[label]:.1f} %"]
         for difference in comparison.differences:
             cell = f"{100 * difference.recalls[label]:+.1f}"
