@@ -340,6 +340,7 @@ def stand_in(path: str, seed: int = 0, **changed) -> types.SimpleNamespace:
         "recipe": Recipe(name="mine", seed=seed),
         "environment": {"framework": "pytorch", "data_sha256": {"a": "1"}},
         "results": types.SimpleNamespace(**results),
+        "is_record": False,
     }
     return types.SimpleNamespace(**{**run, **changed})
 

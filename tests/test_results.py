@@ -13,7 +13,10 @@ import pytest
 
 from conftest import REPOSITORY
 from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation.compare import accuracy_interval, compare, unpaired_interval
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.comparison_page import members
+from fashion_cnn.reporting.report import report
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.results import Metrics
 from finished import finished_run
@@ -58,6 +61,55 @@ def test_the_records_open(folder: Path) -> None:
         assert "training" in before["best"] or one.pop("training") is None
         assert "sha256" in before["best"] or one.pop("sha256") == ""
     assert {name: again[name] for name in before} == before
+
+
+EVALUATED = [folder for folder in RECORDS if (folder / "metrics.json").exists()]
+
+
+@pytest.mark.parametrize("folder", EVALUATED, ids=lambda path: path.name)
+def test_the_records_have_their_pages(folder: Path, tmp_path: Path) -> None:
+    """Of figures alone: no images are shown, so no data set is needed and nothing is read."""
+    page = report(Run.open(folder), output=tmp_path / "page.html").read_text()
+    shown = Run.open(folder).results.metrics.shown
+    assert f"{100 * shown.accuracy:.2f}" in page.split("</header>")[0]
+    matrix = page.split('id="matrix"')[1].split("</table>")[0]
+    assert matrix.count('class="cell"') == 100
+    assert "<button" not in matrix, "there is nothing to open"
+    assert f">{shown.confusion[3][3]}</span>" in matrix
+    assert "Galleries" not in page
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_the_interval_of_what_nothing_pairs_is_newcombes() -> None:
+    """Source: Newcombe 1998, doi 10.1002/(SICI)1097-0258(19980430)17:8<873, table II, method 10."""
+    assert unpaired_interval(48, 80, 56, 70) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert unpaired_interval(3, 10, 9, 10) == pytest.approx((0.1705, 0.8090), abs=5e-5)
+    low, high = unpaired_interval(9, 10, 3, 10)
+    assert (low, high) == pytest.approx((-0.8090, -0.1705), abs=5e-5)
+
+
+def test_the_records_are_compared(tmp_path: Path) -> None:
+    runs = [Run.open(folder) for folder in EVALUATED]
+    found = compare(runs)
+    shown = {str(run.path): run.results.metrics.shown for run in runs}
+    assert {group.name: group.mean for group in found.groups} == {
+        name: of.accuracy for name, of in shown.items()
+    }
+    first, second = found.groups[:2]
+    right, more = (round(group.mean * 10_000) for group in (first, second))
+    wanted = unpaired_interval(right, 10_000, more, 10_000)
+    assert found.differences[0].interval == pytest.approx(wanted, abs=1e-9)
+    assert found.differences[0].mcnemar is None
+    with pytest.raises(UsageError, match="keeps figures alone.*leave out --page"):
+        members(found)
+    run, _, _ = finished_run(tmp_path / "run")
+    shutil.rmtree(run.checkpoints.folder, ignore_errors=True)
+    before = accuracy_interval(run.results.predictions)
+    (run.path / "predictions.csv").unlink()
+    other, _, _ = finished_run(tmp_path / "other", skill=3.0)
+    mixed = compare([run, other])
+    assert mixed.groups[0].interval == pytest.approx(before)
+    assert mixed.differences[0].method == "not paired: predictions are not kept"
 
 
 def test_what_is_written_is_read_back(tmp_path) -> None:

@@ -5,6 +5,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +30,16 @@ class Group:
         runs: their folders, by seed.
         accuracies: from 0 to 1, one a run.
         recalls: (runs, classes), NaN for a class without images.
-        predictions: one a run.
+        predictions: one a run; None for a record that keeps figures alone.
+        counts: of the first run, by class: images that it has right, and images.
     """
 
     name: str
     runs: dict[int, str]
     accuracies: tuple[float, ...]
     recalls: NDArray[np.float64]
-    predictions: tuple[Predictions, ...]
+    predictions: tuple[Predictions | None, ...]
+    counts: tuple[tuple[int, int], ...] = ()
 
     @property
     def mean(self) -> float:
@@ -50,20 +53,24 @@ class Group:
 
     @property
     def ensemble(self) -> Predictions | None:
-        """What the runs answer together: the mean of their probabilities; None for a single run.
+        """What the runs answer together: the mean of their probabilities.
+
+        None for a single run, and where one keeps no predictions.
 
         Source: Lakshminarayanan, Pritzel, Blundell 2017, arXiv 1612.01474.
         """
-        if len(self.predictions) == 1:
+        kept = [found for found in self.predictions if found]
+        if len(kept) == 1 or len(kept) < len(self.predictions):
             return None
-        together = np.mean([p.probabilities for p in self.predictions], axis=0)
-        return Predictions(self.predictions[0].labels, together.argmax(1), together)
+        together = np.mean([found.probabilities for found in kept], axis=0)
+        return Predictions(kept[0].labels, together.argmax(1), together)
 
     @property
     def interval(self) -> Interval:
         """95 % interval: Student's of the mean over the seeds, Wilson's of a single run."""
         if self.deviation is None:
-            return accuracy_interval(self.predictions[0])
+            (alone,) = self.predictions
+            return accuracy_interval(alone) if alone else wilson_interval(*_all(self.counts))
         error = self.deviation / len(self.accuracies) ** 0.5
         reach = student_quantile(len(self.accuracies) - 1) * error
         return self.mean - reach, self.mean + reach
@@ -95,7 +102,7 @@ class Difference:
         method: in words.
         recalls: (classes,) differences of the mean recalls.
         recall_intervals: 95 % intervals of these, for two single runs; else None.
-        mcnemar: for two single runs; else None.
+        mcnemar: for two single runs that both keep their predictions; else None.
     """
 
     accuracy: float
@@ -152,7 +159,7 @@ def compare(runs: Sequence[Run]) -> Comparison:
     first = members[0]
     return Comparison(
         first.metrics.reports_speak_on,
-        len(first.predictions.labels),
+        _all(first.counts)[1],
         first.metrics.class_names,
         tuple(groups),
         tuple(_difference(groups[0], group) for group in groups[1:]),
@@ -197,6 +204,19 @@ def paired_interval(gained: int, lost: int, n: int) -> Interval:
     return max(-1.0, centre - reach), min(1.0, centre + reach)
 
 
+def unpaired_interval(right: int, n: int, more: int, m: int) -> Interval:
+    """95 % interval of `more / m - right / n`, two proportions that nothing pairs.
+
+    Images that both have right by the same token are not made use of, so it is wider than need be.
+
+    Source: Newcombe 1998, doi 10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I,
+    method 10.
+    """
+    p, (low, high) = right / n, wilson_interval(right, n)
+    q, (below, above) = more / m, wilson_interval(more, m)
+    return q - p - math.hypot(q - below, high - p), q - p + math.hypot(above - q, p - low)
+
+
 @dataclass(frozen=True)
 class _Member:
     """A run, and what is compared of it."""
@@ -204,12 +224,24 @@ class _Member:
     run: Run
     recipe: Recipe
     metrics: Metrics
-    predictions: Predictions
+    predictions: Predictions | None
     data_sha256: object
+
+    @cached_property
+    def counts(self) -> tuple[tuple[int, int], ...]:
+        """By class: images that it has right, and images."""
+        found = self.predictions
+        if found is None:
+            rows = enumerate(self.metrics.shown.confusion)
+            return tuple((row[label], sum(row)) for label, row in rows)
+        of_class = [found.labels == label for label in range(found.probabilities.shape[1])]
+        return tuple((int(found.correct[of].sum()), int(of.sum())) for of in of_class)
 
 
 def _member(run: Run) -> _Member:
     metrics, data = run.results.metrics, run.environment.get("data_sha256")
+    if run.is_record:
+        return _Member(run, run.recipe, metrics, None, data)
     if data is None:
         raise UsageError(
             f"{run.path}: its results lack 'data_sha256'; write them anew: "
@@ -227,10 +259,13 @@ def _must_be_comparable(one: _Member, other: _Member) -> None:
             f"other of test images; open it with: {run_command('evaluate', sealed)}"
         )
     parts = {(member.recipe.seed, member.recipe.validation) for member in (one, other)}
+    known = [member.predictions.labels for member in (one, other) if member.predictions]
+    hashes = {str(m.data_sha256) for m in (one, other) if m.data_sha256 or not m.run.is_record}
     if (
-        one.data_sha256 != other.data_sha256
+        len(hashes) > 1
         or one.metrics.class_names != other.metrics.class_names
-        or not np.array_equal(one.predictions.labels, other.predictions.labels)
+        or [images for _, images in one.counts] != [images for _, images in other.counts]
+        or not np.array_equal(known[:1], known[-1:])
         or (split == "validation" and len(parts) > 1)
     ):
         raise UsageError(
@@ -241,11 +276,6 @@ def _must_be_comparable(one: _Member, other: _Member) -> None:
 
 def _group(members: Sequence[_Member]) -> Group:
     members = sorted(members, key=lambda member: member.recipe.seed)
-    predictions = tuple(member.predictions for member in members)
-    classes = predictions[0].probabilities.shape[1]
-    recalls = [
-        [_mean(p.correct[p.labels == label]) for label in range(classes)] for p in predictions
-    ]
     name = str(members[0].run.path)
     if len(members) > 1:
         shared = {member.run.path.parent for member in members}
@@ -254,9 +284,10 @@ def _group(members: Sequence[_Member]) -> Group:
     return Group(
         name,
         {member.recipe.seed: str(member.run.path) for member in members},
-        tuple(float(p.correct.mean()) for p in predictions),
-        np.array(recalls),
-        predictions,
+        tuple(right / images for right, images in (_all(member.counts) for member in members)),
+        np.array([_recalls(member.counts) for member in members]),
+        tuple(member.predictions for member in members),
+        members[0].counts,
     )
 
 
@@ -265,6 +296,8 @@ def _difference(first: Group, second: Group) -> Difference:
     recalls = second.recalls.mean(0) - first.recalls.mean(0)
     if len(first.runs) == len(second.runs) == 1:
         (one,), (other,) = first.predictions, second.predictions
+        if not (one and other):
+            return _unpaired(first, second)
         test = mcnemar(one, other)
         of_classes = []
         for label in range(len(recalls)):
@@ -281,6 +314,26 @@ def _difference(first: Group, second: Group) -> Difference:
         error, freedom = _welch(first, second)
         reach, method = student_quantile(freedom) * error, "Welch's, over the seeds"
     return Difference(accuracy, (accuracy - reach, accuracy + reach), method, recalls, None, None)
+
+
+def _unpaired(first: Group, second: Group) -> Difference:
+    """Two single runs of which one keeps figures alone."""
+    of_classes = [
+        unpaired_interval(*one, *other) if one[1] else (-1.0, 1.0)
+        for one, other in zip(first.counts, second.counts, strict=True)
+    ]
+    interval = unpaired_interval(*_all(first.counts), *_all(second.counts))
+    recalls = second.recalls[0] - first.recalls[0]
+    method = "not paired: predictions are not kept"
+    return Difference(second.mean - first.mean, interval, method, recalls, of_classes, None)
+
+
+def _all(counts: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    return sum(right for right, _ in counts), sum(images for _, images in counts)
+
+
+def _recalls(counts: Sequence[tuple[int, int]]) -> list[float]:
+    return [right / images if images else math.nan for right, images in counts]
 
 
 def _welch(first: Group, second: Group) -> tuple[float, float]:
@@ -301,7 +354,3 @@ def student_quantile(freedom: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 0.975))
-
-
-def _mean(values: NDArray[np.bool_]) -> float:
-    return float(values.mean()) if len(values) else math.nan

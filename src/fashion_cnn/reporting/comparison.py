@@ -101,6 +101,8 @@ def changes_csv(comparison: Comparison) -> str:
     for group, difference in zip(others, comparison.differences, strict=True):
         if test := difference.mcnemar:
             one, other = first.predictions[0], group.predictions[0]
+            assert one
+            assert other
             for change, places in (("gained", test.gained), ("lost", test.lost)):
                 for i in places.tolist():
                     says = [one.labels[i], one.predicted[i], other.predicted[i]]

@@ -52,12 +52,21 @@ def images_of(comparison: Comparison, directory: Path) -> Split:
 
 
 def members(comparison: Comparison) -> list[tuple[Run, Predictions]]:
-    """The runs, those of a group one after the other, each with its answers."""
-    return [
-        (Run.open(path), predictions)
-        for group in comparison.groups
-        for path, predictions in zip(group.runs.values(), group.predictions, strict=True)
-    ]
+    """The runs, those of a group one after the other, each with its answers.
+
+    Raises:
+        UsageError: one keeps none.
+    """
+    found = []
+    for group in comparison.groups:
+        for path, predictions in zip(group.runs.values(), group.predictions, strict=True):
+            if predictions is None:
+                raise UsageError(
+                    f"{path} keeps figures alone, and a page shows the images on which runs "
+                    "differ; leave out --page"
+                )
+            found.append((Run.open(path), predictions))
+    return found
 
 
 def comparison_page(comparison: Comparison, images: Split) -> str:

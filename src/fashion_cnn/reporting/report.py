@@ -53,6 +53,9 @@ SHOWN = ("heat-maps", "map", "layers")
 LOOKED_INTO = 12
 """Garments whose layers a page shows."""
 
+_NOTHING = Split(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64), ("",))
+_NO_ANSWERS = Predictions(_NOTHING.labels, _NOTHING.labels, np.zeros((0, 1)))
+
 Look = Callable[[NDArray[np.uint8]], Mapping[str, Any]]
 
 _MOST_IMAGES = 2500  # even noise, which no PNG compresses, then leaves a page below 3 MB
@@ -74,7 +77,7 @@ def report(
     """Make the report of a run on disk.
 
     The images are opened again to be shown; of the test set that is one more reading, written down
-    as that.
+    as that. A record that keeps figures alone has a page of these.
 
     Args:
         run: evaluated; of any framework.
@@ -94,6 +97,9 @@ def report(
         DataError: the data set is missing or is not what it should be.
     """
     metrics = run.results.metrics
+    check_show(show)
+    if run.is_record:
+        return _write(run, make_report(run, metrics, None), output)
     directory = find_data(Path(data_dir) if data_dir else None)
     if directory is None:
         raise nowhere()
@@ -108,7 +114,6 @@ def report(
             images = divide(
                 load_training(directory), validation=recipe.validation, seed=recipe.seed
             ).validation
-        check_show(show)
         maps, features, layers = {}, None, {}
         galleries = _galleries(predictions, metrics.shown.confusion)
         if classifier and "heat-maps" in show:
@@ -121,10 +126,14 @@ def report(
             training = data_set.divided(recipe).training
             features = map_features(classifier, images, predictions, first, training)
         html = make_report(run, metrics, images, maps, features, layers)
-        if output is None:
-            return run.results.write_page(html)
-        write_atomically(Path(output), to_utf8(html))
-        return Path(output)
+        return _write(run, html, output)
+
+
+def _write(run: Run, html: str, output: str | Path | None) -> Path:
+    if output is None:
+        return run.results.write_page(html)
+    write_atomically(Path(output), to_utf8(html))
+    return Path(output)
 
 
 def check_show(show: Collection[str]) -> None:
@@ -136,7 +145,7 @@ def check_show(show: Collection[str]) -> None:
 def make_report(
     run: Run,
     metrics: Metrics,
-    images: Split,
+    images: Split | None,
     evidence: Mapping[int, NDArray[np.floating]] | None = None,
     feature_map: FeatureMap | None = None,
     layers: Mapping[int, Mapping[str, Any]] | None = None,
@@ -146,7 +155,8 @@ def make_report(
     Args:
         run: evaluated.
         metrics: what `metrics.json` holds, or is about to.
-        images: those that `predictions.csv` speaks of, in its order.
+        images: those that `predictions.csv` speaks of, in its order; None for none, where there is
+            no such file.
         evidence: of some images, by position, where it is, as `occlusion_maps` gives it.
         feature_map: of some images.
         layers: of some images in the galleries, by position, what the network sees in them.
@@ -157,15 +167,15 @@ def make_report(
     Raises:
         UsageError: the images are not those of the predictions.
     """
-    predictions, calibration = run.results.predictions, run.results.calibration
-    if not np.array_equal(predictions.labels, images.labels):
-        raise UsageError(f"{run.path}: predictions.csv is not of these {len(images)} images")
-    result = metrics.shown
+    result, shown = metrics.shown, _NOTHING if images is None else images
+    predictions = _NO_ANSWERS if images is None else run.results.predictions
+    if not np.array_equal(predictions.labels, shown.labels):
+        raise UsageError(f"{run.path}: predictions.csv is not of these {len(shown)} images")
     galleries, rows = _galleries(predictions, result.confusion), _matrix(result.confusion)
     kept = _images_of_cells(predictions, galleries, list(rows))
     chosen = [index for group in (*galleries.values(), *kept.values()) for index in group]
     chosen += feature_map.chosen.tolist() if feature_map else []
-    sheet = sheet_of({index: images.images[index] for index in chosen}, lossy=bool(feature_map))
+    sheet = sheet_of({index: shown.images[index] for index in chosen}, lossy=bool(feature_map))
     heat = heat_maps({i: found for i, found in (evidence or {}).items() if i in sheet.places})
     data = {
         "names": metrics.class_names,
@@ -192,7 +202,7 @@ def make_report(
         names=metrics.class_names,
         history=run.history,
         charts=charts(run, metrics),
-        calibration=calibration,
+        calibration=run.results.calibration,
         scores=class_scores(result.confusion),
         rows=rows,
         pairs=[

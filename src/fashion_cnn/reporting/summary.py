@@ -107,7 +107,7 @@ def reproduce(run: Run) -> str:
         value = getattr(recipe, item.name)
         if item.name != "name" and value != getattr(named, item.name):
             words += flag_words(item.name, value)
-    if environment["framework"] == "keras":
+    if environment.get("framework") == "keras":
         words = [f"KERAS_BACKEND={environment.get('backend', 'tensorflow')}", *words]
         words += ["--framework", "keras"]
     if isinstance(environment.get("threads"), int):

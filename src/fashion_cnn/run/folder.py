@@ -236,13 +236,22 @@ class Run:
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, hardware, device and threads. Raises `UsageError` if it is unusable."""
+        if self.is_record and not os.path.lexists(self.path / _ENVIRONMENT):
+            return {}
         return self._read_checked(_ENVIRONMENT, _check_environment)
 
     @property
     def split(self) -> dict[str, Any]:
         """How the images are divided, whether the test set is sealed. Raises as `environment`."""
+        if self.is_record and not os.path.lexists(self.path / _SPLIT):
+            return {"test_sealed": False}
         found = self._read_checked(_SPLIT, _check_split)
         return {"test_sealed": False, **found}  # it could not be, before this was recorded
+
+    @property
+    def is_record(self) -> bool:
+        """Whether only figures are kept: no answers, and no checkpoint that could give them."""
+        return not (self.results.have_predictions or os.path.lexists(self.checkpoints.folder))
 
     def check_results(self) -> None:
         """Raise `UsageError` if the results are of another state of the checkpoint that they name.

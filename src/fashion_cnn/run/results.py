@@ -284,6 +284,11 @@ class Results:
         self._keep(_CALIBRATION, to_json(calibration))
 
     @property
+    def have_predictions(self) -> bool:
+        """Whether there is a `predictions.csv`."""
+        return os.path.lexists(self.folder / _PREDICTIONS)
+
+    @property
     def predictions(self) -> Predictions:
         """A row an image that the results speak of; raises as `read_predictions`, or `UsageError`
         if it is not the file that the metrics were written with.
