@@ -190,3 +190,27 @@ def test_imported_28x28_pictures_are_measured_and_photos_are_not(tmp_path, monke
     images = load_training(Path("c")).images
     white = [read_photo(encoded(Image.fromarray(one)), framing).seen.tobytes() for one in large]
     assert {image.tobytes() for image in images} < {*white}
+
+
+def test_an_import_says_where_another_framing_would_do_better(tmp_path, capsys) -> None:
+    """Where most pictures are pixels of another framing, and where nothing stands out in them."""
+    random = np.random.default_rng(0)
+    for name in ("a", "b"):
+        for folder in ("mixed", "scenes"):
+            (tmp_path / folder / name).mkdir(parents=True)
+        for number, image in enumerate(wedges(12)):
+            image[27, 27] = number + 12 * (name == "b")  # no two are the same file
+            Image.fromarray(image).save(tmp_path / "mixed" / name / f"{number}.png")
+            scene = random.integers(0, 256, (28, 28, 3), dtype=np.uint8)
+            Image.fromarray(scene).save(tmp_path / "scenes" / name / f"{number}.png")
+        Image.fromarray(wedge(90 + 9 * (name == "b"))).save(tmp_path / "mixed" / name / "photo.png")
+    words = ["data", "import", str(tmp_path / "mixed"), "--output"]
+    assert main([*words, str(tmp_path / "first")]) == 0
+    assert f"photos are made alike with --framing {MNIST}\n" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "second"), "--framing", str(MNIST)]) == 0
+    assert "made alike" not in capsys.readouterr().err
+    words = ["data", "import", str(tmp_path / "scenes"), "--output"]
+    assert main([*words, str(tmp_path / "third")]) == 0
+    assert "of 24 pictures; to have them whole: --framing none" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "fourth"), "--framing", "none"]) == 0
+    assert "to have them whole" not in capsys.readouterr().err

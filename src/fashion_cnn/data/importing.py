@@ -115,8 +115,7 @@ def import_folder(
     images = np.array(taken.images, np.uint8).reshape(-1, SIDE, SIDE)
     everything = Part(images, truth)
     chosen = {part: everything.select(indices) for part, indices in parts.items()}
-    if framing is None:
-        framing = measure_framing(chosen["train"].images) if taken.all_small else AS_PUBLISHED
+    framing = _framing(taken, parts["train"], framing, say)
     pictures = _numbered(pictures, parts)
     report = {REPORT: _to_csv(pictures).encode()}
     return write_data_set(output, names, chosen, framing, report), pictures
@@ -128,7 +127,8 @@ class _Taken:
 
     images: list[NDArray[np.uint8]] = field(default_factory=list)
     classes: list[ClassFolder] = field(default_factory=list)
-    all_small: bool = True
+    untouched: list[bool] = field(default_factory=list)
+    found: list[bool] = field(default_factory=list)
     _seen: dict[bytes, str] = field(default_factory=dict)
 
     def take(self, file: str, one: ClassFolder, found: "_Read") -> Picture:
@@ -140,7 +140,8 @@ class _Taken:
         self._seen[found.digest] = file
         self.images.append(found.photo.seen)
         self.classes.append(one)
-        self.all_small &= found.photo.untouched
+        self.untouched.append(found.photo.untouched)
+        self.found.append(found.photo.found)
         notes = "; ".join(found.photo.notes)
         return Picture(file, one.name, "", len(self.images) - 1, notes, False)
 
@@ -201,6 +202,34 @@ def _divided(
         if not (truth[parts["test"]] == label).any():
             say(f"class {name} has no image to test")
     return parts
+
+
+def _framing(
+    taken: _Taken,
+    training: NDArray[np.int64],
+    wanted: Framing | None,
+    say: Callable[[str], None],
+) -> Framing:
+    """What the photos were made into, or all pictures lie like; says where another would do better.
+
+    Args: training: positions of the pictures to train on; wanted: what was asked for.
+    """
+    as_they_are = training[np.array(taken.untouched)[training]]
+    measured = measure_framing(np.array(taken.images)[as_they_are]) if len(as_they_are) else None
+    if wanted is None and measured and all(taken.untouched):
+        return measured
+    framing = wanted or AS_PUBLISHED
+    if wanted is None and measured and measured != framing:
+        say(
+            f"the {len(as_they_are):,} pictures that are 28x28 and grey were taken as they are: "
+            f"{measured.describe()}; photos are made alike with --framing {measured}"
+        )
+    if 2 * sum(taken.found) < len(taken.found) and framing.ground != "none":
+        say(
+            f"nothing stands out from the background in {taken.found.count(False):,} of "
+            f"{len(taken.found):,} pictures; to have them whole: --framing none"
+        )
+    return framing
 
 
 def _outside(path: Path, folder: Path) -> Picture:
