@@ -253,6 +253,8 @@ def test_heat_maps_stand_beside_the_images(tmp_path, chromium: Browser) -> None:
     for part, some in (("#galleries", 40), ("#shown", 5)):
         pictures = page.locator(f"{part} .px:not(.heat)")
         assert page.locator(f"{part} .heat").count() == pictures.count() > some
+    under = page.locator("#galleries .px.heat").first
+    assert "data:image" in under.evaluate("(one) => getComputedStyle(one).backgroundImage")
     assert "50 points" in page.inner_text("#galleries"), "the scale says what its end stands for"
     legend = "covering a place adds 50 points takes 50 points"
     assert legend in " ".join(page.inner_text("#shown").split())
