@@ -80,7 +80,7 @@ def _table() -> str:
     ]
     for name, found in _record()["experiments"].items():
         trials, failures = found["trials"], len(found["failures"])
-        bound = f"{300 / trials:.2g} %" if not failures else "–"
+        bound = f"{min(100, 300 / trials):.3g} %" if not failures else "–"
         repeat = f"`make campaign NAMES={name} N={trials}`"
         rows.append(f"| {name} | {found['what']} | {trials:,} | {failures} | {bound} | {repeat} |")
     return "\n".join(rows)
