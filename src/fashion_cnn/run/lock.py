@@ -36,7 +36,8 @@ def hold(path: Path) -> Iterator[None]:
         if error.errno not in unusable:
             raise
         raise UsageError(
-            f"{folder} cannot be used as a run folder: {error.strerror}; name another with --output"
+            f"{folder} cannot be used as a run folder: {error.strerror}; it must be a folder that "
+            "can be written to"
         ) from None
     try:
         try:
@@ -44,8 +45,8 @@ def hold(path: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = _holder(descriptor, path)
             raise UsageError(
-                f"{folder} is in use by process {holder}; wait for it, stop it, or name "
-                "another folder with --output"
+                f"{folder} is in use by process {holder}; wait for it, stop it, or use another "
+                "folder"
             ) from None
         _holder(descriptor, path)
         os.truncate(descriptor, 0)
