@@ -142,7 +142,8 @@ def test_without_a_word_the_checkpoint_that_answers_opens(run, tmp_path, name: s
     link(copy.path / "checkpoints", "best", 0)  # as where no epoch was better than the start
     found = TRAINED_IN[name](copy).logits(pictures(3))
     np.testing.assert_array_equal(found, TRAINED_IN[name](copy, "best").logits(pictures(3)))
-    assert np.abs(found - TRAINED_IN[name](copy, "final").logits(pictures(3))).min() > MOST
+    other = TRAINED_IN[name](copy, "final").logits(pictures(3))
+    assert np.median(np.abs(found - other)) > MOST, "another checkpoint has other answers"
 
 
 @pytest.mark.parametrize("name", OPEN)
