@@ -123,7 +123,7 @@ def _both_checkpoints(page: Page, records: Records) -> None:
 def _what_follows(page: Page, records: Records) -> None:
     study = records.json("findings/study.json")
     page.says("with {} epochs and three seeds, on val", study["recipes"]["baseline"]["epochs"])
-    page.settings("all intervals hold 0, which shows neither")
+    page.settings("all intervals contain 0, which shows neither")
     means, pair = findings.tested(records)
     for change, gain in (
         (

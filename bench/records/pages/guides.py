@@ -96,7 +96,7 @@ def fine_tune(page: Page, records: Records) -> None:
         )
     study = records.json("distilled/study.json")
     found = differences(study, "taught", "labels alone")
-    page.says("`fast` with {} epochs, taught", study["recipes"]["taught"]["epochs"])
+    page.says("`fast` with {} epochs, with a teacher", study["recipes"]["taught"]["epochs"])
     page.says(
         "{:+.2f} points of test accuracy (95 % interval {:+.2f} to {:+.2f}; n={}, one",
         *student(found),
@@ -108,11 +108,11 @@ def what_it_sees(page: Page, records: Records) -> None:
     """docs/what-it-sees.md."""
     found = {row["recipe"]: row for row in records.json("layers.json")}
     box, assignment = found["balanced"], found["baseline"]
-    page.says("{:.1f} ms of one core with the model in the box", box["all_ms"])
+    page.says("{:.1f} ms of one core with the model `balanced` in the package", box["all_ms"])
     page.says("{:.1f} ms of it for maps and features", box["maps_ms"])
-    page.says("and {:.0f} kB on the way to the page", box["bytes"] / 1000)
+    page.says("It sends {:.0f} kB to the page", box["bytes"] / 1000)
     page.says(
-        "the assignment's network {:.1f} ms and {:.0f} kB",
+        "the assignment's network it takes {:.1f} ms and {:.0f} kB",
         assignment["all_ms"],
         assignment["bytes"] / 1000,
     )

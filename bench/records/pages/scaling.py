@@ -15,7 +15,7 @@ def check(page: Page, records: Records) -> None:
         "on the same 2 cores of an AMD EPYC",
         "A ring moves 2 (n-1)/n of",
         "a row of 1 + 2C numbers",
-        "and one of 2C numbers",
+        "Backward, there are 2C numbers",
         "C = 128, and growing",
         "messages t + 2 (n-1)/n gradient / B",
         "R = 0.4 TFLOP/s in bfloat16, t = 50 µs on loopback, B = 2 GB/s",
