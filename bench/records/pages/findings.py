@@ -109,7 +109,7 @@ def _how(page: Page, study: Row) -> None:
         "on 2 cores of an AMD EPYC",
         "54,000 training images",
         "its interval is Student's, 95 %, of three pairs",
-        "leaves 0 out by chance in every other study like this",
+        "excludes 0 by chance in about every other study like this",
     )
 
 
@@ -131,7 +131,7 @@ def _checkpoints(page: Page, records: Records, study: Row) -> None:
         last_losses(records, PLATEAU),
         losses(study, "baseline"),
     )
-    page.settings("its interval leaves 0 out")
+    page.settings("its interval excludes 0")
 
 
 def _intervals(page: Page, records: Records, study: Row) -> None:
@@ -163,11 +163,11 @@ def _intervals(page: Page, records: Records, study: Row) -> None:
     best, ended = _epochs(study, "shift", "epoch"), _epochs(study, "early stopping", "epochs")
     page.says("their best epochs are {} to {}", best[0], best[-1])
     page.says("checkpoint after {} to {} of 16 epochs", ended[0], ended[-1])
-    page.settings("These leave 0 out.", "Shifts of up to 2 pixels", "of 16 epochs, to the same")
+    page.settings("These exclude 0.", "Shifts of up to 2 pixels", "of 16 epochs, to the same")
     page.settings(
-        "in accuracy hold it",
-        "of these intervals holds 0",
-        "These are 70 intervals: some leave 0 out",
+        "in accuracy contain it",
+        "of these intervals contains 0",
+        "These are 70 intervals: some exclude 0",
     )
 
 

@@ -120,7 +120,7 @@ def _ingredients(page: Page, records: Records) -> None:
     page.says("the lowest mean, {:+.2f} points", resizing[0])
     if [name for name, one in found.items() if one[1] > 0] != ["no flips"]:
         page.fault("other intervals leave 0 out than that without flips")
-    page.settings("without flips leaves 0 out")
+    page.settings("without flips excludes 0")
 
 
 def _averaged(page: Page, records: Records) -> None:

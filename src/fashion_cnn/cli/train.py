@@ -31,7 +31,9 @@ from fashion_cnn.recipes.recipe import Recipe
 @framework_option("pytorch; a resumed run's own")
 @hardware_options
 @click.option(
-    "--minutes", type=float, help="end in about so long: measures the speed, then sets --epochs"
+    "--minutes",
+    type=float,
+    help="end after about this time: measures the speed, then sets --epochs",
 )
 @click.option("--output", type=PLACE, help="run folder  [runs/RECIPE]")
 @click.option("--name", help="use the run folder runs/NAME")

@@ -94,7 +94,7 @@ class Recipe:
 
     init_from: str = _field("", "start from these weights: a run folder or a safetensors file")
     init_sha256: str = _field("", "SHA-256 that the file of init_from must have; empty = any")
-    freeze: int = _field(0, "for so many epochs at first, train only the last layer")
+    freeze: int = _field(0, "train only the last layer for this many epochs first")
     pretrained: bool = _field(
         True, "timm: start from the pretrained weights on its hub, unless init_from is given"
     )
@@ -194,7 +194,7 @@ class Recipe:
     )
 
     early_stopping: int = _field(
-        0, "stop after so many epochs without a better validation loss; 0 = never"
+        0, "stop after this many epochs without a better validation loss; 0 = never"
     )
 
     def __post_init__(self) -> None:
