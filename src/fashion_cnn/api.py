@@ -287,8 +287,8 @@ def train(
         class_names: of arrays, in the order of their labels.
         existing: what becomes of a run that is in `output` already: "refuse", "resume" it exactly,
             or "overwrite" it.
-        minutes: end after about this time, evaluation included: sets the recipe's `epochs` by the speed
-            measured first, and `train_images` where that does not come out even.
+        minutes: end after about this time, evaluation included: sets the recipe's `epochs` by the
+            speed measured first, and `train_images` where that does not come out even.
         settings: fields of the recipe (`epochs=4`), of which `model` may be a class or function
             of your own that makes a network; `trust_code=True` to run the copy of such code that
             the run keeps; `device`, `threads`, `deterministic`,
