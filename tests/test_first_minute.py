@@ -28,8 +28,9 @@ def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A folder where make has all that it looks at before it installs anything."""
-    (tmp_path / "requirements.txt").touch()
-    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "bench").mkdir()
+    for name in ("requirements.txt", "requirements-hashes.txt", "pyproject.toml", "bench/pins.py"):
+        (tmp_path / name).touch()
     (tmp_path / "old").write_text(OLD)
     (tmp_path / "old").chmod(0o755)
     return tmp_path
@@ -62,7 +63,8 @@ def test_after_a_trial_the_words_say_how_to_go_on(
     assert f"to go on: {command}" in capsys.readouterr().err
     monkeypatch.setenv("MAKE_TARGET", "train")
     assert main([*words, "--overwrite"]) == 0
-    assert "to go on: make train ARGS='--resume --epochs 50 --threads 1'" in capsys.readouterr().err
+    more = f"--resume --epochs 50 --threads 1 --data-dir {few_data}"
+    assert f"to go on: make train ARGS='{more}'" in capsys.readouterr().err
 
 
 def test_an_extra_is_installed_by_name_outside_a_clone(tmp_path: Path, monkeypatch) -> None:

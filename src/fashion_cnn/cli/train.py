@@ -84,6 +84,7 @@ def train(
     from fashion_cnn import job
     from fashion_cnn.reporting import tracking
     from fashion_cnn.reporting.summary import summarise
+    from fashion_cnn.run.command import needed
     from fashion_cnn.run.folder import Run
 
     trackers = list(dict.fromkeys(track)) if first else []
@@ -123,6 +124,7 @@ def train(
     if first and (words := _going_on(outcome.status, resolved)):
         same = hardware_words(device, threads, deterministic)
         same += [word for tracker in trackers for word in ("--track", tracker)]
+        same += needed(resolved.model, outcome.run.split.get("data_dir"))
         say(f"to go on: {_command(words, folder, same)}")
     return 128 + outcome.signal if outcome.signal else 0
 
@@ -139,8 +141,6 @@ def _going_on(status: str, recipe: Recipe) -> list[str]:
 
 def _command(words: list[str], folder: Path, same: list[str]) -> str:
     """What to type, in the form in which this command was. Args: same: what was given to it."""
-    from fashion_cnn.run.command import needed_by
-
     if target := os.environ.get("MAKE_TARGET"):
         return f"make {target} ARGS={shlex.quote(shlex.join([*words, *same]))}"
-    return command("train", *words, "--output", folder, *same, *needed_by(folder))
+    return command("train", *words, "--output", folder, *same)

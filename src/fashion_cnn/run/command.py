@@ -10,17 +10,19 @@ from fashion_cnn.recipes.networks import own_network
 
 def run_command(verb: str, folder: Path, *flags: str) -> str:
     """A command on the run in a folder, for instance "evaluate", that does so when pasted."""
-    return command(verb, folder, *flags, *needed_by(folder))
+    model = _value(folder / "recipe.json", "model")
+    data_dir = _value(folder / "split.json", "data_dir")
+    return command(verb, folder, *flags, *needed(model, data_dir))
 
 
-def needed_by(folder: Path) -> list[str]:
+def needed(model: str | None, data_dir: str | None) -> list[str]:
     """The flags without which a command would not find the data, or the network, of a run.
 
-    A run on data that are in no usual place records where they were, by an absolute path; the
-    code of a network of one's own, of which the run keeps a copy, is run when that is said.
+    Args:
+        model: its recipe's; the code of a network of one's own, of which the run keeps a copy, is
+            run when that is said.
+        data_dir: where its data were, if that is no usual place: an absolute path.
     """
-    data_dir = _value(folder / "split.json", "data_dir")
-    model = _value(folder / "recipe.json", "model")
     trust = ["--trust-code"] if model and own_network(model) else []
     return [*trust, *(["--data-dir", data_dir] if data_dir else [])]
 
