@@ -66,6 +66,8 @@ def ours() -> list[Point]:
     return [
         of_study("fast, 1 epoch", "sprint/study.json"),
         of_study("fast", "speedrun/study.json"),
+        of_study("fast93", "speedrun-93/study.json"),
+        of_study("fast94", "speedrun-94/study.json"),
         of_study("balanced", "balanced/study.json", alone),
         of_run("best", "best", "final"),
         of_run("the assignment", "baseline-xeon", "best"),

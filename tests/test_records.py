@@ -265,7 +265,7 @@ def test_the_formulas_by_hand() -> None:
 
 def test_settings_are_read_from_the_catalogue() -> None:
     found = catalog()
-    assert set(found) == {"baseline", "fast", "balanced", "best", "photo"}
+    assert set(found) == {"baseline", "fast", "fast93", "fast94", "balanced", "best", "photo"}
     assert found["baseline"]["batch_size"] == 64
     assert found["best"]["epochs"] == 56
     assert found["best"]["batch_size"] == 500
