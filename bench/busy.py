@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from fashion_cnn.files import to_json
-from fashion_cnn.process.machine import cpu_name, machine, usable_cores
+from fashion_cnn.process.machine import usable_cores
+from recording import write
 
 TRAIN = ["-m", "fashion_cnn", "train", "--no-test", "--overwrite"]
 ONNX = """
@@ -78,20 +78,11 @@ def main() -> None:
                         took = seconds(words)
                     if count:  # the first round is not counted
                         found.setdefault(name, {}).setdefault(state, []).append(took)
-    record = {
-        "command": "python bench/busy.py",
-        "rounds": options.rounds,
-        "machine": {"cpu": cpu_name(), **machine()},
-        "seconds": found,
-        "medians": {
-            name: {state: statistics.median(values) for state, values in states.items()}
-            for name, states in found.items()
-        },
+    medians = {
+        name: {state: statistics.median(values) for state, values in states.items()}
+        for name, states in found.items()
     }
-    text = to_json(record)
-    if options.output:
-        options.output.write_bytes(text)
-    sys.stdout.write(text.decode())
+    write("python bench/busy.py", options.rounds, options.output, seconds=found, medians=medians)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,13 @@ record as JSON.
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-from fashion_cnn.files import to_json
-from fashion_cnn.process.machine import cpu_name, machine
+from recording import summary, write
 
 
 def commands(run: Path, picture: Path, scratch: str) -> dict[str, list[str]]:
@@ -58,23 +55,8 @@ def main() -> None:
                 reading = measure(words)
                 if count:
                     readings.setdefault(name, []).append(reading)
-    record: dict[str, Any] = {
-        "command": "python bench/commands.py --run RUN --picture FILE",
-        "rounds": options.rounds,
-        "machine": {"cpu": cpu_name(), **machine()},
-        "commands": {
-            name: {
-                "seconds": [seconds for seconds, _ in found],
-                "median_seconds": statistics.median(seconds for seconds, _ in found),
-                "most_mib": max(mib for _, mib in found),
-            }
-            for name, found in readings.items()
-        },
-    }
-    text = to_json(record)
-    if options.output:
-        options.output.write_bytes(text)
-    sys.stdout.write(text.decode())
+    command = "python bench/commands.py --run RUN --picture FILE"
+    write(command, options.rounds, options.output, commands=summary(readings))
 
 
 if __name__ == "__main__":

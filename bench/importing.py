@@ -8,7 +8,6 @@ of all processes below it together, looked at ten times a second. Prints the rec
 """
 
 import argparse
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,8 +20,7 @@ from PIL import Image
 from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import Split
-from fashion_cnn.files import to_json
-from fashion_cnn.process.machine import cpu_name, machine
+from recording import summary, write
 
 
 def make_pngs(split: Split, folder: Path) -> None:
@@ -83,24 +81,8 @@ def main() -> None:
             for verb, kind in (("import", "png"), ("adopt", "csv")):
                 words = ["data", verb, str(home / kind), "--output", str(home / f"{kind}-{count}")]
                 readings.setdefault(f"{verb} {kind}", []).append(measure(words))
-    record = {
-        "command": "python bench/importing.py",
-        "images": len(data.training()) + len(data.test()),
-        "rounds": options.rounds,
-        "machine": {"cpu": cpu_name(), **machine()},
-        "commands": {
-            name: {
-                "seconds": [seconds for seconds, _ in found],
-                "median_seconds": statistics.median(seconds for seconds, _ in found),
-                "most_mib": max(mib for _, mib in found),
-            }
-            for name, found in readings.items()
-        },
-    }
-    text = to_json(record)
-    if options.output:
-        options.output.write_bytes(text)
-    sys.stdout.write(text.decode())
+    found = {"images": len(data.training()) + len(data.test()), "commands": summary(readings)}
+    write("python bench/importing.py", options.rounds, options.output, **found)
 
 
 if __name__ == "__main__":
