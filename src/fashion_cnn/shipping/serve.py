@@ -247,6 +247,17 @@ def build_app(desk: Desk, address: Address) -> Watch:
             "for_photos": None if other is first else _description(other),
         }
 
+    _add_state(app, desk)
+    _add_page(app)
+    names = frozenset(name.lower() for name in (address.host, *address.allow_hosts))
+    past_fastapi = _past(app, desk, most.default)
+    guarded = Guard(past_fastapi, names, address.token, any_ip=address.is_wildcard)
+    return Watch(guarded, desk.metrics, (getattr(route, "path", "") for route in app.routes))
+
+
+def _add_state(app: FastAPI, desk: Desk) -> None:
+    """What tells how the server does."""
+
     @app.get("/metrics", response_class=PlainTextResponse, responses={401: _ERRORS[401]})
     async def metrics() -> Response:
         """Count requests, their seconds, and answers by class, in Prometheus's text format."""
@@ -268,17 +279,15 @@ def build_app(desk: Desk, address: Address) -> Watch:
             raise HTTPException(503, str(error)) from None
         return Status(status="ready")
 
+
+def _add_page(app: FastAPI) -> None:
+    """The files of the page."""
     # A route a file: nothing that is not in the page's folder has a name here.
     for path in [path for path in PAGE.rglob("*") if path.is_file()]:
         name = "" if path.name == "index.html" else path.relative_to(PAGE).as_posix()
         app.add_route(f"/{name}", _file(path), include_in_schema=False)
     for path in _SHARED:
         app.add_route(f"/{path.name}", _file(path), include_in_schema=False)
-
-    names = frozenset(name.lower() for name in (address.host, *address.allow_hosts))
-    past_fastapi = _past(app, desk, most.default)
-    guarded = Guard(past_fastapi, names, address.token, any_ip=address.is_wildcard)
-    return Watch(guarded, desk.metrics, (getattr(route, "path", "") for route in app.routes))
 
 
 def build_server(
