@@ -236,3 +236,19 @@ def test_a_pause_between_epochs_is_no_slow_step(monkeypatch) -> None:
             assert speed.step(now) is None
         speed.pause()
         now += 30
+
+
+@pytest.mark.parametrize(("frozen_steps", "told"), [(100, 0), (0, 1)])
+def test_that_all_layers_take_longer_than_one_is_no_news(
+    monkeypatch, capsys, frozen_steps: int, told: int
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(CoreTimes, "now", lambda: CoreTimes(now, 0.0, 0.0))
+    monkeypatch.setattr(progress, "busy_cores", lambda since: 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with progress.Progress() as shown:
+        shown.begin(2, 100, 0, frozen_steps)
+        for step in range(1, 201):
+            now += 0.05 if step <= 100 else 0.4
+            shown.step(step, 1.0, 0.5)
+    assert capsys.readouterr().err.count("steps take 8.0 times as long") == told

@@ -96,7 +96,7 @@ def train(
     """
     ranks, steps = state.ranks, state.steps_per_epoch
     batches, saved = Batches(data, state.recipe, state.device), time.monotonic()
-    progress.begin(state.recipe.epochs, steps, state.step)
+    progress.begin(state.recipe.epochs, steps, state.step, state.frozen_steps)
     while not (status := state.status):
         try:
             # Assigned only if there is one: a signal that comes meanwhile must not be wiped out.

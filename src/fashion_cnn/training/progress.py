@@ -27,7 +27,7 @@ class Progress:
         self._bar = None
         self._line: _NotebookLine | None = None
         self._shown, self._speed = 0.0, Speed()
-        self._epochs = self._steps_per_epoch = 0
+        self._epochs = self._steps_per_epoch = self._frozen_steps = 0
 
     def __enter__(self) -> Self:
         return self
@@ -55,9 +55,13 @@ class Progress:
         except OSError:
             self._quiet, self._bar = True, None
 
-    def begin(self, epochs: int, steps_per_epoch: int, step: int) -> None:
-        """Start at `step` of `epochs * steps_per_epoch`."""
+    def begin(self, epochs: int, steps_per_epoch: int, step: int, frozen_steps: int = 0) -> None:
+        """Start at `step` of `epochs * steps_per_epoch`.
+
+        Args: frozen_steps: the first ones, which train one layer alone; later ones take longer.
+        """
         self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
+        self._frozen_steps = frozen_steps
         self._began, self._first = time.monotonic(), step
         if not self._quiet and in_notebook():
             self._line = _NotebookLine()
@@ -87,7 +91,9 @@ class Progress:
     def step(self, step: int, loss: float, accuracy: float) -> None:
         """Show how far the epoch under way has come; `loss` and `accuracy` are its means so far."""
         now = time.monotonic()
-        if why := self._speed.step(now):
+        if step == self._frozen_steps:
+            self._speed = Speed()
+        elif why := self._speed.step(now):
             self.say(why)
         if not (self._bar or self._line) or now - self._shown < _REFRESH_SECONDS:
             return
