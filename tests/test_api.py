@@ -363,7 +363,7 @@ def test_metrics_of_before_training_figures_are_read(run: fc.Run, tmp_path: Path
 def test_settings_that_decide_nothing_are_not_shown(run: fc.Run) -> None:
     from fashion_cnn.reporting.summary import describe_recipe, explain_recipe
 
-    idle = {"pretrained", "input_side", "distill", "rho", "warmup", "magnitude", "blocks"}
+    idle = {"pretrained", "input_side", "distill", "rho", "warmup", "schedule_factor", "blocks"}
     names = {name.split()[0] for name, *_ in explain_recipe(run.recipe)}
     assert not names & idle
     assert {"learning_rate", "width", "momentum", "beta2", "dropout"} < names

@@ -6,13 +6,12 @@ from fashion_cnn.data.fashion_mnist import CLASS_NAMES, PIXEL_MEAN
 from fashion_cnn.on_torch import augment as augmentation
 from fashion_cnn.on_torch.augment import flip, paste, rotate, translate, warp
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.training.draws import draw_erasures, draw_warps, mirrored_in
+from fashion_cnn.training.draws import draw_erasures, mirrored_in
 
 OPERATIONS = [
     {"flip": True},
     {"translate": 3},
     {"rotate": 20.0},
-    {"randaugment": 2, "magnitude": 15.0},
     {"erase": 0.7},
     {"cutout": 8},
     {"cutmix": 1.0},
@@ -107,23 +106,6 @@ def test_warp_takes_values_from_where_the_map_says(images) -> None:
     assert not got[:, :, 25:].any()
 
 
-def test_randaugment_draws_its_operations_alike() -> None:
-    maps = draw_warps(Recipe(randaugment=1, magnitude=15.0), 0, 6000)
-    matrix, shift = maps[:, :, :2], maps[:, :, 2]
-    turned = np.abs(maps[:, 1, 0] + maps[:, 0, 1]) < 1e-6
-    turned &= np.abs(maps[:, 1, 0]) > 0.01
-    angle = np.degrees(np.arcsin(maps[turned, 1, 0]))
-    np.testing.assert_allclose(np.abs(angle), 15, atol=1e-4)
-    sheared = ~turned & (np.abs(matrix - np.eye(2)).sum((1, 2)) > 0)
-    np.testing.assert_allclose(np.abs(matrix[sheared] - np.eye(2)).sum((1, 2)), 0.15, atol=1e-6)
-    shifted = np.abs(shift).sum(1)
-    np.testing.assert_allclose(shifted[shifted > 0], 150 / 331, atol=1e-6)
-    kinds = [turned, sheared, shifted > 0, ~turned & ~sheared & (shifted == 0)]
-    shares = [kind.mean() for kind in kinds]
-    np.testing.assert_allclose(shares, [1 / 6, 2 / 6, 2 / 6, 1 / 6], atol=0.02)
-    assert sum(shares) == pytest.approx(1)
-
-
 def test_paste(images) -> None:
     noise = torch.full_like(images, 7)
     boxes = torch.tensor([[3, 4, 5, 6]]).repeat(200, 1)
@@ -174,7 +156,7 @@ def test_mixing_happens_as_often_as_asked(images) -> None:
 
 def test_named_classes_alone_are_augmented(images) -> None:
     """And an image's own draws are those that it has when every class is augmented."""
-    fields = {"flip": True, "translate": 3, "rotate": 20.0, "randaugment": 1, "cutout": 8}
+    fields = {"flip": True, "translate": 3, "rotate": 20.0, "cutout": 8}
     fields["erase"] = 1.0
     every = augment(images, Recipe(**fields), 7)
     some = augment(images, Recipe(**fields, augment_classes=(0, 6)), 7)

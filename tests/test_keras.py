@@ -193,7 +193,7 @@ def test_a_new_field_of_a_recipe_is_thought_of_here() -> None:
         name model width blocks seed epochs batch_size validation answer train_images optimizer
         learning_rate momentum beta2 weight_decay schedule schedule_epochs schedule_factor
         warmup dropout label_smoothing class_weights ema_decay flip
-        translate rotate randaugment magnitude erase cutout cutmix augment_classes
+        translate rotate erase cutout cutmix augment_classes
         outliers photo precision early_stopping init_from freeze teacher rho model_sha256
     """
     # With init_from, a teacher, or a model of timm's.
@@ -234,7 +234,6 @@ def test_fit_reads_a_dataset_that_does_not_tune_itself(small_data) -> None:
         {"flip": True},
         {"translate": 3},
         {"rotate": 20.0},
-        {"randaugment": 2, "magnitude": 15.0},
         {"erase": 0.7},
         {"cutout": 8},
         {"translate": 2, "cutmix": 0.5, "augment_classes": (0, 6)},
@@ -263,7 +262,7 @@ def test_augmentation_is_pytorchs(fields: dict) -> None:
             theirs = torch.nn.functional.one_hot(theirs, 10).float()
         np.testing.assert_allclose(shares, theirs.numpy(), atol=1e-7)
         off = np.abs(got.astype(int) - wanted.numpy().astype(int))
-        assert off.max() <= (1 if recipe.rotate or recipe.randaugment else 0)
+        assert off.max() <= (1 if recipe.rotate else 0)
         assert (off > 0).mean() < 0.005
         assert fields == {} or (got != images).any()
     np.testing.assert_array_equal(images, before)

@@ -11,7 +11,6 @@ from fashion_cnn.training.draws import (
     draw_erasures,
     draw_mix,
     draw_shifts,
-    draw_warps,
 )
 
 Images = NDArray[np.uint8]
@@ -27,16 +26,15 @@ def augment(
     mirrored: NDArray[np.bool_] | None,
     classes: int,
 ) -> tuple[Images, NDArray[np.float32]]:
-    """Apply what the recipe asks for: warp, flip, translate, erase, cut out, then mix.
+    """Apply what the recipe asks for: rotate, flip, translate, erase, cut out, then mix.
 
-    The same draws and pixels as PyTorch's `augment`; a warped pixel may round to the next grey.
+    The same draws and pixels as PyTorch's `augment`; a turned pixel may round to the next grey.
 
     Args:
         images: (N, 28, 28) uint8, a whole batch.
         labels: (N,) int64.
-        recipe: its `rotate`, `randaugment`, `magnitude`, `translate`, `erase`, `cutout`,
-            `cutmix` and `seed`; all but the mixing is only for the classes in its
-            `augment_classes`, if any are named.
+        recipe: its `rotate`, `translate`, `erase`, `cutout`, `cutmix` and `seed`; all but the
+            mixing is only for the classes in its `augment_classes`, if any are named.
         step: counted from 0 over the run; with the seed it decides every draw.
         mirrored: (N,) bool, what to flip, see `mirrored_in`; None for nothing.
         classes: how many there are.
@@ -48,8 +46,6 @@ def augment(
     shares = np.eye(classes, dtype=np.float32)[labels]
     if recipe.rotate:
         images = rotate(images, draw_degrees(recipe, step, count))
-    if recipe.randaugment:
-        images = warp(images, draw_warps(recipe, step, count))
     if mirrored is not None:
         images = np.where(mirrored[:, None, None], images[:, :, ::-1], images)
     if recipe.translate:

@@ -17,7 +17,6 @@ from fashion_cnn.training.draws import (
     draw_erasures,
     draw_mix,
     draw_shifts,
-    draw_warps,
 )
 
 
@@ -29,14 +28,14 @@ def augment(
     mirrored: Tensor | None,
     class_names: Sequence[str],
 ) -> tuple[Tensor, Tensor]:
-    """Apply what the recipe asks for: warp, flip, translate, erase, cut out, mix, imitate photos.
+    """Apply what the recipe asks for: rotate, flip, translate, erase, cut out, mix, imitate photos.
 
     Args:
         images: (N, 28, 28) uint8, a whole global batch.
         labels: (N,) int64.
-        recipe: its `rotate`, `randaugment`, `magnitude`, `translate`, `erase`, `cutout`, `cutmix`,
-            `outliers`, `photo` and `seed`; all up to the mixing is only for the classes in
-            its `augment_classes`, if any are named.
+        recipe: its `rotate`, `translate`, `erase`, `cutout`, `cutmix`, `outliers`, `photo` and
+            `seed`; all up to the mixing is only for the classes in its `augment_classes`, if any
+            are named.
         step: counted from 0 over the run; with the seed it decides every draw.
         mirrored: (N,) bool, what to flip, see `mirrored_in`; None for nothing.
         class_names: of the C classes.
@@ -49,8 +48,6 @@ def augment(
     count, plain = len(images), images
     if recipe.rotate:
         images = rotate(images, _to(images, draw_degrees(recipe, step, count)))
-    if recipe.randaugment:
-        images = warp(images, _to(images, draw_warps(recipe, step, count)))
     if mirrored is not None:
         images = flip(images, mirrored)
     if recipe.translate:

@@ -166,10 +166,6 @@ class Recipe:
     flip: bool = _field(False, "mirror each image left to right in every other epoch")
     translate: int = _field(0, "shift by up to this many pixels", high=27)
     rotate: float = _field(0.0, "turn by up to this many degrees", high=180)
-    randaugment: int = _field(
-        0, "random turns, shears and shifts for each image, one after the other", high=10
-    )
-    magnitude: float = _field(9.0, "randaugment: strength of each", high=30)
     erase: float = _field(0.0, "probability of erasing a random rectangle", high=1)
     cutout: int = _field(0, "cover a square of this side in each image with the mean grey", high=28)
     cutmix: float = _field(0.0, "probability, per step, of pasting parts of other images", high=1)
@@ -248,7 +244,6 @@ class Recipe:
             "schedule_epochs": schedule in ("step", "plateau"),
             "schedule_factor": schedule in ("step", "plateau"),
             "warmup": schedule in ("one-cycle", "triangle"),
-            "magnitude": bool(self.randaugment),
             "augment_classes": any(getattr(self, one) for one in _OF_ONE_IMAGE),
         }
         return needs.get(name, True)
@@ -311,7 +306,7 @@ class Recipe:
             UsageError: a key is unknown, or a value is out of its range.
         """
         # An older record may have fields that are gone; at these values they did nothing.
-        gone = {"lookahead": 0, "start_side": 28, "mixup": 0.0}
+        gone = {"lookahead": 0, "start_side": 28, "mixup": 0.0, "randaugment": 0, "magnitude": 9.0}
         if not isinstance(values, Mapping):
             raise UsageError(f"a recipe is an object of fields, not {values!r:.40}")
         if "name" not in values:
@@ -327,7 +322,7 @@ class Recipe:
 IN_THE_BOX = "pretrained"
 """As `Recipe.teacher`: the model that comes in the package."""
 
-_OF_ONE_IMAGE = ("flip", "translate", "rotate", "randaugment", "erase", "cutout")
+_OF_ONE_IMAGE = ("flip", "translate", "rotate", "erase", "cutout")
 """The augmentations that `augment_classes` confines; mixing takes two images."""
 
 MAY_CHANGE = ("epochs", "early_stopping")

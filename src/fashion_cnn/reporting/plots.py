@@ -22,10 +22,7 @@ from fashion_cnn.run.results import Metrics
 
 TRAINING, VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
 _CURVES = ("loss", "accuracy")
-_AUGMENTS = (
-    *("flip", "translate", "rotate", "randaugment", "erase", "cutout", "cutmix"),
-    *("outliers", "photo"),
-)
+_AUGMENTS = ("flip", "translate", "rotate", "erase", "cutout", "cutmix", "outliers", "photo")
 _INCHES, _LARGEST = 0.5, 20.0  # of a confusion matrix: a class, and in all
 _MOST_WRITTEN, _MOST_NAMED = 40, 60  # classes whose cells hold their numbers, that are named
 _MOST_ROWS = 50  # of a grid of samples

@@ -18,9 +18,6 @@ MEAN_GREY = 73
 _SIZE = 28
 _ERASED_AREA = (0.02, 0.4)  # of the image; both from Zhong et al. 2017, arXiv 1708.04896, sec. 5
 _ERASED_LOG_ASPECT = (math.log(0.3), -math.log(0.3))
-# Turn, shear along x and y, shift along x and y at magnitude 30; radians, and shares of half the
-# image. Source: torchvision's RandAugment, which has them from Cubuk et al. 2019, arXiv 1909.13719.
-_STRONGEST = np.array([math.radians(30), 0.3, 0.3, 300 / 331, 300 / 331])
 
 
 @dataclass(frozen=True)
@@ -51,24 +48,6 @@ def draw_degrees(recipe: Recipe, step: int, count: int) -> NDArray[np.float32]:
     """How far to turn each image, counter-clockwise: (count,) degrees."""
     reach = recipe.rotate
     return stream(recipe.seed, "rotate", step).uniform(-reach, reach, count).astype(np.float32)
-
-
-def draw_warps(recipe: Recipe, step: int, count: int) -> NDArray[np.float32]:
-    """Chain `randaugment` operations an image, each of the five or none: (count, 2, 3) affine maps.
-
-    RandAugment without its operations on colours: as many draws of equal strength, either sign.
-    """
-    random = stream(recipe.seed, "randaugment", step)
-    whole = np.tile(np.eye(3), (count, 1, 1))
-    for _ in range(recipe.randaugment):
-        drawn = random.integers(0, len(_STRONGEST) + 1, count)[:, None] == range(len(_STRONGEST))
-        sign = random.choice((-1, 1), (count, 1))
-        turn, shear_x, shear_y, right, down = (drawn * sign * _STRONGEST * recipe.magnitude / 30).T
-        rows = [np.cos(turn), shear_x - np.sin(turn), right, shear_y + np.sin(turn), np.cos(turn)]
-        one = np.tile(np.eye(3), (count, 1, 1))
-        one[:, :2] = np.stack([*rows, down], axis=1).reshape(-1, 2, 3)
-        whole = whole @ one
-    return whole[:, :2].astype(np.float32)
 
 
 def draw_shifts(recipe: Recipe, step: int, count: int) -> NDArray[np.int64]:
