@@ -300,6 +300,16 @@ def test_a_run_alone_is_given_the_other_groups_deviation() -> None:
         assert found.method == "Welch's, over the seeds"
 
 
+def test_means_that_are_equally_sure_by_more_seeds_have_welchs_freedom() -> None:
+    """Variances of 1 over 3 seeds and of 4 over 12: (2/3)^2 / (1/9/2 + 1/9/11)."""
+    few, more = (
+        group(-1.0, 0.0, 1.0),
+        group(*(sign * x for x in (4, 2, 1, 1, 0, 0) for sign in (-1.0, 1.0))),
+    )
+    error, freedom = module._welch(few, more)
+    assert (error, freedom) == pytest.approx((np.sqrt(2 / 3), 88 / 13))
+
+
 def test_groups_without_any_deviation_have_an_interval_of_no_width() -> None:
     assert module._welch(group(0.5, 0.5), group(0.75, 0.75, 0.75)) == (0.0, 3)
     found = module._difference(group(0.5, 0.5), group(0.75, 0.75, 0.75))
@@ -455,3 +465,101 @@ def test_fewer_than_two_runs_are_no_comparison() -> None:
         with pytest.raises(UsageError) as caught:
             compare(runs)
         assert str(caught.value) == "name two runs or more, each once"
+
+
+# -- records that keep figures alone ---------------------------------------------------------------
+
+
+def record(path: str, seed: int, *confusion: list[int], **changed) -> types.SimpleNamespace:
+    """What `compare` reads of a run whose predictions were not kept."""
+    metrics = figures_on("test")
+    metrics.shown = types.SimpleNamespace(confusion=confusion)
+    results = types.SimpleNamespace(metrics=metrics)  # without predictions: nobody may ask
+    return stand_in(path, seed, results=results, is_record=True, **changed)
+
+
+WORSE = [1, 2, 0], [1, 1, 0], [0, 0, 0]
+"""Of three images of the first class one is right, of two of the second one, of the third none."""
+
+
+def newcombe(right: int, n: int, more: int, m: int) -> tuple[float, float]:
+    """Of the second share less the first, by its definition: the squares of four arms."""
+    ends = [
+        stats.binomtest(hits, of).proportion_ci(0.95, "wilson")
+        for hits, of in ((right, n), (more, m))
+    ]
+    (p, q), ((a, b), (c, d)) = (right / n, more / m), ends
+    return (
+        q - p - np.sqrt((q - c) ** 2 + (b - p) ** 2),
+        q - p + np.sqrt((d - q) ** 2 + (p - a) ** 2),
+    )
+
+
+@pytest.mark.parametrize("counts", [(3, 7, 40, 50), (9, 10, 2, 30), (0, 4, 5, 5), (1, 3, 2, 6)])
+def test_two_shares_that_nothing_pairs_have_newcombes_interval(counts: tuple) -> None:
+    assert module.unpaired_interval(*counts) == pytest.approx(newcombe(*counts), rel=1e-9)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_record_is_compared_without_pairs(both: bool) -> None:
+    """Three of five images right less two of five or, of a run that keeps its answers, four."""
+    kept = record("b", 1, [2, 0, 1], [0, 1, 1], [0, 0, 0]) if both else stand_in("b", 1)
+    more = 3 if both else 4
+    found = compare([record("a", 0, *WORSE), kept])
+    assert (found.split, found.n, found.class_names) == ("test", 5, ("x", "y", "z"))
+    first, second = found.groups
+    assert first.accuracies == (0.4,)
+    assert second.accuracies == (more / 5,)
+    assert first.predictions == (None,)
+    assert first.counts == ((1, 3), (1, 2), (0, 0))
+    assert first.interval == wilson_interval(2, 5)
+    assert (first.ensemble, first.deviation) == (None, None)
+    (difference,) = found.differences
+    assert difference.accuracy == pytest.approx(more / 5 - 0.4)
+    assert difference.interval == pytest.approx(newcombe(2, 5, more, 5))
+    assert difference.method == "not paired: predictions are not kept"
+    assert difference.mcnemar is None
+    np.testing.assert_allclose(difference.recalls, [1 / 3, 0.0 if both else 0.5, np.nan])
+    assert difference.recall_intervals
+    assert difference.recall_intervals[0] == pytest.approx(newcombe(1, 3, 2, 3))
+    assert difference.recall_intervals[1] == pytest.approx(newcombe(1, 2, 1 if both else 2, 2))
+    assert difference.recall_intervals[2] == (-1.0, 1.0)
+
+
+def test_a_run_and_then_a_record_are_compared_the_other_way() -> None:
+    (difference,) = compare([stand_in("b", 1), record("a", 0, *WORSE)]).differences
+    assert difference.accuracy == pytest.approx(-0.4)
+    assert difference.interval == pytest.approx(newcombe(4, 5, 2, 5))
+
+
+def test_records_of_several_seeds_are_a_group_without_an_ensemble() -> None:
+    better = [3, 0, 0], [0, 1, 1], [0, 0, 0]
+    runs = [record("r/1", 1, *WORSE), record("r/2", 2, *better), stand_in("r/3", 3)]
+    (only,) = compare(runs).groups
+    assert only.name == "r (3 seeds)"
+    assert only.accuracies == (0.4, 0.8, 0.8)
+    assert only.ensemble is None
+    assert only.interval[0] == pytest.approx(2 / 3 - stats.t.ppf(0.975, 2) * 0.4 / 3)
+    wider = record("r/w", 3, *WORSE, recipe=Recipe(name="mine", seed=3, width=8))
+    assert [item.name for item in compare([*runs[:2], wider]).groups] == ["r (2 seeds)", "r/w"]
+
+
+@pytest.mark.parametrize(
+    ("confusion", "environment", "fits"),
+    [
+        (WORSE, {"data_sha256": {"a": "1"}}, True),
+        (WORSE, {}, True),  # what it ran on was not always noted
+        (WORSE, {"data_sha256": {"a": "2"}}, False),
+        (([2, 0, 0], [1, 2, 0], [0, 0, 0]), {}, False),
+        (([1, 2, 0], [1, 0, 0], [0, 0, 1]), {}, False),
+    ],
+)
+def test_a_record_is_of_the_same_images_by_what_it_has(confusion, environment, fits: bool) -> None:
+    for kept in (record("a", 0, *WORSE), stand_in("a")):
+        runs = [kept, record("b", 1, *confusion, environment=environment)]
+        if fits:
+            assert len(compare(runs).differences) == 1
+        else:
+            with pytest.raises(UsageError) as caught:
+                compare(runs)
+            assert str(caught.value) == "a and b " + NOT_THE_SAME.format("test")

@@ -114,6 +114,23 @@ def played(monkeypatch) -> Iterator[list[bytes]]:
     assert set(CLOCKS) <= {10.0}
 
 
+def test_nobody_waits_for_a_child_that_is_no_longer_wanted(played) -> None:
+    played.append(answer())
+    decoder = Decoder()
+    decoder.decode(b"file")
+    decoder.close()
+    assert CHILDREN[0].patience == [0.0]
+    assert CHILDREN[0].done == ["sent", "close", "kill", "wait"]
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(None, "more than 8 MB"), (8 * 2**20 + 1, "8.1 MB"), (10 * 2**20, "10.0 MB")],
+)
+def test_how_much_too_large_a_file_is(size: int | None, said: str) -> None:
+    assert str(decoding.too_large(size)) == f"{said}; at most 8 MB are read"
+
+
 def test_a_picture_goes_there_and_back(played) -> None:
     played.append(answer(pixels=bytes(range(8)), notes=["a note"]))
     decoder = Decoder()
@@ -582,7 +599,7 @@ def test_a_frame_of_a_mebibyte_is_not_read(length: int) -> None:
         assert count == 4, "nothing behind the length is waited for"
         return struct.pack(">I", length)
 
-    with pytest.raises(ValueError, match="longer"):
+    with pytest.raises(ValueError, match="^longer than any answer$"):
         decoding._read(types.SimpleNamespace(read=read))
 
 

@@ -230,3 +230,10 @@ def test_there_are_fifteen_bins_of_confidence() -> None:
     assert expected_calibration_error(confidence, correct) == pytest.approx(0.07)  # 8/15 to 9/15
     for bins in (14, 16):
         assert expected_calibration_error(confidence, correct, bins) > 0.5
+
+
+def test_the_last_classes_have_their_rows_though_no_image_is_of_them() -> None:
+    names = ("a", "b", "c", "d")
+    got = measure(logits_of([0.4, 0.3, 0.2, 0.1]), np.array([0]), names, "test")
+    assert got.confusion == ((1, 0, 0, 0), *[(0, 0, 0, 0)] * 3)
+    assert [row.support for row in got.per_class] == [1, 0, 0, 0]
