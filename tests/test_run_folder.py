@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import QuadMesh
 from scipy import special
 
 import plain
@@ -25,6 +26,7 @@ from fashion_cnn.data.adoption import adopt
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.manifest import CLASSES, classes_txt
 from fashion_cnn.data.split import Split, divide
+from fashion_cnn.reporting.plots import risk_coverage
 from fashion_cnn.run.folder import Run
 from shapes import write_files
 
@@ -347,6 +349,10 @@ def test_the_matrices_are_drawn_true_against_predicted(result: Result) -> None:
         axes = result.drawn.axes(result.folder / f"{name}.png")
         (image,) = axes.get_images()
         np.testing.assert_allclose(np.asarray(image.get_array()), wanted)
+        (mistakes,) = (one for one in axes.collections if isinstance(one, QuadMesh))
+        shown = np.ma.masked_array(mistakes.get_array()).reshape(10, 10)
+        assert (np.ma.getmaskarray(shown) == np.eye(10, dtype=bool)).all()
+        np.testing.assert_allclose(shown.filled(0), wanted * (1 - np.eye(10)))
         assert (axes.get_ylabel(), axes.get_xlabel()) == ("true class", "predicted class")
         names = {float(k): name for k, name in enumerate(CLASS_NAMES)}
         assert ticks(axes, "x") == ticks(axes, "y") == names
@@ -403,6 +409,25 @@ def test_the_reliability_diagram_is_the_calibration(result: Result) -> None:
     assert f"temperature {found['temperature']:.3f}" in str(bars.get_label())
     title = f"{result.part.capitalize()} set, {len(result.labels)} images; temperature fitted on"
     assert axes.get_title() == f"{title} 250 of validation"
+
+
+def test_the_risk_curve_is_the_calibration(result: Result) -> None:
+    """The share of wrong answers stands above the share that is answered, as the axes say."""
+    found = result.json("calibration.json")
+    (axes,) = risk_coverage(found).axes
+    assert axes.get_xlabel() == "share answered, the surest first"
+    assert axes.get_ylabel() == "wrong among these"
+    lines, measured = labelled(axes), found["measured"]
+    curve = measured["risk_coverage"]["curve"]
+    assert lines.pop("wrong") == (
+        [row["coverage"] for row in curve],
+        [row["risk"] for row in curve],
+    )
+    assert lines == {
+        f"wanted: at most {100 * row['error_rate']:g} % wrong": ([row["answered"]], [row["wrong"]])
+        for row in measured["reject"]
+        if row["wrong"] is not None
+    }
 
 
 # -- the page --------------------------------------------------------------------------------------
