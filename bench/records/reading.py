@@ -252,8 +252,13 @@ def network(recipe: Row) -> tuple[int, int]:
     return learned + 10 * below, flops + 2 * 10 * below
 
 
+def accuracy(evaluation: Row) -> float:
+    """Per cent, out of the confusion matrix."""
+    confusion = evaluation["confusion"]
+    return 100 * right(confusion) / sum(map(sum, confusion))
+
+
 def tested(result: Row) -> tuple[float, float, float]:
     """Accuracy and Wilson's interval, per cent, out of the confusion matrix."""
     confusion = result["test"]["confusion"]
-    n = sum(map(sum, confusion))
-    return 100 * right(confusion) / n, *wilson(right(confusion), n)
+    return accuracy(result["test"]), *wilson(right(confusion), sum(map(sum, confusion)))

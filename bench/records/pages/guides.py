@@ -1,10 +1,12 @@
 """The guides: few figures each, beside the settings and limits that they name."""
 
+import re
 from collections.abc import Callable
 
 from bench.records.page import Page
 from bench.records.reading import (
     Records,
+    accuracy,
     between,
     catalog,
     differences,
@@ -14,6 +16,34 @@ from bench.records.reading import (
     student,
     tested,
 )
+
+
+def first_model(page: Page, records: Records) -> None:
+    """What `train fast` prints, in docs/first-model.md and README.md: all that the run kept."""
+    history = records.csv("first-model/history.csv")
+    metrics = records.json("first-model/metrics.json")
+    lines, lowest = [], float("inf")
+    for row in history:
+        better, lowest = row["val_loss"] < lowest, min(lowest, row["val_loss"])
+        lines.append(
+            f"epoch {row['epoch']:.0f}/{len(history)}: train {row['train_loss']:.4f} "
+            f"{100 * row['train_accuracy']:.1f} %, validation loss {row['val_loss']:.4f} "
+            f"{100 * row['val_accuracy']:.2f} %, {row['seconds']:.1f} s{' best' * better}"
+        )
+    for name in ("best", "final"):
+        found = metrics[name]
+        measured = [
+            f"{accuracy(found[part]):.2f} % {found[part]['loss']:.3f}"
+            for part in ("training", "validation", "test")
+        ]
+        _, low, high = tested(found)
+        lines.append(
+            f"{name:>5} {found['step']:>5} {found['epoch']:>6g}  {'  '.join(measured)}  "
+            f"{low:.2f} - {high:.2f} %"
+        )
+    for shown in re.findall(r"^epoch \d.*|^ *(?:best|final) +\d.*", page.text, re.MULTILINE):
+        if shown not in lines:
+            page.fault(f"the run on record did not print {shown!r}")
 
 
 def calibrate(page: Page, records: Records) -> None:

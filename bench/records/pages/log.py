@@ -6,13 +6,16 @@ records hold: their values, those times 100, means and deviations over the runs 
 paired differences. That is weaker: a small number is found by chance in a large record. What
 carries a conclusion deserves `page.says` here too. A paragraph with readings that no record has
 says so ("... that is not kept"), or its entry begins with "**Readings not kept.**".
+
+History does not change: the figures of each entry, in their order, are also in log_figures.json
+beside this file, so a digit altered here alone is noticed where a record holds the altered one too.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from itertools import product
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.records.page import NUMBER, Page
@@ -29,6 +32,8 @@ from bench.records.reading import (
 )
 
 LINK = re.compile(r"\]\((results/[^)#]+)\)")
+FIGURES = Path(__file__).with_name("log_figures.json")
+"""By an entry's title: its figures in their order."""
 
 
 def check(page: Page, records: Records) -> None:
@@ -44,6 +49,20 @@ def check(page: Page, records: Records) -> None:
         for number, _ in left:
             if entry.start() <= number.start() < entry.end() and _among(number[0], held):
                 page.cover(number)
+    written = json.loads(FIGURES.read_text())
+    for title, figures in entries(page.text).items():
+        if figures != written.get(title):
+            line = json.dumps({title: figures}, ensure_ascii=False)[1:-1]
+            page.fault(f"are the figures right? Then {FIGURES.name} is to have {line}")
+
+
+def entries(text: str) -> dict[str, str]:
+    """By its title, the figures of each entry: its numbers but for those in dates and links."""
+    found = {}
+    for entry in re.finditer(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL):
+        plain = re.sub(r"\]\([^)]*\)|\d{4}-\d\d-\d\d", " ", entry[2])
+        found[entry[1]] = " ".join(re.findall(r"[+-]?\d[\d,.]*\d|\d", plain))
+    return found
 
 
 def _how_best_was_chosen(page: Page, records: Records) -> None:
