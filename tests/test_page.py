@@ -234,6 +234,33 @@ def test_the_bars_move_soon_after_a_stroke_and_a_fallen_class_keeps_its_name(pag
     expect(page.locator("#trace-key")).to_contain_text("Trouser")
 
 
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 640)])
+def test_on_a_phone_pad_and_bars_are_in_view_together(
+    page: "Page", width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.get_by_label("Draw or erase").check()
+    before = page.locator("#pad").bounding_box()
+    stroke(page, (6, 2), (22, 2), (22, 26), (6, 26))
+    assert headline(page) != ""
+    pad, answer = (page.locator(name).bounding_box() for name in ("#pad", "#answer-card"))
+    assert pad == before, "a pad that moves under the finger draws where nobody meant"
+    assert pad
+    assert answer
+    assert 0 <= pad["y"] < pad["y"] + pad["height"] <= answer["y"]
+    assert answer["y"] + answer["height"] <= height
+    bars = [bar.bounding_box() for bar in page.locator("#bars .track").all()]
+    assert len(bars) == 10
+    assert all(bar and answer["y"] < bar["y"] < height and bar["width"] > 100 for bar in bars)
+    page.keyboard.press("Tab")
+    for _ in range(6):  # the tools below: none is left behind the bars
+        focused = page.evaluate(
+            "(({ top, bottom }) => [top, bottom])(document.activeElement.getBoundingClientRect())"
+        )
+        assert focused[1] <= page.locator("#answer-card").bounding_box()["y"]
+        page.keyboard.press("Tab")
+
+
 def test_a_sample_is_edited_by_keyboard(page: "Page") -> None:
     page.focus("#samples img[alt=Trouser] >> ..")
     page.keyboard.press("Enter")

@@ -106,6 +106,7 @@ function showDrawn(answer, file) {
 function choose(way) {
   document.querySelector(`[name=way][value=${way}]`).checked = true;
   for (const name of ["picture", "drawing"]) at(name).hidden = name !== way;
+  if (way === "drawing") at("pad").scrollIntoView({ block: "nearest" }); // above the bars, on a phone
 }
 
 /** Of the parts of the answer show one. */
