@@ -1,18 +1,22 @@
 """The map of a run's features, its neighbours and the film, by hand and in a real browser."""
 
+import base64
 import csv
+import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from PIL import Image
+from playwright.sync_api import Browser, Locator, expect
 
 from conftest import make_split
 from fashion_cnn.data.split import divide
 from fashion_cnn.evaluation.neighbours import images_to_map, in_a_plane, nearest
 from fashion_cnn.reporting import map as mapping
 from fashion_cnn.reporting.map import map_features
+from fashion_cnn.reporting.pictures import COLUMNS
 from fashion_cnn.reporting.report import make_report
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
@@ -128,6 +132,35 @@ def test_the_map_by_mouse_and_keyboard(chromium: Browser, page_file, tmp_path) -
     assert page.locator("#galleries .near").count() > 24, "neighbours in the galleries too"
     assert wrong == []
     page.close()
+
+
+def test_what_is_printed_is_cut_from_a_sheet_of_its_own(chromium: Browser, page_file) -> None:
+    """A browser unpacks a sheet for every picture cut from it: of all images, for minutes."""
+    page, wrong = opened(chromium, page_file[0])
+    pictures = page.locator("#galleries button.px")
+    assert page.locator("#galleries .near:visible").count() > 0
+    page.emulate_media(media="print")
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert page.locator(".near:visible, #film:visible, #map-taken:visible").count() == 0
+    address = pictures.first.evaluate("one => getComputedStyle(one).backgroundImage")
+    with Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))) as sheet:
+        shown = np.asarray(sheet.convert("L"))
+    assert shown.shape[0] // 28 <= -(-pictures.count() // COLUMNS)
+    for picture in (pictures.first, pictures.last):
+        place, index = int(picture.get_attribute("data-place") or ""), index_of(picture)
+        y, x = 28 * (place // COLUMNS), 28 * (place % COLUMNS)
+        distance = shown[y : y + 28, x : x + 28].astype(int) - make_split(1200, 1).images[index]
+        assert abs(distance).mean() < 20, "lossy"
+    assert len(page.pdf()) > 50_000
+    assert wrong == []
+    page.close()
+
+
+def index_of(picture: Locator) -> int:
+    """The position of a picture of the galleries in its data."""
+    found = re.match(r"image (\d+):", picture.get_attribute("aria-label") or "")
+    assert found
+    return int(found[1])
 
 
 def test_the_film_plays_and_is_wound_by_keyboard(chromium: Browser, page_file) -> None:

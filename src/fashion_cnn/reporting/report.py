@@ -1,6 +1,6 @@
 """The report of a run: one page that needs nothing but itself, made from its folder alone."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -173,9 +173,8 @@ def make_report(
         raise UsageError(f"{run.path}: predictions.csv is not of these {len(shown)} images")
     galleries, rows = _galleries(predictions, result.confusion), _matrix(result.confusion)
     kept = _images_of_cells(predictions, galleries, list(rows))
-    chosen = [index for group in (*galleries.values(), *kept.values()) for index in group]
-    chosen += feature_map.chosen.tolist() if feature_map else []
-    sheet = sheet_of({index: shown.images[index] for index in chosen}, lossy=bool(feature_map))
+    mapped = [feature_map.chosen.tolist()] if feature_map else []
+    sheet = _sheet(shown, [*galleries.values(), *kept.values(), *mapped], lossy=bool(mapped))
     heat = heat_maps({i: found for i, found in (evidence or {}).items() if i in sheet.places})
     data = {
         "names": metrics.class_names,
@@ -214,6 +213,7 @@ def make_report(
         predictions=predictions,
         confidence=predictions.confidence,
         sheet=sheet,
+        print_sheet=_sheet(shown, galleries.values(), lossy=bool(mapped)),
         heat=heat,
         columns=COLUMNS,
         data=data,
@@ -224,6 +224,12 @@ def make_report(
         environment=run.environment,
         split=run.split,
         command=reproduce(run),
+    )
+
+
+def _sheet(shown: Split, groups: Iterable[list[int]], *, lossy: bool) -> Sheet:
+    return sheet_of(
+        {index: shown.images[index] for group in groups for index in group}, lossy=lossy
     )
 
 
