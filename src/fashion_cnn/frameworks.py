@@ -21,10 +21,10 @@ from fashion_cnn.process.machine import (
 )
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import Trained
 from fashion_cnn.run.layers import Layer
 from fashion_cnn.run.weights import Weights
 from fashion_cnn.training.progress import Progress
-from fashion_cnn.training.state import Ending
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -116,7 +116,7 @@ class Framework(Protocol):
         progress: Progress,
         *,
         resume: bool = False,
-    ) -> Ending:
+    ) -> Trained:
         """Train until the recipe is done, or stops early, or someone interrupts.
 
         Args:

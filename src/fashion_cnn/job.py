@@ -35,12 +35,12 @@ from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.reporting.summary import describe_recipe, describe_start
 from fashion_cnn.run.dataset import check_same_data, describe_data
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import Trained
 from fashion_cnn.run.recipe_file import open_recipe
 from fashion_cnn.run.results import Metrics
 from fashion_cnn.run.weights import check_apart, has_seen_validation
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, schedule_after_extension, steps_per_epoch
-from fashion_cnn.training.state import Ending
 from fashion_cnn.version import __version__
 
 Existing = Literal["refuse", "overwrite", "resume"]
@@ -194,7 +194,8 @@ def evaluate(
         run.cut_back(step, history)
         run.checkpoints.finish(step, history)
         seconds = found.state["seconds"] + sum(record.seconds for record in history)
-        ended = Ending(ending(recipe, step, steps, losses) or "interrupted", step, seconds)
+        status = ending(recipe, step, steps, losses) or "interrupted"
+        ended = Trained(status, step, step / steps, seconds)
         _evaluate(run, data, data_set, framework, ended, began, tta=tta)
     return Outcome(run, ended.status, None)
 
@@ -308,24 +309,23 @@ def _evaluate(
     data: TrainingData,
     data_set: DataSet,
     framework: Framework,
-    ended: Ending,
+    ended: Trained,
     began: float,
     *,
     test: bool = True,
     tta: bool = False,
 ) -> None:
-    from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
+    from fashion_cnn.evaluation.evaluate import evaluate_run
     from fashion_cnn.reporting.plots import draw_run
     from fashion_cnn.reporting.report import make_report
 
     open_test = functools.cache(data_set.test)
-    epochs = ended.step / steps_per_epoch(run.recipe, len(data.training))
     metrics = evaluate_run(
         run,
         lambda checkpoint: framework.open_classifier(run, checkpoint),
         data,
         open_test if test else None,
-        Trained(ended.status, ended.step, epochs, ended.seconds),
+        ended,
         tta=tta,
     )
     draw_run(run, metrics)
@@ -338,7 +338,7 @@ def _evaluate(
     run.log("evaluated", status=ended.status, step=ended.step)
 
 
-def _has_results(run: Run, ended: Ending, test: bool) -> bool:
+def _has_results(run: Run, ended: Trained, test: bool) -> bool:
     """Whether what is on disk speaks of where the run now stands, and of what is asked for."""
     if not run.results.exist():
         return False

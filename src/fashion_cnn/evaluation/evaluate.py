@@ -1,7 +1,7 @@
 """Evaluate a run: its best and its final checkpoint, on training, validation and test images."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +15,12 @@ from fashion_cnn.evaluation.mistakes import mistake_rows
 from fashion_cnn.evaluation.reliability import measure_calibration
 from fashion_cnn.files import to_csv
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.history import best_record
+from fashion_cnn.run.history import Trained, best_record
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import CheckpointMetrics, Metrics
 
 _Logits = Mapping[str, NDArray[np.float32]]
 """Of the images of a part, by its name."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """How far training came.
-
-    Attributes:
-        status: "finished", "stopped early" or "interrupted".
-        step: optimiser steps.
-        epochs: a stop inside an epoch makes it a fraction.
-        seconds: of training and validation.
-    """
-
-    status: str
-    step: int
-    epochs: float
-    seconds: float
 
 
 def evaluate_run(

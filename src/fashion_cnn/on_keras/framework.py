@@ -13,9 +13,9 @@ from fashion_cnn.process import launch
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import Trained
 from fashion_cnn.run.layers import Layer
 from fashion_cnn.training.progress import Progress
-from fashion_cnn.training.state import Ending
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -70,7 +70,7 @@ class KerasFramework:
         progress: Progress,
         *,
         resume: bool = False,
-    ) -> Ending:
+    ) -> Trained:
         """Train a run to its end; see `Framework.train`."""
         state, self._state = self._state, None
         if state is None or state.recipe != recipe:

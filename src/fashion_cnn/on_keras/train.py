@@ -17,8 +17,9 @@ from fashion_cnn.on_keras.classifier import predict
 from fashion_cnn.on_keras.state import KerasState
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import Trained
 from fashion_cnn.training.progress import Progress
-from fashion_cnn.training.state import CHECKPOINT_SECONDS, Ending
+from fashion_cnn.training.state import CHECKPOINT_SECONDS
 
 
 class Recorder(keras.callbacks.Callback):
@@ -103,7 +104,7 @@ def train(
     run: Run,
     interruption: Interruption,
     progress: Progress,
-) -> Ending:
+) -> Trained:
     """Train until the recipe is done, or stops early, or someone interrupts.
 
     Args: state: begun; the others, what comes of them and what is raised as in `Framework.train`.

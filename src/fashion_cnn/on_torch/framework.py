@@ -16,10 +16,10 @@ from fashion_cnn.on_torch.train import train
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import Trained
 from fashion_cnn.run.layers import Layer
 from fashion_cnn.run.weights import Weights
 from fashion_cnn.training.progress import Progress
-from fashion_cnn.training.state import Ending
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -72,7 +72,7 @@ class TorchFramework:
         progress: Progress,
         *,
         resume: bool = False,
-    ) -> Ending:
+    ) -> Trained:
         """Train a run to its end; see `Framework.train`."""
         if recipe.teacher and data.teacher is None:
             raise UsageError(f"teacher is {recipe.teacher}, but the data come without it")

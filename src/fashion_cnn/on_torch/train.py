@@ -23,8 +23,9 @@ from fashion_cnn.on_torch.state import TorchState
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import Trained
 from fashion_cnn.training.progress import Progress
-from fashion_cnn.training.state import CHECKPOINT_SECONDS, Ending
+from fashion_cnn.training.state import CHECKPOINT_SECONDS
 
 
 def train_step(state: TorchState, images: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:
@@ -89,7 +90,7 @@ def train(
     run: Run,
     interruption: Interruption,
     progress: Progress,
-) -> Ending:
+) -> Trained:
     """Train until the recipe is done, or stops early, or someone interrupts.
 
     Args: state: begun; the others, what comes of them and what is raised as in `Framework.train`.

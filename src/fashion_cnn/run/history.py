@@ -42,6 +42,23 @@ class EpochRecord:
     images_per_second: float
 
 
+@dataclass(frozen=True)
+class Trained:
+    """How far training came.
+
+    Attributes:
+        status: "finished", "stopped early" or "interrupted".
+        step: optimiser steps.
+        epochs: a stop inside an epoch makes it a fraction.
+        seconds: of training and validation.
+    """
+
+    status: str
+    step: int
+    epochs: float
+    seconds: float
+
+
 def history_to_csv(records: Iterable[EpochRecord]) -> str:
     """A header and a row an epoch; floats are written so that they read back exactly."""
     header = [item.name for item in dataclasses.fields(EpochRecord)]

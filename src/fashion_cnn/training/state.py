@@ -15,7 +15,7 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint, check_layout
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.history import EpochRecord, best_record
+from fashion_cnn.run.history import EpochRecord, Trained, best_record
 from fashion_cnn.training.film import film_epoch
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, learning_rate
@@ -26,21 +26,6 @@ CHECKPOINT_SECONDS = 300.0
 """Between checkpoints inside an epoch; there is one at each epoch's end anyway."""
 
 _STATE = ("step", "rollbacks", "loss_sum", "correct", "seen", "seconds")
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a training ended.
-
-    Attributes:
-        status: "finished", "stopped early" or "interrupted".
-        step: optimiser steps done.
-        seconds: of training and validation.
-    """
-
-    status: str
-    step: int
-    seconds: float
 
 
 @dataclass(kw_only=True)
@@ -155,12 +140,12 @@ class TrainingState(ABC):
         run.record_recipe(self.recipe)
         run.log("resumed" if resume else "started", step=self.step)
 
-    def end(self, run: Run, status: str) -> Ending:
+    def end(self, run: Run, status: str) -> Trained:
         """Let `final` and `best` stand for what they are, and log how it ended."""
         run.checkpoints.finish(self.step, self.history)
         run.log(status, step=self.step)
         seconds = self.seconds + sum(record.seconds for record in self.history)
-        return Ending(status, self.step, seconds)
+        return Trained(status, self.step, self.step / self.steps_per_epoch, seconds)
 
     def save(self, run: Run) -> None:
         """Publish a checkpoint; raises `NotFiniteError` if a tensor is not finite."""

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from optuna.visualization import matplotlib as drawing
 
 from fashion_cnn.reporting.plots import png
-from fashion_cnn.tuning.record import importance_evaluator, importances
+from fashion_cnn.tuning.record import importances
 
 
 def draw_search(study: optuna.Study, seed: int) -> dict[str, bytes]:
@@ -27,7 +27,7 @@ def draw_search(study: optuna.Study, seed: int) -> dict[str, bytes]:
         "slice": lambda: drawing.plot_slice(study, target_name=value),
     }
     if importances(study, seed):
-        evaluator = importance_evaluator(seed)
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
         plots["importances"] = lambda: drawing.plot_param_importances(study, evaluator=evaluator)
     pictures = {}
     plt.switch_backend("agg")

@@ -85,17 +85,13 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
 def importances(study: optuna.Study, seed: int) -> dict[str, float]:
     """Each field's share of the variance of the objective; none where that is undecided.
 
-    Args: seed: of the forest of `importance_evaluator`.
+    Args: seed: of the random forest that tells them (fANOVA).
     """
     values = {trial.value for trial in study.get_trials(deepcopy=False, states=_DONE)}
     if len(values) < _FEWEST:
         return {}
-    return optuna.importance.get_param_importances(study, evaluator=importance_evaluator(seed))
-
-
-def importance_evaluator(seed: int) -> optuna.importance.BaseImportanceEvaluator:
-    """fANOVA: shares of the variance, told by a random forest."""
-    return optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
 def _environment(folder: Path, best: dict[str, Any] | None) -> dict[str, Any]:
