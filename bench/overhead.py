@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from fashion_cnn.cli.output import say
-from fashion_cnn.data.fashion_mnist import DataSet, check_is_fashion_mnist, load_training
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.files import to_json
 from fashion_cnn.on_torch.classifier import BATCH, TorchClassifier
@@ -48,7 +48,7 @@ def benchmark_overhead(directory: Path, rounds: int, threads: int | None) -> dic
         Seconds a round, their medians, the median of the paired ratios, and the machine.
     """
     device = configure("cpu", threads, deterministic=False)
-    images = load_training(directory).images[:_EVALUATED].copy()
+    images = DataSet.open(directory).training().images[:_EVALUATED].copy()
     torch.manual_seed(0)
     model = build_model(fast().replace(model="resnet"), 10)
     assert isinstance(model, StagedCNN)
@@ -135,7 +135,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, help="also write the record here")
     given = parser.parse_args(words)
     directory = data_directory(given.data_dir, say)
-    check_is_fashion_mnist(directory)
+    if DataSet.open(directory).contents.name != FASHION_MNIST:
+        parser.error(f"{directory} holds another data set; this is for Fashion-MNIST alone")
     result = benchmark_overhead(directory, given.rounds, given.threads)
     print(to_text(result))
     if given.output:

@@ -7,11 +7,11 @@ import numpy as np
 from PIL import Image
 
 from fashion_cnn.cli.output import say
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_test
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.shipping.serve import PAGE
 
-split = load_test(data_directory(None, say))
+split = DataSet.open(data_directory(None, say)).test()
 for label, name in enumerate(CLASS_NAMES):
     word = name.lower().replace("/", "-").replace(" ", "-")
     first = int(np.flatnonzero(split.labels == label)[0])

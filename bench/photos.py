@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import find_data, load_test, load_training
+from fashion_cnn.data.fashion_mnist import DataSet, find_data
 from fashion_cnn.data.photo import Photo, read_photo
 from fashion_cnn.data.split import Split, divide, stratified_sample
 from fashion_cnn.errors import ImageError
@@ -308,14 +308,14 @@ def main(words: Sequence[str] | None = None) -> None:
     directory = find_data()
     if directory is None:
         sys.exit("the data set is missing: fashion-cnn data get")
-    training = load_training(directory)
+    training = DataSet.open(directory).training()
     validation = divide(training, validation=recipe.validation, seed=recipe.seed).validation
     models = Models(classifiers, (as_photos(validation) if recipe.photo else validation).images)
     split = validation
     if options.test:
         if run:
             run.record_test_reading(reason="bench/photos.py")
-        split = load_test(directory)
+        split = DataSet.open(directory).test()
     if options.images < len(split):
         split = split.select(stratified_sample(split.labels, options.images, 0, "bench"))
     record: dict[str, Any] = {

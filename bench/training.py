@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fashion_cnn.cli.output import say
-from fashion_cnn.data.fashion_mnist import DataSet, check_is_fashion_mnist
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, epoch_order
 from fashion_cnn.files import to_json
@@ -285,7 +285,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, help="also write the record here")
     given = parser.parse_args(words)
     directory = data_directory(given.data_dir, say)
-    check_is_fashion_mnist(directory)
+    if DataSet.open(directory).contents.name != FASHION_MNIST:
+        parser.error(f"{directory} holds another data set; this is for Fashion-MNIST alone")
     result = benchmark_training(
         directory, rounds=given.rounds, images=given.images, threads=given.threads
     )

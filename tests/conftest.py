@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from fashion_cnn.data.adoption import adopt
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, find_data, load_test, load_training
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, find_data
 from fashion_cnn.data.manifest import CLASSES, classes_txt
 from fashion_cnn.data.split import Split, TrainingData, divide, stratified_sample
+from opened import load_test, load_training
 from shapes import write_files
 
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ def test_every_pair_is_found_as_by_brute_force(reach: float, pairs: int) -> None
 
 
 def test_the_filter_loses_no_pair_of_the_real_images(real_data) -> None:
-    images = fashion_mnist.load_test_images(real_data)[:1500]
+    images = fashion_mnist.DataSet.open(real_data).test_images()[:1500]
     assert images.shape == (1500, 28, 28)
     real = images.reshape(1500, -1).astype(np.float64)
     norms = (real**2).sum(1)
@@ -335,13 +335,13 @@ def test_a_run_without_results_says_what_to_do(tmp_path) -> None:
 
 def test_the_command_writes_page_figures_and_rows(monkeypatch, planted, tmp_path, capsys) -> None:
     monkeypatch.setattr("fashion_cnn.data.fetch.data_directory", lambda *_: tmp_path)
-    monkeypatch.setattr(fashion_mnist, "load_training", lambda _: planted[0])
-    monkeypatch.setattr(fashion_mnist, "load_test_images", lambda _: planted[1])
+    monkeypatch.setattr(fashion_mnist.DataSet, "training", lambda _: planted[0])
+    monkeypatch.setattr(fashion_mnist.DataSet, "test_images", lambda _: planted[1])
 
     def sealed(_) -> None:
         raise AssertionError("the test labels were opened")
 
-    monkeypatch.setattr(fashion_mnist, "load_test", sealed)
+    monkeypatch.setattr(fashion_mnist.DataSet, "test", sealed)
     folder = tmp_path / "a/b"
     assert main(["data", "audit", "--output", str(folder), "--threshold", "0.03"]) == 0
     out = capsys.readouterr().out

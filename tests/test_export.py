@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split, divide
 from fashion_cnn.errors import ModelError
 from fashion_cnn.evaluation.calibration import Calibration, fit
@@ -28,6 +28,7 @@ from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.onnx_file import OPERATORS, check_model
 from fashion_cnn.shipping.predict import PRETRAINED
 from fashion_cnn.shipping.quantise import quantise
+from opened import load_training
 
 MODELS = Recipe.__dataclass_fields__["model"].metadata["choices"]
 CALIBRATION = Calibration(1.5, 1.0, None)

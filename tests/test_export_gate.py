@@ -15,7 +15,7 @@ import pytest
 from fashion_cnn import __version__
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.adoption import adopt
-from fashion_cnn.data.fashion_mnist import FASHION_MNIST, load_test, load_test_images, load_training
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.data.split import Split, divide, stratified_sample
 from fashion_cnn.errors import DataError, ExportError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
@@ -50,6 +50,7 @@ from fashion_cnn.shipping.graph import OPSET
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import open_model as open_exported
 from finished import finished_run
+from opened import load_test, load_test_images, load_training
 from shapes import write_idx
 
 # -- the gate itself -------------------------------------------------------------------------------
@@ -178,7 +179,7 @@ EXPORTED: dict[str, bytes] = {}
 
 def finish(folder: Path, data: Path, *, sealed: bool = False, **fields) -> Run:
     """A run folder as training and evaluation leave it, of random weights."""
-    contents = fashion_mnist.contents(data)
+    contents = fashion_mnist.DataSet.open(data).contents
     recipe = Recipe(width=2, validation=0.2, epochs=1, batch_size=8, **fields)
     run = Run(folder)
     run.path.mkdir(parents=True)

@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 
 from fashion_cnn.data import fashion_mnist
-from fashion_cnn.data.fashion_mnist import (
-    SHA256,
-    DataSet,
-    find_data,
-    load_test,
-    load_training,
-    verify,
-)
+from fashion_cnn.data.fashion_mnist import SHA256, DataSet, find_data
 from fashion_cnn.errors import DataError
+from opened import load_test, load_training
 
 
 @pytest.fixture
@@ -45,14 +39,14 @@ def test_uncompressed_files_serve_as_well(copy: Path) -> None:
     data = gzip.decompress((copy / f"{name}.gz").read_bytes())
     (copy / f"{name}.gz").unlink()
     (copy / name).write_bytes(data)
-    verify(copy)
+    DataSet.open(copy).verify()
 
 
 def test_another_data_set_of_the_same_size_is_refused(copy: Path) -> None:
     other = bytes([0, 0, 8, 1]) + (10_000).to_bytes(4, "big") + bytes(10_000)
     replace(copy / "t10k-labels-idx1-ubyte.gz", gzip.compress(other))
     with pytest.raises(DataError, match="is not Fashion-MNIST's, though as long"):
-        verify(copy)
+        DataSet.open(copy).verify()
 
 
 def test_swapped_files_are_recognised(copy: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from fashion_cnn.data import fetch as fetch_module
-from fashion_cnn.data.fashion_mnist import SHA256, verify
+from fashion_cnn.data.fashion_mnist import SHA256, DataSet
 from fashion_cnn.data.fetch import fetch
 from fashion_cnn.errors import DataError
 
@@ -91,7 +91,7 @@ def test_a_good_mirror_gives_the_data_set(server, tmp_path: Path, behaviour: str
     mirror = f"{address}/{behaviour}/"
     source = fetch(tmp_path / "data", mirrors=[mirror], context=context, package=False)
     assert source == mirror
-    verify(tmp_path / "data")
+    DataSet.open(tmp_path / "data").verify()
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == sorted(
         f"{name}.gz" for name in SHA256
     )
@@ -169,4 +169,4 @@ def test_the_debian_package_is_the_last_resort(real_data, tmp_path, monkeypatch)
         fetch(tmp_path / "data", mirrors=[])
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert "package" in fetch(tmp_path / "data", mirrors=[])
-    verify(tmp_path / "data")
+    DataSet.open(tmp_path / "data").verify()

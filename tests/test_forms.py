@@ -14,10 +14,10 @@ from PIL import Image
 from pyarrow import parquet
 
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import load_test, load_training
 from fashion_cnn.data.forms.labelled import to_images
 from fashion_cnn.data.idx import to_idx
 from fashion_cnn.data.randomness import stream
+from opened import load_test, load_training
 
 CLASSES = 3
 

@@ -8,12 +8,13 @@ import pytest
 from PIL import Image, ImageDraw
 
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import DataSet, load_training
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.framing import AS_PUBLISHED, Framing, measure_framing
 from fashion_cnn.data.photo import prepare, read_photo
 from fashion_cnn.errors import ImageError, UsageError
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import Predictor, open_predictor
+from opened import load_training
 from shapes import write_files
 from test_decoding import encoded
 

@@ -16,10 +16,11 @@ from sklearn.metrics import classification_report
 
 from fashion_cnn import CLASS_NAMES, Run, open_classifier
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import DataSet, load_test
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.training.schedule import schedule_after_extension
+from opened import load_test
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = REPOSITORY / "fashion_mnist_pytorch.py"

@@ -13,8 +13,8 @@ from PIL import Image
 
 from fashion_cnn.cli import main
 from fashion_cnn.data import decoding_child
-from fashion_cnn.data.fashion_mnist import load_test, load_training
 from fashion_cnn.data.pictures import find_pictures
+from opened import load_test, load_training
 from test_decoding import chunk, encoded
 
 RANDOM = np.random.default_rng(0)

@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD, load_training
+from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.classifier import TorchClassifier
 from fashion_cnn.on_torch.device import convolution_dtype
@@ -16,6 +16,7 @@ from fashion_cnn.on_torch.model import (
 )
 from fashion_cnn.recipes.networks import Stages
 from fashion_cnn.recipes.recipe import Recipe
+from opened import load_training
 
 
 def as_the_assignment_writes_it(model: SimpleCNN, images: torch.Tensor) -> torch.Tensor:

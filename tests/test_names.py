@@ -13,11 +13,12 @@ import pytest
 from fashion_cnn.cli import main
 from fashion_cnn.commands import command
 from fashion_cnn.data import adoption
-from fashion_cnn.data.fashion_mnist import DataSet, find_data, load_training
+from fashion_cnn.data.fashion_mnist import DataSet, find_data
 from fashion_cnn.data.files import FILES
 from fashion_cnn.data.manifest import Contents
 from fashion_cnn.run.command import run_command
 from fashion_cnn.text import visible
+from opened import load_training
 from shapes import write_idx
 
 

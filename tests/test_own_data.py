@@ -14,11 +14,11 @@ import pytest
 
 from fashion_cnn.cli import main
 from fashion_cnn.data import fashion_mnist
-from fashion_cnn.data.fashion_mnist import load_test, load_training
 from fashion_cnn.data.files import FILES
 from fashion_cnn.data.idx import to_idx
 from fashion_cnn.data.photo import read_photo
 from fashion_cnn.errors import DataError
+from opened import load_test, load_training
 from shapes import CLASSES, draw_photos, write_idx
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import make_split
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, DataSet, load_test
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, DataSet
 from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.reporting.study import quantities
 from fashion_cnn.reporting.summary import reproduce
@@ -23,6 +23,7 @@ from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import PRETRAINED, Predictor, open_model
 from fashion_cnn.shipping.serve import Desk
 from finished import finished_run
+from opened import load_test
 from pages import commands
 from serving import call, running
 from shapes import CLASSES, draw_photos, draw_shape, write_idx

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.pictures import find_pictures
 from fashion_cnn.errors import ImageError, ModelError
@@ -31,6 +31,7 @@ from fashion_cnn.shipping.predict import (
     open_model,
     open_predictor,
 )
+from opened import load_training
 
 
 @pytest.fixture(scope="module")

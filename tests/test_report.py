@@ -17,7 +17,6 @@ from playwright.sync_api import Browser, Page
 import fashion_cnn
 from conftest import make_split
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import load_test
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
 from fashion_cnn.evaluation.mistakes import confident_mistakes
@@ -31,6 +30,7 @@ from fashion_cnn.shipping.inside import Inside
 from fashion_cnn.shipping.layers import layers_of
 from fashion_cnn.shipping.predict import open_model
 from finished import Guesser, around, finished_run
+from opened import load_test
 
 HOSTILE = "<img src=x onerror=document.title=1>'\"&"
 PHONE = {"width": 390, "height": 800}
@@ -387,14 +387,14 @@ def test_the_command_on_ten_thousand_images(tmp_path, real_data, framework: str)
 def test_a_sealed_run_is_shown_without_opening_the_test_set(
     tmp_path, real_data, capsys, monkeypatch
 ) -> None:
-    from fashion_cnn.data.fashion_mnist import load_training
     from fashion_cnn.data.split import divide
+    from opened import load_training
 
     parts = divide(load_training(real_data), validation=1 / 60, seed=4)
     run, _, _ = finished_run(
         tmp_path / "run", validation=parts.validation, sealed=True, validation_share=1 / 60, seed=4
     )
-    monkeypatch.setattr("fashion_cnn.reporting.report.load_test", None)
+    monkeypatch.setattr("fashion_cnn.data.fashion_mnist.DataSet.test", None)
     guesser = Guesser(parts.validation)
 
     class Blind:

@@ -3,10 +3,11 @@ import hashlib
 import numpy as np
 import pytest
 
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_training
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.data.split import Split, TrainingData, divide, epoch_order, stratified_sample
 from fashion_cnn.errors import DataError, UsageError
+from opened import load_training
 
 
 def parts(split: Split, **changes):

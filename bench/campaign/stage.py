@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from fashion_cnn.cli import main
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, load_test, load_training
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES, DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.forms.labelled import Part
 from fashion_cnn.data.framing import AS_PUBLISHED
@@ -23,8 +23,8 @@ def prepare(stage: Path) -> None:
     real = data_directory(None, print)
     parts = {}
     for name, split, count in (
-        ("train", load_training(real), 2400),
-        ("test", load_test(real), 600),
+        ("train", DataSet.open(real).training(), 2400),
+        ("test", DataSet.open(real).test(), 600),
     ):
         chosen = split.select(stratified_sample(split.labels, count, 0, "campaign"))
         parts[name] = Part(chosen.images, chosen.labels)

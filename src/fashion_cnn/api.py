@@ -30,7 +30,7 @@ from fashion_cnn.recipes.fields import format_value, nearest
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.summary import summarise
 from fashion_cnn.run import folder
-from fashion_cnn.run.dataset import class_names_of
+from fashion_cnn.run.dataset import class_names_of, images_of
 from fashion_cnn.run.recipe_file import open_recipe
 from fashion_cnn.run.results import Metrics
 from fashion_cnn.text import aligned, to_utf8
@@ -243,11 +243,13 @@ class Comparison(comparing.Comparison):
             DataError: the data are missing or not those of the runs.
         """
         from fashion_cnn.files import write_atomically
-        from fashion_cnn.reporting.comparison_page import comparison_page, images_of, members
+        from fashion_cnn.reporting.comparison_page import comparison_page, members
 
         _check_path("output", output)
-        run, _ = members(self)[0]
-        html = comparison_page(self, images_of(self, _directory(data, run=run)))
+        runs = [run for run, _ in members(self)]
+        purpose = "pictures of a comparison; nothing is measured"
+        data_set = DataSet.open(_directory(data, run=runs[0]))
+        html = comparison_page(self, images_of(runs, data_set, self.split, purpose))
         write_atomically(Path(output), to_utf8(html))
         return Path(output)
 

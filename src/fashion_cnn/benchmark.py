@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import load_training
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.device import configure, describe
@@ -60,7 +60,7 @@ def benchmark_inference(
         "int8": open_model(where.int8, threads),
     }
     forms: dict[str, Classifier] = {"pytorch": open_classifier(run, checkpoint, device), **exported}
-    images = load_training(directory).images[:_IMAGES].copy()
+    images = DataSet.open(directory).training().images[:_IMAGES].copy()
     rows: dict[str, dict[str, list[float]]] = {
         name: {"single": [], **{str(size): [] for size in _BATCHES}} for name in forms
     }

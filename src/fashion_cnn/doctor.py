@@ -59,7 +59,7 @@ def _data() -> str:
         directory = fashion_mnist.find_data()
         if directory is None:
             return str(fashion_mnist.nowhere())
-        fashion_mnist.verify(directory)
+        fashion_mnist.DataSet.open(directory).verify()
     except DataError as error:
         return str(error)
     return f"{directory}: all four files verified"

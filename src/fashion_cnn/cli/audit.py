@@ -47,7 +47,7 @@ def audit(
     began = time.monotonic()
     from importlib.metadata import version
 
-    from fashion_cnn.data import fashion_mnist
+    from fashion_cnn.data.fashion_mnist import DataSet
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.evaluation import audit as auditing
     from fashion_cnn.evaluation.label_noise import require_cleanlab
@@ -64,12 +64,11 @@ def audit(
     predictions = run.results.test_predictions if run else None
     if suspects:
         require_cleanlab()
-    directory = data_directory(data_dir, say)
+    data_set = DataSet.open(data_directory(data_dir, say))
     if run:
-        check_same_data(run, fashion_mnist.DataSet.open(directory))
+        check_same_data(run, data_set)
     output.mkdir(parents=True, exist_ok=True)
-    training = fashion_mnist.load_training(directory)
-    test_images = fashion_mnist.load_test_images(directory)
+    training, test_images = data_set.training(), data_set.test_images()
     probabilities, seconds = None, {}
     if suspects:
         probabilities, seconds["folds"] = _out_of_fold(training, folds or 5, threads)
@@ -80,7 +79,7 @@ def audit(
     packages = ["numpy", *(["cleanlab", "torch"] if suspects else [])]
     origin: dict[str, Any] = {
         "command": command(*sys.argv[1:]),
-        "data": fashion_mnist.contents(directory).name,
+        "data": data_set.contents.name,
         "run": str(folder) if folder else "",
         "folds": (folds or 5) if suspects else 0,
         "versions": {"fashion-cnn": __version__} | {p: version(p) for p in packages},

@@ -39,9 +39,11 @@ def _verify(data_dir: Path | None) -> None:
     directory = fashion_mnist.find_data(data_dir)
     if directory is None:
         raise fashion_mnist.nowhere()
-    for line in fashion_mnist.verify(directory):
+    data_set = fashion_mnist.DataSet.open(directory)
+    data_set.verify()
+    for line in data_set.passed_over:
         say(line)
-    print(f"{directory}: all four files are those of {fashion_mnist.contents(directory).name}")
+    print(f"{directory}: all four files are those of {data_set.contents.name}")
 
 
 @data.command("show")
@@ -55,13 +57,13 @@ def _verify(data_dir: Path | None) -> None:
 )
 def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) -> None:
     """Draw a grid of training images, one row for each class, as PNG."""
-    from fashion_cnn.data import fashion_mnist
+    from fashion_cnn.data.fashion_mnist import DataSet
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.files import write_atomically
     from fashion_cnn.reporting.plots import sample_grid
 
-    directory = data_directory(data_dir, say)
-    write_atomically(output, sample_grid(fashion_mnist.load_training(directory), columns, seed))
+    training = DataSet.open(data_directory(data_dir, say)).training()
+    write_atomically(output, sample_grid(training, columns, seed))
     print(f"wrote {output}")
 
 

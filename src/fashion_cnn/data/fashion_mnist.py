@@ -19,7 +19,7 @@ from fashion_cnn.data.files import candidates, locate, read_file
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.data.manifest import MANIFEST, Contents, again, is_own, read_manifest
 from fashion_cnn.data.split import Split, TrainingData, divide
-from fashion_cnn.errors import DataError, UsageError
+from fashion_cnn.errors import DataError
 from fashion_cnn.recipes.recipe import Recipe
 
 TEST_PART = "t10k"
@@ -85,8 +85,14 @@ class DataSet:
 
     @classmethod
     def open(cls, directory: Path) -> "DataSet":
-        """Read what a folder says that it holds. Raises `DataError` as `contents` does."""
-        return cls(directory, contents(directory))
+        """Read what a folder says that it holds: Fashion-MNIST, unless it has a manifest.
+
+        Raises:
+            DataError: the manifest is damaged.
+        """
+        if is_own(directory):
+            return cls(directory, read_manifest(directory))
+        return cls(directory, Contents(FASHION_MNIST, CLASS_NAMES, SHA256, _BYTES))
 
     def training(self) -> Split:
         """Open the training images. Raises `DataError` as `verify` does."""
@@ -225,45 +231,6 @@ def named_directory() -> Path | None:
 def nowhere() -> DataError:
     """The error for a machine without the data set."""
     return DataError("Fashion-MNIST is in none of the usual places; run: fashion-cnn data get")
-
-
-def contents(directory: Path) -> Contents:
-    """What a folder's files must hold: Fashion-MNIST, unless its manifest says otherwise.
-
-    Raises:
-        DataError: the manifest is damaged.
-    """
-    if is_own(directory):
-        return read_manifest(directory)
-    return Contents(FASHION_MNIST, CLASS_NAMES, SHA256, _BYTES)
-
-
-def check_is_fashion_mnist(directory: Path) -> None:
-    """Raise `UsageError` if a folder says that it holds another data set."""
-    if is_own(directory):
-        raise UsageError(f"{directory} holds another data set; this is for Fashion-MNIST alone")
-
-
-def verify(directory: Path) -> list[str]:
-    """Hash the four files of a folder; see `DataSet.verify`. Returns its `passed_over`."""
-    data_set = DataSet.open(directory)
-    data_set.verify()
-    return data_set.passed_over
-
-
-def load_training(directory: Path) -> Split:
-    """Open the training images of a folder; see `DataSet.training`."""
-    return DataSet.open(directory).training()
-
-
-def load_test(directory: Path) -> Split:
-    """Open the test images of a folder; see `DataSet.test`."""
-    return DataSet.open(directory).test()
-
-
-def load_test_images(directory: Path) -> NDArray[np.uint8]:
-    """Open the test images of a folder without their labels; see `DataSet.test_images`."""
-    return DataSet.open(directory).test_images()
 
 
 def _again(directory: Path) -> str:

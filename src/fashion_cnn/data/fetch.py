@@ -67,7 +67,7 @@ def get_data(data_dir: str | Path | None, say: Callable[[str], None]) -> Path:
     try:
         directory = fashion_mnist.find_data(data_dir)
         if directory is not None:
-            fashion_mnist.verify(directory)
+            fashion_mnist.DataSet.open(directory).verify()
             return directory
     except DataError as error:
         say(str(error))
@@ -112,7 +112,7 @@ def fetch(
             say(f"trying {name}")
             try:
                 get(incoming)
-                fashion_mnist.verify(incoming)
+                fashion_mnist.DataSet.open(incoming).verify()
             except DataError as error:
                 say(f"  failed: {error}")
                 failures.append(f"{name}: {error}")

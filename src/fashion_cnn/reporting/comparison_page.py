@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fashion_cnn.data.fashion_mnist import DataSet, load_test
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.compare import Comparison, accuracy_interval
@@ -21,7 +20,6 @@ from fashion_cnn.reporting.comparison import COLOURS
 from fashion_cnn.reporting.pages import render
 from fashion_cnn.reporting.pictures import COLUMNS, sheet_of
 from fashion_cnn.reporting.plots import curve_axes
-from fashion_cnn.run.dataset import check_same_data
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 
@@ -30,25 +28,6 @@ MOST_RUNS = 30
 
 _MOST_IMAGES = 2000  # those on which most runs disagree
 _MOST_CLASSES = 40
-
-
-def images_of(comparison: Comparison, directory: Path) -> Split:
-    """Open the images that compared runs speak of; a test set's reading is counted in each.
-
-    Raises:
-        DataError: the data set is missing or is not what it should be.
-        UsageError: it is not that of the runs.
-    """
-    runs = [run for run, _ in members(comparison)]
-    data_set = DataSet.open(directory)
-    for run in runs:
-        check_same_data(run, data_set)
-    if comparison.split != "test":
-        return data_set.divided(runs[0].recipe).validation
-    for run in runs:
-        with run.lock():
-            run.record_test_reading(purpose="pictures of a comparison; nothing is measured")
-    return load_test(directory)
 
 
 def members(comparison: Comparison) -> list[tuple[Run, Predictions]]:

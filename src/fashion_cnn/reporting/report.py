@@ -12,11 +12,9 @@ from fashion_cnn.data.fashion_mnist import (
     FASHION_MNIST,
     DataSet,
     find_data,
-    load_test,
-    load_training,
     nowhere,
 )
-from fashion_cnn.data.split import Split, divide
+from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.metrics import log_softmax, most_confused
@@ -35,7 +33,7 @@ from fashion_cnn.reporting.pages import render
 from fashion_cnn.reporting.pictures import COLUMNS, Sheet, heat_maps, sheet_of
 from fashion_cnn.reporting.plots import as_trained
 from fashion_cnn.reporting.summary import explain_recipe, reproduce
-from fashion_cnn.run.dataset import check_same_data
+from fashion_cnn.run.dataset import images_of
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import Confusion, Metrics
@@ -103,17 +101,10 @@ def report(
     directory = find_data(Path(data_dir) if data_dir else None)
     if directory is None:
         raise nowhere()
-    data_set = DataSet.open(directory)
-    check_same_data(run, data_set)
+    data_set, predictions = DataSet.open(directory), run.results.predictions
+    purpose = "pictures of the report; nothing is measured"
+    images = images_of([run], data_set, metrics.reports_speak_on, purpose)
     with run.lock():
-        predictions, recipe = run.results.predictions, run.recipe
-        if metrics.reports_speak_on == "test":
-            run.record_test_reading(purpose="pictures of the report; nothing is measured")
-            images = load_test(directory)
-        else:
-            images = divide(
-                load_training(directory), validation=recipe.validation, seed=recipe.seed
-            ).validation
         maps, features, layers = {}, None, {}
         galleries = _galleries(predictions, metrics.shown.confusion)
         if classifier and "heat-maps" in show:
@@ -123,7 +114,7 @@ def report(
             layers = {index: look(images.images[index]) for index in chosen}
         if classifier and "map" in show:
             first = [index for chosen in galleries.values() for index in chosen]
-            training = data_set.divided(recipe).training
+            training = data_set.divided(run.recipe).training
             features = map_features(classifier, images, predictions, first, training)
         html = make_report(run, metrics, images, maps, features, layers)
         return _write(run, html, output)

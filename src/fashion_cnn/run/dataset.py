@@ -1,10 +1,12 @@
 """The data set that a run is of, as its folder records it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, FASHION_MNIST, SHA256, DataSet
 from fashion_cnn.data.manifest import check_class_names
+from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.run.folder import Run
 
@@ -51,3 +53,23 @@ def check_same_data(run: Run, data: DataSet) -> None:
             f"{run.path} is a run on {name} and {data.directory} holds {contents.name}, or another "
             "state of it; name the right folder with --data-dir FOLDER"
         )
+
+
+def images_of(runs: Sequence[Run], data: DataSet, part: str, purpose: str) -> Split:
+    """Open the images that the results of runs speak of, to show them.
+
+    Args:
+        part: "test", of which that is one more reading, counted in each run; or "validation".
+        purpose: of that reading, as the log is to say it.
+
+    Raises:
+        DataError: the data set is not that of the runs, or not what it should be.
+    """
+    for run in runs:
+        check_same_data(run, data)
+    if part != "test":
+        return data.divided(runs[0].recipe).validation
+    for run in runs:
+        with run.lock():
+            run.record_test_reading(purpose=purpose)
+    return data.test()
