@@ -25,7 +25,7 @@ from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
-from fashion_cnn.shipping.onnx_file import OPERATORS, check_model
+from fashion_cnn.shipping.onnx_graph import OPERATORS, read_graph
 from fashion_cnn.shipping.predict import PRETRAINED
 from fashion_cnn.shipping.quantise import quantise
 from opened import load_training
@@ -288,7 +288,7 @@ def test_hostile_models_never_reach_the_runtime(graph, tmp_path, monkeypatch, ch
 def test_damaged_models_are_named(graph, tmp_path) -> None:
     whole = graph.SerializeToString()
     assert {node.op_type for node in graph.graph.node} <= OPERATORS
-    check_model(whole, "it")
+    read_graph(whole, "it")
     half = whole[: len(whole) // 2]
     for content in (b"", b"<html>", b"ORTM" * 9, whole[:-1], half, b"\xff" * 99):
         with pytest.raises(ModelError, match="no ONNX model|cut off|cannot be run"):

@@ -17,7 +17,7 @@ from fashion_cnn.run.history import read_history
 from fashion_cnn.run.lock import hold
 from fashion_cnn.run.log import append_entry
 from fashion_cnn.run.weights import read_weights
-from fashion_cnn.shipping.onnx_file import read_model
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from shapes import write_idx
 
 
@@ -42,7 +42,7 @@ READERS = [
     (lambda path: read_text(path, CheckpointError), CheckpointError),
     (read_history, UsageError),
     (read_weights, ModelError),
-    (read_model, ModelError),
+    (OnnxClassifier.open, ModelError),
     (lambda path: Run(path.parent).events(), UsageError),
 ]
 

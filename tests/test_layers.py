@@ -21,7 +21,7 @@ from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.inside import NO_CHANNELS, NO_MAPS, NO_WINDOW, Inside, Seen, convolve
 from fashion_cnn.shipping.layers import layers_of
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
-from fashion_cnn.shipping.onnx_file import check_model, with_outputs
+from fashion_cnn.shipping.onnx_graph import read_graph, with_outputs
 from fashion_cnn.shipping.predict import FOR_PHOTOS, open_model, open_predictor
 from serving import BOOT
 from test_export import CALIBRATION, FACTS, MODELS, random_model
@@ -198,7 +198,7 @@ def test_what_would_take_too_much_is_not_shown(monkeypatch) -> None:
     """All that is shown is kept at once: of a large network, or a hostile file, nothing is."""
     model, image = open_model(None, threads=1), np.full((28, 28), 90, np.uint8)
     monkeypatch.setattr(onnx_cost, "MOST_BYTES", 150_000)
-    assert onnx_cost.fits(model.data), "answering alone takes less"
+    assert onnx_cost.fits(read_graph(model.data, "it")), "answering alone takes less"
     seen = Inside(model).see(image)
     assert seen.notes == [NO_MAPS, NO_WINDOW, NO_CHANNELS]
     np.testing.assert_array_equal(seen.logits, model.logits(image[None])[0])
@@ -215,7 +215,7 @@ def test_outputs_are_added_to_a_file_that_still_passes_its_check() -> None:
     data = open_model(None, threads=1).data
     longer = with_outputs(data, ["relu_3", "x" * 300])
     assert longer.startswith(data)
-    check_model(longer, "the model")
+    read_graph(longer, "the model")
     import onnx
 
     names = [one.name for one in onnx.load_from_string(longer).graph.output]

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from fashion_cnn.classifier import check_images
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier, session_of
 from fashion_cnn.shipping.onnx_cost import fits
-from fashion_cnn.shipping.onnx_file import with_outputs
-from fashion_cnn.shipping.onnx_graph import Node, read_graph
+from fashion_cnn.shipping.onnx_graph import Node, read_graph, with_outputs
 
 Floats = NDArray[np.float32]
 
@@ -103,7 +102,8 @@ class Inside:
     def __init__(self, classifier: OnnxClassifier) -> None:
         """Open it once more, for one thread: a picture by itself keeps no second one busy."""
         self.classifier = classifier
-        nodes = read_graph(classifier.data).nodes
+        graph = read_graph(classifier.data, "the model")
+        nodes = graph.nodes
         self._by_output = {name: node for node in nodes for name in node.outputs}
         convolutions = [node for node in nodes if node.operator == "Conv"]
         self._first = convolutions[0] if convolutions else None
@@ -113,7 +113,8 @@ class Inside:
         if self._first:
             wanted += [*(name for name in self._first.inputs if name), self._first.outputs[0]]
         self._names = [name for name in dict.fromkeys(wanted) if name not in ("logits", "images")]
-        if not fits(with_outputs(classifier.data, self._names)):  # what is shown is kept at once
+        graph.outputs += self._names  # what is shown is kept at once
+        if not fits(graph):
             self._names, maps, self._first, self._head = [], [], None, None
         self._session = session_of(with_outputs(classifier.data, self._names), 1)
         found = self._run(np.zeros((28, 28), np.uint8))

@@ -17,12 +17,14 @@ from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.data.manifest import check_class_names
 from fashion_cnn.errors import DataError, ModelError, UsageError
 from fashion_cnn.evaluation.outliers import SCORE
+from fashion_cnn.files import read_bytes
 from fashion_cnn.process.machine import usual_threads
-from fashion_cnn.shipping.onnx_file import check_model, read_model
+from fashion_cnn.shipping.onnx_graph import read_graph
 
 MOST_AT_ONCE = 256
 """Images, which bounds the memory. What is fastest: fashion-cnn benchmark infer."""
 
+_MOST_BYTES = 512 << 20  # of a file; ResNet-50 needs a fifth
 _INPUT = ("images", "tensor(uint8)", [28, 28])
 _OUTPUTS = ("logits", "probabilities")
 _FACTS = ("class_names", "calibration", "outlier", "recipe", "measured", "data_sha256", "made_by")
@@ -58,11 +60,11 @@ class OnnxClassifier:
         Raises:
             ModelError: it is not such a file.
         """
-        check_model(data, what)
+        graph = read_graph(data, what)
         if batch is None:
             from fashion_cnn.shipping.onnx_cost import largest_batch
 
-            batch = min(MOST_AT_ONCE, largest_batch(data, what))
+            batch = min(MOST_AT_ONCE, largest_batch(graph, what))
         self._what, self._batch = what, batch
         self.data = data
         self.sha256 = hashlib.sha256(data).hexdigest()
@@ -92,9 +94,9 @@ class OnnxClassifier:
             sha256: what it must have; None for any.
             batch: as for the constructor.
 
-        Raises: `ModelError` as `read_model` and the constructor do, and if it is another file.
+        Raises: `ModelError` as the constructor does, and if it is unreadable or another file.
         """
-        data = read_model(path)
+        data = read_bytes(path, ModelError, _MOST_BYTES)
         if sha256 not in (None, hashlib.sha256(data).hexdigest()):
             raise ModelError(
                 f"{path} is not the file that was exported: its SHA-256 is not the one in the "
@@ -165,7 +167,7 @@ class OnnxClassifier:
 
 
 def session_of(data: bytes, threads: int | None) -> onnxruntime.InferenceSession:
-    """The runtime's session of a file that `check_model` let through.
+    """The runtime's session of a file that `read_graph` let through.
 
     Args: threads: CPU threads; None for all cores.
     """

@@ -10,10 +10,9 @@ Source of the rules: onnx/docs/Operators.md.
 from dataclasses import dataclass
 
 from fashion_cnn.errors import ModelError
-from fashion_cnn.shipping.onnx_file import RefusedError
-from fashion_cnn.shipping.onnx_graph import Array, Graph, read_graph
+from fashion_cnn.shipping.onnx_graph import Array, Graph
 from fashion_cnn.shipping.onnx_rules import multiplications, outputs_of, scratch
-from fashion_cnn.shipping.protobuf import WireError
+from fashion_cnn.shipping.protobuf import RefusedError
 
 MOST_BYTES = 512 << 20
 """Of all that is kept at once while some images are answered; weights are not counted."""
@@ -38,18 +37,17 @@ class Cost:
     multiplications: int
 
 
-def largest_batch(data: bytes, what: str) -> int:
+def largest_batch(graph: Graph, what: str) -> int:
     """How many images a model may be given at once: 256, or fewer of a large one.
 
     Args:
-        data: a model that `check_model` let through.
+        graph: of the model.
         what: its name in errors.
 
     Raises:
         ModelError: it takes too much for a single image, or that cannot be told.
     """
     try:
-        graph = read_graph(data)
         if len(graph.nodes) > _MOST_NODES:
             raise RefusedError(f"has {len(graph.nodes):,} operators; at most {_MOST_NODES:,} run")
         alone = cost(graph, 1)
@@ -60,15 +58,15 @@ def largest_batch(data: bytes, what: str) -> int:
                 f"{MOST_MULTIPLICATIONS / 1e9:,.0f} billion are allowed"
             )
         return next((size for size in _BATCHES[:-1] if cost(graph, size).nbytes <= MOST_BYTES), 1)
-    except (RefusedError, WireError) as fault:
+    except RefusedError as fault:
         raise ModelError(f"{what} {fault}") from None
 
 
-def fits(data: bytes) -> bool:
+def fits(graph: Graph) -> bool:
     """Whether a model takes no more for one image than is allowed; one of which it is known that it
     did before it was given further outputs.
     """
-    found = cost(read_graph(data), 1)
+    found = cost(graph, 1)
     return found.nbytes <= MOST_BYTES and found.multiplications <= MOST_MULTIPLICATIONS
 
 

@@ -14,7 +14,7 @@ from fashion_cnn.shipping.onnx_graph import MOST_VALUES, Array, Node, kind_of, w
 
 Shape = tuple[int, ...]
 Given = Sequence[Array | None]
-_Rule = Callable[[Node, "_Inputs"], Sequence[Shape]]
+_Values = Sequence[NDArray[Any]]
 _INT64 = 8
 
 
@@ -23,9 +23,7 @@ class _Inputs:
 
     def __init__(self, given: Given) -> None:
         self._given = given
-
-    def __len__(self) -> int:
-        return len(self._given)
+        self.arrays = [one for one in given if one is not None]
 
     def has(self, place: int) -> bool:
         return place < len(self._given) and self._given[place] is not None
@@ -48,29 +46,19 @@ class _Inputs:
     def whole(self, place: int) -> list[int]:
         return [int(number) for number in self.numbers(place).ravel()]
 
-    def arrays(self) -> list[Array]:
-        return [one for one in self._given if one is not None]
-
 
 # -- shapes ----------------------------------------------------------------------------------------
 
 
-def _broadcast(*shapes: Shape) -> Shape:
-    rank = max(map(len, shapes))
-    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
-    found = []
-    for sides in zip(*padded, strict=True):
-        wide = {side for side in sides if side != 1}
-        if len(wide) > 1:
-            raise ValueError("shapes that do not fit")
-        found.append(wide.pop() if wide else 1)
-    return tuple(found)
+def _fit(*, what: bool) -> None:
+    if not what:
+        raise ValueError("shapes that do not fit")
 
 
 def _axis(axis: int, rank: int) -> int:
     if not -rank <= axis < rank:
         raise ValueError("an axis that is not there")
-    return axis % rank if rank else 0
+    return axis % rank
 
 
 def _axes(node: Node, given: _Inputs, place: int, rank: int) -> list[int] | None:
@@ -81,16 +69,10 @@ def _axes(node: Node, given: _Inputs, place: int, rank: int) -> list[int] | None
     return None if found is None else [_axis(axis, rank) for axis in found]
 
 
-def _same(node: Node, given: _Inputs) -> list[Shape]:
-    return [given.shape()]
-
-
-def _each(node: Node, given: _Inputs) -> list[Shape]:
-    return [_broadcast(*(one.shape for one in given.arrays()))]
-
-
-def _batch_normalisation(node: Node, given: _Inputs) -> list[Shape]:
-    return [given.shape(), *[given.shape(1)] * (len(node.outputs) - 1)]
+def _positive(sides: Sequence[int]) -> Shape:
+    if min(sides, default=0) < 0:
+        raise ValueError("a side of less than nothing")
+    return tuple(sides)
 
 
 def _layer_normalisation(node: Node, given: _Inputs) -> list[Shape]:
@@ -99,86 +81,61 @@ def _layer_normalisation(node: Node, given: _Inputs) -> list[Shape]:
     return [shape, *[shape[:axis] + (1,) * (len(shape) - axis)] * 2]
 
 
-def _concat(node: Node, given: _Inputs) -> list[Shape]:
-    shapes = [one.shape for one in given.arrays()]
+def _concat(node: Node, given: _Inputs) -> Shape:
+    shapes = [one.shape for one in given.arrays]
     axis = _axis(node.attributes["axis"], len(shapes[0]))
-    others = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
-    if len(others) > 1:
-        raise ValueError("shapes that do not fit")
-    first = shapes[0]
-    return [(*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])]
+    _fit(what=len({shape[:axis] + shape[axis + 1 :] for shape in shapes}) == 1)
+    return (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
 
 
-def _constant(node: Node, given: _Inputs) -> list[Shape]:
-    found = constant_of(node)
-    return [found.shape]
-
-
-def _filled(node: Node, given: _Inputs) -> list[Shape]:
-    return [_positive(given.whole(0))]
-
-
-def _positive(sides: Sequence[int]) -> Shape:
-    if min(sides, default=0) < 0:
-        raise ValueError("a side of less than nothing")
-    return tuple(sides)
-
-
-def _expand(node: Node, given: _Inputs) -> list[Shape]:
-    return [_broadcast(given.shape(), _positive(given.whole(1)))]
-
-
-def _flatten(node: Node, given: _Inputs) -> list[Shape]:
+def _flatten(node: Node, given: _Inputs) -> Shape:
     shape, axis = given.shape(), node.attributes.get("axis", 1)
     axis = axis if axis == len(shape) else _axis(axis, len(shape))
-    return [(math.prod(shape[:axis]), math.prod(shape[axis:]))]
+    return (math.prod(shape[:axis]), math.prod(shape[axis:]))
 
 
-def _gather(node: Node, given: _Inputs) -> list[Shape]:
+def _gather(node: Node, given: _Inputs) -> Shape:
     shape = given.shape()
     axis = _axis(node.attributes.get("axis", 0), len(shape))
-    return [shape[:axis] + given.shape(1) + shape[axis + 1 :]]
+    return shape[:axis] + given.shape(1) + shape[axis + 1 :]
 
 
-def _reshape(node: Node, given: _Inputs) -> list[Shape]:
+def _reshape(node: Node, given: _Inputs) -> Shape:
     shape, wanted = given.shape(), given.whole(1)
     if not node.attributes.get("allowzero"):
         wanted = [shape[at] if side == 0 else side for at, side in enumerate(wanted)]
     rest = math.prod(side for side in wanted if side != -1)
     if wanted.count(-1) == 1:
         wanted = [math.prod(shape) // rest if side == -1 else side for side in wanted]
-    if math.prod(_positive(wanted)) != math.prod(shape):
-        raise ValueError("shapes that do not fit")
-    return [tuple(wanted)]
-
-
-def _shape(node: Node, given: _Inputs) -> list[Shape]:
-    return [(len(_part_of_shape(node, given)),)]
+    _fit(what=math.prod(_positive(wanted)) == math.prod(shape))
+    return tuple(wanted)
 
 
 def _part_of_shape(node: Node, given: _Inputs) -> Shape:
-    start, end = node.attributes.get("start", 0), node.attributes.get("end")
-    return given.shape()[slice(start, end)]
+    return given.shape()[slice(node.attributes.get("start", 0), node.attributes.get("end"))]
 
 
-def _slice(node: Node, given: _Inputs) -> list[Shape]:
-    shape = list(given.shape())
+def _cuts(node: Node, given: _Inputs) -> dict[int, range]:
+    """The places that a Slice takes, by axis; -1 is the last, and what is too far is cut."""
+    shape, cuts = given.shape(), {}
     if "starts" in node.attributes:
         starts, ends = node.attributes["starts"], node.attributes["ends"]
     else:
         starts, ends = given.whole(1), given.whole(2)
     axes = _axes(node, given, 3, len(shape)) or list(range(len(starts)))
     steps = given.whole(4) if given.has(4) else [1] * len(starts)
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        shape[axis] = len(range(*_ends(start, end, step, shape[axis])))
-    return [tuple(shape)]
+    _fit(what=len({*axes}) == len(axes))
+    for axis, first, last, step in zip(axes, starts, ends, steps, strict=True):
+        side = shape[axis]
+        low, high = (0, side) if step > 0 else (-1, side - 1)
+        start, end = (min(max(at + side if at < 0 else at, low), high) for at in (first, last))
+        cuts[axis] = range(start, end, step)
+    return cuts
 
 
-def _ends(start: int, end: int, step: int, side: int) -> tuple[int, int, int]:
-    """As Python's range takes them; -1 counts from the end, and what is too far is cut."""
-    start, end = (at + side if at < 0 else at for at in (start, end))
-    low, high = (0, side) if step > 0 else (-1, side - 1)
-    return min(max(start, low), high), min(max(end, low), high), step
+def _slice(node: Node, given: _Inputs) -> Shape:
+    cuts = _cuts(node, given)
+    return tuple(len(cuts.get(axis, range(side))) for axis, side in enumerate(given.shape()))
 
 
 def _split(node: Node, given: _Inputs) -> list[Shape]:
@@ -190,58 +147,55 @@ def _split(node: Node, given: _Inputs) -> list[Shape]:
         count = node.attributes.get("num_outputs", len(node.outputs))
         each = -(-shape[axis] // count)
         parts = [min(each, max(0, shape[axis] - at * each)) for at in range(count)]
-    if sum(_positive(parts)) != shape[axis] or len(parts) != len(node.outputs):
-        raise ValueError("shapes that do not fit")
+    _fit(what=sum(_positive(parts)) == shape[axis] and len(parts) == len(node.outputs))
     return [(*shape[:axis], part, *shape[axis + 1 :]) for part in parts]
 
 
-def _squeeze(node: Node, given: _Inputs) -> list[Shape]:
+def _squeeze(node: Node, given: _Inputs) -> Shape:
     shape = given.shape()
     axes = _axes(node, given, 1, len(shape))
     if axes is None:
         axes = [at for at, side in enumerate(shape) if side == 1]
-    if any(shape[axis] != 1 for axis in axes):
-        raise ValueError("shapes that do not fit")
-    return [tuple(side for at, side in enumerate(shape) if at not in axes)]
+    _fit(what=all(shape[axis] == 1 for axis in axes))
+    return tuple(side for at, side in enumerate(shape) if at not in axes)
 
 
-def _unsqueeze(node: Node, given: _Inputs) -> list[Shape]:
+def _unsqueeze(node: Node, given: _Inputs) -> Shape:
     shape = list(given.shape())
     found = node.attributes["axes"] if "axes" in node.attributes else given.whole(1)
     rank = len(shape) + len(found)
     for axis in sorted(_axis(axis, rank) for axis in found):
         shape.insert(axis, 1)
-    return [tuple(shape)]
+    return tuple(shape)
 
 
-def _tile(node: Node, given: _Inputs) -> list[Shape]:
+def _tile(node: Node, given: _Inputs) -> Shape:
     repeats = _positive(given.whole(1))
-    return [tuple(side * times for side, times in zip(given.shape(), repeats, strict=True))]
+    return tuple(side * times for side, times in zip(given.shape(), repeats, strict=True))
 
 
-def _transpose(node: Node, given: _Inputs) -> list[Shape]:
+def _transpose(node: Node, given: _Inputs) -> Shape:
     shape = given.shape()
     order = node.attributes.get("perm") or list(range(len(shape)))[::-1]
-    if sorted(order) != list(range(len(shape))):
-        raise ValueError("axes that are not there")
-    return [tuple(shape[axis] for axis in order)]
+    _fit(what=sorted(order) == list(range(len(shape))))
+    return tuple(shape[axis] for axis in order)
 
 
-def _range(node: Node, given: _Inputs) -> list[Shape]:
+def _range(node: Node, given: _Inputs) -> Shape:
     start, limit, step = (float(given.numbers(place).item()) for place in range(3))
-    return [(max(0, math.ceil((limit - start) / step)),)]
+    return (max(0, math.ceil((limit - start) / step)),)
 
 
-def _pad(node: Node, given: _Inputs) -> list[Shape]:
+def _pad(node: Node, given: _Inputs) -> Shape:
     shape = list(given.shape())
     pads = node.attributes["pads"] if "pads" in node.attributes else given.whole(1)
     axes = _axes(node, given, 3, len(shape)) or list(range(len(shape)))
     for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
         shape[axis] += before + after
-    return [_positive(shape)]
+    return _positive(shape)
 
 
-def _resize(node: Node, given: _Inputs) -> list[Shape]:
+def _resize(node: Node, given: _Inputs) -> Shape:
     shape = list(given.shape())
     if node.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise ValueError("another way to resize")
@@ -253,39 +207,39 @@ def _resize(node: Node, given: _Inputs) -> list[Shape]:
         sides = [math.floor(shape[axis] * scale) for axis, scale in zip(axes, scales, strict=True)]
     for axis, side in zip(axes, sides, strict=True):
         shape[axis] = side
-    return [_positive(shape)]
+    return _positive(shape)
 
 
-def _depth_to_space(node: Node, given: _Inputs) -> list[Shape]:
-    n, c, h, w = given.shape()
-    block = node.attributes["blocksize"]
-    return [(n, c // block**2, h * block, w * block)]
+def _depth_to_space(node: Node, given: _Inputs) -> Shape:
+    (n, c, h, w), block = given.shape(), node.attributes["blocksize"]
+    return (n, c // block**2, h * block, w * block)
 
 
-def _space_to_depth(node: Node, given: _Inputs) -> list[Shape]:
-    n, c, h, w = given.shape()
-    block = node.attributes["blocksize"]
-    return [(n, c * block**2, h // block, w // block)]
+def _space_to_depth(node: Node, given: _Inputs) -> Shape:
+    (n, c, h, w), block = given.shape(), node.attributes["blocksize"]
+    return (n, c * block**2, h // block, w // block)
 
 
-def _reduced(node: Node, given: _Inputs) -> list[Shape]:
+def _reduced(node: Node, given: _Inputs) -> Shape:
     shape = given.shape()
     axes = _axes(node, given, 1, len(shape))
     if not axes:
         if node.attributes.get("noop_with_empty_axes"):
-            return [shape]
+            return shape
         axes = list(range(len(shape)))
     if node.attributes.get("keepdims", 1):
-        return [tuple(1 if at in axes else side for at, side in enumerate(shape))]
-    return [tuple(side for at, side in enumerate(shape) if at not in axes)]
-
-
-def _global(node: Node, given: _Inputs) -> list[Shape]:
-    shape = given.shape()
-    return [shape[:2] + (1,) * (len(shape) - 2)]
+        return tuple(1 if at in axes else side for at, side in enumerate(shape))
+    return tuple(side for at, side in enumerate(shape) if at not in axes)
 
 
 # -- windows and products --------------------------------------------------------------------------
+
+
+def _of_window(node: Node, rank: int) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+    """Strides, dilations and pads of a window of so many axes."""
+    of = node.attributes
+    ones = [1] * rank
+    return of.get("strides") or ones, of.get("dilations") or ones, of.get("pads") or [0] * 2 * rank
 
 
 def _windows(node: Node, sides: Shape, kernel: Sequence[int]) -> Shape:
@@ -293,9 +247,7 @@ def _windows(node: Node, sides: Shape, kernel: Sequence[int]) -> Shape:
     rank, found = len(sides), []
     if len(kernel) != rank:
         raise ValueError("a window of other axes")
-    strides = node.attributes.get("strides") or [1] * rank
-    dilations = node.attributes.get("dilations") or [1] * rank
-    pads = node.attributes.get("pads") or [0] * (2 * rank)
+    strides, dilations, pads = _of_window(node, rank)
     automatic = node.attributes.get("auto_pad", "NOTSET")
     if min(*strides, *dilations, *kernel) < 1:
         raise ValueError("a window that does not move")
@@ -310,28 +262,24 @@ def _windows(node: Node, sides: Shape, kernel: Sequence[int]) -> Shape:
     return _positive(found)
 
 
-def _convolution(node: Node, given: _Inputs) -> list[Shape]:
+def _convolution(node: Node, given: _Inputs) -> Shape:
     shape, filters = given.shape(), given.shape(1)
-    if shape[1] != filters[1] * node.attributes.get("group", 1):
-        raise ValueError("shapes that do not fit")
-    return [(shape[0], filters[0], *_windows(node, shape[2:], filters[2:]))]
+    _fit(what=shape[1] == filters[1] * node.attributes.get("group", 1))
+    return (shape[0], filters[0], *_windows(node, shape[2:], filters[2:]))
 
 
-def _transposed(node: Node, given: _Inputs) -> list[Shape]:
+def _transposed(node: Node, given: _Inputs) -> Shape:
     shape, filters = given.shape(), given.shape(1)
     sides, kernel, rank = shape[2:], filters[2:], len(shape) - 2
-    strides = node.attributes.get("strides") or [1] * rank
-    dilations = node.attributes.get("dilations") or [1] * rank
-    pads = node.attributes.get("pads") or [0] * (2 * rank)
+    strides, dilations, pads = _of_window(node, rank)
     more = node.attributes.get("output_padding") or [0] * rank
     found = node.attributes.get("output_shape") or [
         strides[at] * (sides[at] - 1) + more[at] + (kernel[at] - 1) * dilations[at] + 1
         - (pads[at] + pads[at + rank])
         for at in range(rank)
     ]  # fmt: skip
-    if shape[1] != filters[0]:
-        raise ValueError("shapes that do not fit")
-    return [(shape[0], filters[1] * node.attributes.get("group", 1), *_positive(found[-rank:]))]
+    _fit(what=shape[1] == filters[0])
+    return (shape[0], filters[1] * node.attributes.get("group", 1), *_positive(found[-rank:]))
 
 
 def _pooled(node: Node, given: _Inputs) -> list[Shape]:
@@ -340,42 +288,39 @@ def _pooled(node: Node, given: _Inputs) -> list[Shape]:
     return [found] * max(1, len(node.outputs))
 
 
-def _product(node: Node, given: _Inputs) -> list[Shape]:
+def _product(node: Node, given: _Inputs) -> Shape:
     left, right = given.shape(), given.shape(1)
     rows, columns = left if len(left) > 1 else (1, *left), right if len(right) > 1 else (*right, 1)
-    if rows[-1] != columns[-2]:
-        raise ValueError("shapes that do not fit")
-    found = _broadcast(rows[:-2], columns[:-2])
+    _fit(what=rows[-1] == columns[-2])
+    found = np.broadcast_shapes(rows[:-2], columns[:-2])
     found += rows[-2:-1] if len(left) > 1 else ()
-    return [found + (columns[-1:] if len(right) > 1 else ())]
+    return found + (columns[-1:] if len(right) > 1 else ())
 
 
-def _general_product(node: Node, given: _Inputs) -> list[Shape]:
+def _general_product(node: Node, given: _Inputs) -> Shape:
     left, right = given.shape(), given.shape(1)
     left = left[::-1] if node.attributes.get("transA") else left
     right = right[::-1] if node.attributes.get("transB") else right
-    if len(left) != 2 or len(right) != 2 or left[1] != right[0]:
-        raise ValueError("shapes that do not fit")
-    return [(left[0], right[1])]
-
-
-def _einsum(node: Node, given: _Inputs) -> list[Shape]:
-    sides, result = _letters(node, given)
-    return [tuple(sides[letter] for letter in result)]
+    _fit(what=len(left) == len(right) == 2 and left[1] == right[0])
+    return (left[0], right[1])
 
 
 def _letters(node: Node, given: _Inputs) -> tuple[dict[str, int], str]:
     """The sides by their letters in an equation, and the result's letters."""
     terms, arrow, result = node.attributes["equation"].replace(" ", "").partition("->")
     sides: dict[str, int] = {}
-    for term, array in zip(terms.split(","), given.arrays(), strict=True):
+    for term, array in zip(terms.split(","), given.arrays, strict=True):
         for letter, side in zip(term, array.shape, strict=True):
-            if not letter.isalpha() or sides.setdefault(letter, side) not in (side, 1):
-                raise ValueError("shapes that do not fit")
+            _fit(what=letter.isalpha() and sides.setdefault(letter, side) in (side, 1))
             sides[letter] = max(sides[letter], side)
     if not arrow:
         result = "".join(sorted(one for one in sides if terms.count(one) == 1))
     return sides, result
+
+
+def _einsum(node: Node, given: _Inputs) -> Shape:
+    sides, result = _letters(node, given)
+    return tuple(sides[letter] for letter in result)
 
 
 _ALIKE = (
@@ -388,22 +333,29 @@ _ALIKE = (
 _COMPARISONS = ("And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or")
 _TOGETHER = (*_COMPARISONS, "Add", "Div", "Max", "Min", "Mod", "Mul", "Pow", "Sub", "Sum", "Where")
 _REDUCTIONS = ("ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum")
-
-RULES: Mapping[str, _Rule] = {
-    **dict.fromkeys(_ALIKE, _same),
-    **dict.fromkeys(_TOGETHER, _each),
+_GLOBAL, _POOLS = ("GlobalAveragePool", "GlobalMaxPool"), ("AveragePool", "LpPool", "MaxPool")
+RULES: Mapping[str, Callable[[Node, _Inputs], Shape | list[Shape]]] = {
+    **dict.fromkeys(_ALIKE, lambda node, given: given.shape()),
+    **dict.fromkeys(
+        _TOGETHER, lambda node, given: np.broadcast_shapes(*(one.shape for one in given.arrays))
+    ),
     **dict.fromkeys(_REDUCTIONS, _reduced),
-    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global),
-    **dict.fromkeys(("AveragePool", "LpPool", "MaxPool"), _pooled),
-    "BatchNormalization": _batch_normalisation,
+    **dict.fromkeys(
+        _GLOBAL, lambda node, given: given.shape()[:2] + (1,) * (len(given.shape()) - 2)
+    ),
+    **dict.fromkeys(_POOLS, _pooled),
+    "BatchNormalization": lambda node, given: [
+        given.shape(),
+        *[given.shape(1)] * (len(node.outputs) - 1),
+    ],
     "Concat": _concat,
-    "Constant": _constant,
-    "ConstantOfShape": _filled,
+    "Constant": lambda node, given: constant_of(node).shape,
+    "ConstantOfShape": lambda node, given: _positive(given.whole(0)),
     "Conv": _convolution,
     "ConvTranspose": _transposed,
     "DepthToSpace": _depth_to_space,
     "Einsum": _einsum,
-    "Expand": _expand,
+    "Expand": lambda node, given: np.broadcast_shapes(given.shape(), _positive(given.whole(1))),
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _general_product,
@@ -413,7 +365,7 @@ RULES: Mapping[str, _Rule] = {
     "Range": _range,
     "Reshape": _reshape,
     "Resize": _resize,
-    "Shape": _shape,
+    "Shape": lambda node, given: (len(_part_of_shape(node, given)),),
     "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
     "Split": _split,
@@ -422,7 +374,7 @@ RULES: Mapping[str, _Rule] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-"""By operator: the shapes of its outputs."""
+"""By operator: the shape of its output, or of each of several."""
 
 
 def outputs_of(node: Node, given: Given) -> list[Array]:
@@ -435,9 +387,9 @@ def outputs_of(node: Node, given: Given) -> list[Array]:
     inputs = _Inputs(given)
     if node.operator == "Constant":
         return [constant_of(node)]
-    constant = all(one.constant for one in inputs.arrays())
-    width = _width(node, inputs)
-    shapes = RULES[node.operator](node, inputs)[: max(1, len(node.outputs))]
+    constant = all(one.constant for one in inputs.arrays)
+    width, shapes = _width(node, inputs), RULES[node.operator](node, inputs)
+    shapes = shapes[: max(1, len(node.outputs))] if isinstance(shapes, list) else [shapes]
     found = [Array(shape, width, constant=constant) for shape in shapes]
     if node.operator == "MaxPool" and len(found) > 1:
         found[1] = Array(found[1].shape, _INT64, constant=constant)
@@ -476,11 +428,54 @@ def _width(node: Node, given: _Inputs) -> int:
         value = node.attributes.get("value")
         return value.width if value else 4
     if operator in (*_TOGETHER, "Range", "Concat", "Einsum", "Gemm", "MatMul"):
-        return max(one.width for one in given.arrays())
+        return max(one.width for one in given.arrays)
     return given.array(0).width
 
 
 # -- numbers ---------------------------------------------------------------------------------------
+
+
+def _moved(node: Node, given: _Inputs, values: _Values) -> NDArray[Any]:
+    """The same numbers in another shape."""
+    shape = RULES[node.operator](node, given)
+    assert isinstance(shape, tuple)
+    same = values[0].size == math.prod(shape)
+    return values[0].reshape(shape) if same else np.broadcast_to(values[0], shape)
+
+
+def _cast(node: Node, given: _Inputs, values: _Values) -> NDArray[Any] | None:
+    kind = kind_of(node.attributes["to"])
+    return None if kind is None else values[0].astype(kind)
+
+
+def _constant_of_shape(node: Node, given: _Inputs, values: _Values) -> NDArray[Any]:
+    value = node.attributes.get("value")
+    return np.full(given.whole(0), np.float32(0) if value is None else value.value.ravel()[0])
+
+
+def _divided(node: Node, given: _Inputs, values: _Values) -> NDArray[Any]:
+    first, second = values
+    whole = first.dtype.kind in "iu"
+    return np.trunc(first / second).astype(first.dtype) if whole else first / second
+
+
+def _sliced(node: Node, given: _Inputs, values: _Values) -> NDArray[Any] | None:
+    if "starts" in node.attributes:
+        return None
+    found = values[0]
+    for axis, places in _cuts(node, given).items():
+        found = np.take(found, places, axis)
+    return found
+
+
+def _reduced_numbers(node: Node, given: _Inputs, values: _Values) -> NDArray[Any] | None:
+    axes = _axes(node, given, 1, values[0].ndim)
+    if not axes:
+        return None
+    reduce = {"Max": np.max, "Min": np.min, "Prod": np.prod, "Sum": np.sum}
+    keep = bool(node.attributes.get("keepdims", 1))
+    return reduce[node.operator.removeprefix("Reduce")](values[0], axis=tuple(axes), keepdims=keep)
+
 
 _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "Abs": np.abs, "Add": np.add, "And": np.logical_and, "Ceil": np.ceil, "Equal": np.equal,
@@ -489,74 +484,35 @@ _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "Min": np.minimum, "Mul": np.multiply, "Neg": np.negative, "Not": np.logical_not,
     "Or": np.logical_or, "Sqrt": np.sqrt, "Sub": np.subtract, "Where": np.where,
 }  # fmt: skip
-_TO_SHAPE = ("Expand", "Flatten", "Reshape", "Squeeze", "Unsqueeze")
-_FOLDED = frozenset(
-    {
-        *_ARITHMETIC, *_TO_SHAPE, "Cast", "Concat", "ConstantOfShape", "Div", "Gather", "Range",
-        "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Shape", "Slice",
-    }
-)  # fmt: skip
+_NUMBERS: Mapping[str, Callable[[Node, _Inputs, _Values], Any]] = {
+    **dict.fromkeys(("Expand", "Flatten", "Reshape", "Squeeze", "Unsqueeze"), _moved),
+    **dict.fromkeys(("ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum"), _reduced_numbers),
+    "Cast": _cast,
+    "Concat": lambda node, given, values: np.concatenate(values, node.attributes["axis"]),
+    "ConstantOfShape": _constant_of_shape,
+    "Div": _divided,
+    "Gather": lambda node, given, values: np.take(*values, node.attributes.get("axis", 0)),
+    "Range": lambda node, given, values: np.arange(
+        *(one.item() for one in values), dtype=values[0].dtype
+    ),
+    "Slice": _sliced,
+}
 
 
 def _folded(node: Node, given: _Inputs) -> NDArray[Any] | None:
     """The numbers of a small result, where those that it is made of are known; else None."""
-    operator, arrays = node.operator, given.arrays()
+    operator = node.operator
     if operator == "Shape":
         return np.array(_part_of_shape(node, given), np.int64)
-    if operator not in _FOLDED or any(one.value is None for one in arrays):
+    known = operator in _ARITHMETIC or operator in _NUMBERS
+    if not known or any(one.value is None for one in given.arrays):
         return None
+    values = [given.numbers(place) for place in range(len(given.arrays))]
     with np.errstate(all="ignore"):
-        values = [given.numbers(place) for place in range(len(arrays))]
         if operator in _ARITHMETIC:
             return np.asarray(_ARITHMETIC[operator](*values))
-        if operator in _TO_SHAPE:
-            (shape,) = RULES[operator](node, given)
-            same = values[0].size == math.prod(shape)
-            return values[0].reshape(shape) if same else np.broadcast_to(values[0], shape)
-        return _folded_otherwise(node, given, values)
-
-
-def _folded_otherwise(
-    node: Node, given: _Inputs, values: Sequence[NDArray[Any]]
-) -> NDArray[Any] | None:
-    operator, first = node.operator, values[0]
-    if operator == "Cast":
-        kind = kind_of(node.attributes["to"])
-        return None if kind is None else first.astype(kind)
-    if operator == "Concat":
-        return np.concatenate(values, node.attributes["axis"])
-    if operator == "ConstantOfShape":
-        value = node.attributes.get("value")
-        filling = np.float32(0) if value is None else value.value.ravel()[0]
-        return np.full(given.whole(0), filling)
-    if operator == "Div":
-        whole = first.dtype.kind in "iu"
-        return np.trunc(first / values[1]).astype(first.dtype) if whole else first / values[1]
-    if operator == "Gather":
-        return np.take(first, values[1], node.attributes.get("axis", 0))
-    if operator == "Range":
-        return np.arange(*(one.item() for one in values), dtype=first.dtype)
-    if operator == "Slice":
-        return _sliced(node, given, first)
-    axes = _axes(node, given, 1, first.ndim)
-    if not axes:
-        return None
-    reduce = {"Max": np.max, "Min": np.min, "Prod": np.prod, "Sum": np.sum}
-    keep = bool(node.attributes.get("keepdims", 1))
-    return np.asarray(
-        reduce[operator.removeprefix("Reduce")](first, axis=tuple(axes), keepdims=keep)
-    )
-
-
-def _sliced(node: Node, given: _Inputs, first: NDArray[Any]) -> NDArray[Any] | None:
-    if "starts" in node.attributes:
-        return None
-    starts, ends = given.whole(1), given.whole(2)
-    axes = _axes(node, given, 3, first.ndim) or list(range(len(starts)))
-    steps = given.whole(4) if given.has(4) else [1] * len(starts)
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        first = np.take(first, range(*_ends(start, end, step, first.shape[axis])), axis)
-    return first
+        found = _NUMBERS[operator](node, given, values)
+        return None if found is None else np.asarray(found)
 
 
 # -- costs -----------------------------------------------------------------------------------------
@@ -570,7 +526,7 @@ def multiplications(node: Node, given: Given, found: Sequence[Array]) -> int:
         return size * math.prod(inputs.shape(1)[1:])
     if operator == "ConvTranspose":
         return inputs.array(0).size * math.prod(inputs.shape(1)[1:])
-    if operator in ("AveragePool", "LpPool", "MaxPool"):
+    if operator in _POOLS:
         return size * math.prod(node.attributes["kernel_shape"])
     if operator == "MatMul":
         return size * inputs.shape(0)[-1]
@@ -578,7 +534,7 @@ def multiplications(node: Node, given: Given, found: Sequence[Array]) -> int:
         return size * inputs.shape(0)[0 if node.attributes.get("transA") else 1]
     if operator == "Einsum":
         return math.prod(_letters(node, inputs)[0].values())
-    return max(size, *(one.size for one in inputs.arrays()), 0)
+    return max(size, *(one.size for one in inputs.arrays), 0)
 
 
 def scratch(node: Node, given: Given) -> int:
@@ -589,6 +545,6 @@ def scratch(node: Node, given: Given) -> int:
         return 4 * math.prod(filters[1:]) * math.prod(shape[2:])
     if node.operator == "Einsum":
         sides, _ = _letters(node, inputs)
-        copies = sum(one.nbytes for one in inputs.arrays())
-        return copies + (4 * math.prod(sides.values()) if len(inputs.arrays()) > 2 else 0)
+        copies = sum(one.nbytes for one in inputs.arrays)
+        return copies + (4 * math.prod(sides.values()) if len(inputs.arrays) > 2 else 0)
     return 0

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 
 
-class WireError(Exception):
-    """The bytes are no message, or are cut off."""
+class RefusedError(Exception):
+    """What is wrong with a model, to be said behind its name."""
 
 
 def fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """The fields of a message: (number, value), without following any of them.
 
-    Raises: `WireError`.
+    Raises: `RefusedError`.
     """
     position = 0
     while position < len(content):
@@ -30,26 +30,26 @@ def fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif kind in (_EIGHT, _FOUR):
             length = 8 if kind == _EIGHT else 4
         else:
-            raise WireError("is no ONNX model")
+            raise RefusedError("is no ONNX model")
         end = position + length
         if end > len(content):
-            raise WireError("is no ONNX model, or is cut off")
+            raise RefusedError("is no ONNX model, or is cut off")
         yield field, content[position:end]
         position = end
 
 
 def varint(content: memoryview, position: int) -> tuple[int, int]:
-    """An unsigned number, and where the next thing begins. Raises: `WireError`."""
+    """An unsigned number, and where the next thing begins. Raises: `RefusedError`."""
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(content):
-            raise WireError("is no ONNX model, or is cut off")
+            raise RefusedError("is no ONNX model, or is cut off")
         byte = content[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, position
-    raise WireError("is no ONNX model")
+    raise RefusedError("is no ONNX model")
 
 
 def message(field: int, content: bytes) -> bytes:
@@ -72,7 +72,7 @@ def signed(value: int) -> int:
 
 
 def packed(value: int | memoryview) -> list[int]:
-    """Signed numbers of a repeated field: one, or many packed together. Raises: `WireError`."""
+    """Signed numbers of a repeated field: one, or many packed together. Raises: `RefusedError`."""
     if isinstance(value, int):
         return [signed(value)]
     numbers, position = [], 0
