@@ -19,6 +19,7 @@ import torch
 from fashion_cnn.cli.output import say
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
 from fashion_cnn.data.fetch import data_directory
+from fashion_cnn.errors import UsageError
 from fashion_cnn.files import to_json
 from fashion_cnn.on_torch.classifier import BATCH, TorchClassifier
 from fashion_cnn.on_torch.device import configure, describe
@@ -136,7 +137,7 @@ def main(words: Sequence[str] | None = None) -> None:
     given = parser.parse_args(words)
     directory = data_directory(given.data_dir, say)
     if DataSet.open(directory).contents.name != FASHION_MNIST:
-        parser.error(f"{directory} holds another data set; this is for Fashion-MNIST alone")
+        raise UsageError(f"{directory} holds another data set; this is for Fashion-MNIST alone")
     result = benchmark_overhead(directory, given.rounds, given.threads)
     print(to_text(result))
     if given.output:

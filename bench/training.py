@@ -24,6 +24,7 @@ from fashion_cnn.cli.output import say
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, epoch_order
+from fashion_cnn.errors import UsageError
 from fashion_cnn.files import to_json
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.framework import TorchFramework
@@ -286,7 +287,7 @@ def main(words: Sequence[str] | None = None) -> None:
     given = parser.parse_args(words)
     directory = data_directory(given.data_dir, say)
     if DataSet.open(directory).contents.name != FASHION_MNIST:
-        parser.error(f"{directory} holds another data set; this is for Fashion-MNIST alone")
+        raise UsageError(f"{directory} holds another data set; this is for Fashion-MNIST alone")
     result = benchmark_training(
         directory, rounds=given.rounds, images=given.images, threads=given.threads
     )

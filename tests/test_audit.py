@@ -234,7 +234,7 @@ def test_planted_label_errors_are_suspects(planted) -> None:
     assert {(row["label"], row["predicted"]) for row in rows} == {("Shirt", "T-shirt/top")}
     page = audit_page(found, split, planted[1], ORIGIN)
     assert "T-shirt/top" in page
-    assert "99.00 % right out of fold" in page
+    assert "99.00\N{NO-BREAK SPACE}% right out of fold" in page
     scrolling = re.findall(r'<div class="scroll"([^>]*)>', page)
     assert len(scrolling) > 4
     labels_of = [

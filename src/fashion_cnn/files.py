@@ -141,20 +141,17 @@ def to_csv(rows: Iterable[Iterable[object]]) -> str:
     return text.getvalue()
 
 
-def from_json(data: bytes, what: str) -> Any:
-    """Decode JSON. Raises `CheckpointError` naming `what` when it is not valid."""
+def from_json(data: bytes, what: str, fault: Fault) -> Any:
+    """Decode JSON. Raises `fault`, naming `what`, when it is not valid."""
     try:
         return json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{what} is not valid JSON ({error})") from None
+        raise fault(f"{what} is not valid JSON ({error})") from None
 
 
 def read_json(path: Path) -> Any:
     """Read a JSON file of a run. Raises `UsageError` when it is missing or not valid."""
-    try:
-        return from_json(read_bytes(path, UsageError), str(path))
-    except CheckpointError as error:
-        raise UsageError(str(error)) from None
+    return from_json(read_bytes(path, UsageError), str(path), UsageError)
 
 
 def read_fields(path: Path) -> dict[str, Any]:

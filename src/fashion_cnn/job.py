@@ -37,7 +37,6 @@ from fashion_cnn.run.dataset import check_same_data, describe_data
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import Trained
 from fashion_cnn.run.recipe_file import open_recipe
-from fashion_cnn.run.results import Metrics
 from fashion_cnn.run.weights import check_apart, has_seen_validation
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, schedule_after_extension, steps_per_epoch
@@ -60,11 +59,6 @@ class Outcome:
     run: Run
     status: str
     signal: int | None
-
-    @property
-    def metrics(self) -> Metrics:
-        """What `metrics.json` holds."""
-        return self.run.results.metrics
 
 
 def train(
@@ -165,7 +159,7 @@ def evaluate(
     data_dir: str | Path | None = None,
     hardware: Hardware = Hardware(),
     tta: bool = False,
-) -> Outcome:
+) -> None:
     """Evaluate the best and the newest checkpoint of a run again and rewrite its results.
 
     Each call is one more reading of the test set, and is counted as that.
@@ -197,7 +191,6 @@ def evaluate(
         status = ending(recipe, step, steps, losses) or "interrupted"
         ended = Trained(status, step, step / steps, seconds)
         _evaluate(run, data, data_set, framework, ended, began, tta=tta)
-    return Outcome(run, ended.status, None)
 
 
 def resolve(

@@ -119,7 +119,7 @@ def train(
             say(str(error))
         raise
     if first:
-        write(summarise(outcome.run, outcome.metrics))
+        write(summarise(outcome.run, outcome.run.results.metrics))
     give_to_trackers()
     if first and (words := _going_on(outcome.status, resolved)):
         same = hardware_words(device, threads, deterministic)

@@ -1,8 +1,6 @@
 """From a folder of photos, a folder a class, to IDX files: a data set of one's own."""
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from fashion_cnn.data.pictures import files_below, is_picture, read_bytes, shown
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.data.writing import check_free, write_data_set
 from fashion_cnn.errors import DataError, ImageError, UsageError
+from fashion_cnn.files import to_csv
 from fashion_cnn.process.machine import usable_cores
 
 REPORT = "pictures.csv"
@@ -117,7 +116,8 @@ def import_folder(
     chosen = {part: everything.select(indices) for part, indices in parts.items()}
     framing = _framing(taken, parts["train"], framing, say)
     pictures = _numbered(pictures, parts)
-    report = {REPORT: _to_csv(pictures).encode()}
+    rows = ([one.file, one.class_name, one.part, one.index, one.note] for one in pictures)
+    report = {REPORT: to_csv([["file", "class", "part", "index", "note"], *rows]).encode()}
     return write_data_set(output, names, chosen, framing, report), pictures
 
 
@@ -254,11 +254,3 @@ def _numbered(pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]
             picture = replace(picture, part=part, index=index)
         numbered.append(picture)
     return numbered
-
-
-def _to_csv(pictures: Sequence[Picture]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "class", "part", "index", "note"])
-    writer.writerows([one.file, one.class_name, one.part, one.index, one.note] for one in pictures)
-    return text.getvalue()

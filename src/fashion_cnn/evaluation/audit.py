@@ -78,8 +78,9 @@ def audit(
     pairs = near_pairs(np.concatenate([training.images, test_images]), threshold * REACH)
     near = pairs.where(pairs.distance <= threshold)
     copies = copies_of(near, n)
+    within = near.where(near.second < n)  # the first is the smaller
     balance = {"train": np.bincount(training.labels, minlength=classes).tolist()}
-    noise: dict[str, Any] = {"near_duplicates": disagreement(_within(near, n), training.labels)}
+    noise: dict[str, Any] = {"near_duplicates": disagreement(within, training.labels)}
     summary: dict[str, Any] = {
         "images": {"train": n, "test": len(test_images)},
         "class_names": list(training.class_names),
@@ -104,7 +105,7 @@ def audit(
         ]
     suspects = np.empty(0, np.int64)
     if probabilities is not None:
-        suspects, _ = label_noise.suspects(training.labels, probabilities)
+        suspects = label_noise.suspects(training.labels, probabilities)
         summary["suspects"] = _describe_suspects(training.labels, probabilities, suspects)
         noise["train, out of fold"] = label_noise.ceiling(training.labels, probabilities)
         if predictions:
@@ -189,10 +190,6 @@ def suspects_csv(found: Audit, labels: NDArray[np.int64]) -> str:
     ]
     header = ["train_index", "label", "predicted", "probability_label", "probability_predicted"]
     return to_csv([header, *rows])
-
-
-def _within(pairs: Pairs, training: int) -> Pairs:
-    return pairs.where(pairs.second < training)  # the first is the smaller
 
 
 def _count(pairs: Pairs, training: int) -> dict[str, dict[str, int]]:

@@ -25,9 +25,7 @@ def require_cleanlab() -> None:
         ) from None
 
 
-def suspects(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def suspects(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     """Positions of the labels that are probably wrong, the least credible first.
 
     Args:
@@ -35,7 +33,7 @@ def suspects(
         probabilities: (N, C), from classifiers that did not train on the image in question.
 
     Returns:
-        (K,) int64 positions, and the probability of the given label, (K,) from 0 to 1.
+        (K,) int64 positions.
 
     Source: Northcutt et al. 2021, arXiv 1911.00068; cleanlab's `prune_by_noise_rate`.
     """
@@ -44,8 +42,7 @@ def suspects(
     found = find_label_issues(
         labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
     )
-    found = np.asarray(found, np.int64)
-    return found, probabilities[found, labels[found]]
+    return np.asarray(found, np.int64)
 
 
 def ceiling(

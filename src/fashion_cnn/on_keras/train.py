@@ -18,6 +18,7 @@ from fashion_cnn.on_keras.state import KerasState
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import Trained
+from fashion_cnn.training.film import loss_and_accuracy
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.state import CHECKPOINT_SECONDS
 
@@ -142,11 +143,7 @@ def validate(model: keras.Model, split: Split) -> tuple[NDArray[np.float32], flo
     """
     began = time.perf_counter()
     found = predict(model, split.images)
-    logits = found.astype(np.float64)
-    logits -= logits.max(axis=1, keepdims=True)
-    of_labels = logits[np.arange(len(logits)), split.labels]
-    loss = float((np.log(np.exp(logits).sum(axis=1)) - of_labels).mean())
+    loss, accuracy = loss_and_accuracy(found, split.labels)
     if not math.isfinite(loss):
         raise NotFiniteError(f"validation loss {loss:g}")
-    accuracy = float((logits.argmax(axis=1) == split.labels).mean())
     return found, loss, accuracy, time.perf_counter() - began

@@ -329,8 +329,22 @@ MAY_CHANGE = ("epochs", "early_stopping")
 """The fields that say when to stop: a resumed run may be given others."""
 
 
+def train_command(recipe: str, changes: Mapping[str, Any]) -> list[str]:
+    """The words after `fashion-cnn` that train a catalogue entry with some fields changed.
+
+    Args: changes: of the recipe's fields, and perhaps "framework".
+    """
+    return [
+        "train",
+        recipe,
+        *(word for name in changes for word in flag_words(name, changes[name])),
+    ]
+
+
 def flag_words(name: str, value: Any) -> list[str]:
-    """The words of a command line that set field `name` to `value`."""
+    """The words of a command line that set field `name`, or "framework", to `value`."""
+    if name == "framework":
+        return ["--framework", value]
     item = next(item for item in dataclasses.fields(Recipe) if item.name == name)
     if isinstance(value, bool):
         return [flag(item) if value else flag(item).replace("--", "--no-", 1)]

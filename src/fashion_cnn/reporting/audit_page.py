@@ -5,13 +5,13 @@ import io
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
 from fashion_cnn.data.split import Split
 from fashion_cnn.evaluation.audit import Audit
 from fashion_cnn.evaluation.near_duplicates import Pairs
+from fashion_cnn.reporting.pages import render
 
 _MOST_PAIRS = 120
 _BEYOND = 24
@@ -32,16 +32,8 @@ def audit_page(
     show = _Shower(training, test_images)
     near = found.near
     beyond = found.pairs.where(found.pairs.distance > found.summary["threshold"])
-    environment = Environment(
-        loader=PackageLoader("fashion_cnn.reporting", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = lambda share: f"{100 * share:.2f} %"
-    environment.filters["thousands"] = lambda number: f"{number:,}"
-    return environment.get_template("audit.html.j2").render(
+    return render(
+        "audit.html.j2",
         found=found.summary,
         names=training.class_names,
         origin=origin,

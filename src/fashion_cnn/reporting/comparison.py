@@ -112,9 +112,9 @@ def changes_csv(comparison: Comparison) -> str:
 
 def draw(comparison: Comparison) -> "Figure":
     """Accuracies with their intervals, and the recall of each class from the first's."""
-    from fashion_cnn.reporting.plots import figure_of
+    from fashion_cnn.reporting.plots import Picture
 
-    figure = figure_of(11, 1.6 + 0.4 * len(comparison.groups) + 3.6)
+    figure = Picture(11, 1.6 + 0.4 * len(comparison.groups) + 3.6)
     above, below = figure.subplots(2, 1, height_ratios=[1 + 0.4 * len(comparison.groups), 3.6])
     for place, group in enumerate(comparison.groups):
         colour = COLOURS[place % len(COLOURS)]

@@ -104,7 +104,7 @@ def differences_plot(result: Mapping[str, Any]) -> bytes:
         "ECE": "calibration error\n(left is better)",
     }
     titles = {name: title for name, title in known.items() if name in quantities(result)}
-    figure = Figure(figsize=(12, 1.6 + 0.42 * len(variants)), layout="constrained")
+    figure = Picture(12, 1.6 + 0.42 * len(variants))
     panels = figure.subplots(1, len(titles), sharey=True, width_ratios=(3, 2, 2)[: len(titles)])
     for axes, (quantity, title) in zip(panels, titles.items(), strict=True):
         axes.axvline(0, color="black", linewidth=1)
@@ -223,7 +223,8 @@ def as_trained(recipe: Recipe) -> str:
 def _matrix(values: NDArray[Any], names: Sequence[str], title: str, style: str) -> Figure:
     """Hits in blue and mistakes in orange, each on a scale of its own: hits are many more."""
     side = min(max(8.0, _INCHES * len(names)), _LARGEST)
-    figure, axes = _figure(side + 2, side)
+    figure = Picture(side + 2, side)
+    axes = figure.add_subplot()
     wrong = values * (1 - np.eye(len(names), dtype=values.dtype))
     most = np.array([values.diagonal().max(), wrong.max()])
     right = axes.imshow(values, cmap="Blues", vmin=0, vmax=most[0] or 1)
@@ -260,7 +261,8 @@ def reliability(calibration: dict[str, Any]) -> Figure:
     """
     measured = calibration["measured"]
     undone = "unsmoothed, " if calibration.get("label_smoothing") else ""
-    figure, axes = _figure(8, 7)
+    figure = Picture(8, 7)
+    axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, label="confidence = accuracy")
     for part, name, colour in (
         ("before", "as trained", TRAINING),
@@ -302,7 +304,8 @@ def risk_coverage(calibration: dict[str, Any]) -> Figure:
     Args: calibration: what `calibration.json` holds.
     """
     measured = calibration["measured"]
-    figure, axes = _figure(8, 5)
+    figure = Picture(8, 5)
+    axes = figure.add_subplot()
     curve = measured["risk_coverage"]["curve"]
     coverage, risk = [row["coverage"] for row in curve], [row["risk"] for row in curve]
     axes.plot(coverage, risk, color=VALIDATION, label="wrong")
@@ -325,20 +328,20 @@ def risk_coverage(calibration: dict[str, Any]) -> Figure:
 
 
 class Picture(Figure):
-    """A figure that a notebook shows without being told how."""
+    """A figure that makes room for its labels, and that a notebook shows without being told how."""
+
+    def __init__(self, width: float, height: float) -> None:
+        """Args: width, height: in inches."""
+        super().__init__(figsize=(width, height), layout="constrained")
 
     def _repr_png_(self) -> bytes:
         return png(self)
 
 
-def figure_of(width: float, height: float) -> Figure:
-    """An empty figure, sizes in inches, that makes room for its labels."""
-    return Picture(figsize=(width, height), layout="constrained")
-
-
-def curve_axes(title: str, height: float = 5) -> tuple[Figure, Axes]:
-    """A figure of curves over epochs, empty. Args: height: in inches."""
-    figure, axes = _figure(8, height)
+def curve_axes(title: str) -> tuple[Figure, Axes]:
+    """A figure of curves over epochs, empty."""
+    figure = Picture(8, 5)
+    axes = figure.add_subplot()
     axes.set(xlabel="epoch", ylabel=title, title=title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(alpha=0.3)
@@ -356,11 +359,6 @@ def drawn(figure: Figure, form: str) -> bytes:
     data = io.BytesIO()
     FigureCanvasPdf(figure).print_pdf(data, metadata={"CreationDate": None})
     return data.getvalue()
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = figure_of(width, height)
-    return figure, figure.add_subplot()
 
 
 def png(figure: Figure) -> bytes:

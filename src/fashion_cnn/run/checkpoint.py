@@ -108,7 +108,7 @@ def load(path: Path) -> Checkpoint:
     content = {name: read_bytes(path / name, CheckpointError) for name in _FILES}
     if manifest != _manifest(content):
         raise CheckpointError(f"{path}: {_difference(manifest, content)}")
-    state = from_json(content["state.json"], f"{path}/state.json")
+    state = from_json(content["state.json"], f"{path}/state.json", CheckpointError)
     step = state.get("step") if isinstance(state, dict) else None
     name = path.resolve().name
     # A copy without links has a plain folder of the name "best" or "final".
@@ -120,8 +120,7 @@ def load(path: Path) -> Checkpoint:
             arrays.append(safetensors.numpy.load(content[name]))
         except (safetensors.SafetensorError, KeyError, ValueError) as error:
             raise CheckpointError(f"{path}/{name} is not valid safetensors ({error})") from None
-        for tensor, array in arrays[-1].items():
-            _check_finite(f"{path}/{name}: {tensor}", array)
+        check_finite({f"{path}/{name}: {key}": array for key, array in arrays[-1].items()})
     sha256 = hashlib.sha256(content[WEIGHTS]).hexdigest()
     return Checkpoint(path, arrays[0], arrays[1], state, sha256)
 
@@ -129,7 +128,8 @@ def load(path: Path) -> Checkpoint:
 def check_finite(*groups: Arrays) -> None:
     """Raise `NotFiniteError` if a tensor holds a number that is NaN or infinite."""
     for name, array in (item for group in groups for item in group.items()):
-        _check_finite(name, array)
+        if not np.isfinite(array).all():
+            raise NotFiniteError(f"{name} is not finite")
 
 
 def check_layout(found: Arrays, wanted: Arrays, what: str) -> None:
@@ -207,7 +207,7 @@ def _manifest(content: Mapping[str, bytes]) -> bytes:
 def _difference(manifest: bytes, content: Mapping[str, bytes]) -> str:
     """Name what a manifest and the files disagree on."""
     try:
-        files = from_json(manifest, _MANIFEST)["files"]
+        files = from_json(manifest, _MANIFEST, CheckpointError)["files"]
         for name, data in content.items():
             if files[name]["bytes"] != len(data):
                 return f"{name} has {len(data)} bytes, its manifest says {files[name]['bytes']}"
@@ -216,8 +216,3 @@ def _difference(manifest: bytes, content: Mapping[str, bytes]) -> str:
     except (CheckpointError, KeyError, TypeError):
         pass
     return f"{_MANIFEST} is damaged"
-
-
-def _check_finite(name: str, array: NDArray[Any]) -> None:
-    if not np.isfinite(array).all():
-        raise NotFiniteError(f"{name} is not finite")

@@ -10,7 +10,8 @@ from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.files import read_bytes
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint
-from fashion_cnn.run.history import EpochRecord, best_record, history_from_rows
+from fashion_cnn.run.history import EpochRecord, best_record
+from fashion_cnn.run.typed import decode
 
 _NEWEST_KEPT = 2
 
@@ -119,7 +120,7 @@ class Checkpoints:
         for step in steps:
             try:
                 found = self._open(step, fingerprint)
-                history = history_from_rows(found.state["history"])
+                history = list(decode(tuple[EpochRecord, ...], found.state["history"]))
                 accept(found)
                 if (best := best_record(history)) and best.step != step:
                     self._open(best.step, fingerprint)

@@ -313,10 +313,7 @@ class Run:
         Whoever resumes from an earlier checkpoint makes the frame again; one that came after its
         checkpoint would be missing.
         """
-        try:
-            film = self.film
-        except UsageError:  # it is no reason to stop a training
-            film = None
+        film = self._usable_film()
         film = film.followed_by(frame) if film else frame
         self._write(_FILM, film.to_bytes(self.fingerprint() or ""))
 
@@ -333,11 +330,14 @@ class Run:
         ]
         self._write(_LOG, b"".join(to_line(entry) for entry in kept))
 
-    def _cut_film(self, step: int) -> None:
+    def _usable_film(self) -> Film | None:
         try:
-            film = self.film
-        except UsageError:
-            film = None
+            return self.film
+        except UsageError:  # it is no reason to stop a training
+            return None
+
+    def _cut_film(self, step: int) -> None:
+        film = self._usable_film()
         if film is None or film.step[-1] > step:
             kept = film.select(film.step <= step) if film else None
             if kept is not None and len(kept):

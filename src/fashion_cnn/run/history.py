@@ -4,10 +4,9 @@ import csv
 import dataclasses
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.files import read_bytes, read_text, to_csv
@@ -93,16 +92,6 @@ def read_history(path: Path) -> list[EpochRecord]:
 def has_rows(path: Path) -> bool:
     """Whether a history has more than its header."""
     return path.exists() and read_bytes(path, UsageError).count(b"\n") > 1
-
-
-def history_from_rows(rows: Sequence[Mapping[str, Any]]) -> list[EpochRecord]:
-    """Read `dataclasses.asdict` of records back. Raises `ValueError` or `TypeError` otherwise."""
-    history = [EpochRecord(**row) for row in rows]
-    for record in history:
-        for item in dataclasses.fields(record):
-            if type(getattr(record, item.name)) is not item.type:
-                raise TypeError(f"{item.name} of epoch {record.epoch}")
-    return history
 
 
 def best_record(history: Iterable[EpochRecord]) -> EpochRecord | None:

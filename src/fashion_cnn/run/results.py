@@ -230,7 +230,9 @@ class Results:
             raise UsageError(f"{self.folder} was not evaluated yet; run: {self._again()}")
         path = self.folder / _METRICS
         try:
-            found = Metrics.from_dict(from_json(read_bytes(path, UsageError), str(path)))
+            found = Metrics.from_dict(
+                from_json(read_bytes(path, UsageError), str(path), CheckpointError)
+            )
         except UsageError:
             raise
         except (CheckpointError, ValueError) as error:
@@ -266,7 +268,9 @@ class Results:
         if not os.path.lexists(self.folder / _CALIBRATION):
             return None
         try:
-            found = from_json(self._read(_CALIBRATION), str(self.folder / _CALIBRATION))
+            found = from_json(
+                self._read(_CALIBRATION), str(self.folder / _CALIBRATION), CheckpointError
+            )
             check_calibration(found)
             covered = len(found["measured"]["conformal"]["coverage_by_class"])
             if _CALIBRATION not in self._written and self.exist():

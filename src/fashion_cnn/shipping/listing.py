@@ -1,13 +1,12 @@
 """Predictions for people and for programs: a table, JSON, CSV, and what the model saw."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from fashion_cnn import files
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.shipping.predict import Prediction
 
@@ -42,19 +41,17 @@ def to_json(rows: Sequence[Row], top_k: int) -> str:
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
     """A row a file: label, probability, … as in `fixed`, then all probabilities."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     fixed = ["file", "label", "probability", "accepted", "may_be", "warnings", "recipe", "error"]
-    writer.writerow([*fixed, *names])
+    table = [[*fixed, *names]]
     for name, answer in rows:
         if isinstance(answer, str):
-            writer.writerow([shown(name), *[""] * 6, answer, *[""] * len(names)])
+            table.append([shown(name), *[""] * 6, answer, *[""] * len(names)])
             continue
         (best, confidence), every = answer.classes[0], dict(answer.classes)
         known = [best, f"{confidence:.6f}", str(answer.accepted).lower()]
         lists = ["; ".join(answer.may_be), "; ".join(answer.warnings), answer.recipe, ""]
-        writer.writerow([shown(name), *known, *lists, *(f"{every[one]:.6f}" for one in names)])
-    return text.getvalue().rstrip("\n")
+        table.append([shown(name), *known, *lists, *(f"{every[one]:.6f}" for one in names)])
+    return files.to_csv(table).rstrip("\n")
 
 
 def save_seen(rows: Sequence[Row], folder: Path) -> int:

@@ -491,7 +491,9 @@ _NUMBERS: Mapping[str, Callable[[Node, _Inputs, _Values], Any]] = {
     "Concat": lambda node, given, values: np.concatenate(values, node.attributes["axis"]),
     "ConstantOfShape": _constant_of_shape,
     "Div": _divided,
-    "Gather": lambda node, given, values: np.take(*values, node.attributes.get("axis", 0)),
+    "Gather": lambda node, given, values: np.take(
+        values[0], values[1], node.attributes.get("axis", 0)
+    ),
     "Range": lambda node, given, values: np.arange(
         *(one.item() for one in values), dtype=values[0].dtype
     ),

@@ -20,9 +20,8 @@ from fashion_cnn.files import read_fields, to_json, write_atomically
 from fashion_cnn.frameworks import Hardware
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.command import train_command
 from fashion_cnn.recipes.fields import check_folder_name, nearest
-from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.recipe import Recipe, train_command
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.recipe_file import SUFFIXES, as_fields
 

@@ -43,6 +43,7 @@ def film_epoch(
     shown = stratified_sample(validation.labels, count, seed, "film")
     count = min(_MOST_PLAIN, -(-len(training) // _SHARE_PLAIN))
     plain = stream(seed, "film of training").permutation(len(training))[:count]
+    measured = loss_and_accuracy(score(training.images[plain]), training.labels[plain])
     places = validation.labels * classes + logits.argmax(1)
     confusion = np.bincount(places, minlength=classes**2).reshape(1, classes, classes)
     return Film(
@@ -53,14 +54,15 @@ def film_epoch(
         confusion=confusion.astype(np.int32),
         logits=np.clip(logits[None, shown], -_LARGEST, _LARGEST).astype(np.float16),
         filters=some_filters(filters),
-        training=_loss_and_accuracy(score(training.images[plain]), training.labels[plain]),
+        training=np.array([measured], np.float32),
     )
 
 
-def _loss_and_accuracy(
+def loss_and_accuracy(
     logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]
-) -> NDArray[np.float32]:
+) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy, from 0 to 1, of logits (N, C) for labels (N,)."""
     x = logits.astype(np.float64)
     x -= x.max(1, keepdims=True)
     losses = np.log(np.exp(x).sum(1)) - x[np.arange(len(x)), labels]
-    return np.array([[losses.mean(), (x.argmax(1) == labels).mean()]], np.float32)
+    return float(losses.mean()), float((x.argmax(1) == labels).mean())

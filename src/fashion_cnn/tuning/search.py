@@ -93,7 +93,7 @@ def open_search(search: Search, folder: Path, storage: str) -> Iterator[optuna.S
         raise UsageError(f"{own} is a link; a search keeps its own database: remove it")
     place = storage or f"sqlite:///{own}"
     try:
-        with open_storage(place, _retry) as opened:
+        with open_storage(place, _again) as opened:
             study = optuna.create_study(
                 storage=opened,
                 study_name=search.name,
@@ -214,7 +214,7 @@ class _Worker:
             except (UsageError, ValueError):  # its worker lives; another one was faster
                 continue
             self.say(f"trial {trial.number}: its worker is gone; it goes on from where it was")
-            _retry(study, trial)
+            _again(study, trial)
 
     def _lock(self, number: int) -> Path:
         return self.folder / "trials" / f".{number:04d}.lock"
@@ -225,13 +225,11 @@ class _Worker:
         self.say(f"trial {trial.number} ({done}/{self.search.trials}): {_outcome(trial)}  {values}")
 
 
-def _retry(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Queue a trial again whose worker died."""
-    _again(study, trial, counted=True)
+def _again(study: optuna.Study, trial: FrozenTrial, *, counted: bool = True) -> None:
+    """Let a trial's values be tried once more, in the folder where its run stands.
 
-
-def _again(study: optuna.Study, trial: FrozenTrial, *, counted: bool) -> None:
-    """Let a trial's values be tried once more, in the folder where its run stands."""
+    Args: counted: its worker died, which must not happen for ever.
+    """
     retries = trial.user_attrs.get("retries", 0) + counted
     if "folder" not in trial.user_attrs or retries > _MOST_RETRIES:
         return

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.command import train_command
 from fashion_cnn.recipes.fields import flag, format_value, nearest
-from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.recipe import Recipe, train_command
 
 _FIELDS = {item.name: item for item in dataclasses.fields(Recipe)}
 _SWITCH = {"on": True, "true": True, "off": False, "false": False}
