@@ -34,7 +34,7 @@ from fashion_cnn.data.split import Split, divide, stratified_sample
 from fashion_cnn.errors import ImageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.metrics import wilson_interval
-from fashion_cnn.evaluation.outliers import auroc, outlier_score, outlier_threshold
+from fashion_cnn.evaluation.outliers import outlier_score, outlier_threshold
 from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.imitate import as_photos
 from fashion_cnn.process.machine import cpu_name, machine
@@ -252,6 +252,14 @@ def macro_interval(shares: Sequence[tuple[float, float, float]]) -> tuple[float,
     below = sum((share - low) ** 2 for share, low, _ in shares) ** 0.5 / len(shares)
     above = sum((high - share) ** 2 for share, _, high in shares) ** 0.5 / len(shares)
     return mean - below, mean + above
+
+
+def auroc(ordinary: np.ndarray, strange: np.ndarray) -> float:
+    """Probability that a strange picture scores higher than an ordinary one, ties counting half."""
+    ordinary = np.sort(ordinary)
+    below = np.searchsorted(ordinary, strange, side="left")
+    not_above = np.searchsorted(ordinary, strange, side="right")
+    return float((below + not_above).mean() / (2 * len(ordinary)))
 
 
 def _calibration(answers: Sequence[tuple[NDArray[Any], ...]]) -> dict[str, Any]:

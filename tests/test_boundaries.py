@@ -12,7 +12,7 @@ from fashion_cnn.evaluation.audit import audit
 from fashion_cnn.evaluation.calibration import Calibration, rejection
 from fashion_cnn.evaluation.compare import mcnemar, paired_interval, student_quantile
 from fashion_cnn.evaluation.metrics import expected_calibration_error, wilson_interval
-from fashion_cnn.evaluation.outliers import auroc, outlier_threshold
+from fashion_cnn.evaluation.outliers import outlier_threshold
 from fashion_cnn.evaluation.reliability import reliability, risk_coverage
 from fashion_cnn.reporting.study import student_interval
 from fashion_cnn.run.predictions import Predictions
@@ -118,4 +118,3 @@ def test_the_threshold_of_strangeness_spares_19_in_20() -> None:
     threshold = outlier_threshold(scores)
     assert threshold == 95
     assert outlier_threshold(np.arange(10.0)) == 9, "of ten, nine would be less than 19 in 20"
-    assert auroc(np.array([1.0, 2.0]), np.array([2.0, 3.0])) == (0.5 + 1 + 1 + 1) / 4

@@ -60,33 +60,7 @@ _HOMES = {
     "run.results": ("Evaluation",),
     "shipping.predict": ("Prediction", "predict"),
 }  # fmt: skip
-
-__all__ = [
-    "CLASS_NAMES",
-    "Classifier",
-    "Evaluation",
-    "FashionCNNError",
-    "Prediction",
-    "Recipe",
-    "Run",
-    "Split",
-    "UsageError",
-    "__version__",
-    "compare",
-    "divide",
-    "evaluate",
-    "export",
-    "find_data",
-    "load_training",
-    "measure",
-    "named",
-    "open_classifier",
-    "predict",
-    "report",
-    "study",
-    "train",
-    "tune",
-]
+__all__ = ["__version__", *(name for names in _HOMES.values() for name in names)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -36,14 +36,3 @@ def outlier_threshold(validation_scores: NDArray[np.floating]) -> float:
         The least of them that 95 % of them do not exceed.
     """
     return float(np.quantile(validation_scores, NOT_WARNED, method="higher"))
-
-
-def auroc(ordinary: NDArray[np.floating], strange: NDArray[np.floating]) -> float:
-    """Probability that a strange picture scores higher than an ordinary one, ties counting half.
-
-    Args: ordinary, strange: (N,) and (M,) scores, N and M >= 1.
-    """
-    ordinary = np.sort(ordinary)
-    below = np.searchsorted(ordinary, strange, side="left")
-    not_above = np.searchsorted(ordinary, strange, side="right")
-    return float((below + not_above).mean() / (2 * len(ordinary)))

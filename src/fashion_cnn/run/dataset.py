@@ -35,10 +35,8 @@ def class_names_of(run: Run) -> tuple[str, ...]:
     """
     names = run.split.get("class_names", CLASS_NAMES)
     try:
-        if not isinstance(names, list | tuple):
-            raise TypeError(f"{names!r:.40} is no list")
         check_class_names(names, "class_names")
-    except (DataError, TypeError, AttributeError) as error:
+    except DataError as error:
         raise UsageError(f"{run.path} does not say what its classes are: {error}") from None
     return tuple(names)
 
