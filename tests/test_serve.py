@@ -25,6 +25,7 @@ import pytest
 from fastapi import HTTPException
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import TypeAdapter
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.decoding import DecoderPool
@@ -32,7 +33,7 @@ from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import DecoderError, ModelError, SlowImageError, UsageError
 from fashion_cnn.shipping import serve
 from fashion_cnn.shipping.address import Address
-from fashion_cnn.shipping.interface import SeenLayers
+from fashion_cnn.shipping.layers import SeenLayers
 from fashion_cnn.shipping.predict import Predictor, open_model, open_predictor
 from fashion_cnn.shipping.serve import PAGE, Desk, build_server
 from serving import BOOT, SAMPLES, call, detail, running
@@ -72,8 +73,9 @@ def test_with_and_without_a_query_the_answer_is_the_same(port: int, body: bytes)
 def test_its_layers_are_told_as_documented(port: int) -> None:
     status, _, body = call(port, "POST", "/v1/layers", BOOT)
     assert status == 200
-    seen = SeenLayers.model_validate_json(body)
-    assert seen.model_dump(mode="json", exclude_unset=True) == json.loads(body)
+    form = TypeAdapter(SeenLayers)
+    seen = form.validate_json(body)
+    assert form.dump_python(seen, mode="json") == json.loads(body)
     assert [stage.channels for stage in seen.stages] == [8, 32, 64, 128]
     assert seen.classes[0].label == "Ankle boot"
     assert call(port, "POST", "/v1/layers", b"<html>")[0] == 422

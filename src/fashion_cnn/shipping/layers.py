@@ -1,6 +1,7 @@
 """What a network sees in one image, as a page shows it."""
 
 import base64
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,70 @@ _MOST_CHANNELS = 8  # of a class, those that add or take most
 _DIGITS = 5  # of a number that a page computes with
 
 
-def layers_of(inside: Inside, image: NDArray[np.uint8]) -> dict[str, Any]:
-    """Look at one image, (28, 28) uint8, as JSON holds it.
+@dataclass(frozen=True)
+class Stage:
+    """Maps of one size: signed bytes in base64, of which 127 stands for `largest`."""
 
-    Pixels are bytes in base64. So are maps and evidence, signed: of a stage 127 stands for its
-    `largest` value, of the evidence for `points`, percentage points.
+    channels: int
+    height: int
+    width: int
+    largest: float
+    maps: str
+
+
+@dataclass(frozen=True)
+class FirstLayer:
+    """The first convolution: what it is given, its filters, and the operators behind it."""
+
+    plane: list[float]
+    weights: list[list[float]]
+    bias: list[float]
+    side: tuple[int, int]
+    pads: tuple[int, int]
+    strides: tuple[int, int]
+    then: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClassEvidence:
+    """A class, its score (logit), and what the strongest channels and all others add to it."""
+
+    label: str
+    probability: float
+    score: float
+    channels: list[tuple[int, float]] | None = None
+    others: tuple[int, float] | None = None
+    bias: float | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """By class in the order of `classes`: side x side signed bytes; 127 stands for `points`."""
+
+    side: int
+    points: float
+    values: str
+
+
+@dataclass(frozen=True)
+class SeenLayers:
+    """What the network saw on its way to an answer; `notes` say what cannot be shown of it.
+
+    With `of_maps` a channel is a map of the last stage, else a unit of the layer before the last.
+    """
+
+    recipe: str
+    picture: str
+    notes: list[str]
+    stages: list[Stage]
+    of_maps: bool
+    window: FirstLayer | None
+    classes: list[ClassEvidence]
+    evidence: Evidence
+
+
+def layers_of(inside: Inside, image: NDArray[np.uint8]) -> dict[str, Any]:
+    """Look at one image, (28, 28) uint8: `SeenLayers` as JSON holds it; pixels are in base64 too.
 
     Raises:
         UsageError: it is no such image.
@@ -31,62 +91,59 @@ def layers_of(inside: Inside, image: NDArray[np.uint8]) -> dict[str, Any]:
     evidence = occlusion_by_class(classifier, image, calibration.log_probabilities)
     evidence = evidence[order, ::BLOCK, ::BLOCK]
     values, most = _bytes(evidence, 0.01)
-    return {
-        "recipe": classifier.facts["recipe"]["name"],
-        "picture": base64.b64encode(image.tobytes()).decode(),
-        "notes": seen.notes,
-        "stages": [_stage(maps) for maps in seen.stages],
-        "of_maps": seen.of_maps,
-        "window": seen.window and _window(seen.window),
-        "classes": [
-            {
-                "label": classifier.class_names[label],
-                "probability": float(shares[label]),
-                "score": float(seen.logits[label]),
-                **_channels(seen, label),
-            }
+    found = SeenLayers(
+        recipe=classifier.facts["recipe"]["name"],
+        picture=base64.b64encode(image.tobytes()).decode(),
+        notes=seen.notes,
+        stages=[_stage(maps) for maps in seen.stages],
+        of_maps=seen.of_maps,
+        window=seen.window and _first_layer(seen.window),
+        classes=[
+            ClassEvidence(
+                classifier.class_names[label],
+                float(shares[label]),
+                float(seen.logits[label]),
+                *_channels(seen, label),
+            )
             for label in order
         ],
-        "evidence": {"side": evidence.shape[1], "points": 100 * most, "values": values},
-    }
+        evidence=Evidence(evidence.shape[1], 100 * most, values),
+    )
+    return asdict(found)
 
 
-def _stage(maps: NDArray[np.float32]) -> dict[str, Any]:
+def _stage(maps: NDArray[np.float32]) -> Stage:
     values, largest = _bytes(maps, 1e-9)
     channels, height, width = maps.shape
-    return {
-        "channels": channels,
-        "height": height,
-        "width": width,
-        "largest": largest,
-        "maps": values,
-    }
+    return Stage(channels, height, width, largest, values)
 
 
-def _window(window: Window) -> dict[str, Any]:
-    return {
-        "plane": _numbers(window.plane),
-        "weights": [_numbers(weights) for weights in window.weights],
-        "bias": _numbers(window.bias),
-        "side": window.weights.shape[1:],
-        "pads": window.pads,
-        "strides": window.strides,
-        "then": window.then,
-    }
+def _first_layer(window: Window) -> FirstLayer:
+    weights = [_numbers(weights) for weights in window.weights]
+    height, width = window.weights.shape[1:]
+    return FirstLayer(
+        _numbers(window.plane),
+        weights,
+        _numbers(window.bias),
+        (height, width),
+        window.pads,
+        window.strides,
+        window.then,
+    )
 
 
-def _channels(seen: Seen, label: int) -> dict[str, Any]:
-    """What the strongest channels add to a class's score, and all others together."""
+def _channels(seen: Seen, label: int) -> tuple[Any, ...]:
+    """What the strongest channels add to a class's score, all others together, and the bias."""
     if seen.features is None or seen.weights is None or seen.bias is None:
-        return {"channels": None}
+        return ()
     added = seen.weights[label] * seen.features
     order = np.argsort(-np.abs(added), kind="stable")
-    strongest = order[:_MOST_CHANNELS]
-    return {
-        "channels": [[int(one), float(added[one])] for one in strongest],
-        "others": [len(order) - len(strongest), float(added[order[_MOST_CHANNELS:]].sum())],
-        "bias": float(seen.bias[label]),
-    }
+    strongest, others = order[:_MOST_CHANNELS], order[_MOST_CHANNELS:]
+    return (
+        [(int(one), float(added[one])) for one in strongest],
+        (len(others), float(added[others].sum())),
+        float(seen.bias[label]),
+    )
 
 
 def _bytes(values: NDArray[np.floating[Any]], least: float) -> tuple[str, float]:

@@ -32,7 +32,8 @@ from fashion_cnn.errors import DecoderError, ImageError, ModelError, SlowImageEr
 from fashion_cnn.process.machine import usable_cores
 from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, protocol_within_descriptors
-from fashion_cnn.shipping.interface import Answer, SeenLayers, Status
+from fashion_cnn.shipping.interface import Answer, Status
+from fashion_cnn.shipping.layers import SeenLayers
 from fashion_cnn.shipping.metrics import Metrics, Watch
 from fashion_cnn.shipping.predict import Predictor
 from fashion_cnn.shipping.upload import ADVICE, picture_in
