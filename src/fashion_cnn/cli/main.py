@@ -95,21 +95,8 @@ def _group() -> None:
     """Train, understand and ship a Fashion-MNIST classifier."""
 
 
-_TRAINING = (
-    train,
-    evaluate,
-    report,
-    compare,
-    study,
-    tune,
-    track,
-    recipes,
-    network,
-    data,
-    doctor,
-    benchmark,
-)
-_ANSWERING = (export, predict, serve)
-
-for _command in (*_TRAINING, *_ANSWERING):
+for _command in (
+    *(train, evaluate, report, compare, study, tune, track, recipes, network, data),
+    *(doctor, benchmark, export, predict, serve),
+):
     _group.add_command(_command)
