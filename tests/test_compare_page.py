@@ -95,8 +95,14 @@ def test_the_table_is_csv_and_latex(compared) -> None:
     comparison, runs, _ = compared
     head, *rows = results_table(comparison, "csv").splitlines()
     assert head.startswith("run,runs,accuracy,low,high,difference")
-    assert rows[0].startswith(f"{runs[0].path},1,{100 * comparison.groups[0].mean:.2f},")
-    assert rows[1].endswith(",paired by image")
+    (first, second), (difference,) = comparison.groups, comparison.differences
+    for row, group in zip(rows, (first, second), strict=True):
+        shares = [f"{100 * share:.2f}" for share in (group.mean, *group.interval)]
+        assert row.split(",")[:5] == [group.name, "1", *shares]
+    assert first.name == str(runs[0].path)
+    assert rows[0].split(",")[5:] == [""] * 4
+    points = [f"{100 * share:.2f}" for share in (difference.accuracy, *difference.interval)]
+    assert rows[1].split(",")[5:] == [*points, "paired by image"]
     lines = results_table(comparison, "tex").splitlines()
     assert lines[0] == r"\begin{tabular}{lrrrrrrrl}"
     assert lines[1].endswith(r"difference\_low & difference\_high & by \\")

@@ -212,7 +212,7 @@ def finish(folder: Path, data: Path, *, sealed: bool = False, **fields) -> Run:
     return evaluated(run, data, sealed=sealed)
 
 
-def evaluated(run: Run, data: Path, *, sealed: bool = False) -> Run:
+def evaluated(run: Run, data: Path, *, sealed: bool = False, step: int = 6) -> Run:
     """Measure a run as it stands."""
     parts = divide(load_training(data), validation=0.2, seed=run.recipe.seed)
     run.results.write_metrics(
@@ -221,7 +221,7 @@ def evaluated(run: Run, data: Path, *, sealed: bool = False) -> Run:
             lambda checkpoint: open_classifier(run, checkpoint),
             parts,
             None if sealed else lambda: load_test(data),
-            Trained("finished", 6, 1.0, 1.0),
+            Trained("finished", step, step / 6, 1.0),
         )
     )
     return run
@@ -289,6 +289,39 @@ def test_an_export_says_what_it_is(run: Run, data: Path) -> None:
     exported, images = OnnxClassifier(content, threads=1), load_test_images(data)
     difference = np.abs(exported.logits(images) - reference.logits(images)).max()
     assert parity["largest_difference"] == pytest.approx(difference, abs=1e-6)
+
+
+@pytest.mark.parametrize(("answer", "step"), [("best", 6), ("final", 12)])
+def test_the_checkpoint_that_answers_is_exported(
+    tmp_path: Path, data: Path, answer: str, step: int
+) -> None:
+    """Of two whose answers differ; the later one has the higher loss."""
+    run = finish(tmp_path / "run", data, answer=answer)
+    first = run.checkpoints.load("best")
+    later = {**first.model, "output.weight": -first.model["output.weight"]}
+    history = [*run.history, EpochRecord(2, 12, 1e-3, 1.0, 0.5, 1.5, 0.5, 1.0, 100.0)]
+    run.checkpoints.save(later, {}, {"step": 12, "run": first.state["run"]}, history)
+    run.checkpoints.finish(12, history)
+    run.record_history(history)
+    report = export(evaluated(run, data, step=12), data)
+    test, exported = load_test(data), OnnxClassifier((run.path / "model.onnx").read_bytes())
+    logits = {name: open_classifier(run, name).logits(test.images) for name in ("best", "final")}
+    right = {name: (found.argmax(1) == test.labels).mean() for name, found in logits.items()}
+    assert right["best"] != right["final"], "they must be told apart"
+    np.testing.assert_allclose(exported.logits(test.images), logits[answer], atol=1e-4)
+    facts = report["facts"]
+    assert facts["measured"]["accuracy"] == right[answer]
+    assert facts["measured"]["interval"] == list(wilson_interval(round(20 * right[answer]), 20))
+    assert report["step"] == facts["made_by"]["step"] == step
+    assert facts["made_by"]["sha256"] == run.checkpoints.load(answer).sha256
+
+
+def test_class_names_keep_their_order(run: Run) -> None:
+    run.describe(run.environment, {**run.split, "class_names": ["zebra", "ant", "mole"]})
+    calibration = run.results.calibration
+    assert calibration
+    facts = module._facts(run, run.checkpoints.load("best"), calibration)
+    assert facts["class_names"] == ["zebra", "ant", "mole"]
 
 
 def test_an_export_elsewhere_is_the_same(run: Run, data: Path, tmp_path: Path) -> None:

@@ -227,3 +227,32 @@ def test_all_that_is_written_is_of_the_checkpoint_that_answers(
     assert calibration["checkpoint"] == answering
     assert calibration["temperature"] == pytest.approx(wanted[answering]["temperature"], rel=1e-3)
     assert wanted["best"]["temperature"] != pytest.approx(wanted["final"]["temperature"], rel=0.01)
+
+
+class Sided:
+    """Looks at the left half of an image, so that an image and its mirror image differ."""
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        rows = images[:, 4:24:2, :14].astype(np.float32).mean(2)
+        return 0.1 * (rows - rows.mean(1, keepdims=True))
+
+
+def test_what_test_time_augmentation_is_worth_is_of_the_mean_over_both_sides(tmp_path) -> None:
+    run, _, test = finished_run(tmp_path / "run")
+    validation = make_split(800, seed=2)
+    trained, sided = Trained("finished", 30, 3.0, 4.5), Sided()
+    found = evaluate_run(
+        run, lambda name: sided, around(validation), lambda: test, trained, tta=True
+    )
+    assert found.tta
+    assert (found.tta.step, found.tta.training) == (found.answering.step, None)
+    for got, split in ((found.tta.test, test), (found.tta.validation, validation)):
+        assert got
+        logits = (sided.logits(split.images) + sided.logits(split.images[:, :, ::-1])) / 2
+        wanted = plain.measured(logits, split.labels)
+        assert list(map(list, got.confusion)) == wanted["confusion"]
+        assert got.loss == pytest.approx(wanted["loss"], rel=1e-5)
+        assert got.ece == pytest.approx(wanted["ece"], abs=1e-5)
+    assert found.answering.test
+    assert found.tta.test
+    assert found.tta.test.loss != pytest.approx(found.answering.test.loss, rel=1e-3)

@@ -212,12 +212,18 @@ def test_what_calibration_is_worth_is_measured_on_the_part(result: Result) -> No
         for figure, value in plain.scores(log, labels).items():
             assert got[when][figure] == pytest.approx(value, abs=2e-4), (when, figure)
     right, confidence = probabilities.argmax(1) == labels, probabilities.max(1)
-    for row in got["after"]["reliability"]:
-        inside = (confidence > row["low"]) & (confidence <= row["high"])
-        assert row["n"] == inside.sum()
-        assert row["accuracy"] == pytest.approx(right[inside].mean())
-        assert row["confidence"] == pytest.approx(confidence[inside].mean(), abs=1e-4)
-        assert row["interval"] == pytest.approx(plain.wilson(right[inside].sum(), inside.sum()))
+    for when, log in logs.items():
+        sure, chance = np.exp(log).max(1), 0.0
+        for row in got[when]["reliability"]:
+            inside = (sure > row["low"]) & (sure <= row["high"])
+            assert row["n"] == inside.sum()
+            assert row["accuracy"] == pytest.approx(right[inside].mean())
+            assert row["confidence"] == pytest.approx(sure[inside].mean(), abs=1e-4)
+            assert row["interval"] == pytest.approx(plain.wilson(right[inside].sum(), inside.sum()))
+            chance += np.sqrt((sure * (1 - sure))[inside].sum() * 2 / np.pi) / len(labels)
+        assert sum(row["n"] for row in got[when]["reliability"]) == len(labels)
+        assert got[when]["ece_by_chance"] == pytest.approx(chance, abs=1e-4)
+    assert got["before"]["reliability"] != got["after"]["reliability"]
     above = np.array([[row[row > p].sum() for p in row] for row in probabilities])
     sets = above <= found["conformal"]["threshold"] + 1e-9
     covered, sizes = sets[np.arange(len(labels)), labels], sets.sum(1)

@@ -375,6 +375,67 @@ def test_what_does_not_fit_the_queue_is_turned_away() -> None:
     assert asyncio.run(desk.predict(b"again")) == b"again"
 
 
+def test_sixteen_wait_to_be_looked_into() -> None:
+    """One is looked into at a time; who comes when sixteen are there is told to come back."""
+    predictor = Predictor(open_model(threads=1))
+    release, under_way, most = threading.Event(), [], []
+
+    def layers(data: bytes) -> bytes:
+        under_way.append(data)
+        most.append(len(under_way))
+        assert release.wait(20)
+        under_way.remove(data)
+        return data
+
+    looking = SimpleNamespace(layers=layers, classifier=predictor.classifier)
+    desk = Desk(looking, workers=2)  # type: ignore[arg-type]
+
+    async def rush() -> list[Any]:
+        calls = [asyncio.ensure_future(desk.layers(bytes([i]))) for i in range(16 + 3)]
+        await asyncio.sleep(0.1)
+        release.set()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    found = asyncio.run(rush())
+    assert found[:16] == [bytes([i]) for i in range(16)]
+    for refusal in found[16:]:
+        assert isinstance(refusal, HTTPException)
+        assert (refusal.status_code, refusal.headers) == (503, {"Retry-After": "1"})
+    assert max(most) == 1
+    assert asyncio.run(desk.layers(b"again")) == b"again"
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 1), (2, 1), (5, 2), (6, 3)])
+def test_half_of_the_workers_take_slow_pictures(workers: int, most: int) -> None:
+    predictor = Predictor(open_model(threads=1))
+    at_slow: list[bytes] = []
+    release = threading.Event()
+
+    def predict_all(files: list[bytes], seconds: float | None) -> list[Any]:
+        if seconds is None:
+            at_slow.extend(files)
+            assert release.wait(20)
+            return files
+        return [SlowImageError() for _ in files]
+
+    slowly = SimpleNamespace(predict_all=predict_all, classifier=predictor.classifier)
+    desk = Desk(slowly, workers=workers)  # type: ignore[arg-type]
+
+    async def rush() -> int:
+        large = [bytes([i]) * 2**15 for i in range(8)]  # none is answered together with another
+        calls = [asyncio.ensure_future(desk.predict(data)) for data in large]
+        async with asyncio.timeout(10):
+            while len(at_slow) < most:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        found = len(at_slow)
+        release.set()
+        assert await asyncio.gather(*calls) == large
+        return found
+
+    assert asyncio.run(rush()) == most
+
+
 def test_slow_pictures_hold_up_no_other() -> None:
     """Each is tried for a moment; then a worker at most is at them, eight wait, the rest go."""
     predictor = Predictor(open_model(threads=1))
