@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import softmax
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
@@ -77,6 +78,31 @@ def test_it_answers_as_the_classifier_does(capsys, pictures, images) -> None:
     assert found["label"] == CLASS_NAMES[int(probabilities.argmax())] == found["top"][0]["label"]
     assert found["label"] in found["may_be"]
     assert sum(row["probability"] for row in found["top"]) == pytest.approx(1)
+
+
+def test_classes_come_most_probable_first_and_a_set_too() -> None:
+    """Whatever their place among the classes; of what is left the set holds as much as it must."""
+    logits = np.array([[0.0, 2.0, 1.9, 1.0], [3.0, 0.0, 0.0, 0.0]], np.float32)
+    facts = {"outlier": {"threshold": 0.0}, "recipe": {"name": "mine"}}
+    facts["calibration"] = {
+        "temperature": 1.0,
+        "conformal": {"threshold": 0.9},
+        "reject": {"error_rate": 0.02, "choices": [{"error_rate": 0.02, "threshold": 0.5}]},
+    }
+    classifier = SimpleNamespace(
+        logits=lambda images: logits, class_names=("a", "b", "c", "d"), facts=facts
+    )
+    images = np.zeros((2, 28, 28), np.uint8)
+    first, second = Predictor(classifier).predict_images(images)  # type: ignore[arg-type]
+    probabilities = softmax(logits, axis=1)
+    assert [name for name, _ in first.classes] == ["b", "c", "d", "a"]
+    assert [p for _, p in first.classes] == pytest.approx(sorted(probabilities[0])[::-1])
+    assert first.may_be == ("b", "c", "d")
+    assert [name for name, _ in second.classes] == ["a", "b", "c", "d"]
+    assert second.may_be == ("a", "b")
+    top = first.to_dict(2)["top"]
+    assert [row["label"] for row in top] == ["b", "c"]
+    assert [row["probability"] for row in top] == pytest.approx([*probabilities[0, 1:3]])
 
 
 def test_files_folders_and_patterns(pictures) -> None:

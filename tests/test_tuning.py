@@ -13,15 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.cli.train import train
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
+from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.plots import differences_plot
 from fashion_cnn.reporting.study import CONFUSED, to_checkpoint_table, to_class_table, to_table
 from fashion_cnn.run.folder import Run
 from fashion_cnn.studies import study as tuning
 from fashion_cnn.text import aligned
+from finished import Guesser, around, finished_run
 
 STUDY = """
 recipe = "baseline"
@@ -113,6 +116,41 @@ def test_a_study_trains_each_run_once_and_goes_on(file, tmp_path, capsys, monkey
     file.write_text(file.read_text().replace("0.003", "0.004"))
     assert main(command) == 2
     assert "has other values for 'wild/er'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("measure", ["validation", "test"])
+@pytest.mark.parametrize("answer", ["best", "final"])
+def test_a_row_is_of_the_checkpoint_that_answers(
+    tmp_path: Path, monkeypatch, answer: str, measure: str
+) -> None:
+    folder, left = tmp_path / "run", {}
+
+    def trained(command: list[str], alone: bool) -> int:
+        run, _, test = finished_run(folder, answer=answer)
+        history = [dataclasses.replace(e, val_loss=1.0 + (e.epoch != 2)) for e in run.history]
+        run.record_history(history)
+        validation = make_split(800, seed=2)
+        answered = {
+            "best": Guesser(test, validation, seed=1),
+            "final": Guesser(test, validation, seed=2, skill=3.5),
+        }
+        ending = Trained("finished", 30, 3.0, 4.5)
+        found = evaluate_run(run, answered.__getitem__, around(validation), lambda: test, ending)
+        run.results.write_metrics(found)
+        left.update(best=found.best, final=found.final)
+        return 0
+
+    monkeypatch.setattr(tuning, "_wait_for", trained)
+    study = tuning.Study("some", "baseline", (0,), measure, {"mine": {}})
+    row, _ = tuning._train(study, "mine", 0, folder, [], 1)
+    shown, other = (getattr(left[name], measure) for name in (answer, *({*left} - {answer})))
+    assert row["accuracy"] == shown.accuracy != other.accuracy
+    assert (row["loss"], row["ece"], row["n"]) == (shown.loss, shown.ece, shown.n)
+    assert row["class_accuracy"]["Coat"] == shown.per_class[4].recall
+    assert (row["epoch"], row["epochs"]) == ({"best": 2, "final": 3}[answer], 3)
+    assert {name: of["accuracy"] for name, of in row["checkpoints"].items()} == {
+        name: getattr(of, measure).accuracy for name, of in left.items()
+    }
 
 
 def test_a_run_that_diverges_is_a_result(file, tmp_path, monkeypatch) -> None:
