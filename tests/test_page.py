@@ -257,7 +257,7 @@ def test_on_a_phone_pad_and_bars_are_in_view_together(
         focused = page.evaluate(
             "(({ top, bottom }) => [top, bottom])(document.activeElement.getBoundingClientRect())"
         )
-        assert focused[1] <= page.locator("#answer-card").bounding_box()["y"]
+        assert focused[1] <= answer["y"]
         page.keyboard.press("Tab")
 
 
