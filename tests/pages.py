@@ -19,6 +19,20 @@ def blocks(page: str, language: str = "") -> list[str]:
     return [block for spoken, block in found if spoken == language]
 
 
+def inline(page: str) -> list[list[str]]:
+    """The commands in a page's running text, without those that name no more than the command, and
+    without forms: words in capitals stand for something."""
+    text = re.sub(r"^```.*?^```", "", PAGES[page], flags=re.MULTILINE | re.DOTALL)
+    shown = [
+        shlex.split(" ".join(one.split())) for one in re.findall(r"`fashion-cnn ([^`]+)`", text)
+    ]
+    return [
+        words
+        for words in shown
+        if words[1:] and not any(re.search(r"\b[A-Z]{2,}\b", word) for word in words)
+    ]
+
+
 def commands(page: str, program: str = "fashion-cnn") -> list[list[str]]:
     """The words after the program's name, for each line of a block that calls it."""
     found = []

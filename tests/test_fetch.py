@@ -1,5 +1,6 @@
 """Fetching from a local HTTPS server that misbehaves in every way."""
 
+import functools
 import os
 import shutil
 import ssl
@@ -11,10 +12,13 @@ from pathlib import Path
 import pytest
 import trustme
 
+from fashion_cnn.cli import main
+from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data import fetch as fetch_module
 from fashion_cnn.data.fashion_mnist import SHA256, DataSet
 from fashion_cnn.data.fetch import fetch
 from fashion_cnn.errors import DataError
+from pages import commands
 
 
 class Mirror(BaseHTTPRequestHandler):
@@ -95,6 +99,18 @@ def test_a_good_mirror_gives_the_data_set(server, tmp_path: Path, behaviour: str
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == sorted(
         f"{name}.gz" for name in SHA256
     )
+
+
+def test_the_commands_of_installing_work(server, tmp_path: Path, monkeypatch) -> None:
+    address, context = server
+    here = functools.partial(fetch, mirrors=[f"{address}/good/"], context=context, package=False)
+    monkeypatch.setattr(fetch_module, "fetch", here)
+    monkeypatch.setattr(fashion_mnist, "SYSTEM_DIRECTORY", tmp_path / "none")
+    monkeypatch.delenv("FASHION_CNN_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for words in commands("docs/install.md"):
+        assert main(words) == 0, words
+    verify(tmp_path / "data")
 
 
 @pytest.mark.parametrize(

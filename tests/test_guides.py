@@ -1,26 +1,43 @@
-"""The commands on the pages of the site do what the pages say: run in order, on few images.
+"""Every command that the README and the site show is run: in order, on few images.
 
-Those that need more than a small training are run elsewhere: own data in test_own_run.py, timm in
-test_timm.py, searches in test_search.py; `serve` does not end, and
-`--minutes` would take them.
+A page whose commands need more than that has a test elsewhere, and those that no test can run stand
+in `NOT_RUN` with the reason.
 """
 
+import os
+import re
+import shlex
 import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
 from glob import glob
 from pathlib import Path
 
 import pytest
 
+from fashion_cnn import pace
 from fashion_cnn.cli.main import main
 from fashion_cnn.run.folder import Run
-from pages import PAGES, REPOSITORY, blocks, commands
+from pages import PAGES, REPOSITORY, blocks, commands, inline
 from shapes import draw_photos
 
-TINY = ["--train-images", "200", "--validation", "0.1", "--epochs", "1", "--threads", "1"]
-TINY += ["--batch-size", "100"]
+TINY = ["--train-images", "200", "--validation", "0.1", "--threads", "1", "--batch-size", "100"]
+KNOWING = ["--train-images", "1000", "--batch-size", "50"]  # trousers, or it is not served
+CUT = {"train": TINY, "benchmark": ["--rounds", "1"], "serve": ["--port", "0"]}
+"""By command, what is added to make it small; a training has few epochs besides."""
+
 FAST = ["train", "fast"]
+BASELINE = ["train", "baseline", "--width", "4"]
 BEFORE = {
+    "README.md": [],
+    "docs/README.md": [],
+    "docs/assignment.md": [],
+    "docs/audit.md": [FAST],
+    "docs/findings.md": [],
     "docs/first-model.md": [],
+    "docs/keras.md": [],
     "docs/recipes.md": [],
     "docs/test-set.md": [],
     "docs/run-folder.md": [],
@@ -30,14 +47,50 @@ BEFORE = {
     "docs/calibrate.md": [],
     "docs/own-network.md": [],
     "docs/export.md": [FAST],
+    "docs/track.md": [FAST],
+    "docs/tune.md": [],
     "docs/compare.md": [
-        ["train", "baseline", "--width", "4"],
+        BASELINE,
         FAST,
         *([*FAST, *more, "--seed", seed, "--output", f"runs/{name}/seed-{seed}"]
           for seed in "01" for name, more in (("a", []), ("b", ["--flip"]))),
     ],
 }  # fmt: skip
 """By page, what must have been done before."""
+
+ELSEWHERE = {
+    "docs/fine-tune.md": "test_timm.py",
+    "docs/install.md": "test_fetch.py",
+    "docs/own-data.md": "test_own_run.py",
+    "docs/tune.md": "test_search.py",
+}
+"""By page, the test that runs the commands of its blocks."""
+
+HOURS = "trains for hours; tests/test_docs.py opens every study of the package"
+NOT_RUN = {
+    "compare runs/fast docs/results/baseline": "the record's images are not the tests' few; "
+    "tests/test_compare.py compares records",
+    "study fast-ablation": HOURS,
+    "study balanced-ablation": HOURS,
+    "study findings --jobs 2 --threads 1": HOURS,
+    "study sprint": HOURS,
+    "train --model timm:mobilenetv2_100 --freeze 1 --epochs 5": "fetches weights; "
+    "tests/test_timm.py does so from files of its own",
+    "train baseline --framework keras --name on-torch": "KERAS_BACKEND=torch needs a process of "
+    "its own; tests/test_keras_job.py trains in one",
+}
+"""Commands that are not run here, and why."""
+
+MAKE_NOT_RUN = {
+    "benchmark": "times the machine for minutes; tests/test_bench.py runs the script",
+    "campaign": "thousands of trials; tests/test_campaign.py runs some",
+    "pins": "asks the package index",
+    "speedrun": HOURS,
+    "test": "that is this",
+    "train-keras": "tests/test_keras_job.py runs the script",
+    "verify-records": "tests/test_records.py does the same",
+}
+"""Targets that are not run here, and why."""
 
 
 @pytest.fixture
@@ -46,33 +99,87 @@ def folder(tmp_path: Path, monkeypatch, few_data: Path, without_plots) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     shutil.copytree(REPOSITORY / "examples", "examples")
+    Path("docs").symlink_to(REPOSITORY / "docs")
     draw_photos(tmp_path / "photos", 1)
     return tmp_path
 
 
-def call(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Run a command; a training with few images, what follows a `>` into a file."""
+def call(words: list[str], capsys: pytest.CaptureFixture[str], *, is_served: bool = False) -> None:
+    """Run a command, made small; what follows a `>` into a file."""
     words, into = (words[:-2], words[-1]) if ">" in words else (words, None)
     words = [path for word in words for path in (sorted(glob(word)) or [word])]  # as a shell does
-    words += {"train": TINY, "benchmark": ["--rounds", "1"]}.get(words[0], [])
+    words += CUT.get(words[0], [])
+    if words[0] == "train" and "--minutes" not in words:
+        words += [*KNOWING, "--epochs", "2"] if is_served else ["--epochs", "1"]
+    if words[0] == "serve":
+        assert serve([sys.executable, "-m", "fashion_cnn", *words]) in (0, 130), words
+        return
     capsys.readouterr()
     assert main(words) == 0, words
     if into:
         Path(into).write_text(capsys.readouterr().out)
 
 
+def serve(command: list[str]) -> int:
+    """Start the server, ask it whether it is well, and end it; gives its exit code."""
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr
+        said = ""
+        while not (port := re.search(r"serving on http://[\d.]+:(\d+)/", said)):
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        with urllib.request.urlopen(f"http://127.0.0.1:{port[1]}/healthz", timeout=30) as answer:
+            assert answer.status == 200
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+    return process.returncode
+
+
+def in_running_text() -> dict[str, list[list[str]]]:
+    """By page, the commands of its running text that no block shows."""
+    known = {tuple(words) for page in PAGES for words in commands(page)}
+    found: dict[str, list[list[str]]] = {}
+    for page in PAGES:
+        for words in inline(page):
+            if tuple(words) not in known:
+                known.add(tuple(words))
+                found.setdefault(page, []).append(words)
+    return found
+
+
+def shown(page: str) -> list[list[str]]:
+    """The commands of a page that are to be run here, if anywhere."""
+    of_blocks = [] if page in ELSEWHERE else commands(page)
+    return [*of_blocks, *in_running_text().get(page, [])]
+
+
 @pytest.mark.parametrize("page", BEFORE)
-def test_the_commands_of_a_page_work(folder: Path, page: str, capsys) -> None:
+def test_the_commands_of_a_page_work(folder: Path, page: str, capsys, monkeypatch) -> None:
+    # Five minutes are one epoch; tests/test_pace.py measures for itself.
+    monkeypatch.setattr(pace, "measure", lambda *_: pace.Pace(1.0, 0.0, 0.0))
+    is_served = any(words[:2] == ["serve", "--model"] for words in shown(page))
     for words in BEFORE[page]:
-        call(words, capsys)
+        call(words, capsys, is_served=is_served)
     for number, text in enumerate(blocks(page, "toml")):
         name = text.partition("\n")[0].removeprefix("# ")
         few = "\n[fields]\nepochs = 1\ntrain_images = 200\nbatch_size = 100\n[variants"
         text = text.replace("[0, 1, 2]", "[0]").replace("\n[variants", few, 1)
         Path(name if name.endswith(".toml") else f"{number}.toml").write_text(text)
-    for words in commands(page):
-        if words[0] != "serve" and "--minutes" not in words:
-            call(words, capsys)
+    for words in shown(page):
+        if shlex.join(words) not in NOT_RUN:
+            call(words, capsys, is_served=is_served)
+
+
+def test_no_command_is_left_out() -> None:
+    """What is not run is shown somewhere, and is said once."""
+    every = {page: {shlex.join(words) for words in shown(page)} for page in PAGES}
+    assert {page for page, found in every.items() if found - NOT_RUN.keys()} <= BEFORE.keys()
+    assert NOT_RUN.keys() <= set().union(*every.values())
+    for page, file in ELSEWHERE.items():
+        assert f'commands("{page}")' in (REPOSITORY / "tests" / file).read_text()
 
 
 def test_the_first_model_is_what_the_page_says(folder: Path, capsys) -> None:
@@ -90,3 +197,23 @@ def test_the_table_of_a_run_folder_has_every_file(folder: Path, capsys) -> None:
         name = path.name + "/" * path.is_dir()
         if path.suffix != ".svg" and not name.startswith("."):
             assert f"`{name}`" in PAGES["docs/run-folder.md"], name
+
+
+def targets() -> set[str]:
+    """The targets of make that pages show, in blocks and in their text."""
+    words = r"(?:^|`)make ((?:[^`\n#]|\n(?!`))+)"
+    lines = (line for text in PAGES.values() for line in re.findall(words, text, re.MULTILINE))
+    return {word for line in lines for word in shlex.split(line) if "=" not in word}
+
+
+def test_make_trains_and_serves(few_data: Path, tmp_path: Path, monkeypatch) -> None:
+    """In the environment of the tests, in place of one that make would install."""
+    assert targets() - MAKE_NOT_RUN.keys() == {"train", "serve"}
+    assert MAKE_NOT_RUN.keys() <= targets()
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
+    programs = Path(sys.executable).parent
+    make = ["make", "-C", str(REPOSITORY), "-o", ".venv/runtime", f"BIN={programs}"]
+    small = shlex.join([*TINY, "--width", "4", "--output", str(tmp_path / "results")])
+    subprocess.run([*make, "train", "EPOCHS=1", f"ARGS={small}"], check=True, capture_output=True)
+    assert len(Run(tmp_path / "results").history) == 1
+    serve([*make, "serve", "ARGS=--port 0"])
