@@ -110,7 +110,7 @@ def test_the_commands_of_installing_work(server, tmp_path: Path, monkeypatch) ->
     monkeypatch.chdir(tmp_path)
     for words in commands("docs/install.md"):
         assert main(words) == 0, words
-    verify(tmp_path / "data")
+    DataSet.open(tmp_path / "data").verify()
 
 
 @pytest.mark.parametrize(
