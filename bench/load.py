@@ -55,8 +55,8 @@ def shop_photo(sample: bytes) -> bytes:
     Args: sample: a grey picture of 28x28, bright on black, as the page has them of test images.
 
     Returns:
-        It enlarged to 600x600, negated, brownish, in the middle of a white ground, with a camera's
-        grain (a standard deviation of 3 levels).
+        It enlarged to 600x600, negated, brownish, in the middle of a white background, with a
+        camera's grain (a standard deviation of 3 levels).
     """
     small = Image.open(io.BytesIO(sample)).convert("L")
     garment = np.asarray(small.resize((600, 600), Image.Resampling.BICUBIC)) / 255

@@ -117,7 +117,7 @@ class Answers:
         strangeness: float64 (N,), how far the outlier score is above what is warned of.
         readable: bool (N,), whether there was anything to look at.
         warned: bool (N,), whether people are told that the answer may be worth little, by the score
-            or because nothing stands out from the ground.
+            or because nothing stands out from the background.
         confidence: float64 (N,), calibrated; not a number for a model that was not exported.
         sets: bool (N, C), the classes that it may be; all for a model that was not exported.
     """
@@ -131,7 +131,7 @@ class Answers:
 
 
 class Models:
-    """A model, or two: the second answers for what was cut out of uneven ground."""
+    """A model, or two: the second answers for what was cut out of an uneven background."""
 
     def __init__(self, models: Sequence[Classifier], ordinary: NDArray[np.uint8]) -> None:
         """Take models, and images (N, 28, 28) of which 95 % are nothing to warn of.

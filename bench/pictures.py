@@ -59,9 +59,9 @@ def _coloured(image: Pixels, random: Random) -> Image.Image:
 def _noisy(image: Pixels, random: Random) -> Image.Image:
     side = _SIDE + 2 * _MARGIN
     slope = np.linspace(0.8, 1.1, side)[:, None, None] * np.array(_colour(random))
-    ground = slope + random.normal(0, 12, (side, side, 3))
-    ground = Image.fromarray(ground.clip(0, 255).astype(np.uint8))
-    return _on(ground, image, (_MARGIN, _MARGIN))
+    background = slope + random.normal(0, 12, (side, side, 3))
+    background = Image.fromarray(background.clip(0, 255).astype(np.uint8))
+    return _on(background, image, (_MARGIN, _MARGIN))
 
 
 def _off_centre(image: Pixels, random: Random) -> Image.Image:

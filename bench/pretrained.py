@@ -1,7 +1,7 @@
 """Put the model of a run into the package, with its card: python3 bench/pretrained.py RUN.
 
 One of `balanced` becomes what `predict` and `serve` answer with, one of `photo` what they answer
-with for pictures on uneven ground, as it measures by docs/results/photos.json.
+with for pictures on an uneven background, as it measures by docs/results/photos.json.
 """
 
 import json

@@ -13,7 +13,7 @@ CLASSES = ("Bar", "Cross", "Disc & dot")
 
 
 def draw_photos(folder: Path, count: int, classes: tuple[str, ...] = CLASSES) -> Path:
-    """Dark shapes on a bright ground, 90x90 pixels, no two alike."""
+    """Dark shapes on a bright background, 90x90 pixels, no two alike."""
     random = np.random.default_rng(0)
     for name in classes:
         (folder / name).mkdir(parents=True)

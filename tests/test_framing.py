@@ -41,7 +41,7 @@ def test_what_images_were_made_by_is_measured(ground, edge, centre) -> None:
 
 
 @pytest.mark.parametrize("ground", ["black", "white"])
-def test_a_ground_need_not_be_of_one_level(ground: str) -> None:
+def test_a_background_need_not_be_of_one_level(ground: str) -> None:
     framing = Framing(ground, 20, "box")
     noise = np.random.default_rng(0).integers(0, 21, (20, 28, 28), dtype=np.uint8)
     images = wedges(20, framing)

@@ -37,7 +37,7 @@ def assert_is_the_t(seen: np.ndarray, level: float) -> None:
 
 @pytest.mark.parametrize("ground", [(255, 255, 255), (0, 0, 0), (200, 30, 60), (20, 120, 240)])
 @pytest.mark.parametrize("at", [(0, 0), (40, -35)])
-def test_any_plain_ground_and_place(ground, at) -> None:
+def test_any_plain_background_and_place(ground, at) -> None:
     photo = prepare(drawn(ground, (90, 120, 60), at=at))
     grey = 0.299 * 90 + 0.587 * 120 + 0.114 * 60
     assert_is_the_t(photo.seen, 255 - grey)
@@ -202,7 +202,7 @@ def test_what_is_half_transparent_lies_on_white() -> None:
 
 
 @pytest.mark.parametrize(("ground", "taken"), [((200, 30, 60), 1), ((255, 255, 255), 0)])
-def test_on_coloured_ground_the_outermost_pixels_go(ground, taken: int) -> None:
+def test_on_a_coloured_background_the_outermost_pixels_go(ground, taken: int) -> None:
     pixels = drawn(ground, (30, 40, 110), (256, 192))
     garment, plain = find_garment(pixels[:, :, :3])
     assert plain

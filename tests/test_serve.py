@@ -274,7 +274,7 @@ def test_an_open_door_needs_a_token(capsys, port: int) -> None:
 
 
 def read_code(text: str) -> str:
-    """What is on a QR code in a terminal: halves of its cells are letters, the rest ground."""
+    """What is on a QR code in a terminal: halves of its cells are letters, the rest background."""
     lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in text.splitlines()]
     halves = {" ": (0, 0), "▀": (1, 0), "▄": (0, 1), "█": (1, 1)}
     rows = np.array([[halves[one] for one in line] for line in lines], np.uint8)

@@ -68,7 +68,9 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
 
 
 _framing_option = click.option(
-    "--framing", metavar="FRAMING", help="none, or GROUND,EDGE,CENTRE as white,28,box  [measured]"
+    "--framing",
+    metavar="FRAMING",
+    help="none, or BACKGROUND,EDGE,CENTRE as in white,28,box  [measured]",
 )
 _share_option = click.option(
     "--test-share",

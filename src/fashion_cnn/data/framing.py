@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from fashion_cnn.errors import UsageError
 
 SIDE = 28
-GROUNDS, CENTRES = ("black", "white", "none"), ("box", "mass")
+BACKGROUNDS, CENTRES = ("black", "white", "none"), ("box", "mass")
 _LEAST_EDGE = 4
-_LEVELS = 24  # of 255: what differs less from the ground is ground
+_LEVELS = 24  # of 255: what differs less from the background is background
 _SAMPLE = 5_000  # images
 
 
@@ -19,40 +19,40 @@ class Framing:
     """What a picture must become to look like a data set's; as it is, Fashion-MNIST's.
 
     Attributes:
-        ground: what an object lies on, "black" or "white"; "none" where pictures are whole.
+        background: what an object lies on, "black" or "white"; "none" where pictures are whole.
         longest: edge of the object's box in pixels, 4 to 28.
         centre: what lies in the middle: of the "box", or of the "mass".
     """
 
-    ground: str = "black"
+    background: str = "black"
     longest: int = SIDE
     centre: str = "box"
 
     def __str__(self) -> str:
         """As `parse` reads it: "black,20,mass", or "none"."""
-        return (
-            self.ground if self.ground == "none" else f"{self.ground},{self.longest},{self.centre}"
-        )
+        if self.background == "none":
+            return "none"
+        return f"{self.background},{self.longest},{self.centre}"
 
     @classmethod
     def parse(cls, text: str) -> "Framing":
         """Read what `str` gives. Raises `UsageError` for anything else."""
-        ground, *rest = text.split(",")
+        background, *rest = text.split(",")
         if text == "none":
-            return cls(ground)
-        known = ground in GROUNDS[:2] and len(rest) == 2 and rest[1] in CENTRES
+            return cls(background)
+        known = background in BACKGROUNDS[:2] and len(rest) == 2 and rest[1] in CENTRES
         if known and rest[0].isdecimal() and _LEAST_EDGE <= int(rest[0]) <= SIDE:
-            return cls(ground, int(rest[0]), rest[1])
+            return cls(background, int(rest[0]), rest[1])
         raise UsageError(
-            f"{text!r:.60} is no framing; it is none, or GROUND,EDGE,CENTRE: black or white, "
+            f"{text!r:.60} is no framing; it is none, or BACKGROUND,EDGE,CENTRE: black or white, "
             f"{_LEAST_EDGE} to {SIDE} pixels, box or mass; MNIST's is black,20,mass"
         )
 
     def describe(self) -> str:
         """In words for people."""
-        if self.ground == "none":
-            return "whole pictures without a ground"
-        contrast = {"black": "bright on black", "white": "dark on white"}[self.ground]
+        if self.background == "none":
+            return "whole pictures without a background"
+        contrast = {"black": "bright on black", "white": "dark on white"}[self.background]
         what = {"box": "its box", "mass": "its mass"}[self.centre]
         return f"{contrast}, the longest edge {self.longest} of {SIDE} pixels, {what} in the middle"
 
@@ -64,8 +64,8 @@ AS_PUBLISHED = Framing()
 def measure_framing(images: NDArray[np.uint8]) -> Framing:
     """Measure how objects lie in images, uint8 (N, 28, 28), N >= 1; some thousand are looked at.
 
-    The ground is what most of the rim is in most images; the longest edge is the median's; and of
-    the two centres the one that is more often in one place.
+    The background is what most of the rim is in most images. The longest edge is the median's. Of
+    the two centres it is the one that is more often in one place.
     """
     images = images[:: max(1, len(images) // _SAMPLE)]
     rim = np.concatenate(
@@ -75,10 +75,10 @@ def measure_framing(images: NDArray[np.uint8]) -> Framing:
         "black": ((rim <= _LEVELS).mean(axis=1) > 0.5).mean(),
         "white": ((rim >= 255 - _LEVELS).mean(axis=1) > 0.5).mean(),
     }
-    ground = max(shares, key=lambda name: shares[name])
-    if shares[ground] <= 0.5:
+    background = max(shares, key=lambda name: shares[name])
+    if shares[background] <= 0.5:
         return Framing("none")
-    bright = images if ground == "black" else 255 - images
+    bright = images if background == "black" else 255 - images
     places, edges = np.arange(SIDE), []
     box, mass = [], []
     for axis in (2, 1):
@@ -91,8 +91,9 @@ def measure_framing(images: NDArray[np.uint8]) -> Framing:
         box.append((first + last) / 2)
         mass.append(weights @ places / weights.sum(axis=1))
     if not len(edges[0]):
-        return Framing(ground)
+        return Framing(background)
     longest = max(_LEAST_EDGE, int(np.median(np.maximum(*edges))))
     spread = {"box": np.var(box, axis=1).sum(), "mass": np.var(mass, axis=1).sum()}
     full = longest >= SIDE - 1  # there is no room to lie elsewhere
-    return Framing(ground, longest, "box" if full else min(spread, key=lambda name: spread[name]))
+    centre = "box" if full else min(spread, key=lambda name: spread[name])
+    return Framing(background, longest, centre)

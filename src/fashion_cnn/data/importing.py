@@ -224,7 +224,7 @@ def _framing(
             f"the {len(as_they_are):,} pictures that are 28x28 and grey were taken as they are: "
             f"{measured.describe()}; photos are made alike with --framing {measured}"
         )
-    if 2 * sum(taken.found) < len(taken.found) and framing.ground != "none":
+    if 2 * sum(taken.found) < len(taken.found) and framing.background != "none":
         say(
             f"nothing stands out from the background in {taken.found.count(False):,} of "
             f"{len(taken.found):,} pictures; to have them whole: --framing none"

@@ -42,10 +42,10 @@ class Photo:
     Attributes:
         seen: uint8 (28, 28), as in the data set.
         notes: lines for people on what was done or looks wrong; often none.
-        plain: whether it stood out from ground of one colour (shaded, grained) or none, or came as
-            28x28 pixels, as the data set's; else GrabCut looked for it, or nothing stood out.
+        plain: whether it stood out from a background of one colour (shaded, grained), or had none,
+            or came as 28x28 pixels; else GrabCut looked for it, or nothing stood out.
         untouched: whether it came as 28x28 grey pixels.
-        found: whether something stood out of the ground, where there is one.
+        found: whether something stood out of the background, where there is one.
     """
 
     seen: NDArray[np.uint8]
@@ -75,11 +75,11 @@ def read_photo(
     if pixels.ndim == 3:
         photo = prepare(pixels, framing)
         return replace(photo, notes=(*notes, *photo.notes))
-    if framing.ground != "none":
+    if framing.background != "none":
         if np.ptp(pixels) < _NEARLY:
             raise _nothing("of one colour, or nearly")
         rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-        if (np.median(rim) > _BRIGHT) != (framing.ground == "white"):
+        if (np.median(rim) > _BRIGHT) != (framing.background == "white"):
             contrast = framing.describe().split(",")[0]
             notes.append(f"28x28 and grey, so taken as it is; but the data set is {contrast}")
     return Photo(pixels, tuple(notes), untouched=True)
@@ -90,8 +90,8 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
 
     Args:
         pixels: uint8 (H, W, 4) RGBA, alpha not premultiplied.
-        framing: how the data set's images were made. What has no ground is cut to a square around
-            the middle and shrunk whole.
+        framing: how the data set's images were made. What has no background is cut to a square
+            around the middle and shrunk whole.
 
     Raises:
         ImageError: there is nothing in the picture: one colour, or all of it transparent.
@@ -102,13 +102,13 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
         cut_out = bool((share < _OPAQUE).any())
         on_white = colours * share + 255 * (1 - share)  # as the publisher's
         colours = on_white.round().astype(np.uint8)
-    if framing.ground == "none":
+    if framing.background == "none":
         return Photo(_whole(_grey(colours)))
-    ground = border_colour(colours)
+    background = border_colour(colours)
     if cut_out:
         garment, plain = alpha[:, :, 0] > _OPAQUE * 255, True
     else:
-        garment, plain = find_garment(colours, ground)
+        garment, plain = find_garment(colours, background)
     if not garment.any():
         if plain:
             raise _nothing("transparent" if cut_out else "of one colour, or nearly")
@@ -117,8 +117,8 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
     rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     values, as_published = _grey(colours[box]), framing == AS_PUBLISHED
-    if not cut_out and _is_negative(colours, ground):
-        same = "for a negative like those of" if framing.ground == "black" else "for one unlike"
+    if not cut_out and _is_negative(colours, background):
+        same = "for a negative like those of" if framing.background == "black" else "for one unlike"
         notes.append(f"grey on black, so taken {same} the data set")
     else:
         values = 255 - values
@@ -128,7 +128,7 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
         notes.append(f"{what} stands out from the background")
     sharpen, width = plain and framing.longest == SIDE, 1 if plain or not as_published else _WIDTH
     seen = _fit(values * garment[box], framing, sharpen=sharpen, width=width)
-    seen = 255 - seen if framing.ground == "white" else seen
+    seen = 255 - seen if framing.background == "white" else seen
     return Photo(seen, tuple(notes), plain, found=found)
 
 
@@ -152,9 +152,9 @@ def _whole(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     return _shrink(square, (SIDE, SIDE)).round().astype(np.uint8)
 
 
-def _is_negative(pixels: NDArray[np.uint8], ground: NDArray[np.float64]) -> bool:
+def _is_negative(pixels: NDArray[np.uint8], background: NDArray[np.float64]) -> bool:
     """Whether a picture is grey on black, as an enlarged image of the data set is."""
-    return bool(ground.max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
+    return bool(background.max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
 
 
 def _fit(

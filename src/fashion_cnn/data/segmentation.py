@@ -99,7 +99,7 @@ def find_garment(
 
 def _on_shaded_ground(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     """What differs from a plane of colours through the border; None where none fits it."""
-    import cv2  # 0.1 s, which pictures on plain ground need not pay
+    import cv2  # 0.1 s, which pictures on a plain background need not pay
 
     smooth = cv2.blur(pixels, (_GRAIN, _GRAIN)).astype(np.float64)
     height, width = pixels.shape[:2]

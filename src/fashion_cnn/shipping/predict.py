@@ -97,7 +97,7 @@ class Predictor:
             reject: the share of wrong answers to accept less sure ones for, one of those that the
                 file has thresholds for; None to answer always.
             open_for_photos: opens another model of the same classes, which answers for what was
-                cut out of uneven ground; called when the first such picture comes.
+                cut out of an uneven background; called when the first such picture comes.
 
         Raises:
             UsageError: the file has no threshold for `reject`.
@@ -109,7 +109,7 @@ class Predictor:
 
     @functools.cached_property
     def for_photos(self) -> "Predictor":
-        """Who answers for what was cut out of uneven ground."""
+        """Who answers for what was cut out of an uneven background."""
         if self._open_for_photos is None:
             return self
         return Predictor(self._open_for_photos(), self._reject)
@@ -304,7 +304,7 @@ def open_predictor(
 
     Raises:
         ModelError: as `open_model`. If the second model is damaged, the first picture on uneven
-            ground raises it.
+            background raises it.
         UsageError: as `Predictor`.
     """
     if path is None:

@@ -240,7 +240,7 @@ def build_app(desk: Desk, address: Address) -> Watch:
     async def model() -> dict[str, Any]:
         """What the model is: classes, recipe, measured accuracy, calibration, SHA-256.
 
-        And, as `for_photos`, the same of the one that answers for pictures on uneven ground.
+        And, as `for_photos`, the same of the one that answers for pictures on an uneven background.
         """
         first, other = desk.predictor, desk.predictor.for_photos
         return {
@@ -359,7 +359,7 @@ def qr_code(text: str) -> str:
     """A QR code for a terminal, dark on light whatever its colours; a line is two rows."""
     drawn = io.StringIO()
     segno.make(text, micro=False).terminal(drawn, border=2, compact=True)
-    # Light parts are blocks in the colour of letters, dark ones in that of the ground.
+    # Light parts are blocks in the colour of letters, dark ones in that of the background.
     return "\n".join(f"\x1b[97;40m{line}\x1b[0m" for line in drawn.getvalue().splitlines())
 
 

@@ -49,7 +49,7 @@ export function figures({ recipe, measured: { accuracy, n, split }, data }) {
 function answeredBy({ recipe }) {
   if (!model) return "";
   const photos = model.for_photos?.recipe.name === recipe;
-  const who = photos ? "the model for pictures on uneven ground" : "the model";
+  const who = photos ? "the model for pictures on an uneven background" : "the model";
   return `Answered by ${who}: ${figures(photos ? model.for_photos : model)}${photos ? "; of photos it knows less" : ""}.`;
 }
 

@@ -211,7 +211,7 @@ async function describe() {
     return;
   }
   setModel(model);
-  const second = model.for_photos ? ` Pictures on uneven ground are answered by another: ${figures(model.for_photos)}.` : "";
+  const second = model.for_photos ? ` Pictures on an uneven background are answered by another: ${figures(model.for_photos)}.` : "";
   at("model").textContent =
     `Model: ${figures(model)}. It knows ${model.class_names.length} classes and says one of them of anything.${second}`;
   const samples = [...at("samples").children];

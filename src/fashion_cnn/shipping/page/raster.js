@@ -1,7 +1,7 @@
 // 28x28 grey pixels, a byte each, row by row: strokes, areas, outlines. Nothing here knows the page.
 
 export const SIDE = 28;
-const DARK = 40; // a level below it is ground, as the server's own limit for negatives
+const DARK = 40; // a level below it is background, as the server's own limit for negatives
 const ALIKE = 24; // levels that differ less are one area
 const NEAR = 7; // pixels between the ends of an outline that is meant to be closed
 const LOOP = 20; // pixels that an outline is long at least
@@ -37,7 +37,7 @@ export function flood(pixels, x, y, level) {
 
 /** Fill what a stroke has closed off from the border and was open before. */
 export function fillClosed(before, after, level) {
-  const [open, reached] = [ground(before), ground(after)];
+  const [open, reached] = [background(before), background(after)];
   return after.map((old, place) => (old < DARK && open.has(place) && !reached.has(place) ? level : old));
 }
 
@@ -57,7 +57,7 @@ function distance(a, b) {
 }
 
 /** The dark pixels that the border is reached from over dark pixels. */
-function ground(pixels) {
+function background(pixels) {
   const rim = [...pixels.keys()].filter((place) => {
     const [x, y] = [place % SIDE, Math.floor(place / SIDE)];
     return (x === 0 || y === 0 || x === SIDE - 1 || y === SIDE - 1) && pixels[place] < DARK;
