@@ -4,9 +4,9 @@ On TensorFlow, unless KERAS_BACKEND names another backend; tests/test_keras_job.
 """
 
 import dataclasses
+import functools
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ import torch
 
 from fashion_cnn import on_keras  # noqa: F401  # first of all that imports Keras: it keeps it quiet
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
-from fashion_cnn.data.split import TrainingData, epoch_order
+from fashion_cnn.data.split import epoch_order
 from fashion_cnn.errors import CheckpointError, DivergedError, UsageError
 from fashion_cnn.on_keras import augment as in_numpy
 from fashion_cnn.on_keras import train as train_module
@@ -33,45 +33,13 @@ from fashion_cnn.run import checkpoint
 from fashion_cnn.run.folder import Run
 from fashion_cnn.training.draws import mirrored_in
 from fashion_cnn.training.progress import Progress
+from short import content, timeless, train
 
 SHORT = Recipe(epochs=2, batch_size=50, learning_rate=3e-3)  # 240 images: 4 full batches, 1 of 40
 STEPS = 5
 
 
-class StopAt(Interruption):
-    """As if a signal came when so many steps were done."""
-
-    def __init__(self, looks: int) -> None:
-        self.looks = looks
-
-    @property
-    def signal(self) -> int | None:
-        self.looks -= 1
-        return 2 if self.looks < 0 else None
-
-
-def go(
-    recipe: Recipe, data: TrainingData, path: Path, *, stop: int | None = None, resume: bool = False
-) -> Run:
-    run = Run(path)
-    path.mkdir(exist_ok=True)
-    interruption = Interruption() if stop is None else StopAt(stop)
-    arguments = (recipe, data, run, interruption, Progress(quiet=True))
-    ended = KerasFramework("cpu", None, False).train(*arguments, resume=resume)
-    assert (ended.status == "interrupted") == (stop is not None)
-    return run
-
-
-def content(run: Run) -> dict[str, bytes]:
-    folder = run.path / "checkpoints/final"
-    return {file: (folder / file).read_bytes() for file in checkpoint._FILES[:2]}
-
-
-def timeless(run: Run) -> list[dict]:
-    rows = [dataclasses.asdict(record) for record in run.history]
-    return [
-        {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in rows
-    ]
+go = functools.partial(train, "keras")
 
 
 @pytest.fixture(scope="module")

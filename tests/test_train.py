@@ -1,13 +1,11 @@
 """The training loop: learning, determinism, resume, divergence, early stopping."""
 
-import dataclasses
-from pathlib import Path
+import functools
 
 import numpy as np
 import pytest
 import torch
 
-from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import CheckpointError, DivergedError, NotFiniteError, UsageError
 from fashion_cnn.on_torch import train as train_module
 from fashion_cnn.on_torch.framework import TorchFramework
@@ -19,6 +17,7 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.folder import Run
 from fashion_cnn.training.progress import Progress
+from short import content, timeless, train
 
 CPU = torch.device("cpu")
 SHORT = Recipe(epochs=3, batch_size=50, learning_rate=3e-3)  # 240 images: 4 full batches, 1 of 40
@@ -63,45 +62,7 @@ RECIPES = {
 }
 
 
-class StopAt(Interruption):
-    """As if a signal came when so many steps were done."""
-
-    def __init__(self, looks: int) -> None:
-        self.looks = looks
-
-    @property
-    def signal(self) -> int | None:
-        self.looks -= 1
-        return 2 if self.looks < 0 else None
-
-    @signal.setter
-    def signal(self, number: int | None) -> None:
-        """What the ranks agree on is what this one said."""
-
-
-def go(
-    recipe: Recipe, data: TrainingData, path: Path, *, stop: int | None = None, resume: bool = False
-) -> Run:
-    run = Run(path)
-    path.mkdir(exist_ok=True)
-    interruption = Interruption() if stop is None else StopAt(stop)
-    ended = TorchFramework("cpu", None, False).train(
-        recipe, data, run, interruption, Progress(quiet=True), resume=resume
-    )
-    assert (ended.status == "interrupted") == (stop is not None)
-    return run
-
-
-def content(run: Run, name: str = "final") -> dict[str, bytes]:
-    folder = run.path / "checkpoints" / name
-    return {file: (folder / file).read_bytes() for file in checkpoint._FILES[:2]}
-
-
-def timeless(run: Run) -> list[dict]:
-    rows = [dataclasses.asdict(record) for record in run.history]
-    return [
-        {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in rows
-    ]
+go = functools.partial(train, "pytorch")
 
 
 def film_bytes(run: Run) -> bytes:
