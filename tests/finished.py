@@ -9,10 +9,10 @@ import numpy as np
 from conftest import make_split
 from fashion_cnn.data.fashion_mnist import SHA256
 from fashion_cnn.data.split import Split, TrainingData
-from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
+from fashion_cnn.evaluation.evaluate import evaluate_run
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.run.history import EpochRecord, Trained
 from fashion_cnn.run.results import CheckpointMetrics, Evaluation, Metrics
 
 

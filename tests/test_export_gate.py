@@ -20,7 +20,7 @@ from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.data.split import Split, divide, stratified_sample
 from fashion_cnn.errors import DataError, ExportError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
-from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
+from fashion_cnn.evaluation.evaluate import evaluate_run
 from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.evaluation.outliers import SCORE, outlier_score, outlier_threshold
 from fashion_cnn.on_torch import imitate
@@ -37,7 +37,7 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.run.history import EpochRecord, Trained
 from fashion_cnn.shipping import export as module
 from fashion_cnn.shipping import quantise
 from fashion_cnn.shipping.export import (

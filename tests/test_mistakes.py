@@ -13,7 +13,7 @@ from sklearn.metrics import precision_recall_fscore_support
 import plain
 from conftest import make_split
 from fashion_cnn.errors import UsageError
-from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
+from fashion_cnn.evaluation.evaluate import evaluate_run
 from fashion_cnn.evaluation.mistakes import (
     class_scores,
     confident_mistakes,
@@ -24,6 +24,7 @@ from fashion_cnn.evaluation.mistakes import (
 from fashion_cnn.evaluation.occlusion import occlusion_maps
 from fashion_cnn.reporting.pictures import COLUMNS, heat_maps
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import Trained
 from fashion_cnn.run.predictions import Predictions, predictions_from_csv, predictions_to_csv
 from finished import Guesser, around, finished_run
 

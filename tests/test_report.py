@@ -18,12 +18,13 @@ import fashion_cnn
 from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.errors import UsageError
-from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
+from fashion_cnn.evaluation.evaluate import evaluate_run
 from fashion_cnn.evaluation.mistakes import confident_mistakes
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.charts import charts
 from fashion_cnn.reporting.report import _galleries, _matrix, make_report, report
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import Trained
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import Metrics
 from fashion_cnn.shipping.inside import Inside
