@@ -207,17 +207,24 @@ class Recipe:
             raise UsageError(
                 f"class_weights is {self.class_weights}; it must be positive numbers, or empty"
             )
-        _check_start(self)
-        _check_teacher(self)
+        for name in ("model_sha256", "init_sha256", "teacher_sha256"):
+            if (value := getattr(self, name)) and not re.fullmatch("[0-9a-f]{64}", value):
+                raise UsageError(f"{name} is {value!r}; it must be 64 hexadecimal digits, or empty")
         chosen = self.augment_classes
         if any(type(k) is not int or k < 0 for k in chosen) or len(set(chosen)) < len(chosen):
             raise UsageError(
                 f"augment_classes is {chosen}; it must be different whole numbers from 0 on"
             )
-        if chosen and not any(getattr(self, name) for name in _OF_ONE_IMAGE):
+        for name, why in _WHY_NOT.items():
+            value = getattr(self, name)
+            if value != getattr(type(self), name) and not self.applies(name):
+                raise UsageError(f"{name} is {value}, but {why}")
+        if timm_name(self.model) is not None and self.precision == "mixed":
+            raise UsageError("precision is 'mixed'; for timm's networks it must be 'float32'")
+        if self.teacher and self.outliers:
             raise UsageError(
-                f"augment_classes is {chosen}, but there is nothing to apply to them; it must be "
-                f"empty, or come with one of {', '.join(_OF_ONE_IMAGE)}"
+                f"outliers is {self.outliers}, but a teacher would be sure of what is none of the "
+                "classes; leave one of them out"
             )
 
     @property
@@ -325,6 +332,20 @@ IN_THE_BOX = "pretrained"
 _OF_ONE_IMAGE = ("flip", "translate", "rotate", "erase", "cutout")
 """The augmentations that `augment_classes` confines; mixing takes two images."""
 
+_AT_RANDOM = (
+    "training starts from random weights; it needs an init_from, or a pretrained network of timm's"
+)
+_WHY_NOT = {
+    "model_sha256": "the network is none of your own",
+    "init_sha256": _AT_RANDOM,
+    "freeze": _AT_RANDOM,
+    "pretrained": "it is for timm's networks without an init_from; leave it out",
+    "teacher_sha256": "there is no teacher",
+    "distill": "there is no teacher",
+    "augment_classes": "there is nothing to apply to them; it must be empty, or come with one of "
+    + ", ".join(_OF_ONE_IMAGE),
+}
+"""Fields that must stay as they are where they do not apply, and why they do not."""
 MAY_CHANGE = ("epochs", "early_stopping")
 """The fields that say when to stop: a resumed run may be given others."""
 
@@ -349,50 +370,3 @@ def flag_words(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag(item) if value else flag(item).replace("--", "--no-", 1)]
     return [flag(item), ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
-
-
-def _check_start(recipe: Recipe) -> None:
-    """Raise `UsageError` for fields about the start, or about timm, that contradict each other."""
-    timm, given = timm_name(recipe.model) is not None, recipe.starts_from_weights
-    if not recipe.pretrained and (recipe.init_from or not timm):
-        raise UsageError(
-            "pretrained is off, "
-            + (
-                f"but init_from is {recipe.init_from!r}; give one of them"
-                if recipe.init_from
-                else f"which {recipe.model} is anyway; it is there for timm's networks"
-            )
-        )
-    _check_sha256("init_sha256", recipe.init_sha256)
-    _check_sha256("model_sha256", recipe.model_sha256)
-    if recipe.model_sha256 and not own_network(recipe.model):
-        raise UsageError(
-            f"model_sha256 is {recipe.model_sha256}, but {recipe.model} is no network of your own"
-        )
-    for name in ("init_sha256", "freeze"):
-        if getattr(recipe, name) and not given:
-            raise UsageError(
-                f"{name} is {getattr(recipe, name)}, but training starts from random weights; it "
-                "needs an init_from, or a pretrained network of timm's"
-            )
-    if timm and recipe.precision == "mixed":
-        raise UsageError("precision is 'mixed'; for timm's networks it must be 'float32'")
-
-
-def _check_teacher(recipe: Recipe) -> None:
-    """Raise `UsageError` for fields about the teacher that contradict each other, or another."""
-    _check_sha256("teacher_sha256", recipe.teacher_sha256)
-    if not recipe.teacher:
-        for name in ("teacher_sha256", "distill"):
-            if getattr(recipe, name) != getattr(type(recipe), name):
-                raise UsageError(f"{name} is {getattr(recipe, name)}, but there is no teacher")
-    if recipe.teacher and recipe.outliers:
-        raise UsageError(
-            f"outliers is {recipe.outliers}, but a teacher would be sure of what is none of the "
-            "classes; leave one of them out"
-        )
-
-
-def _check_sha256(name: str, value: str) -> None:
-    if value and not re.fullmatch("[0-9a-f]{64}", value):
-        raise UsageError(f"{name} is {value!r}; it must be 64 hexadecimal digits, or empty")
