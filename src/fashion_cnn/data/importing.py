@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,11 +97,21 @@ def import_folder(
         raise DataError(f"{folder} has {len(files)} files; at most {MOST_IMAGES:,} are taken")
     prepared = _read_all([path for path, _ in files], framing or AS_PUBLISHED, progress)
     pictures = [_outside(path, folder) for path in outside]
-    taken = _Taken()
+    taken: list[tuple[ClassFolder, Photo]] = []
+    seen: dict[bytes, str] = {}
     for (path, one), found in zip(files, prepared, strict=True):
-        pictures.append(taken.take(shown(str(path.relative_to(folder))), one, found))
+        file, fault = shown(str(path.relative_to(folder))), found.fault
+        if found.digest in seen:
+            fault = f"the same file as {seen[found.digest]}"
+        if found.photo is None or fault:
+            pictures.append(Picture(file, one.name, "", None, fault, fault != _NO_PICTURE))
+            continue
+        seen[found.digest] = file
+        notes = "; ".join(found.photo.notes)
+        pictures.append(Picture(file, one.name, "", len(taken), notes, False))
+        taken.append((one, found.photo))
     place = {name: label for label, name in enumerate(names)}
-    truth = np.array([place[one.name] for one in taken.classes], np.int64)
+    truth = np.array([place[one.name] for one, _ in taken], np.int64)
     there, found = np.bincount(truth, minlength=len(names)), Counter(one.name for _, one in files)
     for name, count in zip(names, there, strict=True):
         say(f"{name}: {count} of {found[name]} files")
@@ -111,7 +121,7 @@ def import_folder(
         bad = [one for one in pictures if one.bad]
         first = f" (left out: {len(bad):,}, first {bad[0].file}: {bad[0].note})" if bad else ""
         raise DataError(f"{error}{first}") from None
-    images = np.array(taken.images, np.uint8).reshape(-1, SIDE, SIDE)
+    images = np.array([photo.seen for _, photo in taken], np.uint8).reshape(-1, SIDE, SIDE)
     everything = Part(images, truth)
     chosen = {part: everything.select(indices) for part, indices in parts.items()}
     framing = _framing(taken, parts["train"], framing, say)
@@ -119,31 +129,6 @@ def import_folder(
     rows = ([one.file, one.class_name, one.part, one.index, one.note] for one in pictures)
     report = {REPORT: to_csv([["file", "class", "part", "index", "note"], *rows]).encode()}
     return write_data_set(output, names, chosen, framing, report), pictures
-
-
-@dataclass
-class _Taken:
-    """The pictures taken so far, each with its class folder; each file once, by its hash."""
-
-    images: list[NDArray[np.uint8]] = field(default_factory=list)
-    classes: list[ClassFolder] = field(default_factory=list)
-    untouched: list[bool] = field(default_factory=list)
-    found: list[bool] = field(default_factory=list)
-    _seen: dict[bytes, str] = field(default_factory=dict)
-
-    def take(self, file: str, one: ClassFolder, found: "_Read") -> Picture:
-        """Add a picture, unless it is none or is there already."""
-        if found.photo is None:
-            return Picture(file, one.name, "", None, found.fault, found.fault != _NO_PICTURE)
-        if first := self._seen.get(found.digest):
-            return Picture(file, one.name, "", None, f"the same file as {first}", True)
-        self._seen[found.digest] = file
-        self.images.append(found.photo.seen)
-        self.classes.append(one)
-        self.untouched.append(found.photo.untouched)
-        self.found.append(found.photo.found)
-        notes = "; ".join(found.photo.notes)
-        return Picture(file, one.name, "", len(self.images) - 1, notes, False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,14 +163,14 @@ def _read_all(
 
 
 def _divided(
-    taken: _Taken,
+    taken: Sequence[tuple[ClassFolder, Photo]],
     truth: NDArray[np.int64],
     names: Sequence[str],
     draw: Draw,
     say: Callable[[str], None],
 ) -> dict[str, NDArray[np.int64]]:
     """Positions in what was taken of the images to train on and of those to test on."""
-    own = np.array([one.part for one in taken.classes])
+    own = np.array([one.part for one, _ in taken])
     tested = np.flatnonzero(own == "test") if "test" in own else None
     if tested is None:
         tested = hold_out(truth, names, draw)
@@ -205,7 +190,7 @@ def _divided(
 
 
 def _framing(
-    taken: _Taken,
+    taken: Sequence[tuple[ClassFolder, Photo]],
     training: NDArray[np.int64],
     wanted: Framing | None,
     say: Callable[[str], None],
@@ -214,9 +199,11 @@ def _framing(
 
     Args: training: positions of the pictures to train on; wanted: what was asked for.
     """
-    as_they_are = training[np.array(taken.untouched)[training]]
-    measured = measure_framing(np.array(taken.images)[as_they_are]) if len(as_they_are) else None
-    if wanted is None and measured and all(taken.untouched):
+    photos = [photo for _, photo in taken]
+    as_they_are = [place for place in training if photos[place].untouched]
+    images = np.array([photos[place].seen for place in as_they_are])
+    measured = measure_framing(images) if as_they_are else None
+    if wanted is None and measured and all(photo.untouched for photo in photos):
         return measured
     framing = wanted or AS_PUBLISHED
     if wanted is None and measured and measured != framing:
@@ -224,10 +211,11 @@ def _framing(
             f"the {len(as_they_are):,} pictures that are 28x28 and grey were taken as they are: "
             f"{measured.describe()}; photos are made alike with --framing {measured}"
         )
-    if 2 * sum(taken.found) < len(taken.found) and framing.background != "none":
+    lost = sum(not photo.found for photo in photos)
+    if 2 * lost > len(photos) and framing.background != "none":
         say(
-            f"nothing stands out from the background in {taken.found.count(False):,} of "
-            f"{len(taken.found):,} pictures; to have them whole: --framing none"
+            f"nothing stands out from the background in {lost:,} of {len(photos):,} pictures; to "
+            "have them whole: --framing none"
         )
     return framing
 
