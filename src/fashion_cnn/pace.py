@@ -150,7 +150,7 @@ def _measured(recipe: Recipe, data: TrainingData, framework: Framework, batches:
     with tempfile.TemporaryDirectory(prefix="fashion-cnn-") as folder:
         run = Run(folder)
         # An interruption that is not entered: Ctrl+C leaves at once, for there is nothing to keep.
-        clock = _Clock(quiet=True)
+        clock = _Clock()
         framework.train(short, part, run, Interruption(), clock)
         last = run.history[-1]
     training = len(few) / last.images_per_second
@@ -165,8 +165,8 @@ def _measured(recipe: Recipe, data: TrainingData, framework: Framework, batches:
 class _Clock(Progress):
     """Notes when each epoch is over, whatever that takes besides training and validation."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        super().__init__(quiet=quiet)
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
         self.ends: list[float] = []
 
     def epoch(self, record: EpochRecord, *, best: bool) -> None:

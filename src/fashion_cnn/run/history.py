@@ -64,27 +64,19 @@ def history_to_csv(records: Iterable[EpochRecord]) -> str:
     return to_csv([header, *map(dataclasses.astuple, records)])
 
 
-def history_from_csv(text: str) -> list[EpochRecord]:
-    """Read what `history_to_csv` wrote.
-
-    Raises `ValueError`, `TypeError`, `KeyError`, `OverflowError` or `csv.Error` for anything else.
-    """
-    types = {item.name: item.type for item in dataclasses.fields(EpochRecord)}
-    history = [
-        EpochRecord(**{name: types[name](value) for name, value in row.items()})  # type: ignore
-        for row in csv.DictReader(io.StringIO(text))
-    ]
-    for record in history:
-        if not all(math.isfinite(value) for value in dataclasses.astuple(record)):
-            raise ValueError(f"a number of epoch {record.epoch} is not finite")
-    return history
-
-
 def read_history(path: Path) -> list[EpochRecord]:
     """Read `history.csv`, empty without it. Raises `UsageError` if it was altered beyond use."""
     text = read_text(path, UsageError) if path.exists() else ""
+    types = {item.name: item.type for item in dataclasses.fields(EpochRecord)}
     try:
-        return history_from_csv(text)
+        history = [
+            EpochRecord(**{name: types[name](value) for name, value in row.items()})  # type: ignore
+            for row in csv.DictReader(io.StringIO(text))
+        ]
+        for record in history:
+            if not all(math.isfinite(value) for value in dataclasses.astuple(record)):
+                raise ValueError(f"a number of epoch {record.epoch} is not finite")
+        return history
     except (ValueError, TypeError, KeyError, OverflowError, csv.Error) as error:
         raise UsageError(f"{path} is not a history as it was written ({error})") from None
 

@@ -3,13 +3,9 @@
 import csv
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
-from fashion_cnn.errors import UsageError
-from fashion_cnn.run.command import run_command
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,28 +51,11 @@ def predictions_to_csv(predictions: Predictions) -> str:
     return "\n".join([header, *rows, ""])
 
 
-def read_predictions(path: Path, data: bytes | None) -> Predictions:
-    """Read `predictions.csv`.
-
-    Args:
-        path: its name in errors.
-        data: what it holds; None if it is missing.
-
-    Raises:
-        UsageError: it is missing or altered beyond use.
-    """
-    if data is None:
-        raise UsageError(
-            f"{path} is missing; write it with: {run_command('evaluate', path.parent)}"
-        )
-    try:
-        return predictions_from_csv(data.decode())
-    except (ValueError, IndexError, OverflowError, csv.Error) as error:
-        raise UsageError(f"{path} is not as it was written ({error})") from None
-
-
 def predictions_from_csv(text: str) -> Predictions:
-    """Read what `predictions_to_csv` wrote. Raises `ValueError`, `IndexError` or `csv.Error`."""
+    """Read what `predictions_to_csv` wrote.
+
+    Raises `ValueError`, `IndexError`, `OverflowError` or `csv.Error` for anything else.
+    """
     rows = list(csv.reader(io.StringIO(text)))
     values = np.array(rows[1:], np.float64)
     classes = [f"p{i}" for i in range(values.shape[1] - 4)]

@@ -1,5 +1,6 @@
 """`Results`: what an evaluation left in a run folder, and its figures, typed."""
 
+import csv
 import dataclasses
 import hashlib
 import os
@@ -12,7 +13,7 @@ from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.files import from_json, read_bytes, to_json
 from fashion_cnn.run.calibration_file import check_calibration
 from fashion_cnn.run.command import run_command
-from fashion_cnn.run.predictions import Predictions, predictions_to_csv, read_predictions
+from fashion_cnn.run.predictions import Predictions, predictions_from_csv, predictions_to_csv
 from fashion_cnn.run.typed import Count, Positive, Share, decode
 from fashion_cnn.text import to_utf8
 
@@ -294,11 +295,19 @@ class Results:
 
     @property
     def predictions(self) -> Predictions:
-        """A row an image that the results speak of; raises as `read_predictions`, or `UsageError`
-        if it is not the file that the metrics were written with.
+        """A row an image that the results speak of.
+
+        Raises:
+            UsageError: it is missing, altered, or not the file that the metrics were written with.
         """
         path = self.folder / _PREDICTIONS
-        return read_predictions(path, self._read(_PREDICTIONS) if path.exists() else None)
+        if not path.exists():
+            raise UsageError(f"{path} is missing; write it with: {self._again()}")
+        data = self._read(_PREDICTIONS)
+        try:
+            return predictions_from_csv(data.decode())
+        except (ValueError, IndexError, OverflowError, csv.Error) as error:
+            raise UsageError(f"{path} is not as it was written ({error})") from None
 
     @property
     def test_predictions(self) -> Predictions:
