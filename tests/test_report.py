@@ -403,7 +403,7 @@ def test_a_sealed_run_is_shown_without_opening_the_test_set(
             return guesser.logits(parts.validation.images)[: len(images)]
 
     output = tmp_path / "page.html"
-    made = report(run, data_dir=real_data, output=output, classifier=Blind(), show=["heat-maps"])
+    made = report(run, real_data, output, classifier=Blind(), show=["heat-maps"])
     assert made == output
     assert ".px.heat::after { background-image: url(" in output.read_text()
     assert run.test_readings() == 0

@@ -69,7 +69,7 @@ EVALUATED = [folder for folder in RECORDS if (folder / "metrics.json").exists()]
 @pytest.mark.parametrize("folder", EVALUATED, ids=lambda path: path.name)
 def test_the_records_have_their_pages(folder: Path, tmp_path: Path) -> None:
     """Of figures alone: no images are shown, so no data set is needed and nothing is read."""
-    page = report(Run.open(folder), output=tmp_path / "page.html").read_text()
+    page = report(Run.open(folder), tmp_path, tmp_path / "page.html").read_text()
     shown = Run.open(folder).results.metrics.shown
     assert f"{100 * shown.accuracy:.2f}" in page.split("</header>")[0]
     matrix = page.split('id="matrix"')[1].split("</table>")[0]

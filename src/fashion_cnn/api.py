@@ -448,8 +448,7 @@ def report(
                 look = look_into(opened, computes)
         opened.check_results()
     place, directory = None if output is None else Path(output), _directory(data, run=opened)
-    words: dict[str, Any] = {"classifier": classifier, "show": show, "look": look}
-    return reporting.report(opened, data_dir=directory, output=place, **words)
+    return reporting.report(opened, directory, place, classifier=classifier, show=show, look=look)
 
 
 def study(

@@ -135,7 +135,7 @@ def _going_on(status: str, recipe: Recipe) -> list[str]:
         return ["--resume"]
     if status == "stopped early":
         return ["--resume", "--early-stopping", "0"]
-    whole = catalog.RECIPES.get(recipe.name, catalog.baseline)().epochs
+    whole = catalog.begun_as(recipe).epochs
     return ["--resume", "--epochs", str(whole)] if recipe.epochs < whole else []
 
 

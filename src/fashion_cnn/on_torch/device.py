@@ -77,12 +77,13 @@ def convolution_dtype(device: torch.device, precision: str) -> torch.dtype:
 def describe(device: torch.device) -> dict[str, Any]:
     """The versions, hardware and settings that numbers depend on, for `environment.json`."""
     timm = sys.modules.get("timm")  # imported where the network is one of its
+    cpu = f"{cpu_name()} ({torch.backends.cpu.get_cpu_capability()})"
     return {
         "framework": "pytorch",
         "torch": torch.__version__,
         **({"timm": timm.__version__} if timm else {}),
         "device": device.type,
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
         "threads": torch.get_num_threads(),
         "ranks": launch.ranks(),
         "mixed_precision_is": str(convolution_dtype(device, "mixed")).removeprefix("torch."),
@@ -104,7 +105,3 @@ def _keep_freed_memory() -> None:
         return
     glibc.mallopt(mmap_threshold, 1 << 29)
     glibc.mallopt(trim_threshold, 1 << 30)
-
-
-def _cpu() -> str:
-    return f"{cpu_name()} ({torch.backends.cpu.get_cpu_capability()})"

@@ -193,6 +193,11 @@ def named(name: str) -> Recipe:
     return RECIPES[name]()
 
 
+def begun_as(recipe: Recipe) -> Recipe:
+    """The recipe of this one's name; the baseline for a name that is none of ours."""
+    return RECIPES.get(recipe.name, baseline)()
+
+
 def description(name: str) -> str:
     """What the recipe is and what it measures: its docstring."""
     return inspect.getdoc(RECIPES[name]) or ""

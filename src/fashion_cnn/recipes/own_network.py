@@ -79,7 +79,7 @@ class Source:
             raise UsageError(f"{self.name} cannot be made: {self.describe(error)}") from error
 
     def _settings(self, recipe: Recipe, taken: Container[str]) -> dict[str, Any]:
-        named = catalog.named(recipe.name if recipe.name in catalog.RECIPES else "baseline")
+        named = catalog.begun_as(recipe)
         for name in _SETTINGS:
             if name not in taken and getattr(recipe, name) != getattr(named, name):
                 raise UsageError(

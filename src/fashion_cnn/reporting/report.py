@@ -8,12 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import (
-    FASHION_MNIST,
-    DataSet,
-    find_data,
-    nowhere,
-)
+from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.calibration import Calibration
@@ -65,9 +60,9 @@ _MOST_BARS = 10  # classes of an enlarged image
 
 def report(
     run: Run,
+    directory: Path,
+    output: Path | None = None,
     *,
-    data_dir: str | Path | None = None,
-    output: str | Path | None = None,
     classifier: Classifier | None = None,
     show: Collection[str] = (),
     look: Look | None = None,
@@ -79,7 +74,7 @@ def report(
 
     Args:
         run: evaluated; of any framework.
-        data_dir: the folder of the data set; see `find_data` for where it is looked for without.
+        directory: of the data set.
         output: the file; `report.html` in the run folder without.
         classifier: of this run, for the next.
         show: some of `SHOWN`: where it finds its evidence; a map of the images by what its last
@@ -95,12 +90,8 @@ def report(
         DataError: the data set is missing or is not what it should be.
     """
     metrics = run.results.metrics
-    check_show(show)
     if run.is_record:
         return _write(run, make_report(run, metrics, None), output)
-    directory = find_data(Path(data_dir) if data_dir else None)
-    if directory is None:
-        raise nowhere()
     data_set, predictions = DataSet.open(directory), run.results.predictions
     purpose = "pictures of the report; nothing is measured"
     images = images_of([run], data_set, metrics.reports_speak_on, purpose)
@@ -120,11 +111,11 @@ def report(
         return _write(run, html, output)
 
 
-def _write(run: Run, html: str, output: str | Path | None) -> Path:
+def _write(run: Run, html: str, output: Path | None) -> Path:
     if output is None:
         return run.results.write_page(html)
-    write_atomically(Path(output), to_utf8(html))
-    return Path(output)
+    write_atomically(output, to_utf8(html))
+    return output
 
 
 def check_show(show: Collection[str]) -> None:

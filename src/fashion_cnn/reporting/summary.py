@@ -81,7 +81,7 @@ def explain_recipe(recipe: Recipe) -> list[tuple[str, str, str, str]]:
 
     What neither the named recipe nor the defaults say was set for this run.
     """
-    default, named = Recipe(), _catalogued(recipe)
+    default, named = Recipe(), catalog.begun_as(recipe)
     rows = []
     for item in filter(lambda item: recipe.applies(item.name), dataclasses.fields(recipe)):
         value = getattr(recipe, item.name)
@@ -98,7 +98,7 @@ def explain_recipe(recipe: Recipe) -> list[tuple[str, str, str, str]]:
 def reproduce(run: Run) -> str:
     """The command that does a run again, where its data still are."""
     recipe, environment = run.recipe, run.environment
-    named = _catalogued(recipe)
+    named = catalog.begun_as(recipe)
     words = ["fashion-cnn", "train", named.name]
     if environment.get("ranks", 1) > 1:
         ranks = str(environment["ranks"])
@@ -119,10 +119,6 @@ def reproduce(run: Run) -> str:
     if run.split.get("data", FASHION_MNIST) != FASHION_MNIST:
         words += ["--data-dir", str(run.split.get("data_dir", run.split["data"]))]
     return pasted(words)
-
-
-def _catalogued(recipe: Recipe) -> Recipe:
-    return catalog.named(recipe.name if recipe.name in catalog.RECIPES else "baseline")
 
 
 def summarise(run: Run, metrics: Metrics) -> str:
