@@ -4,15 +4,17 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.campaign import __main__ as campaign
 from bench.campaign.experiment import Experiment, Trial, run_trial
+from bench.campaign.soak import soak
 from bench.campaign.stage import prepare
 
-QUICK = ("flips", "cuts", "swaps", "data", "models", "requests")
+QUICK = {"flips": 2, "cuts": 2, "swaps": 2, "data": 2, "models": 2, "requests": 2, "openapi": 1}
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +29,12 @@ def room(tmp_path_factory, real_data: Path) -> Path:
 @pytest.mark.parametrize("name", QUICK)
 def test_trials_hold(room: Path, name: str) -> None:
     (found,) = (one for one in campaign.EXPERIMENTS if one.name == name)
-    for number in range(2):
+    for number in range(QUICK[name]):
         assert run_trial(found, room / "stage", room / "trial", number) == "", number
+
+
+def test_a_short_soak(room: Path) -> None:
+    assert run_trial(soak(0.1), room / "stage", room / "trial", 0) == ""
 
 
 def test_names_are_different_and_goals_are_set() -> None:
@@ -65,5 +71,8 @@ def test_what_fails_is_recorded_and_gone_on_with(tmp_path, monkeypatch, capsys) 
     assert why[2].startswith("exit code -9")
     assert why[3] == "not done after 8 s"
     assert run(5) == row, "nothing is left to do"
+    tried = replace(tried, what="Others fail.")
+    assert run(1)["trials"] == 1, "of another promise nothing is done yet"
+    assert run(2)["trials"] == 2
     assert run(1, anew=True)["trials"] == 1
     assert "odd: 3 of 5 trials failed" in capsys.readouterr().out

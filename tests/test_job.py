@@ -254,6 +254,9 @@ def test_a_folder_in_use_is_left_alone(unstopped, tmp_path, capsys, few_data) ->
             code = main([*arguments, str(unstopped), "--data-dir", str(few_data)])
             assert code == 2
             assert "in use by process" in capsys.readouterr().err
+        lock.truncate(0)  # as between locking it and writing who did
+        assert main(["evaluate", str(unstopped), "--data-dir", str(few_data)]) == 2
+        assert f"{unstopped} is in use by another process; wait" in capsys.readouterr().err
 
 
 def test_a_full_disk_ends_with_code_7_and_the_older_checkpoint(

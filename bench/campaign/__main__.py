@@ -11,20 +11,25 @@ from bench.campaign.corruption import CUTS, FLIPS, SWAPS
 from bench.campaign.datafiles import DATA
 from bench.campaign.experiment import Experiment, run_trial
 from bench.campaign.folders import FOLDERS
-from bench.campaign.hostile import PICTURES, REQUESTS, SLOW, SOAK
+from bench.campaign.hostile import PICTURES, REQUESTS, SLOW
 from bench.campaign.models import MODELS
+from bench.campaign.numerics import NUMERICS
+from bench.campaign.openapi import OPENAPI
+from bench.campaign.soak import soak
 from bench.campaign.stage import prepare
-from bench.campaign.trainings import DISKS, FAULTS, KILLS, SIGNALS
+from bench.campaign.trainers import CLOCK, TOGETHER
+from bench.campaign.trainings import DISKS, FAULTS, KERAS_KILLS, KILLS, SIGNALS
 from fashion_cnn.files import to_json, write_atomically
 from fashion_cnn.process.machine import machine
 from fashion_cnn.version import __version__
 
 RECORD = Path(__file__).resolve().parents[2] / "docs/results/reliability/campaign.json"
+_MINUTES = 10.0  # of a soak
 EXPERIMENTS = (
-    KILLS, SIGNALS, FAULTS, DISKS, FLIPS, CUTS, SWAPS, FOLDERS, DATA, MODELS, PICTURES, REQUESTS,
-    SLOW, SOAK,
+    KILLS, KERAS_KILLS, SIGNALS, FAULTS, DISKS, TOGETHER, CLOCK, NUMERICS, FLIPS, CUTS, SWAPS,
+    FOLDERS, DATA, MODELS, PICTURES, REQUESTS, OPENAPI, SLOW, soak(_MINUTES),
 )  # fmt: skip
-_EVERY = 20  # trials, after which the record is written
+_WRITTEN_SECONDS = 30  # after which the record is written again
 
 
 def main() -> int:
@@ -32,6 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The campaign of reliability.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="experiments; all without")
     parser.add_argument("--trials", type=int, metavar="N", help="of each at most; goals without")
+    parser.add_argument("--minutes", type=float, default=_MINUTES, metavar="M", help="of a soak")
     parser.add_argument("--room", type=Path, default=Path("runs/campaign"), metavar="FOLDER")
     parser.add_argument("--table", action="store_true", help="print what was found, and do nothing")
     parser.add_argument("--anew", action="store_true", help="forget what was done before")
@@ -39,7 +45,7 @@ def main() -> int:
     if given.table:
         print(_table())
         return 0
-    known = {one.name: one for one in EXPERIMENTS}
+    known = {one.name: one for one in (*EXPERIMENTS, soak(given.minutes))}
     if unknown := sorted({*given.names} - known.keys()):
         parser.error(f"no experiment {unknown[0]}; there are: {', '.join(known)}")
     room = given.room.resolve()
@@ -54,19 +60,21 @@ def main() -> int:
 def _run(experiment: Experiment, goal: int, room: Path, *, anew: bool) -> int:
     """Go on with an experiment to so many trials. Returns how many of them failed."""
     row = {} if anew else _record()["experiments"].get(experiment.name, {})
-    if row.get("version") != __version__:
+    if (row.get("version"), row.get("what")) != (__version__, experiment.what):
         row = {"trials": 0, "failures": [], "seconds": 0.0}
     row |= {"what": experiment.what, "goal": experiment.goal, "version": __version__}
+    written = time.monotonic()
     for number in range(row["trials"], goal):
         began = time.monotonic()
         why = run_trial(experiment, room / "stage", room / "trial", number)
-        row["seconds"] += time.monotonic() - began
+        row["seconds"] += (now := time.monotonic()) - began
         row["trials"] = number + 1
         if why:
             row["failures"].append({"trial": number, "why": why})
             print(f"{experiment.name} {number} FAILED: {why}", file=sys.stderr, flush=True)
-        if why or number % _EVERY == _EVERY - 1 or number == goal - 1:
+        if why or now - written > _WRITTEN_SECONDS or number == goal - 1:
             _write(experiment.name, row)
+            written = now
     failures, trials = len(row["failures"]), row["trials"]
     print(f"{experiment.name}: {failures} of {trials} trials failed, {row['seconds']:.0f} s")
     return failures

@@ -27,7 +27,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 def _pictures(trial: Trial) -> None:
     os.chdir(trial.room)
-    pictures = [_picture(trial.draw) for _ in range(_PICTURES)]
+    pictures = [hostile_picture(trial.draw) for _ in range(_PICTURES)]
     predictor = open_predictor(None, threads=1)
     for answer in predictor.predict_all(pictures):
         assert isinstance(answer, ImageError) or 0 <= answer.probability <= 1
@@ -42,7 +42,7 @@ def _pictures(trial: Trial) -> None:
     assert memory < 800, f"a decoder took {memory:.0f} MB"
 
 
-def _picture(draw: random.Random) -> bytes:
+def hostile_picture(draw: random.Random) -> bytes:
     """A sample in some format with bytes altered, or a file made to do harm."""
     if draw.random() < 0.25:
         return draw.choice(_HARMFUL)(draw)
@@ -189,27 +189,6 @@ def _slow(trial: Trial) -> None:
         must_answer(port)
 
 
-def _soak(trial: Trial) -> None:
-    """Ten minutes of pictures, good and hostile; memory after the first is the same in the end."""
-    minutes: list[float] = []
-    with running() as port:
-        for _ in range(10):
-            until = time.monotonic() + 60
-            while time.monotonic() < until:
-                call(port, "POST", "/v1/predict", _picture(trial.draw))
-                must_answer(port)
-            minutes.append(_resident())
-    print(minutes)
-    grown = minutes[-1] - minutes[1]
-    assert grown < 30, f"{grown:.0f} MB more after eight minutes: {minutes}"
-
-
-def _resident() -> float:
-    """Megabytes of this process."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
-
-
 PICTURES = Experiment(
     "pictures",
     "25 hostile pictures, by the decoder and by HTTP: an answer or a named error each, no status "
@@ -233,7 +212,4 @@ SLOW = Experiment(
     10,
     _slow,
     180,
-)
-SOAK = Experiment(
-    "soak", "Ten minutes of good and hostile pictures: memory stays the same", 6, _soak, 900
 )

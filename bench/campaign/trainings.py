@@ -1,6 +1,7 @@
 """Trainings that are killed, signalled, or fail at single operations on files; all recipes."""
 
 import errno
+import functools
 import json
 import os
 import random
@@ -16,7 +17,7 @@ from bench.campaign.experiment import Experiment, Trial
 from fashion_cnn.cli import main
 from fashion_cnn.run.folder import Run
 
-_RECIPES: dict[str, list[str]] = {
+RECIPES: dict[str, list[str]] = {
     "baseline": ["baseline"],
     "baseline, averaged": ["baseline", "--ema-decay", "0.9", "--translate", "1"],
     "fast": ["fast", "--batch-size", "100"],
@@ -24,29 +25,36 @@ _RECIPES: dict[str, list[str]] = {
     "photo": ["photo", "--batch-size", "100", "--blocks", "1"],
     "resnet": ["baseline", "--model", "resnet", "--optimizer", "muon", "--cutmix", "0.5"],
 }
+_KERAS = {
+    "keras": ["baseline", "--framework", "keras", "--deterministic"],
+    "keras, averaged": [
+        "baseline", "--framework", "keras", "--deterministic",
+        "--ema-decay", "0.9", "--translate", "1",
+    ],
+}  # fmt: skip
 _SMALL = ["--epochs", "3", "--train-images", "300", "--width", "4", "--threads", "1", "--no-test"]
 _FILES = ("model.safetensors", "optimizer.safetensors")
 
 
-def _straight(trial: Trial, name: str) -> Path:
+def straight(trial: Trial, name: str) -> Path:
     """The run of a recipe that nothing happened to, made once."""
     run = trial.stage / "straight" / name.replace(", ", "-")
     if not (run / "metrics.json").exists():
         shutil.rmtree(run, ignore_errors=True)
-        if _wait(_start(_words(trial, name, run))) != 0:
+        if wait(start(words(trial, name, run))) != 0:
             raise AssertionError(f"{name} did not finish")
     return run
 
 
-def _words(trial: Trial, name: str, run: Path) -> list[str]:
-    """What begins a run, or goes on with the one that is there."""
+def words(trial: Trial, name: str, run: Path) -> list[str]:
+    """What begins a run, or goes on with the one that is there; `name` of a recipe above."""
     where = ["--output", str(run), "--data-dir", str(trial.stage / "data")]
     if (run / "recipe.json").exists():
         return ["train", "--resume", "--threads", "1", "--no-test", *where]
-    return ["train", *_RECIPES[name], *_SMALL, *where]
+    return ["train", *(RECIPES | _KERAS)[name], *_SMALL, *where]
 
 
-def _start(words: list[str], before: Callable[[], None] = lambda: None) -> int:
+def start(words: list[str], before: Callable[[], None] = lambda: None) -> int:
     """Run a command in a fork of this process. Returns its id."""
     child = os.fork()
     if child:
@@ -61,7 +69,7 @@ def _start(words: list[str], before: Callable[[], None] = lambda: None) -> int:
         os._exit(code)
 
 
-def _wait(child: int) -> int:
+def wait(child: int) -> int:
     """Its exit code; less than 0 for the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -77,29 +85,30 @@ def _outcome(run: Path) -> tuple[list[bytes], list[list[str]]]:
     return found, history
 
 
-def _finish(trial: Trial, name: str, run: Path) -> None:
+def finish(trial: Trial, name: str, run: Path) -> None:
     """Whatever happened, resuming ends in the bits of the run that nothing happened to."""
-    code = _wait(_start(_words(trial, name, run)))
+    code = wait(start(words(trial, name, run)))
     assert code == 0, f"resuming ended with {code}"
-    assert _outcome(run) == _outcome(_straight(trial, name)), "other bits"
+    assert _outcome(run) == _outcome(straight(trial, name)), "other bits"
     assert Run(run).results.are_whole()
 
 
-def _kill(trial: Trial) -> None:
+def _kill(trial: Trial, recipes: dict[str, list[str]]) -> None:
     draw, run = trial.draw, trial.room / "run"
-    name = draw.choice([*_RECIPES])
-    seconds = _seconds(_straight(trial, name))
+    name = draw.choice([*recipes])
+    seconds = expected_seconds(straight(trial, name))
     hits = 0
     for _ in range(draw.randint(1, 5)):
-        child = _start(_words(trial, name, run))
+        child = start(words(trial, name, run))
         _sleep(draw, seconds, run)
         os.kill(child, signal.SIGKILL)
-        hits += _wait(child) == -signal.SIGKILL
+        hits += wait(child) == -signal.SIGKILL
     print(name, hits, "kills")
-    _finish(trial, name, run)
+    finish(trial, name, run)
 
 
-def _seconds(run: Path) -> float:
+def expected_seconds(run: Path) -> float:
+    """What a training on a busy machine may take that took so long as a run did."""
     return 2 * sum(record.seconds for record in Run(run).history) + 1
 
 
@@ -115,9 +124,9 @@ def _sleep(draw: random.Random, seconds: float, run: Path) -> None:
 
 def _signal(trial: Trial) -> None:
     draw, run = trial.draw, trial.room / "run"
-    name, kind = draw.choice([*_RECIPES]), draw.choice((signal.SIGINT, signal.SIGTERM))
-    seconds = _seconds(_straight(trial, name))
-    child = _start(_words(trial, name, run))
+    name, kind = draw.choice([*RECIPES]), draw.choice((signal.SIGINT, signal.SIGTERM))
+    seconds = expected_seconds(straight(trial, name))
+    child = start(words(trial, name, run))
     while not (run / ".lock").exists() and not _ended(child):
         time.sleep(0.005)
     time.sleep(draw.uniform(0, seconds))
@@ -126,7 +135,7 @@ def _signal(trial: Trial) -> None:
     if twice:
         time.sleep(draw.uniform(0, 0.3))
         os.kill(child, kind)
-    code = _wait(child)
+    code = wait(child)
     assert code in (0, 128 + kind, *([-kind] if twice else [])), f"{name}: exit code {code}"
     if (run / "recipe.json").exists() and not twice:
         metrics = json.loads((run / "metrics.json").read_text())
@@ -134,7 +143,7 @@ def _signal(trial: Trial) -> None:
         step = Run(run).checkpoints.load("final").state["step"]
         assert metrics["final"]["step"] == step
         assert (run / "confusion_matrix.png").exists()
-    _finish(trial, name, run)
+    finish(trial, name, run)
 
 
 # -- disks -----------------------------------------------------------------------------------------
@@ -145,19 +154,19 @@ _DISKS = 100  # sizes, up to more than a run needs
 def _disk(trial: Trial) -> None:
     """A disk in memory, which is full at some point; then it gets room."""
     name, disk = "baseline, averaged", trial.room / "disk"
-    straight = _straight(trial, name)
-    needed = sum(path.stat().st_size for path in straight.rglob("*") if not path.is_symlink())
+    whole = straight(trial, name).rglob("*")
+    needed = sum(path.stat().st_size for path in whole if not path.is_symlink())
     size = max(4096, round(1.3 * needed * (trial.number % _DISKS + 1) / _DISKS))
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
     subprocess.run(mount, check=True)
     try:
-        code = _wait(_start(_words(trial, name, disk / "run")))
+        code = wait(start(words(trial, name, disk / "run")))
         assert code in (0, 7), f"{size} bytes: exit code {code}"
         if (disk / "run/recipe.json").exists():
             Run(disk / "run").checkpoints.newest()
         subprocess.run(["mount", "-o", "remount,size=1G", str(disk)], check=True)
-        _finish(trial, name, disk / "run")
+        finish(trial, name, disk / "run")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -211,13 +220,13 @@ def _fail(trial: Trial) -> None:
     name = "baseline, averaged"
     at, fault = trial.number // len(_FAULTS) + 1, _FAULTS[trial.number % len(_FAULTS)]
     faults = _Faults(run, at, fault, hit)
-    code = _wait(_start(_words(trial, name, run), faults.begin))
+    code = wait(start(words(trial, name, run), faults.begin))
     print(at, fault, code, hit.exists())
     wanted = {"kill": (-signal.SIGKILL,), "EIO": (7, 0), "ENOSPC": (7, 0)}[fault]
     assert code in (wanted if hit.exists() else (0,)), f"operation {at}, {fault}: {code}"
     if (run / "recipe.json").exists():
         Run(run).checkpoints.newest()
-    _finish(trial, name, run)
+    finish(trial, name, run)
 
 
 KILLS = Experiment(
@@ -225,8 +234,16 @@ KILLS = Experiment(
     "A chain of one to five SIGKILLs at random instants of a training, over six recipes: resuming "
     "ends in the same bits",
     350,
-    _kill,
+    functools.partial(_kill, recipes=RECIPES),
     240,
+)
+KERAS_KILLS = Experiment(
+    "keras-kills",
+    "A chain of one to five SIGKILLs at random instants of a training in Keras on TensorFlow: "
+    "resuming ends in the same bits",
+    100,
+    functools.partial(_kill, recipes=_KERAS),
+    600,
 )
 SIGNALS = Experiment(
     "signals",

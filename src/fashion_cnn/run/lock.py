@@ -45,8 +45,7 @@ def hold(path: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = _holder(descriptor, path)
             raise UsageError(
-                f"{folder} is in use by process {holder}; wait for it, stop it, or use another "
-                "folder"
+                f"{folder} is in use by {holder}; wait for it, stop it, or use another folder"
             ) from None
         _holder(descriptor, path)
         os.truncate(descriptor, 0)
@@ -57,10 +56,10 @@ def hold(path: Path) -> Iterator[None]:
 
 
 def _holder(descriptor: int, path: Path) -> str:
-    """Which process held a lock last. Raises `UsageError` for a file that is no lock."""
+    """Which process held a lock last, in words. Raises `UsageError` for a file that is no lock."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise UsageError(f"{path} is not a plain file, and so no lock; remove it")
     found = re.fullmatch(rb"(\d*)\n?", os.pread(descriptor, 32, 0))
     if not found:
         raise UsageError(f"{path} holds what is no lock's; move it elsewhere")
-    return found[1].decode() or "another"
+    return f"process {found[1].decode()}" if found[1] else "another process"
