@@ -83,7 +83,7 @@ def test_four_commands(home: Path, capsys, monkeypatch, kind: str) -> None:
     capsys.readouterr()
     if kind != "timm":
         assert main(["export", "runs/mine"]) == 2
-        assert "to make it is to run its code" in capsys.readouterr().err
+        assert "building it runs their code" in capsys.readouterr().err
         assert not (home / "runs/mine/model.onnx").exists()
     assert main(["export", "runs/mine", "--trust-code"]) == 0
     assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out

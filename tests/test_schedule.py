@@ -198,7 +198,7 @@ def test_what_more_epochs_do_is_said() -> None:
     )
     for name in ("cosine", "one-cycle", "triangle"):
         assert said(12, schedule=name) == (
-            f"10 -> 12 epochs: the {name} schedule is stretched; from here on the learning rate "
-            "is what a run of the new length has at this step, so it jumps, and the result is not "
-            "that of such a run from the start"
+            f"10 -> 12 epochs: the {name} schedule is stretched. From here on the learning rate "
+            "is that of a run of the new length at this step: it jumps, and the result is not that "
+            "of such a run from the start"
         )

@@ -291,10 +291,10 @@ def train(
             or "overwrite" it.
         minutes: end after about this time, evaluation included: sets the recipe's `epochs` by the
             speed measured first, and `train_images` where that does not come out even.
-        settings: fields of the recipe (`epochs=4`), of which `model` may be a class or function
-            of your own that makes a network; `trust_code=True` to run the copy of such code that
-            the run keeps; `device`, `threads`, `deterministic`,
-            `framework`; and `test=False` to leave the test set sealed.
+        settings: fields of the recipe (`epochs=4`); `model` may also be a class or function of
+            your own that makes a network. Besides, `device`, `threads`, `deterministic` and
+            `framework`; `test=False` leaves the test set sealed; and `trust_code=True` runs the
+            copy of such a network's code that the run keeps.
 
     Raises:
         UsageError: a wrong word or value, or `output` holds something.
@@ -422,9 +422,9 @@ def report(
         run: evaluated.
         output: the file; None for report.html in the run folder.
         data: as in `train`.
-        show: what needs the network itself. "heat-maps", where it looked; "map", the images by
-            what its last layer sees, and for each one its neighbours among the training images;
-            "layers", its maps of some garments, stage by stage.
+        show: what needs the network itself, some of these. "heat-maps": where it looked. "map": the
+            images by what its last layer sees, each with its neighbours among the training images.
+            "layers": its maps of some garments, stage by stage.
         framework: what computes these; None for the run's own.
 
     Raises:

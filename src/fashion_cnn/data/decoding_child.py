@@ -1,9 +1,9 @@
 """The process that opens image files: run as a script, under limits, by `data.decoding`.
 
-It reads files from standard input until that ends, each behind 4 bytes of its length and 8 of the
-seconds of processor time that it may take (0: the most), and answers each on standard output with
-JSON and with pixels, each behind 4 bytes of its length. It imports Pillow and nothing
-of this package, so that it starts fast; a file that breaks it ends this process and no other.
+It reads files from standard input until that ends. In front of each stand 4 bytes with its length
+and 8 with the seconds of processor time that it may take (0: the most). It answers each on standard
+output with JSON and then pixels, with 4 bytes for the length in front of either. It imports Pillow
+and nothing of this package, so that it starts fast; a file that breaks it ends this process alone.
 """
 
 import importlib

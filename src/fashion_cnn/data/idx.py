@@ -21,9 +21,9 @@ def parse_idx(data: bytes) -> NDArray[Any]:
     """Parse an IDX file of whole numbers.
 
     Args:
-        data: the whole (decompressed) file: two zero bytes, the type (0x08 for unsigned bytes, 0x0B
-            and 0x0C for signed numbers of 2 and 4), the number of dimensions, each dimension as a
-            big-endian uint32, then the elements.
+        data: the whole file, decompressed. It has two zero bytes, a byte for the type, a byte for
+            the number of dimensions, each dimension as a big-endian uint32, then the elements. The
+            type is 0x08 for unsigned bytes, 0x0B and 0x0C for signed numbers of 2 and 4 bytes.
 
     Returns:
         A read-only array of the shape that the header states, uint8 for bytes; it shares `data`'s

@@ -16,9 +16,9 @@ def class_report(found: Evaluation) -> tuple[str, dict[str, Any]]:
     """Report an evaluation, by class and on average.
 
     Returns:
-        The text, and the values: an object of "precision", "recall", "f1-score" and "support" for
-        each class by its name, for "macro avg" and for "weighted avg"; "accuracy"; and "absent",
-        the names of classes without an image, if any: the macro average is over the others.
+        The text, and the values. Each class by its name, "macro avg" and "weighted avg" have
+        "precision", "recall", "f1-score" and "support". Besides there are "accuracy" and, if
+        classes have no image, "absent" with their names; the macro average leaves those out.
     """
     there = [one for one in found.per_class if one.support]
     values: dict[str, Any] = {one.name: _of(one) for one in found.per_class}

@@ -52,8 +52,8 @@ def ceiling(
 
     The trace of cleanlab's joint distribution of given and true labels, with a 95 % interval by
     the bootstrap (percentiles of 200 resamples of the images). It assumes that mistakes in labels
-    depend on the classes alone, and takes a classifier's confident disagreement for a wrong label:
-    where that is the classifier's own mistake, the estimate is too low, and a wrong label that the
+    depend on the classes alone, and takes a classifier's confident disagreement for a wrong label.
+    Where that is the classifier's own mistake, the estimate is too low. A wrong label that the
     classifier would give as well is missed. The interval is for the drawing of images only; it
     knows nothing of these assumptions.
 

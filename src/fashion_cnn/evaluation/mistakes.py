@@ -29,8 +29,8 @@ class ClassScores:
 def class_scores(confusion: Confusion) -> list[ClassScores]:
     """Score each class of a confusion matrix, whose rows are the true classes.
 
-    The intervals are Wilson's. F1 is 2J / (1 + J) of the Jaccard index J = hits / (hits + misses +
-    false alarms), which is a proportion; so its interval is that of J, mapped in the same way.
+    The intervals are Wilson's. The Jaccard index J = hits / (hits + misses + false alarms) is a
+    proportion, and F1 is 2J / (1 + J); so the interval of F1 is that of J, mapped in the same way.
 
     Source: Wilson 1927, doi 10.1080/01621459.1927.10502953.
     """

@@ -1,7 +1,8 @@
 """Near-duplicate images, found by an exact search over all pairs, and what they do to an accuracy.
 
-The distance of two images is |a - b| / sqrt((|a|² + |b|²) / 2), Euclidean norms of the grey values:
-0 for equal images, about 1 and more for unlike ones, and the same for dark and for bright clothes.
+The distance of two images is |a - b| / sqrt((|a|² + |b|²) / 2), with Euclidean norms of the grey
+values. It is 0 for equal images and about 1 or more for unlike ones, whether clothes are dark or
+bright.
 """
 
 import math

@@ -34,9 +34,9 @@ _SMALL_MAP = 4
 def check_recipe(recipe: Recipe) -> None:
     """Raise `UsageError` for what PyTorch does not train.
 
-    That is a network that timm does not have, or not for images of that side; and one that it has,
-    on several ranks, where its batch norm would see a rank's share of a batch alone; or a network
-    of somebody's own whose code may not be run.
+    That is one of three: a network that timm does not have, or not for images of that side; one of
+    timm's on several ranks, where its batch norm would see only a rank's share of a batch; and
+    somebody's own network whose code may not be run.
     """
     if own_network(recipe.model):
         allowed(recipe)

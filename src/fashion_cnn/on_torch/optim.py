@@ -39,11 +39,11 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum whose step on a bank of filters is made orthogonal; AdamW for the rest.
 
-    The averaged gradient of filters (O, I, H, W), as a matrix G = U S V' of O rows, gives the step
-    0.2 sqrt(max(O, I H W)) U V': every direction moves alike, also those in which gradients are
-    small. The factor gives the entries the size that AdamW's have, so that one learning rate and
-    one weight decay serve both. Sources: K. Jordan et al. 2024, "Muon: an optimizer for hidden
-    layers in neural networks"; the factor: Liu et al. 2025, arXiv 2502.16982, sec. 2.2.
+    Take the averaged gradient of filters (O, I, H, W) as a matrix G = U S V' of O rows. The step is
+    0.2 sqrt(max(O, I H W)) U V': every direction moves alike, also where gradients are small. The
+    factor gives the entries the size that AdamW's have, so that one learning rate and one weight
+    decay serve both. Sources: K. Jordan et al. 2024, "Muon: an optimizer for hidden layers in
+    neural networks"; the factor: Liu et al. 2025, arXiv 2502.16982, sec. 2.2.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """`Ranks`: the processes that train one network together.
 
-Each computes its share of the same batch, so their number changes no batch: with the sums of batch
-norm and the masks of dropout taken over the whole batch, any number of ranks computes what one
-does, up to the order of sums.
+Each computes its share of the same batch, so their number changes no batch. Batch norm's sums and
+dropout's masks are those of the whole batch. So any number of ranks computes what one does, up to
+the order of sums.
 """
 
 from collections.abc import Iterator

@@ -96,8 +96,9 @@ def balanced() -> Recipe:
     """Minutes for accuracy: a residual network, augmented and averaged.
 
     A whitening layer, three strided stages with a residual block each; AdamW, batch 500, 42 epochs,
-    a triangular learning rate, label smoothing, moving average of the weights; every image mirrored
-    in every other epoch, shifted by up to a pixel, an 8x8 square of it covered. The goal is 95 %.
+    a triangular learning rate, label smoothing, moving average of the weights. Every image is
+    mirrored in every other epoch, shifted by up to a pixel, and an 8x8 square of it is covered. The
+    goal is 95 %.
 
     Command: fashion-cnn train balanced
     Accuracy: 94.98 ± 0.13 % (n=5, seeds 0 to 4, of which 1 to 4 in float32 on another CPU)
@@ -126,8 +127,9 @@ def best() -> Recipe:
     """An hour or more for accuracy: full resolution at first, erased and mixed images.
 
     The network of `balanced` without its first stride, with a residual block there and two in each
-    later stage; no mirror images; CutMix in half of the steps and random erasing of half of the
-    images, against over-fitting; weights averaged for twice as long. The goal of 95.8 % was missed.
+    later stage. No mirror images; CutMix in half of the steps and random erasing of half of the
+    images, against over-fitting. Weights are averaged for twice as long. The goal of 95.8 % was
+    missed.
 
     On 6,000 validation images this augmentation loses to that of `balanced`, on its network: 95.25
     to 95.37 % (42 epochs, n=1 each).

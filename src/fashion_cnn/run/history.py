@@ -23,9 +23,10 @@ class EpochRecord:
         epoch: counted from 1.
         step: optimiser steps done by the epoch's end.
         learning_rate: of the epoch's last step.
-        train_loss, train_accuracy: means over the epoch's batches as they were trained on, that
-            is with augmentation, dropout, label smoothing and class weights.
-        val_loss, val_accuracy: at the epoch's end over the validation part; plain cross-entropy.
+        train_loss, train_accuracy: means over the epoch's batches as they were trained on: with
+            augmentation, dropout, label smoothing and class weights.
+        val_loss, val_accuracy: of the validation part at the epoch's end. The loss is plain
+            cross-entropy.
         seconds: training and validation, wall clock.
         images_per_second: of training alone.
     """

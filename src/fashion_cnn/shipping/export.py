@@ -50,9 +50,9 @@ def export(
         output: the file; None for the run folder's own.
         int8: also make the quantised variant.
 
-    A run of Fashion-MNIST with `photo` in its recipe is for photos: its temperature, its sets, its
-    thresholds to reject by and to warn by are fitted on validation images made to look cut out of
-    photos, so they are not those of `calibration.json`.
+    A run of Fashion-MNIST with `photo` in its recipe is for photos. Its temperature, its prediction
+    sets and its thresholds are fitted on validation images made to look cut out of photos, so they
+    are not those of `calibration.json`.
 
     Returns:
         What `export.json` holds.

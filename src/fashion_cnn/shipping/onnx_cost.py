@@ -1,8 +1,8 @@
 """What a model takes to answer: memory and multiplications, told from its graph before it runs.
 
-A file of half a megabyte may ask for any amount of either. The shapes of all that is computed
-follow from the shape of the images, by the operators' own rules; a model in which they do not, or
-follow from pixels, is none that the frameworks write of networks for images.
+A file of half a megabyte may ask for any amount of either. All shapes follow from the shape
+of the images, by the operators' own rules. A model where they do not, or where they depend on
+pixels, is refused: the frameworks write no such model of a network for images.
 
 Source of the rules: onnx/docs/Operators.md.
 """

@@ -231,9 +231,8 @@ def predict(
         reject: accept only so many answers that about this share of them is wrong, 0.005 to 0.05.
 
     Returns:
-        An answer for a file, a picture or an array of one; for anything else a list in the order
-        of the pictures (of a folder in the order of their names), in which one that could not be
-        used has its `ImageError`.
+        An answer for a file, a picture or an array of one. For anything else a list in the order of
+        the pictures, those of a folder by name; one that could not be used has its `ImageError`.
 
     Raises:
         ImageError: the single picture cannot be used.

@@ -101,7 +101,7 @@ def schedule_after_extension(before: Recipe, after: Recipe) -> str | None:
     course = f"{before.epochs} -> {after.epochs} epochs: the {after.schedule} schedule "
     if after.schedule in ("cosine", "one-cycle", "triangle"):
         return course + (
-            "is stretched; from here on the learning rate is what a run of the new length has at "
-            "this step, so it jumps, and the result is not that of such a run from the start"
+            "is stretched. From here on the learning rate is that of a run of the new length at "
+            "this step: it jumps, and the result is not that of such a run from the start"
         )
     return course + "goes on as it would have; the result is that of such a run from the start"

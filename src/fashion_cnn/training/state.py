@@ -156,10 +156,10 @@ class TrainingState(ABC):
     def roll_back(self, run: Run, progress: Progress, what: str) -> None:
         """Return to before training went wrong, with a quarter of the rate; each time further.
 
-        That is the newest end of an epoch whose validation loss is better than guessing's (a
-        finite loss may be a ruin's), and the one before that where training has diverged again
-        from there: in the end the start. Later checkpoints are removed. Stops and kills change
-        nothing: where inside an epoch there is a checkpoint does not matter.
+        That is the newest end of an epoch whose validation loss is better than guessing's: a loss
+        that is merely finite may be a ruin's. Where training has diverged again from there, it is
+        the end before that; in the end the start. Later checkpoints are removed. Stops and kills
+        change nothing: where inside an epoch there is a checkpoint does not matter.
 
         Raises:
             DivergedError: that was done `MOST_ROLLBACKS` times before.

@@ -29,9 +29,9 @@ def read_parquet(
     """Read the files of one part, in their order.
 
     Args:
-        paths: the shards, each with a column of images (the bytes of a PNG or JPEG, by themselves
-            or as `bytes` of a struct, or lists of pixels) or one for each pixel, and one of
-            whole-number labels.
+        paths: the shards. Each has a column of whole-number labels, and either a column for each
+            pixel or one of images: lists of pixels, or the bytes of a PNG or JPEG, by themselves or
+            as `bytes` of a struct.
         progress: gets the number of bytes read, block by block.
 
     Returns:
