@@ -325,7 +325,8 @@ def test_a_model_of_another_shape_is_refused(graph) -> None:
     for another in ({"threshold": -1.0}, {"threshold": -1.0, "score": "minus the largest logit"}):
         outlier.value = json.dumps(another)
         with pytest.raises(
-            ModelError, match="when strangeness was scored otherwise; export it again"
+            ModelError,
+            match="by an earlier version, which scored odd pictures in another way; export",
         ):
             OnnxClassifier(model.SerializeToString(), threads=1)
     del model.metadata_props[:]

@@ -321,7 +321,7 @@ CANNOT_BE_TOLD = {
     "a step of none": [node("Range", "zero", "one", "zero", "logits")],
     "an input that is not there": [node("Relu", "other", "logits")],
     "an axis that is not there": [node("Flatten", "images", "logits", axis=5)],
-    "less than nothing": [node("ConstantOfShape", "below", "logits")],
+    "a side below zero": [node("ConstantOfShape", "below", "logits")],
     "shapes that do not fit": [node("Add", "images", "three", "logits")],
     "a window that does not move": [
         node("MaxPool", "images", "logits", kernel_shape=[2], strides=[0])

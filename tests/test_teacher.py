@@ -155,7 +155,7 @@ def test_a_run_goes_on_with_its_own_teacher_and_no_other(home, capsys) -> None:
     ("words", "code", "said"),
     [
         ("--teacher teacher --output teacher --overwrite", 2, "which the new run would replace"),
-        ("--teacher empty", 3, "there is nobody to learn from: empty"),
+        ("--teacher empty", 3, "the teacher cannot be opened: empty"),
         ("--teacher nowhere", 3, "nowhere"),
         ("--teacher pretrained --framework keras --model simple_cnn", 2, "which Keras does not do"),
         ("--distill 0.5", 2, "distill is 0.5, but there is no teacher"),

@@ -209,7 +209,7 @@ class RunClassifier:
         """
         if self._calibration is None:
             raise UsageError(
-                "this checkpoint has no calibration: evaluate the run, and ask the checkpoint that "
+                "this checkpoint has no calibration; evaluate the run, and ask the checkpoint that "
                 "its report speaks of; or take the logits"
             )
         answer = self._calibration.answer(self.logits(images))

@@ -11,14 +11,14 @@ def check(page: Page, records: Records) -> None:
     page.settings(
         "letters from 1) and QMNIST (labels of 8 columns)",
         "labels counted from 0 |",
-        "with a point, from 0 to 255 or to 1; a share",
-        "are hidden (-1)",
+        "pixels from 0 to 255 or to 1",
+        "with hidden labels (-1)",
         "pixels from 0 to 1 scaled",
         "xz, bzip2, zstd, 7-Zip, ZIP",
         "in `pictures.csv`: exit code 4",
         "JPEG XL, JPEG 2000",
-        "get 415 with how to send it",
-        "gets 422 with the flag",
+        "Status 415 answers",
+        "gets 422 and the flag",
     )
     record = records.json("epyc-zen5/importing.json")
     page.says("| {:,} images as |", record["images"])

@@ -18,6 +18,8 @@ def network(recipe: str, framework: str | None) -> None:
     fashion-cnn network > my_net.py; fashion-cnn train --model my_net.py:Net
     """
     if recipe != "baseline":
-        raise UsageError(f"recipe is {recipe!r}; there is a plain module of baseline's alone")
+        raise UsageError(
+            f"recipe is {recipe!r}; only the network of baseline is written as a plain module"
+        )
     room = "on_keras" if framework == "keras" else "on_torch"
     write(resources.files("fashion_cnn").joinpath(room, "assignment.py").read_text().rstrip("\n"))

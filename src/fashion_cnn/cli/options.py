@@ -39,7 +39,7 @@ reject_option = click.option(
     "--reject",
     type=float,
     metavar="RATE",
-    help="accept only answers so sure that about this share of them is wrong: 0.005 to 0.05",
+    help="answer only when so sure that about this share is wrong, from 0.005 to 0.05",
 )
 trust_option = click.option(
     "--trust-code", is_flag=True, help="run the copy of your network's code that the run keeps"

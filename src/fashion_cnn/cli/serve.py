@@ -13,7 +13,7 @@ from fashion_cnn.process.machine import keep_products_on_one_thread
 @click.option(
     "--host",
     default="127.0.0.1",
-    help="address to listen on; 0.0.0.0 lets others in, by a token  [127.0.0.1]",
+    help="address to listen on; 0.0.0.0 lets other machines in, with a token  [127.0.0.1]",
 )
 @click.option(
     "--port",
@@ -36,7 +36,7 @@ from fashion_cnn.process.machine import keep_products_on_one_thread
     "--drain",
     type=click.FloatRange(0, 300),
     default=0.0,
-    help="after SIGTERM, go on answering for so many seconds  [0]",
+    help="after SIGTERM, go on answering for this many seconds  [0]",
 )
 @click.option(
     "--log-level",

@@ -20,10 +20,10 @@ from fashion_cnn.text import aligned
 def study(
     study: str, data_dir: Path | None, threads: int | None, jobs: int, output: Path | None
 ) -> None:
-    """Train variants of a recipe with several seeds each; go on where it stopped; its tables.
+    """Train variants of a recipe with several seeds each, or go on with that; print the tables.
 
-    With --jobs 2 --threads 1, on two cores, start-up and drawing overlap too; times are then those
-    of runs beside others.
+    With --jobs 2 --threads 1, on two cores, the start-up and drawing of one run overlap with the
+    training of the other. Times are then those of runs beside others.
     """
     from fashion_cnn import api
     from fashion_cnn.reporting.study import to_tables

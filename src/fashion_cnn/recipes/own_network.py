@@ -121,8 +121,9 @@ def allowed(recipe: Recipe) -> Source:
     if recipe.model_sha256 not in _ALLOWED:
         raise UsageError(
             f"{recipe.model} is somebody's own network, and building it runs their code. If you "
-            "trust that code, give it with --model FILE.py:NAME, or run the copy that the run keeps "
-            "with --trust-code. (In Python, train and Run.open take model= and trust_code=True.)"
+            "trust that code, give it with --model FILE.py:NAME, or run the copy that the run "
+            "keeps with --trust-code. (In Python, train and Run.open take model= and "
+            "trust_code=True.)"
         )
     return _ALLOWED[recipe.model_sha256]
 

@@ -21,7 +21,7 @@ def hold(path: Path) -> Iterator[None]:
 
     Raises:
         UsageError: another process holds it, or it cannot be made or written to, or it is a link
-            or holds what is no lock's: that may be somebody's file, and is left as it is.
+            or is not a lock file of a run: that may be somebody's file, and is left as it is.
     """
     folder = path.parent
     try:
@@ -61,5 +61,5 @@ def _holder(descriptor: int, path: Path) -> str:
         raise UsageError(f"{path} is not a plain file, and so no lock; remove it")
     found = re.fullmatch(rb"(\d*)\n?", os.pread(descriptor, 32, 0))
     if not found:
-        raise UsageError(f"{path} holds what is no lock's; move it elsewhere")
+        raise UsageError(f"{path} is not a lock file of a run; move it elsewhere")
     return f"process {found[1].decode()}" if found[1] else "another process"

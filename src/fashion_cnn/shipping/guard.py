@@ -179,7 +179,7 @@ def protocol_within_descriptors(workers: int) -> tuple[type["LimitedProtocol"], 
     room = max(soft, hard) - taken
     if room < 4:
         raise UsageError(
-            f"a process here may open {max(soft, hard)} files, of which {taken} are spoken for: "
+            f"a process here may open {max(soft, hard)} files, of which {taken} are in use: "
             "too few to serve; ulimit -n 1024 allows more"
         )
     held = min(CONNECTIONS, room // 2)

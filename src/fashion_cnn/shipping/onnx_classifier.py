@@ -197,8 +197,8 @@ def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
         if type(names) is list and isinstance(data, str) and numbers and objects:
             if facts["outlier"].get("score") != SCORE:
                 raise ModelError(
-                    f"{what} was exported when strangeness was scored otherwise; export it again "
-                    "with: fashion-cnn export RUN"
+                    f"{what} was exported by an earlier version, which scored odd pictures in "
+                    "another way; export it again with: fashion-cnn export RUN"
                 )
             return {"data": data, "framing": framing, **facts}
     except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError, UsageError):

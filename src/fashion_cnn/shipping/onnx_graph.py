@@ -235,7 +235,7 @@ def read_tensor(message: memoryview) -> tuple[str, Array]:
         elif number in typed:
             typed[number].append(value)
     if min(dims, default=0) < 0:
-        raise RefusedError("holds a tensor of less than nothing")
+        raise RefusedError("holds a tensor with a side below zero")
     array = Array(tuple(dims), width_of(kind), constant=True)
     given = sum(1 if isinstance(one, int) else len(one) for many in typed.values() for one in many)
     bits = 2 if kind == _BFLOAT16 else np.dtype(_KINDS[kind]).itemsize

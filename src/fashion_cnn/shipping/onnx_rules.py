@@ -71,7 +71,7 @@ def _axes(node: Node, given: _Inputs, place: int, rank: int) -> list[int] | None
 
 def _positive(sides: Sequence[int]) -> Shape:
     if min(sides, default=0) < 0:
-        raise ValueError("a side of less than nothing")
+        raise ValueError("a side below zero")
     return tuple(sides)
 
 

@@ -112,8 +112,8 @@ class Desk:
             if (found := self._say(predictor)) != self._wanted:
                 name = predictor.classifier.facts["recipe"]["name"]
                 raise ModelError(
-                    f"the model of {name} calls a known picture {found!r}, not {self._wanted!r}: "
-                    "it is of no use"
+                    f"the model of {name} calls a known picture {found!r}, not {self._wanted!r}, "
+                    "so it is not served; train it further, or name another with --model"
                 )
 
     def _say(self, predictor: Predictor) -> str:

@@ -65,7 +65,7 @@ def open_teacher(
     try:
         teacher = open_model(path, threads)
     except UsageError as error:
-        raise ModelError(f"there is nobody to learn from: {error}") from None
+        raise ModelError(f"the teacher cannot be opened: {error}") from None
     if recipe.teacher_sha256 not in ("", teacher.sha256):
         raise ModelError(
             f"{recipe.teacher} is not the model that teacher_sha256 names: its SHA-256 is "
