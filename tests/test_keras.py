@@ -5,8 +5,11 @@ On TensorFlow, unless KERAS_BACKEND names another backend; tests/test_keras_job.
 
 import dataclasses
 import functools
+import itertools
 import os
 import time
+from time import perf_counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -316,6 +319,20 @@ def test_a_long_epoch_is_saved_on_the_way(straight, small_data, tmp_path, monkey
     run = go(SHORT, small_data, tmp_path)
     assert seen == list(range(2 * STEPS + 1))
     assert content(run) == content(straight), "saving changes nothing"
+
+
+def test_a_checkpoint_inside_an_epoch_comes_after_more_than_five_minutes(
+    small_data, tmp_path, monkeypatch
+) -> None:
+    """By a clock that moves on by 100 s whenever it is asked, as it is once a step and a save."""
+    clock = SimpleNamespace(monotonic=itertools.count(0, 100).__next__, perf_counter=perf_counter)
+    monkeypatch.setattr(train_module, "time", clock)
+    seen, original = [], KerasState.save
+    monkeypatch.setattr(
+        KerasState, "save", lambda self, run: (seen.append(self.step), original(self, run))
+    )
+    go(SHORT.replace(epochs=1), small_data, tmp_path)
+    assert seen == [0, 4, 5]
 
 
 def test_hopeless_training_ends_as_diverged_with_good_checkpoints(small_data, tmp_path) -> None:

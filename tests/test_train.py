@@ -1,6 +1,9 @@
 """The training loop: learning, determinism, resume, divergence, early stopping."""
 
 import functools
+import itertools
+from time import perf_counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -182,6 +185,20 @@ def test_a_long_epoch_is_saved_on_the_way(small_data, tmp_path, monkeypatch) -> 
     )
     go(SHORT.replace(epochs=1), small_data, tmp_path)
     assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_checkpoint_inside_an_epoch_comes_after_more_than_five_minutes(
+    small_data, tmp_path, monkeypatch
+) -> None:
+    """By a clock that moves on by 100 s whenever it is asked, as it is once a step and a save."""
+    clock = SimpleNamespace(monotonic=itertools.count(0, 100).__next__, perf_counter=perf_counter)
+    monkeypatch.setattr(train_module, "time", clock)
+    seen, original = [], TorchState.save
+    monkeypatch.setattr(
+        TorchState, "save", lambda self, run: (seen.append(self.step), original(self, run))
+    )
+    go(SHORT.replace(epochs=1), small_data, tmp_path)
+    assert seen == [0, 4, 5]
 
 
 def test_resuming_nothing_is_an_error(small_data, tmp_path) -> None:
