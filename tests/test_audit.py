@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation import audit as auditing
+from fashion_cnn.evaluation import label_noise
 from fashion_cnn.evaluation.audit import audit
 from fashion_cnn.evaluation.metrics import measure
 from fashion_cnn.evaluation.near_duplicates import (
@@ -201,6 +203,55 @@ def test_disagreement_is_half_the_share() -> None:
     # Wilson, by hand: (1/4 + z²/8 ± z sqrt(3/64 + z²/64)) / (1 + z²/4), z = 1.96; halved.
     assert found["interval"] == pytest.approx([0.0456 / 2, 0.6994 / 2], abs=1e-4)
     assert disagreement(pairs.where(np.zeros(4, bool)), np.zeros(5, int))["noise"] is None
+
+
+def test_the_ceiling_has_the_middle_95_percent_of_200_resamples(monkeypatch) -> None:
+    """Each is of as many images, drawn again with what was said of them."""
+    labels, seen = np.arange(50) % 10, []
+    probabilities = np.eye(10)[labels]
+
+    def right(drawn: np.ndarray, said: np.ndarray) -> float:
+        assert (said.argmax(1) == drawn).all()
+        assert len(drawn) == 50
+        seen.append(drawn.tolist())
+        return 0.5 if len(seen) == 1 else len(seen) - 2.0
+
+    monkeypatch.setattr(label_noise, "_right", right)
+    found = label_noise.ceiling(labels, probabilities)
+    assert found.pop("interval") == pytest.approx([4.975, 194.025])  # of 0 to 199
+    assert found == {"n": 50, "accuracy": 0.5, "resamples": 200}
+    assert seen[0] == labels.tolist()
+    assert len({tuple(drawn) for drawn in seen}) == 201
+
+
+def test_the_figures_in_lines() -> None:
+    """Of 400 training images 3 have a label to doubt."""
+    summary = {
+        "threshold": 0.1,
+        "pairs": {"within train": {"exact": 1, "near": 2}, "across": {"exact": 0, "near": 4}},
+        "test_images_near_training": [5, 7],
+        "images": {"train": 400, "test": 1000},
+        "accuracy": {
+            "all": {"n": 1000, "accuracy": 0.91, "interval": (0.9, 0.92)},
+            "without": {"n": 998, "accuracy": 0.909, "interval": (0.889, 0.929)},
+        },
+        "suspects": {"count": 3},
+        "label_noise": {
+            "near_duplicates": {},
+            "train, out of fold": {"accuracy": 0.982, "interval": [0.981, 0.983]},
+        },
+    }
+    found = auditing.audit_text(SimpleNamespace(summary=summary))  # type: ignore[arg-type]
+    assert [" ".join(line.split()) for line in found.splitlines()] == [
+        "near-duplicate pairs, up to a distance of 0.1:",
+        "within train 1 exact, 2 near",
+        "across 0 exact, 4 near",
+        "test images near a training image: 2 of 1,000",
+        "test accuracy, official: 91.00 % (90.00 to 92.00)",
+        "test accuracy, without these: 90.90 % (88.90 to 92.90)",
+        "training labels to doubt: 3 (0.75 %)",
+        "right labels, train, out of fold: 98.20 % (98.10 to 98.30), an estimate",
+    ]
 
 
 def test_bands_hold_their_upper_end() -> None:
