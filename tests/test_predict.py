@@ -80,20 +80,24 @@ def test_it_answers_as_the_classifier_does(capsys, pictures, images) -> None:
     assert sum(row["probability"] for row in found["top"]) == pytest.approx(1)
 
 
-def test_classes_come_most_probable_first_and_a_set_too() -> None:
-    """Whatever their place among the classes; of what is left the set holds as much as it must."""
-    logits = np.array([[0.0, 2.0, 1.9, 1.0], [3.0, 0.0, 0.0, 0.0]], np.float32)
-    facts = {"outlier": {"threshold": 0.0}, "recipe": {"name": "mine"}}
+def stand_in(logits: np.ndarray, threshold: float) -> Predictor:
+    """Of four classes, uncalibrated; warns of what is stranger than the threshold."""
+    facts = {"outlier": {"threshold": threshold}, "recipe": {"name": "mine"}}
     facts["calibration"] = {
         "temperature": 1.0,
         "conformal": {"threshold": 0.9},
         "reject": {"error_rate": 0.02, "choices": [{"error_rate": 0.02, "threshold": 0.5}]},
     }
-    classifier = SimpleNamespace(
-        logits=lambda images: logits, class_names=("a", "b", "c", "d"), facts=facts
-    )
+    names = ("a", "b", "c", "d")
+    classifier = SimpleNamespace(logits=lambda images: logits, class_names=names, facts=facts)
+    return Predictor(classifier)  # type: ignore[arg-type]
+
+
+def test_classes_come_most_probable_first_and_a_set_too() -> None:
+    """Whatever their place among the classes; of what is left the set holds as much as it must."""
+    logits = np.array([[0.0, 2.0, 1.9, 1.0], [3.0, 0.0, 0.0, 0.0]], np.float32)
     images = np.zeros((2, 28, 28), np.uint8)
-    first, second = Predictor(classifier).predict_images(images)  # type: ignore[arg-type]
+    first, second = stand_in(logits, 0.0).predict_images(images)
     probabilities = softmax(logits, axis=1)
     assert [name for name, _ in first.classes] == ["b", "c", "d", "a"]
     assert [p for _, p in first.classes] == pytest.approx(sorted(probabilities[0])[::-1])
@@ -103,6 +107,20 @@ def test_classes_come_most_probable_first_and_a_set_too() -> None:
     top = first.to_dict(2)["top"]
     assert [row["label"] for row in top] == ["b", "c"]
     assert [row["probability"] for row in top] == pytest.approx([*probabilities[0, 1:3]])
+
+
+def test_a_picture_at_the_threshold_is_not_warned_of() -> None:
+    logits = np.array([[0.0, 2.0, 1.9, 1.0]], np.float32)
+    for threshold, strange in (
+        (outlier_score(logits)[0], False),
+        (np.nextafter(outlier_score(logits)[0], -9), True),
+    ):
+        (found,) = stand_in(logits, float(threshold)).predict_images(
+            np.zeros((1, 28, 28), np.uint8)
+        )
+        assert found.doubtful == strange
+        assert found.warnings == (WARNING,) * strange
+        assert found.outlier_score == outlier_score(logits)[0]
 
 
 def test_files_folders_and_patterns(pictures) -> None:
