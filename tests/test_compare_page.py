@@ -12,7 +12,12 @@ from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.compare import Comparison, compare
 from fashion_cnn.reporting.comparison import results_table
-from fashion_cnn.reporting.comparison_page import comparison_page, differing_settings, short_names
+from fashion_cnn.reporting.comparison_page import (
+    comparison_page,
+    curves,
+    differing_settings,
+    short_names,
+)
 from fashion_cnn.run.folder import Run
 from fashion_cnn.text import aligned
 from finished import finished_run
@@ -77,6 +82,22 @@ def test_it_fits_and_can_be_read(chromium: Browser, page_file, scheme, width: in
     assert page.locator(".scroll:not([tabindex])").count() == 0
     assert wrong == []
     page.close()
+
+
+def test_runs_of_one_epoch_are_points_at_that_epoch(tmp_path) -> None:
+    runs = [finished_run(tmp_path / name)[0] for name in "ab"]
+    for run in runs:
+        run.record_history(run.history[:1])
+    (axes,) = curves(runs, ["a", "b"], "loss").axes
+    assert axes.get_xlim() == (0, 2)
+    low, high = axes.get_ylim()
+    assert low < runs[0].history[0].val_loss < high
+
+
+def test_a_setting_that_only_begins_to_matter_is_no_difference(tmp_path) -> None:
+    """`augment_classes` is for the flips that one has; both leave it at its default."""
+    runs = [finished_run(tmp_path / str(flip), flip=flip)[0] for flip in (False, True)]
+    assert differing_settings(runs) == {"flip": ["off", "on"]}
 
 
 def test_it_says_what_differs_and_how_much(compared, page_file) -> None:

@@ -125,7 +125,13 @@ def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
     }
     for name in ("framework", "device"):
         found[name] = [str(run.environment.get(name, "–")) for run in runs]
-    return {name: values for name, values in found.items() if len(set(values)) > 1}
+    # A setting that some of the runs do not use, and the others leave alone, tells nothing.
+    default = {item.name: format_value(item.default) for item in dataclasses.fields(Recipe)}
+    return {
+        name: values
+        for name, values in found.items()
+        if len(set(values)) > 1 and set(values) != {"–", default.get(name, "–")}
+    }
 
 
 def curves(runs: Sequence[Run], names: Sequence[str], quantity: str) -> Figure:
@@ -143,6 +149,9 @@ def curves(runs: Sequence[Run], names: Sequence[str], quantity: str) -> Figure:
             markersize=2.5,
             label=name,
         )
+    if all(len(run.history) <= 1 for run in runs):  # lone points in the middle, whole epochs beside
+        axes.set_xlim(0, 2)
+        axes.margins(y=0.5)
     if len(runs) <= len(COLOURS):
         axes.legend()
     return figure
@@ -160,7 +169,7 @@ def ranking(found: Sequence[tuple[Run, Predictions]], names: Sequence[str], spli
         axes.plot([middle], [height], "o", color=colour, label=names[place])
     axes.set_yticks(range(len(order)), [str(names[place]) for place in order.tolist()])
     axes.set(xlabel=f"{split} accuracy, % (95 % interval)", ylabel="")
-    axes.invert_yaxis()
+    axes.set_ylim(len(order) - 0.5, -0.5)  # the first and the last clear of the frame
     return figure
 
 
