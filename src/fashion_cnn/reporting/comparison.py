@@ -16,8 +16,8 @@ COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
 
 _LEAST_P = 1e-300  # near the smallest double; below, all are 0 in the end
 _RECALL = (
-    "Recall by class, percentage points from the first (each 95 % interval stands alone: among many "
-    "classes one is likely to leave out 0 by chance):"
+    "Recall by class, percentage points from the first (each 95 % interval stands alone: among "
+    "many classes one is likely to leave out 0 by chance):"
 )
 
 
