@@ -32,12 +32,12 @@ from fashion_cnn.process.machine import CoreTimes
 from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.own_network import given
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
-from fashion_cnn.reporting.summary import describe_recipe, describe_start
+from fashion_cnn.reporting.summary import describe_recipe
 from fashion_cnn.run.dataset import check_same_data, describe_data
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import Trained
 from fashion_cnn.run.recipe_file import open_recipe
-from fashion_cnn.run.weights import check_apart, has_seen_validation
+from fashion_cnn.run.weights import FLATTERS, check_apart, has_seen_validation
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, schedule_after_extension, steps_per_epoch
 from fashion_cnn.version import __version__
@@ -293,7 +293,8 @@ def _at_its_start(
     seen = has_seen_validation(recipe, known)
     if weights := framework.start(recipe, data):
         recipe = recipe.replace(init_sha256=weights.sha256)
-        say(describe_start(weights, seen=seen))
+        anew = f"; {' and '.join(weights.anew)} begin anew" if weights.anew else ""
+        say(f"starting from {weights.file}{anew}{FLATTERS if seen else ''}")
     return recipe, seen
 
 

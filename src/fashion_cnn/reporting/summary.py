@@ -13,7 +13,6 @@ from fashion_cnn.recipes.fields import format_value, with_flag
 from fashion_cnn.recipes.recipe import Recipe, flag_words
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.results import Evaluation, Metrics
-from fashion_cnn.run.weights import Weights
 from fashion_cnn.text import duration
 
 
@@ -48,32 +47,6 @@ def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str
                 break_on_hyphens=False,
             )
     return "\n".join(lines)
-
-
-_FLATTERS = (
-    "; that run had another seed or validation share, so it may have learned images that now "
-    "validate: validation figures will flatter"
-)
-
-
-def describe_start(weights: Weights, *, seen: bool) -> str:
-    """Say what a training starts from.
-
-    Args: seen: as `fashion_cnn.run.weights.has_seen_validation` gives it.
-    """
-    text = f"starting from {weights.file}"
-    if weights.anew:
-        text += f"; {' and '.join(weights.anew)} begin anew"
-    return text + (_FLATTERS if seen else "")
-
-
-def describe_teacher(recipe: Recipe, *, seen: bool) -> str:
-    """Say whose answers a training learns.
-
-    Args: seen: as `fashion_cnn.shipping.teacher.knows_validation` gives it.
-    """
-    text = f"learning {100 * recipe.distill:g} % from {recipe.teacher}, the rest from the labels"
-    return text + (_FLATTERS if seen else "")
 
 
 def explain_recipe(recipe: Recipe) -> list[tuple[str, str, str, str]]:

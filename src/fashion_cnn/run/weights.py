@@ -16,6 +16,12 @@ from fashion_cnn.recipes.recipe import IN_THE_BOX, Recipe
 from fashion_cnn.run.checkpoint import WEIGHTS, Arrays
 from fashion_cnn.run.folder import Run
 
+FLATTERS = (
+    "; that run had another seed or validation share, so it may have learned images that now "
+    "validate: validation figures will flatter"
+)
+"""What is said of a start, or of a teacher, that has seen what a run validates on."""
+
 
 @dataclass(frozen=True)
 class Weights:

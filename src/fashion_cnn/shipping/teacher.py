@@ -9,10 +9,9 @@ import onnxruntime
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.recipes.recipe import IN_THE_BOX, Recipe
-from fashion_cnn.reporting.summary import describe_teacher
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.weights import divides_otherwise
+from fashion_cnn.run.weights import FLATTERS, divides_otherwise
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import open_model
 
@@ -42,7 +41,9 @@ def with_teacher(
     """
     recipe, teacher = open_teacher(recipe, data.training.class_names, threads)
     seen = known is not None and knows_validation(teacher, recipe, known)
-    say(describe_teacher(recipe, seen=seen))
+    share = f"{100 * recipe.distill:g} %"
+    warning = FLATTERS if seen else ""
+    say(f"learning {share} from {recipe.teacher}, the rest from the labels{warning}")
     return recipe, dataclasses.replace(data, teacher=teacher), seen
 
 
