@@ -109,7 +109,9 @@ def read_film(path: Path, fingerprint: str | None) -> Film | None:
     try:
         tensors = safetensors.numpy.load(data)
         film = Film(**tensors)
-        run = _metadata(data).get("run")
+        # What safetensors keep beside the tensors is in the header, whose length comes first.
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        run = header["__metadata__"].get("run")
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} is not a film as it was written ({error})") from None
     if fingerprint is not None and run != fingerprint:
@@ -117,12 +119,6 @@ def read_film(path: Path, fingerprint: str | None) -> Film | None:
     if not _fits(film):
         raise UsageError(f"{path} is not a film as it was written: shapes that do not fit")
     return film
-
-
-def _metadata(data: bytes) -> dict[str, str]:
-    """What safetensors keep beside the tensors: in the header, whose length the first bytes say."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return header["__metadata__"]
 
 
 def _fits(film: Film) -> bool:

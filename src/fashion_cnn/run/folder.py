@@ -19,7 +19,6 @@ from fashion_cnn.run.command import run_command
 from fashion_cnn.run.film import Film, read_film
 from fashion_cnn.run.history import (
     EpochRecord,
-    has_rows,
     history_to_csv,
     read_history,
 )
@@ -165,7 +164,9 @@ class Run:
         early = {_NETWORK, _LAYERS, _ENVIRONMENT, _SPLIT, _HISTORY, _CHECKPOINTS}
         names = {path.name for path in self._own_files() if not path.name.startswith(".")}
         steps = set(checkpoint.published_steps(self.path / _CHECKPOINTS))
-        return names <= early and steps <= {0} and not has_rows(self.path / _HISTORY)
+        history = self.path / _HISTORY
+        rows = read_bytes(history, UsageError).count(b"\n") - 1 if history.exists() else 0
+        return names <= early and steps <= {0} and rows < 1
 
     def _own_files(self) -> set[Path]:
         return {path for pattern in (*_ALL, ".*.tmp") for path in self.path.glob(pattern)}

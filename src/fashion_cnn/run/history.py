@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.files import read_bytes, read_text, to_csv
+from fashion_cnn.files import read_text, to_csv
 
 EVENT_FILE = "fashion-cnn.tfevents.0"
 """The history as TensorBoard reads it: any file whose name has "tfevents" in it."""
@@ -80,11 +80,6 @@ def read_history(path: Path) -> list[EpochRecord]:
         return history
     except (ValueError, TypeError, KeyError, OverflowError, csv.Error) as error:
         raise UsageError(f"{path} is not a history as it was written ({error})") from None
-
-
-def has_rows(path: Path) -> bool:
-    """Whether a history has more than its header."""
-    return path.exists() and read_bytes(path, UsageError).count(b"\n") > 1
 
 
 def best_record(history: Iterable[EpochRecord]) -> EpochRecord | None:

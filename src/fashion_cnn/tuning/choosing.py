@@ -15,12 +15,14 @@ _SAMPLERS: dict[str, Any] = {
     "gp": optuna.samplers.GPSampler,
     "random": optuna.samplers.RandomSampler,
 }
-_PRUNERS: dict[str, Callable[[int], BasePruner]] = {
+PRUNERS: dict[str, Callable[[int], BasePruner]] = {
     "median": lambda epochs: optuna.pruners.MedianPruner(),
     "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(1, epochs),
     "halving": lambda epochs: optuna.pruners.SuccessiveHalvingPruner(1),
     "none": lambda epochs: optuna.pruners.NopPruner(),
 }
+"""What gives up a trial by its validation figures so far, for trials of so many epochs: "median"
+those worse than the median of five or more at that epoch."""
 
 
 def sampler_named(name: str, seed: int) -> BaseSampler:
@@ -39,14 +41,3 @@ def sampler_named(name: str, seed: int) -> BaseSampler:
             super().before_trial(study, trial)
 
     return Seeded()
-
-
-def pruner_named(name: str, epochs: int) -> BasePruner:
-    """A pruner, which gives up a trial by its validation figures so far.
-
-    Args:
-        name: "median" (worse than the median of five or more at that epoch), "hyperband",
-            "halving" or "none".
-        epochs: of a trial that is not given up.
-    """
-    return _PRUNERS[name](epochs)

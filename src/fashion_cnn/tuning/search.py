@@ -22,7 +22,7 @@ from fashion_cnn.reporting.search import to_text
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.run.lock import hold
-from fashion_cnn.tuning.choosing import pruner_named, sampler_named
+from fashion_cnn.tuning.choosing import PRUNERS, sampler_named
 from fashion_cnn.tuning.record import describe_search
 from fashion_cnn.tuning.space import Search
 from fashion_cnn.tuning.storage import open_storage
@@ -99,7 +99,7 @@ def open_search(search: Search, folder: Path, storage: str) -> Iterator[optuna.S
                 study_name=search.name,
                 direction="maximize" if search.objective == "accuracy" else "minimize",
                 sampler=sampler_named(search.sampler, search.recipe.seed),
-                pruner=pruner_named(search.pruner, search.recipe.epochs),
+                pruner=PRUNERS[search.pruner](search.recipe.epochs),
                 load_if_exists=True,
             )
             _check_same(study, search)

@@ -16,26 +16,6 @@ from fashion_cnn.errors import DataError
 _QMNIST_COLUMNS = 8
 
 
-def read_idx_pair(images: Path, labels: Path, *, transposed: bool) -> Part:
-    """Read a file of images and the file of their labels.
-
-    Args:
-        images: uint8 (N, 28, 28).
-        labels: (N,), or QMNIST's (N, 8), whose first column is the class.
-        transposed: whether rows and columns are exchanged, as in all of EMNIST's files.
-
-    Raises:
-        DataError: one of them is damaged, or of other things.
-    """
-    pixels, _ = to_images(parse_idx(read_bounded(images)), str(images))
-    classes = parse_idx(read_bounded(labels))
-    if classes.ndim == 2 and classes.shape[1] == _QMNIST_COLUMNS:
-        classes = classes[:, 0]
-    if transposed:
-        pixels = np.ascontiguousarray(pixels.transpose(0, 2, 1))
-    return Part(pixels, to_labels(classes, len(pixels), str(labels)))
-
-
 def read_bounded(path: Path) -> bytes:
     """Read an IDX file whole, plain or gzipped, if it promises no more than a data set can have.
 
@@ -58,7 +38,15 @@ def read_bounded(path: Path) -> bytes:
 def read_idx_files(
     files: list[Path], transposed: bool, progress: Callable[[int], None]
 ) -> Labelled:
-    """Read a pair of files a part. Raises `DataError` as `read_idx_pair`, or for no such pairs."""
+    """Read a file of images and the file of their labels, a part.
+
+    Labels are (N,), or QMNIST's (N, 8), whose first column is the class.
+
+    Args: transposed: whether rows and columns are exchanged, as in all of EMNIST's files.
+
+    Raises:
+        DataError: a file is damaged, or of other things; or there are no such pairs.
+    """
     pairs: dict[str, dict[str, Path]] = {}
     for part, of in by_part(files).items():
         for file in of:
@@ -71,11 +59,13 @@ def read_idx_files(
             pairs[part][kind] = file
         if len(pairs[part]) < 2:
             raise DataError(f"{of[0].parent} has only the {next(iter(pairs[part]))} of {part}")
-    return Labelled(
-        "IDX",
-        {
-            part: read_idx_pair(pair["images"], pair["labels"], transposed=transposed)
-            for part, pair in pairs.items()
-        },
-        {},
-    )
+    parts = {}
+    for part, pair in pairs.items():
+        pixels, _ = to_images(parse_idx(read_bounded(pair["images"])), str(pair["images"]))
+        classes = parse_idx(read_bounded(pair["labels"]))
+        if classes.ndim == 2 and classes.shape[1] == _QMNIST_COLUMNS:
+            classes = classes[:, 0]
+        if transposed:
+            pixels = np.ascontiguousarray(pixels.transpose(0, 2, 1))
+        parts[part] = Part(pixels, to_labels(classes, len(pixels), str(pair["labels"])))
+    return Labelled("IDX", parts, {})
