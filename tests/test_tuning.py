@@ -20,7 +20,13 @@ from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.plots import differences_plot
-from fashion_cnn.reporting.study import CONFUSED, to_checkpoint_table, to_class_table, to_table
+from fashion_cnn.reporting.study import (
+    CONFUSED,
+    differences,
+    to_checkpoint_table,
+    to_class_table,
+    to_table,
+)
 from fashion_cnn.run.folder import Run
 from fashion_cnn.studies import study as tuning
 from fashion_cnn.text import aligned
@@ -269,6 +275,38 @@ def test_the_table_pairs_by_seed() -> None:
     assert first == "| a | 3 | 91.00 ± 1.00 % |  | 2.0 s | 6.0 s |"
     # Differences 1, 1, 2: mean 1.333, sd 0.577, t(2) = 4.303: 4.303 x 0.577 / 3 ** 0.5 = 1.434
     assert second == "| b | 3 | 92.33 ± 1.15 % | +1.33 (-0.10 to +2.77) | 2.0 s | 6.0 s |"
+
+
+def test_pairs_are_of_one_seed_and_times_of_runs_in_one_go_on_one_machine() -> None:
+    """Of b seed 1 diverged and seed 2 came first; of a one run was resumed, one ran elsewhere."""
+    here, elsewhere = {"device_name": "here"}, {"device_name": "elsewhere"}
+    runs = [
+        {
+            "variant": variant,
+            "seed": seed,
+            "resumed": resumed,
+            "environment": where,
+            "training_seconds": seconds,
+            "process_seconds": 2 * seconds,
+            **({"accuracy": accuracy} if accuracy else {"diverged": True}),
+        }
+        for variant, seed, accuracy, resumed, where, seconds in (
+            ("a", 0, 0.90, False, here, 10.0),
+            ("a", 1, 0.91, True, here, 100.0),
+            ("a", 2, 0.94, False, elsewhere, 300.0),
+            ("b", 2, 0.95, False, here, 11.0),
+            ("b", 1, None, False, here, 12.0),
+            ("b", 0, 0.93, False, here, 13.0),
+        )
+    ]
+    result = {"recipe": "fast", "measure": "test", "variants": {"a": {}, "b": {}}, "runs": runs}
+    assert differences(result, "b") == pytest.approx([1.0, 3.0])
+    assert differences(result, "a") == [0.0, 0.0, 0.0]
+    first, second = to_table(result).splitlines()[2:]
+    assert first == "| a | 3 | 91.67 ± 2.08 % |  | 10.0 s (n=1) | 20.0 s (n=1) |"
+    # Differences 1 and 3: mean 2, sd 1.414, t(1) = 12.706: 12.706 x 1.414 / 2 ** 0.5 = 12.71
+    ends = "+2.00 (-10.71 to +14.71)"
+    assert second == f"| b | 2 (and 1 diverged) | 94.00 ± 1.41 % | {ends} | 12.0 s | 24.0 s |"
 
 
 def rows_of(eces: dict[str, list[float]], shirts: dict[str, list[float]]) -> dict:
