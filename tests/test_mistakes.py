@@ -12,6 +12,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 import plain
 from conftest import make_split
+from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.evaluate import evaluate_run
 from fashion_cnn.evaluation.mistakes import (
@@ -257,3 +258,20 @@ def test_what_test_time_augmentation_is_worth_is_of_the_mean_over_both_sides(tmp
     assert found.answering.test
     assert found.tta.test
     assert found.tta.test.loss != pytest.approx(found.answering.test.loss, rel=1e-3)
+
+
+def test_an_opening_of_the_test_set_is_counted_before_it_happens(tmp_path) -> None:
+    """So that one that a kill or a full disk cuts short counts too."""
+    run, _, validation = finished_run(tmp_path / "run", sealed=True)
+    assert run.test_readings() == 0
+    counted = []
+
+    def break_off() -> Split:
+        counted.append(run.test_readings())
+        raise OSError("cut short")
+
+    trained, guesser = Trained("finished", 30, 3.0, 4.5), Guesser(validation)
+    with pytest.raises(OSError, match="cut short"):
+        evaluate_run(run, lambda name: guesser, around(validation), break_off, trained)
+    assert counted == [1]
+    assert run.test_readings() == 1
