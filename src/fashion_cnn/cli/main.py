@@ -29,8 +29,11 @@ _AS_WIDE_AS_THE_TERMINAL = 1000  # columns; click takes fewer where there are
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 1 bug, 2 usage, 3 data, 4 some inputs bad,
-    5 diverged, 6 no usable checkpoint, 7 out of disk or memory, 128 + n stopped by signal n.
+    """Run a command.
+
+    Returns:
+        The exit code: 0 done, 1 bug, 2 usage, 3 data, 4 some inputs bad, 5 diverged, 6 no usable
+        checkpoint, 7 out of disk or memory, 128 + n stopped by signal n.
     """
     try:
         code = _group.main(
