@@ -47,6 +47,15 @@ def small_data(small_split: Split) -> TrainingData:
     return divide(small_split, validation=0.2, train_images=0, seed=0)
 
 
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Of a server in a thread of this process."""
+    from serving import running  # here: most tests need no server
+
+    with running() as found:
+        yield found
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     before = os.getcwd()

@@ -1,8 +1,11 @@
 """Commands in processes of their own that need not import PyTorch and the rest first."""
 
 import multiprocessing
+import subprocess
 import sys
 from multiprocessing.process import BaseProcess
+
+import pytest
 
 from fashion_cnn.cli import main
 
@@ -27,3 +30,12 @@ def start(*words: str) -> BaseProcess:
 
 def _run(words: tuple[str, ...]) -> None:
     sys.exit(main(words))
+
+
+def wait_for_line(process: subprocess.Popen, start: str) -> None:
+    """Read what a process says until a line begins so."""
+    assert process.stderr
+    for line in process.stderr:
+        if line.startswith(start):
+            return
+    pytest.fail(f"{start!r} never came: exit {process.wait()}")

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
+import plain
 from fashion_cnn import on_keras  # noqa: F401  # first of all that imports Keras: it keeps it quiet
-from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD, DataSet
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.job import Hardware, train
@@ -60,19 +60,6 @@ def classifier(request, run: Run):
     return OPEN[request.param](run)
 
 
-def as_the_assignment_writes_it(run: Run, images: np.ndarray) -> np.ndarray:
-    weights = {
-        name: torch.from_numpy(array.copy()).double()
-        for name, array in run.checkpoints.load("best").model.items()
-    }
-    x = (torch.from_numpy(images.copy())[:, None].double() / 255 - PIXEL_MEAN) / PIXEL_STD
-    for name in ("conv1", "conv2", "conv3"):
-        x = F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1)
-        x = F.max_pool2d(F.relu(x), 2)
-    x = F.relu(F.linear(x.flatten(1), weights["hidden.weight"], weights["hidden.bias"]))
-    return F.linear(x, weights["output.weight"], weights["output.bias"]).numpy()
-
-
 def pictures(count: int) -> np.ndarray:
     return np.random.default_rng(count).integers(0, 256, (count, 28, 28), dtype=np.uint8)
 
@@ -109,7 +96,8 @@ def test_images_in_logits_out(classifier, run, name: str) -> None:
     assert isinstance(logits, np.ndarray)
     assert logits.dtype == np.float32
     assert logits.shape == (len(images), 10)
-    np.testing.assert_allclose(logits, as_the_assignment_writes_it(run, images), atol=MOST, rtol=0)
+    wanted = plain.logits_of(run.path / "checkpoints/best", images)
+    np.testing.assert_allclose(logits, wanted, atol=MOST, rtol=0)
     np.testing.assert_array_equal(images, before)
 
 

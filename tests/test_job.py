@@ -20,6 +20,7 @@ from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.training.schedule import schedule_after_extension
+from forked import wait_for_line
 from opened import load_test
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -182,14 +183,6 @@ def unstopped(few_data: Path, tmp_path_factory) -> Path:
 def started(*arguments: str) -> subprocess.Popen:
     pipe = subprocess.PIPE
     return subprocess.Popen(command(*arguments), stderr=pipe, stdout=pipe, text=True)
-
-
-def wait_for_line(process: subprocess.Popen, start: str) -> None:
-    assert process.stderr
-    for line in process.stderr:
-        if line.startswith(start):
-            return
-    pytest.fail(f"{start!r} never came: exit {process.wait()}")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from forked import wait_for_line
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = REPOSITORY / "fashion_mnist_cnn.py"
 SMALL = ["--epochs", "2", "--train-images", "1600", "--threads", "2", "--deterministic"]
@@ -172,14 +174,6 @@ def test_either_framework_alone_reports_and_predicts(
         picture
     )
     finish(start(few_data, "predict", picture, absent=absent))
-
-
-def wait_for_line(process: subprocess.Popen, text: str) -> None:
-    assert process.stderr
-    for line in process.stderr:
-        if line.startswith(text):
-            return
-    pytest.fail(f"{text!r} never came: exit {process.wait()}")
 
 
 def test_ctrl_c_finishes_the_job_and_a_killed_run_resumes_exactly(

@@ -3,6 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import plain
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.classifier import TorchClassifier
@@ -17,15 +18,6 @@ from fashion_cnn.on_torch.model import (
 from fashion_cnn.recipes.networks import Stages
 from fashion_cnn.recipes.recipe import Recipe
 from opened import load_training
-
-
-def as_the_assignment_writes_it(model: SimpleCNN, images: torch.Tensor) -> torch.Tensor:
-    x = (images[:, None].double() / 255 - PIXEL_MEAN) / PIXEL_STD
-    for layer in (model.conv1, model.conv2, model.conv3):
-        x = F.conv2d(x, layer.weight.double(), layer.bias.double(), padding=1)
-        x = F.max_pool2d(F.relu(x), 2)
-    x = F.linear(x.flatten(1), model.hidden.weight.double(), model.hidden.bias.double())
-    return F.linear(F.relu(x), model.output.weight.double(), model.output.bias.double())
 
 
 @pytest.fixture
@@ -48,7 +40,8 @@ def test_parameters() -> None:
 
 def test_logits_and_gradients_are_the_assignments(model, images) -> None:
     labels = torch.arange(5)
-    wanted = as_the_assignment_writes_it(model, images)
+    weights = model.state_dict(keep_vars=True).items()
+    wanted = plain.simple_cnn({name: tensor.double() for name, tensor in weights}, images)
     wanted_gradients = torch.autograd.grad(
         F.cross_entropy(wanted, labels), list(model.parameters())
     )

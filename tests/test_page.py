@@ -35,12 +35,6 @@ DROP = """([kind, name, data]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with running() as found:
-        yield found
-
-
 @pytest.fixture
 def page(chromium: "Browser", port: int) -> "Iterator[Page]":
     """The page, opened; at the end it must have asked nobody else and said nothing amiss."""

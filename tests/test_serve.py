@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,12 +36,6 @@ from fashion_cnn.shipping.layers import SeenLayers
 from fashion_cnn.shipping.predict import Predictor, open_model, open_predictor
 from fashion_cnn.shipping.serve import PAGE, Desk, build_server
 from serving import BOOT, SAMPLES, call, detail, running
-
-
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with running() as found:
-        yield found
 
 
 def test_a_picture_is_answered(port: int) -> None:

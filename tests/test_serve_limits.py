@@ -20,12 +20,6 @@ from fashion_cnn.shipping.serve import build_server
 from serving import BOOT, call, detail, running
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with running() as found:
-        yield found
-
-
 def wait_for_end(connection: socket.socket, seconds: float = 10) -> bytes:
     connection.settimeout(seconds)
     parts = []

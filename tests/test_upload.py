@@ -2,21 +2,14 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
 
 from fashion_cnn.shipping.upload import picture_in
-from serving import BOOT, call, detail, running
+from serving import BOOT, call, detail
 
 URL = "/v1/predict"
-
-
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with running() as found:
-        yield found
 
 
 def form(*parts: tuple[str, bytes], boundary: str = "----abc") -> bytes:
