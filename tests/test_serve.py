@@ -91,7 +91,10 @@ def test_it_says_what_it_is(port: int) -> None:
         "/healthz",
         "/readyz",
     }
-    assert "image/png" in schema["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
+    bodies = schema["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
+    assert "image/png" in bodies
+    assert bodies["multipart/form-data"]["schema"]["required"] == ["file"]
+    assert bodies["application/json"]["schema"]["required"] == ["image"]
 
 
 def test_answers_on_a_kept_connection_are_not_held_back(port: int) -> None:

@@ -51,7 +51,11 @@ _BODIES: dict[str, Any] = {
     **{f"image/{kind}": {"schema": {"format": "binary"}} for kind in ("png", "jpeg", "webp")},
     **{
         media: {
-            "schema": {"type": "object", "properties": {field: {"type": "string", "format": kind}}}
+            "schema": {
+                "type": "object",
+                "properties": {field: {"type": "string", "format": kind}},
+                "required": [field],
+            }
         }
         for media, field, kind in (
             ("multipart/form-data", "file", "binary"),
