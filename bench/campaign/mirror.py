@@ -21,8 +21,8 @@ from fashion_cnn.data import fashion_mnist, fetch
 from fashion_cnn.data.fashion_mnist import SHA256
 from fashion_cnn.errors import DataError
 
-_STALL, _DEADLINE = 0.5, 2.0  # seconds, in place of the real ones
-_SECONDS, _MEGABYTES = 20.0, 200
+_STALL, _DEADLINE = 2.0, 4.0  # seconds, in place of the real ones
+_SECONDS, _MEGABYTES = 40.0, 200
 
 
 def _trial(trial: Trial) -> None:
@@ -51,7 +51,8 @@ def _trial(trial: Trial) -> None:
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024
         assert spent < _SECONDS, f"{spent:.1f} s"
         assert grown < _MEGABYTES, f"{grown:.0f} MB"
-        assert not _fetch(data, [f"{address}/good/"], context)
+        failed = _fetch(data, [f"{address}/good/"], context)
+        assert not failed, failed
 
 
 def _fetch(data: Path, mirrors: list[str], context: ssl.SSLContext) -> str:
@@ -91,8 +92,11 @@ def _serving(files: dict[str, bytes], draw: random.Random) -> Iterator[tuple[str
                 raw, _ = listening.accept()
             except OSError:  # closed
                 return
-            with suppress(OSError, ssl.SSLError), own.wrap_socket(raw, server_side=True) as client:
-                _answer(client, files, address, draw)
+            threading.Thread(target=answer, args=(raw,), daemon=True).start()
+
+    def answer(raw: socket.socket) -> None:
+        with suppress(OSError), own.wrap_socket(raw, server_side=True) as client:
+            _answer(client, files, address, draw)
 
     threading.Thread(target=run, daemon=True).start()
     try:
