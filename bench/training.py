@@ -240,7 +240,7 @@ class _BareBeside(Progress):
         self._done = 0
         self.bare = self.ours = 0.0
 
-    def begin(self, epochs: int, steps_per_epoch: int, step: int) -> None:
+    def begin(self, epochs: int, steps_per_epoch: int, step: int, frozen_steps: int = 0) -> None:
         self._mark = time.perf_counter()
 
     def step(self, step: int, loss: float, accuracy: float) -> None:
