@@ -58,6 +58,9 @@ BEFORE = {
 }  # fmt: skip
 """By page, what must have been done before."""
 
+FRONT = {"README.md", "docs/README.md"}
+"""Pages that repeat what a guide shows, word for word: it is run with that guide."""
+
 ELSEWHERE = {
     "docs/fine-tune.md": "test_timm.py",
     "docs/install.md": "test_fetch.py",
@@ -153,6 +156,9 @@ def in_running_text() -> dict[str, list[list[str]]]:
 def shown(page: str) -> list[list[str]]:
     """The commands of a page that are to be run here, if anywhere."""
     of_blocks = [] if page in ELSEWHERE else commands(page)
+    if page in FRONT:
+        others = [words for other in BEFORE.keys() - FRONT for words in commands(other)]
+        of_blocks = [words for words in of_blocks if words not in others]
     return [*of_blocks, *in_running_text().get(page, [])]
 
 
