@@ -198,11 +198,13 @@ def test_a_signal_inside_an_epoch_saves_evaluates_and_resumes_exactly(
     assert process.returncode == code, err
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["status"] == "interrupted"
+    assert metrics["test_readings"] == 1, "the evaluation that it ended with, and no other"
     assert 32 <= metrics["final"]["step"] < 64
     assert metrics["best"]["epoch"] == 1
     assert "interrupted" in out
     assert (tmp_path / "run/confusion_matrix.png").exists()
     assert main(["train", "--resume", *output]) == 0
+    assert Run(tmp_path / "run").test_readings() == 2
     assert same_weights(unstopped, tmp_path / "run")
     timeless = [
         [line.split(",")[:7] for line in (folder / "history.csv").read_text().splitlines()]
@@ -237,6 +239,7 @@ def test_a_second_signal_leaves_at_once(tmp_path, few_data) -> None:
         process.communicate(timeout=10)
     assert process.returncode == 130
     assert not (tmp_path / "run/metrics.json").exists()
+    assert Run(tmp_path / "run").test_readings() == 0
     assert main(["train", "--resume", *output]) == 0
 
 
