@@ -244,7 +244,7 @@ def build_app(desk: Desk, address: Address) -> Watch:
     async def model() -> dict[str, Any]:
         """What the model is: classes, recipe, measured accuracy, calibration, SHA-256.
 
-        And, as `for_photos`, the same of the one that answers for pictures on an uneven background.
+        And, as for_photos, the same of the one that answers for pictures on an uneven background.
         """
         first, other = desk.predictor, desk.predictor.for_photos
         return {
