@@ -193,6 +193,7 @@ def test_the_first_model_is_what_the_page_says(folder: Path, capsys) -> None:
     call(predict, capsys)
     said = capsys.readouterr().out
     assert said in blocks("docs/first-model.md", "text")
+    assert said in blocks("README.md", "text")
 
 
 def test_the_table_of_a_run_folder_has_every_file(folder: Path, capsys) -> None:
