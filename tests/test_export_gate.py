@@ -326,6 +326,13 @@ def test_class_names_keep_their_order(run: Run) -> None:
     assert facts["class_names"] == ["zebra", "ant", "mole"]
 
 
+def test_a_calibration_from_before_smoothing_was_undone_has_none(run: Run) -> None:
+    calibration = dict(run.results.calibration or {})
+    del calibration["label_smoothing"]
+    facts = module._facts(run, run.checkpoints.load("best"), calibration)
+    assert facts["calibration"]["label_smoothing"] == 0.0
+
+
 def test_an_export_elsewhere_is_the_same(run: Run, data: Path, tmp_path: Path) -> None:
     report = export(run, data, output=tmp_path / "shoes.onnx")
     assert (tmp_path / "shoes.onnx").exists()
