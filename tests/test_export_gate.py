@@ -23,6 +23,7 @@ from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.evaluate import evaluate_run
 from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.evaluation.outliers import SCORE, outlier_score, outlier_threshold
+from fashion_cnn.frameworks import Hardware, open_framework
 from fashion_cnn.on_torch import imitate
 from fashion_cnn.on_torch.classifier import (
     TorchClassifier,
@@ -45,6 +46,7 @@ from fashion_cnn.shipping.export import (
     check_parity,
     export,
     export_text,
+    look_into,
     write_model,
 )
 from fashion_cnn.shipping.graph import OPSET
@@ -324,6 +326,18 @@ def test_class_names_keep_their_order(run: Run) -> None:
     assert calibration
     facts = module._facts(run, run.checkpoints.load("best"), calibration)
     assert facts["class_names"] == ["zebra", "ant", "mole"]
+
+
+def test_what_is_looked_into_answers_as_the_run_does(run: Run, data: Path) -> None:
+    image = load_test_images(data)[0]
+    with open_framework(Hardware("cpu")) as framework:
+        seen = look_into(run, framework)(image)
+    calibration = run.results.calibration
+    assert calibration
+    logits = open_classifier(run).logits(image[np.newaxis])
+    (wanted,) = np.exp(Calibration.from_dict(calibration).log_probabilities(logits)).tolist()
+    found = {row["label"]: row["probability"] for row in seen["classes"]}
+    assert found == pytest.approx(dict(zip("012", wanted, strict=True)), abs=1e-5)
 
 
 def test_a_calibration_from_before_smoothing_was_undone_has_none(run: Run) -> None:
