@@ -128,16 +128,19 @@ def serve(command: list[str]) -> int:
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        assert process.stderr
-        said = ""
-        while not (port := re.search(r"serving on http://[\d.]+:(\d+)/", said)):
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        with urllib.request.urlopen(f"http://127.0.0.1:{port[1]}/healthz", timeout=30) as answer:
-            assert answer.status == 200
-        os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=60)
+        try:
+            assert process.stderr
+            said = ""
+            while not (port := re.search(r"serving on http://[\d.]+:(\d+)/", said)):
+                line = process.stderr.readline()
+                assert line, said
+                said += line
+            where = f"http://127.0.0.1:{port[1]}/healthz"
+            with urllib.request.urlopen(where, timeout=30) as answer:
+                assert answer.status == 200
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.communicate(timeout=60)
     return process.returncode
 
 

@@ -375,6 +375,15 @@ def test_an_attribute_has_one_value() -> None:
             read_graph(message(7, found), "it")
 
 
+def test_what_no_rule_foresaw_is_refused_by_name() -> None:
+    """A hundred sides, which numpy has no room for, and a number without its bytes."""
+    sides = message(1, b"\x01" * 100) + b"\x10\x01" + message(9, b"\0" * 4)
+    number = message(4, b"Relu") + message(5, message(1, b"alpha") + message(2, b""))
+    for part in (message(5, sides), message(1, number)):
+        with pytest.raises(ModelError, match="^it is no ONNX model$"):
+            read_graph(message(7, part), "it")
+
+
 def test_numbers_in_any_of_their_forms_are_read() -> None:
     wanted = [3, -1, 2**40]
     for tensor in (

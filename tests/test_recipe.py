@@ -39,6 +39,13 @@ def test_a_recipe_from_before_a_field_was_there() -> None:
     assert Recipe(cutout=4).fingerprint("data") != Recipe().fingerprint("data")
 
 
+def test_the_strength_of_an_augmentation_that_is_gone_decides_nothing() -> None:
+    older = {**Recipe().to_dict(), "randaugment": 0, "magnitude": 5.0}
+    assert Recipe.from_dict(older) == Recipe()
+    with pytest.raises(UsageError, match="a recipe has no 'randaugment'"):
+        Recipe.from_dict({**older, "randaugment": 2})
+
+
 def test_committed_recipes_open_though_fields_are_gone() -> None:
     known, strange = Recipe().to_dict(), set()
     gone = {"lookahead": 0, "start_side": 28, "mixup": 0.0, "randaugment": 0, "magnitude": 9.0}

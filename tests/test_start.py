@@ -268,10 +268,13 @@ def test_a_run_that_was_stopped_in_its_first_epoch_has_weights_too(small_data, t
         ({"init_sha256": "0" * 64}, "init_sha256 is 0.*starts from random weights"),
         ({"init_sha256": "0" * 63, "init_from": "x"}, "it must be 64 hexadecimal digits, or empty"),
         ({"init_from": 3}, "init_from is 3; it must be of type str"),
-        ({"pretrained": False}, "pretrained is False, but it is for timm's networks without"),
+        (
+            {"pretrained": False},
+            "pretrained is False, but it applies only to timm's networks without",
+        ),
         (
             {"model": "timm:x", "pretrained": False, "init_from": "y"},
-            "pretrained is False, but it is for timm's networks without an init_from",
+            "pretrained is False, but it applies only to timm's networks without an init_from",
         ),
         ({"model": "timm:x", "freeze": 1, "pretrained": False}, "freeze is 1"),
         ({"model": "timm:x", "precision": "mixed"}, "for timm's networks it must be 'float32'"),

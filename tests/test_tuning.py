@@ -17,7 +17,7 @@ from conftest import make_split
 from fashion_cnn.cli import main
 from fashion_cnn.cli.train import train
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
-from fashion_cnn.evaluation.evaluate import Trained, evaluate_run
+from fashion_cnn.evaluation.evaluate import evaluate_run
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.plots import differences_plot
 from fashion_cnn.reporting.study import (
@@ -28,6 +28,7 @@ from fashion_cnn.reporting.study import (
     to_table,
 )
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.history import Trained
 from fashion_cnn.studies import study as tuning
 from fashion_cnn.text import aligned
 from finished import Guesser, around, finished_run

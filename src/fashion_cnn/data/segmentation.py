@@ -90,14 +90,14 @@ def find_garment(
         uneven = most if most <= _EVEN else half
         garment = _squared_distance(pixels, colour) > np.float64(max(_APART, 3 * uneven) ** 2)
         return _eroded(garment) if np.ptp(colour) > _COLOURED else garment, True
-    garment = _on_shaded_ground(pixels)
+    garment = _on_shaded_background(pixels)
     if garment is None:
         return _grabcut(pixels), False
     # Nothing: False, so that what may be too faint to find is answered with a note, not refused.
     return garment, bool(garment.any())
 
 
-def _on_shaded_ground(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+def _on_shaded_background(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     """What differs from a plane of colours through the border; None where none fits it."""
     import cv2  # 0.1 s, which pictures on a plain background need not pay
 

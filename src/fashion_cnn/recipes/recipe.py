@@ -312,12 +312,13 @@ class Recipe:
         Raises:
             UsageError: a key is unknown, or a value is out of its range.
         """
-        # An older record may have fields that are gone; at these values they did nothing.
-        gone = {"lookahead": 0, "start_side": 28, "mixup": 0.0, "randaugment": 0, "magnitude": 9.0}
         if not isinstance(values, Mapping):
             raise UsageError(f"a recipe is an object of fields, not {values!r:.40}")
         if "name" not in values:
             raise UsageError("the recipe lacks 'name'")
+        # An older record may have fields that are gone; at these values they did nothing.
+        gone = {"lookahead": 0, "start_side": 28, "mixup": 0.0, "randaugment": 0}
+        gone["magnitude"] = values.get("magnitude")  # it was RandAugment's
         changes = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
@@ -339,7 +340,7 @@ _WHY_NOT = {
     "model_sha256": "the network is none of your own",
     "init_sha256": _AT_RANDOM,
     "freeze": _AT_RANDOM,
-    "pretrained": "it is for timm's networks without an init_from; leave it out",
+    "pretrained": "it applies only to timm's networks without an init_from; leave it out",
     "teacher_sha256": "there is no teacher",
     "distill": "there is no teacher",
     "augment_classes": "there is nothing to apply to them; it must be empty, or come with one of "

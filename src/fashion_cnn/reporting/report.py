@@ -92,10 +92,11 @@ def report(
     metrics = run.results.metrics
     if run.is_record:
         return _write(run, make_report(run, metrics, None), output)
-    data_set, predictions = DataSet.open(directory), run.results.predictions
+    data_set = DataSet.open(directory)
     purpose = "pictures of the report; nothing is measured"
     images = images_of([run], data_set, metrics.reports_speak_on, purpose)
     with run.lock():
+        predictions = run.results.predictions
         maps, features, layers = {}, None, {}
         galleries = _galleries(predictions, metrics.shown.confusion)
         if classifier and "heat-maps" in show:

@@ -1,9 +1,9 @@
 """What a network sees on its way to an answer: maps, features, and what each adds to a class.
 
 The exported file stays as it is: a second session of the same bytes gives tensors inside of its
-graph as outputs too. The graph may be of anybody's network, so
-nothing about it is taken for granted: what is shown is computed anew from the graph's own weights.
-Where the result is not the network's, it is left out and the reason is given.
+graph as outputs too. The graph may be of anybody's network, so nothing about it is taken for
+granted: what is shown is computed anew from the graph's own weights. Where the result is not the
+network's, it is left out and the reason is given.
 """
 
 from collections.abc import Sequence

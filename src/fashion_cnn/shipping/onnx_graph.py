@@ -114,6 +114,9 @@ def read_graph(data: bytes, what: str) -> Graph:
                 _read_graph(value, found)
     except RefusedError as fault:
         raise ModelError(f"{what} {fault}; export it again with: fashion-cnn export RUN") from None
+    # Bytes of anybody's: what no rule above foresaw is still no reason to fall over.
+    except (ArithmeticError, LookupError, ValueError):
+        raise ModelError(f"{what} is no ONNX model") from None
     if not graphs:
         raise ModelError(f"{what} is no ONNX model")
     found.inputs = [name for name in found.inputs if name not in found.constants]

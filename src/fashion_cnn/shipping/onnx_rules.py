@@ -50,7 +50,7 @@ class _Inputs:
 # -- shapes ----------------------------------------------------------------------------------------
 
 
-def _fit(*, what: bool) -> None:
+def _must_fit(what: bool) -> None:
     if not what:
         raise ValueError("shapes that do not fit")
 
@@ -84,7 +84,7 @@ def _layer_normalisation(node: Node, given: _Inputs) -> list[Shape]:
 def _concat(node: Node, given: _Inputs) -> Shape:
     shapes = [one.shape for one in given.arrays]
     axis = _axis(node.attributes["axis"], len(shapes[0]))
-    _fit(what=len({shape[:axis] + shape[axis + 1 :] for shape in shapes}) == 1)
+    _must_fit(len({shape[:axis] + shape[axis + 1 :] for shape in shapes}) == 1)
     return (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
 
 
@@ -107,7 +107,7 @@ def _reshape(node: Node, given: _Inputs) -> Shape:
     rest = math.prod(side for side in wanted if side != -1)
     if wanted.count(-1) == 1:
         wanted = [math.prod(shape) // rest if side == -1 else side for side in wanted]
-    _fit(what=math.prod(_positive(wanted)) == math.prod(shape))
+    _must_fit(math.prod(_positive(wanted)) == math.prod(shape))
     return tuple(wanted)
 
 
@@ -124,7 +124,7 @@ def _cuts(node: Node, given: _Inputs) -> dict[int, range]:
         starts, ends = given.whole(1), given.whole(2)
     axes = _axes(node, given, 3, len(shape)) or list(range(len(starts)))
     steps = given.whole(4) if given.has(4) else [1] * len(starts)
-    _fit(what=len({*axes}) == len(axes))
+    _must_fit(len({*axes}) == len(axes))
     for axis, first, last, step in zip(axes, starts, ends, steps, strict=True):
         side = shape[axis]
         low, high = (0, side) if step > 0 else (-1, side - 1)
@@ -147,7 +147,7 @@ def _split(node: Node, given: _Inputs) -> list[Shape]:
         count = node.attributes.get("num_outputs", len(node.outputs))
         each = -(-shape[axis] // count)
         parts = [min(each, max(0, shape[axis] - at * each)) for at in range(count)]
-    _fit(what=sum(_positive(parts)) == shape[axis] and len(parts) == len(node.outputs))
+    _must_fit(sum(_positive(parts)) == shape[axis] and len(parts) == len(node.outputs))
     return [(*shape[:axis], part, *shape[axis + 1 :]) for part in parts]
 
 
@@ -156,7 +156,7 @@ def _squeeze(node: Node, given: _Inputs) -> Shape:
     axes = _axes(node, given, 1, len(shape))
     if axes is None:
         axes = [at for at, side in enumerate(shape) if side == 1]
-    _fit(what=all(shape[axis] == 1 for axis in axes))
+    _must_fit(all(shape[axis] == 1 for axis in axes))
     return tuple(side for at, side in enumerate(shape) if at not in axes)
 
 
@@ -177,7 +177,7 @@ def _tile(node: Node, given: _Inputs) -> Shape:
 def _transpose(node: Node, given: _Inputs) -> Shape:
     shape = given.shape()
     order = node.attributes.get("perm") or list(range(len(shape)))[::-1]
-    _fit(what=sorted(order) == list(range(len(shape))))
+    _must_fit(sorted(order) == list(range(len(shape))))
     return tuple(shape[axis] for axis in order)
 
 
@@ -264,7 +264,7 @@ def _windows(node: Node, sides: Shape, kernel: Sequence[int]) -> Shape:
 
 def _convolution(node: Node, given: _Inputs) -> Shape:
     shape, filters = given.shape(), given.shape(1)
-    _fit(what=shape[1] == filters[1] * node.attributes.get("group", 1))
+    _must_fit(shape[1] == filters[1] * node.attributes.get("group", 1))
     return (shape[0], filters[0], *_windows(node, shape[2:], filters[2:]))
 
 
@@ -278,7 +278,7 @@ def _transposed(node: Node, given: _Inputs) -> Shape:
         - (pads[at] + pads[at + rank])
         for at in range(rank)
     ]  # fmt: skip
-    _fit(what=shape[1] == filters[0])
+    _must_fit(shape[1] == filters[0])
     return (shape[0], filters[1] * node.attributes.get("group", 1), *_positive(found[-rank:]))
 
 
@@ -291,7 +291,7 @@ def _pooled(node: Node, given: _Inputs) -> list[Shape]:
 def _product(node: Node, given: _Inputs) -> Shape:
     left, right = given.shape(), given.shape(1)
     rows, columns = left if len(left) > 1 else (1, *left), right if len(right) > 1 else (*right, 1)
-    _fit(what=rows[-1] == columns[-2])
+    _must_fit(rows[-1] == columns[-2])
     found = np.broadcast_shapes(rows[:-2], columns[:-2])
     found += rows[-2:-1] if len(left) > 1 else ()
     return found + (columns[-1:] if len(right) > 1 else ())
@@ -301,7 +301,7 @@ def _general_product(node: Node, given: _Inputs) -> Shape:
     left, right = given.shape(), given.shape(1)
     left = left[::-1] if node.attributes.get("transA") else left
     right = right[::-1] if node.attributes.get("transB") else right
-    _fit(what=len(left) == len(right) == 2 and left[1] == right[0])
+    _must_fit(len(left) == len(right) == 2 and left[1] == right[0])
     return (left[0], right[1])
 
 
@@ -311,7 +311,7 @@ def _letters(node: Node, given: _Inputs) -> tuple[dict[str, int], str]:
     sides: dict[str, int] = {}
     for term, array in zip(terms.split(","), given.arrays, strict=True):
         for letter, side in zip(term, array.shape, strict=True):
-            _fit(what=letter.isalpha() and sides.setdefault(letter, side) in (side, 1))
+            _must_fit(letter.isalpha() and sides.setdefault(letter, side) in (side, 1))
             sides[letter] = max(sides[letter], side)
     if not arrow:
         result = "".join(sorted(one for one in sides if terms.count(one) == 1))
