@@ -25,13 +25,11 @@ RECIPES: dict[str, list[str]] = {
     "photo": ["photo", "--batch-size", "100", "--blocks", "1"],
     "resnet": ["baseline", "--model", "resnet", "--optimizer", "muon", "--cutmix", "0.5"],
 }
+_IN_KERAS = ["baseline", "--framework", "keras", "--deterministic"]
 _KERAS = {
-    "keras": ["baseline", "--framework", "keras", "--deterministic"],
-    "keras, averaged": [
-        "baseline", "--framework", "keras", "--deterministic",
-        "--ema-decay", "0.9", "--translate", "1",
-    ],
-}  # fmt: skip
+    "keras": _IN_KERAS,
+    "keras, moved": [*_IN_KERAS, "--translate", "1", "--label-smoothing", "0.1"],
+}
 _SMALL = ["--epochs", "3", "--train-images", "300", "--width", "4", "--threads", "1", "--no-test"]
 _FILES = ("model.safetensors", "optimizer.safetensors")
 
