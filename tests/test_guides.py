@@ -77,6 +77,8 @@ NOT_RUN = {
     "study balanced-ablation": HOURS,
     "study findings --jobs 2 --threads 1": HOURS,
     "study sprint": HOURS,
+    "study imagenet": "needs ImageNet's weights; tests/test_timm.py starts from made-up ones",
+    "study few-images": HOURS,
     "train --model timm:mobilenetv2_100 --freeze 1 --epochs 5": "fetches weights; "
     "tests/test_timm.py does so from files of its own",
     "train baseline --framework keras --name on-torch": "KERAS_BACKEND=torch needs a process of "

@@ -11,6 +11,7 @@ from bench.records.reading import (
     catalog,
     differences,
     mean,
+    median,
     percents,
     spread,
     student,
@@ -124,6 +125,7 @@ def fine_tune(page: Page, records: Records) -> None:
             *(spread(list(percents(study, side).values())) for side in (scratch, moved)),
             between(differences(study, moved, scratch), 1),
         )
+    _imagenet(page, records)
     study = records.json("distilled/study.json")
     found = differences(study, "taught", "labels alone")
     page.says("`fast` with {} epochs, with a teacher", study["recipes"]["taught"]["epochs"])
@@ -131,6 +133,45 @@ def fine_tune(page: Page, records: Records) -> None:
         "{:+.2f} points of test accuracy (95 % interval {:+.2f} to {:+.2f}; n={}, one",
         *student(found),
         len(found),
+    )
+
+
+def _imagenet(page: Page, records: Records) -> None:
+    study, ours = records.json("imagenet/study.json"), records.json("few-images/study.json")
+    (seeds,) = {len(one["seeds"]) for one in (study, ours)}
+    page.says("Test accuracy, n={} seeds", seeds)
+    (side,) = {fields["input_side"] for fields in study["variants"].values()}
+    page.says("enlarged to {} pixels", side)
+    for size in ("600 images", "6,000 images"):
+        nothing, moved = (f"{size}, from {start}" for start in ("nothing", "ImageNet"))
+        page.row(
+            size,
+            *(spread(list(percents(study, side).values())) for side in (nothing, moved)),
+            between(differences(study, moved, nothing), 1),
+            *(
+                spread(list(percents(ours, f"{size}, {recipe}").values()))
+                for recipe in ("baseline", "balanced")
+            ),
+        )
+    times = [
+        median(run["training_seconds"] for run in one["runs"] if run["variant"] == variant)
+        for one in (study, ours)
+        for variant in one["variants"]
+        if variant.startswith("6,000")
+    ]
+    page.settings(
+        "With 6,000 images `balanced`", "with 600 three seeds", "With 6,000 images the four"
+    )
+    page.says("took {:.0f} to {:.0f} s to train (medians", min(times), max(times))
+    sides = records.json("trials/imagenet-side/study.json")
+    for fields in sides["variants"].values():
+        if fields["train_images"] != 6000:
+            page.fault("the trial of sides had other images")
+    page.settings("with 6,000 to train on and one seed")
+    page.says(
+        "answered {:.2f}, {:.2f}, {:.2f} and {:.2f} % at {}, {}, {} and {} pixels",
+        *(100 * run["accuracy"] for run in sides["runs"]),
+        *(fields["input_side"] for fields in sides["variants"].values()),
     )
 
 
