@@ -1,7 +1,8 @@
-"""The picture of accuracy against time, from the records: python bench/front.py.
+"""The pictures of accuracy against time, from the records: python bench/front.py.
 
-Writes docs/images/front.svg and front.png. Ours ran on two cores of a CPU; what others published
-ran on the hardware that docs/results/published.json names.
+Writes docs/images/front.svg and front.png: ours on two cores of a CPU, and what others published,
+on the hardware that docs/results/published.json names. And peers.svg and peers.png: other tools and
+ours, one after the other on the same machine, as bench/peers.py recorded them.
 """
 
 import json
@@ -124,19 +125,58 @@ def draw(axes: Axes, points: list[Point], others: list[Point]) -> None:
     axes.legend(loc="upper left", frameon=False)
 
 
+PEERS = {
+    "keras_convnet": "Keras, its MNIST example",
+    "torchvision_resnet18": "torchvision, ResNet-18",
+    "timm_resnet18": "timm, ResNet-18",
+    "fastai_resnet18": "fastai, ResNet-18",
+    "ultralytics_yolo26n": "Ultralytics, YOLO26n",
+}
+"""What the picture calls them; the others are ours."""
+
+
+def draw_peers(axes: Axes, peers: dict[str, Any]) -> None:
+    """Validation accuracy after each epoch against the time since the command's start."""
+    others = iter(("#b8560b", "#2e7d32", "#7b3fa0", "#555555", "#a0522d"))
+    marks = iter("sD^")  # of ours, which share a colour
+    for name, found in peers.items():
+        theirs = name in PEERS
+        seconds, accuracies = zip(*found["validation"], strict=True)
+        axes.plot(
+            [one / 60 for one in seconds],
+            [100 * one for one in accuracies],
+            "o-" if theirs else f"{next(marks)}-",
+            color=next(others) if theirs else OURS,
+            linewidth=1 if theirs else 1.5,
+            markersize=4,
+            label=PEERS.get(name, f"ours, {name}"),
+        )
+    axes.set_xscale("log")
+    ticks = {minutes: text for minutes, text in TICKS.items() if minutes <= 10}
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.minorticks_off()
+    axes.set(xlabel="time since the command began", ylabel="validation accuracy (%)", ylim=(70, 96))
+    axes.grid(alpha=0.25)
+    axes.legend(loc="lower left", frameon=False)
+
+
 def write(folder: Path) -> None:
     """Draw into a folder; the same records give the same bytes."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    draw(figure.subplots(), ours(), published())
-    with mpl.rc_context({"svg.hashsalt": "front"}):
-        figure.savefig(folder / "front.svg", metadata={"Date": None})
-    figure.savefig(folder / "front.png", dpi=150)
+    for name in ("front", "peers"):
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        if name == "front":
+            draw(figure.subplots(), ours(), published())
+        else:
+            draw_peers(figure.subplots(), read("peers.json")["peers"])
+        with mpl.rc_context({"svg.hashsalt": name}):
+            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        figure.savefig(folder / f"{name}.png", dpi=150)
 
 
 def main() -> None:
     """Draw."""
     write(IMAGES)
-    print(f"wrote {IMAGES}/front.svg and front.png")
+    print(f"wrote the pictures of the front and the peers into {IMAGES}")
 
 
 if __name__ == "__main__":

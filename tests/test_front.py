@@ -14,9 +14,10 @@ import front
 RESULTS = Path(__file__).parents[1] / "docs/results"
 
 
-def test_the_committed_picture_is_that_of_the_records(tmp_path: Path) -> None:
+def test_the_committed_pictures_are_those_of_the_records(tmp_path: Path) -> None:
     front.write(tmp_path)
-    assert (tmp_path / "front.svg").read_text() == (front.IMAGES / "front.svg").read_text()
+    for name in ("front.svg", "peers.svg"):
+        assert (tmp_path / name).read_text() == (front.IMAGES / name).read_text()
 
 
 def points_of(line: Line2D) -> list[tuple[float, float]]:
@@ -40,3 +41,18 @@ def test_points_are_where_the_records_put_them() -> None:
     shown = sorted(point for line in others for point in points_of(line))
     assert shown == sorted((row["minutes"], 100 - row["error"]) for row in rows)
     assert axes.get_xscale() == "log"
+
+
+def test_peers_are_drawn_where_their_epochs_ended() -> None:
+    peers = json.loads((RESULTS / "peers.json").read_text())["peers"]
+    axes = Figure().subplots()
+    front.draw_peers(axes, peers)
+    wanted = [
+        [(seconds / 60, 100 * accuracy) for seconds, accuracy in found["validation"]]
+        for found in peers.values()
+    ]
+    for line, points in zip(axes.get_lines(), wanted, strict=True):
+        np.testing.assert_allclose(points_of(line), points)
+    assert {line.get_label() for line in axes.get_lines()} > {"ours, fast", "fastai, ResNet-18"}
+    low, high = axes.get_ylim()
+    assert all(low < accuracy < high for points in wanted for _, accuracy in points)
