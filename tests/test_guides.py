@@ -37,6 +37,7 @@ BEFORE = {
     "docs/audit.md": [FAST],
     "docs/findings.md": [],
     "docs/first-model.md": [],
+    "docs/front.md": [],
     "docs/keras.md": [],
     "docs/recipes.md": [],
     "docs/test-set.md": [],
