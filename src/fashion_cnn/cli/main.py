@@ -99,7 +99,7 @@ def _group() -> None:
 
 
 for _command in (
-    *(train, evaluate, report, compare, study, tune, track, recipes, network, data),
-    *(doctor, benchmark, export, predict, serve),
-):
+    train, evaluate, report, compare, study, tune, track, recipes, network, data, doctor,
+    benchmark, export, predict, serve,
+):  # fmt: skip
     _group.add_command(_command)
