@@ -341,6 +341,14 @@ def test_a_request_is_a_line_of_the_log(caplog) -> None:
     assert "horse" not in caplog.text
 
 
+async def rush(ask: Any, count: int, release: threading.Event) -> list[Any]:
+    """Ask so often at once; what is asked may go on when all have come."""
+    calls = [asyncio.ensure_future(ask(bytes([i]))) for i in range(count)]
+    await asyncio.sleep(0.2)
+    release.set()
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
 def test_what_does_not_fit_the_queue_is_turned_away() -> None:
     """32 wait beside those that are worked on; the others get a 503 that says when to come back."""
     predictor = Predictor(open_model(threads=1))
@@ -355,13 +363,7 @@ def test_what_does_not_fit_the_queue_is_turned_away() -> None:
     slowly = SimpleNamespace(predict_all=slow, classifier=predictor.classifier)
     desk = Desk(slowly, workers=2)  # type: ignore[arg-type]
 
-    async def rush() -> list[Any]:
-        calls = [asyncio.ensure_future(desk.predict(bytes([i]))) for i in range(34 + 10)]
-        await asyncio.sleep(0.2)
-        release.set()
-        return await asyncio.gather(*calls, return_exceptions=True)
-
-    found = asyncio.run(rush())
+    found = asyncio.run(rush(desk.predict, 34 + 10, release))
     assert found[:34] == [bytes([i]) for i in range(34)]
     for refusal in found[34:]:
         assert isinstance(refusal, HTTPException)
@@ -386,13 +388,7 @@ def test_sixteen_wait_to_be_looked_into() -> None:
     looking = SimpleNamespace(layers=layers, classifier=predictor.classifier)
     desk = Desk(looking, workers=2)  # type: ignore[arg-type]
 
-    async def rush() -> list[Any]:
-        calls = [asyncio.ensure_future(desk.layers(bytes([i]))) for i in range(16 + 3)]
-        await asyncio.sleep(0.1)
-        release.set()
-        return await asyncio.gather(*calls, return_exceptions=True)
-
-    found = asyncio.run(rush())
+    found = asyncio.run(rush(desk.layers, 16 + 3, release))
     assert found[:16] == [bytes([i]) for i in range(16)]
     for refusal in found[16:]:
         assert isinstance(refusal, HTTPException)
