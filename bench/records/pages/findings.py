@@ -206,7 +206,8 @@ def _test_set(page: Page, records: Records) -> None:
     means, pair = tested(records)
     page.row(f"{BOTH} against the baseline, on the test set", "{} ({} to {})".format(*pair))
     page.says(
-        "n=3 each, 16 epochs both: {} ± {} and {} ± {} %, a paired difference of {} ({} to {})",
+        "n=3 each, 16 epochs both, have {} ± {} and {} ± {} %. That is a paired difference of "
+        "{} ({} to {})",
         *means[0],
         *means[1],
         *pair,

@@ -18,7 +18,7 @@ def check(page: Page, records: Records) -> None:
         "Backward, there are 2C numbers",
         "C = 128, and growing",
         "messages t + 2 (n-1)/n gradient / B",
-        "R = 0.4 TFLOP/s in bfloat16, t = 50 µs on loopback, B = 2 GB/s",
+        "R = 0.4 TFLOP/s in bfloat16, t = 50 µs on loopback and B = 2 GB/s",
         "R = 20 TFLOP/s at these small maps, t = 20 µs",
     )
     rows = records.json("epyc-avx2/ranks.json")["rows"]

@@ -146,7 +146,7 @@ def _averaged(page: Page, records: Records) -> None:
     page.says("alone {:.2f} ± {:.2f} %, each over", mean(alone), deviation(alone))
     page.says("mirror image {:.2f} ± {:.2f} %", mean(mirrored), deviation(mirrored))
     together = records.text("balanced/ensemble.txt").split("averaged: ")[1].split(" %")[0]
-    page.says("as an ensemble {} %", together)
+    page.says("as an ensemble have {} %", together)
     page.settings("None of these is an entry: rule 3")
 
 
