@@ -28,7 +28,7 @@ def check(page: Page, records: Records) -> None:
 
 def _measured(page: Page, rows: dict[tuple[str, str], dict[str, list[float]]]) -> None:
     page.says(
-        "single operations, n={} | as one function of whole kernels, n={}",
+        "single operations, n={} | current code: batch norm as one function, n={}",
         *(len(rows["fast", code]["1 x 2"]) for code in ("single", "one")),
     )
     for recipe in ("fast", "balanced", "baseline"):
