@@ -1,8 +1,9 @@
 """The pictures of accuracy against time, from the records: python bench/front.py.
 
-Writes docs/images/front.svg and front.png: ours on two cores of a CPU, and what others published,
-on the hardware that docs/results/published.json names. And peers.svg and peers.png: other tools and
-ours, one after the other on the same machine, as bench/peers.py recorded them.
+Writes docs/images/front.svg and front.png: ours and other tools on two cores of a CPU, and what
+others published, on the hardware that docs/results/published.json names. And peers.svg and
+peers.png: other tools and ours, one after the other on the same machine, a panel for each machine,
+as bench/peers.py recorded them.
 """
 
 import json
@@ -12,14 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 REPOSITORY = Path(__file__).parents[1]
 RESULTS, IMAGES = REPOSITORY / "docs/results", REPOSITORY / "docs/images"
-OURS, THEIRS = "#0b5fa5", "#b8560b"
+OURS, THEIRS, TOOLS = "#0b5fa5", "#b8560b", "#2e7d32"
 TICKS = {5 / 60: "5 s", 10 / 60: "10 s", 0.5: "30 s", 2: "2 min", 10: "10 min", 30: "30 min"}
 TICKS |= {60: "1 h", 180: "3 h", 600: "10 h", 1440: "1 day"}
+ACCURACIES = (75, 80, 85, 90, 92, 93, 94, 95, 96, 97)
+PEERS = {
+    "keras_convnet": "Keras, MNIST example",
+    "torchvision_resnet18": "torchvision, ResNet-18",
+    "timm_resnet18": "timm, ResNet-18",
+    "fastai_resnet18": "fastai, ResNet-18",
+    "ultralytics_yolo26n": "Ultralytics, YOLO26n",
+}
+"""What the pictures call them; the others are ours."""
+LEFT = ("Keras, MNIST example", "Ultralytics, YOLO26n")
+"""Those whose name stands before the point."""
+COLOURS = ("#b8560b", "#7b3fa0", "#555555", "#2e7d32", "#c2185b")
+MACHINES = {"with AVX-512": "peers.json", "with AVX2": "peers-avx2.json"}
+"""The records of bench/peers.py, by what sets their machines apart: each had 2 cores of an EPYC."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +99,28 @@ def published() -> list[Point]:
     ]
 
 
-def draw(axes: Axes, points: list[Point], others: list[Point]) -> None:
-    """Both, on a logarithmic axis of time."""
+def tools() -> list[Point]:
+    """Other tools: test accuracy, and the time from their command to the end of the last epoch."""
+    return [
+        Point(PEERS[name], found["validation"][-1][0] / 60, 100 * found["test_accuracy"], 1)
+        for record in MACHINES.values()
+        for name, found in read(record)["peers"].items()
+        if name in PEERS
+    ]
+
+
+def errors(accuracies: np.ndarray) -> np.ndarray:
+    """Where an accuracy in percent stands on the axis: each halving of the error is as high."""
+    return -np.log10(np.maximum(100 - np.asarray(accuracies, float), 0.1))
+
+
+def accuracies_at(places: np.ndarray) -> np.ndarray:
+    """The inverse of `errors`."""
+    return 100 - 10 ** -np.asarray(places, float)
+
+
+def draw(axes: Axes, points: list[Point], others: list[Point], tools: list[Point]) -> None:
+    """All, on logarithmic axes of time and of errors."""
     for source, marker, label in (
         ("hysts", "o", "published, on a GTX 1080 Ti GPU"),
         ("project", "^", "the course project, on an Apple GPU"),
@@ -107,12 +143,31 @@ def draw(axes: Axes, points: list[Point], others: list[Point]) -> None:
         color=OURS,
         label="ours, on two cores of a CPU",
     )
+    axes.plot(
+        [point.minutes for point in tools],
+        [point.accuracy for point in tools],
+        "D",
+        markersize=5,
+        color=TOOLS,
+        label="other tools, on two cores of a CPU, with their start-up",
+    )
+    for point in tools:
+        left = point.name in LEFT
+        axes.annotate(
+            f"{point.name}: {point.accuracy:.1f} %",
+            (point.minutes, point.accuracy),
+            xytext=(-8 if left else 8, -4),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            color=TOOLS,
+        )
     for point in points:
-        right, below = point.minutes < 1, point.name in ("best", "the assignment")
+        right, below = point.minutes < 1, point.name == "best"
+        raised = 4 if point.name == "the assignment" else -4  # clear of fast's one epoch
         axes.annotate(
             f"{point.name}: {point.accuracy:.1f} % (n={point.runs})",
             (point.minutes, point.accuracy),
-            xytext=(8 if right else 0 if below else -8, -16 if below else -4),
+            xytext=(8 if right else 0 if below else -8, -16 if below else raised),
             textcoords="offset points",
             ha="left" if right else "center" if below else "right",
             color=OURS,
@@ -120,24 +175,15 @@ def draw(axes: Axes, points: list[Point], others: list[Point]) -> None:
     axes.set_xscale("log")
     axes.set_xticks(list(TICKS), list(TICKS.values()))
     axes.minorticks_off()
-    axes.set(xlabel="training time", ylabel="test accuracy (%)", xlim=(0.05, 3000), ylim=(90.6, 97))
+    axes.set_yscale("function", functions=(errors, accuracies_at))
+    axes.set_yticks(ACCURACIES)
+    axes.set(xlabel="training time", ylabel="test accuracy (%)", xlim=(0.05, 3000), ylim=(72, 97.4))
     axes.grid(alpha=0.25)
     axes.legend(loc="upper left", frameon=False)
 
 
-PEERS = {
-    "keras_convnet": "Keras, its MNIST example",
-    "torchvision_resnet18": "torchvision, ResNet-18",
-    "timm_resnet18": "timm, ResNet-18",
-    "fastai_resnet18": "fastai, ResNet-18",
-    "ultralytics_yolo26n": "Ultralytics, YOLO26n",
-}
-"""What the picture calls them; the others are ours."""
-
-
 def draw_peers(axes: Axes, peers: dict[str, Any]) -> None:
     """Validation accuracy after each epoch against the time since the command's start."""
-    others = iter(("#b8560b", "#2e7d32", "#7b3fa0", "#555555", "#a0522d"))
     marks = iter("sD^")  # of ours, which share a colour
     for name, found in peers.items():
         theirs = name in PEERS
@@ -146,28 +192,35 @@ def draw_peers(axes: Axes, peers: dict[str, Any]) -> None:
             [one / 60 for one in seconds],
             [100 * one for one in accuracies],
             "o-" if theirs else f"{next(marks)}-",
-            color=next(others) if theirs else OURS,
+            color=COLOURS[list(PEERS).index(name)] if theirs else OURS,
             linewidth=1 if theirs else 1.5,
             markersize=4,
             label=PEERS.get(name, f"ours, {name}"),
         )
     axes.set_xscale("log")
-    ticks = {minutes: text for minutes, text in TICKS.items() if minutes <= 10}
+    ticks = {minutes: text for minutes, text in TICKS.items() if minutes <= 30}
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.minorticks_off()
-    axes.set(xlabel="time since the command began", ylabel="validation accuracy (%)", ylim=(70, 96))
+    axes.set_yscale("function", functions=(errors, accuracies_at))
+    axes.set_yticks(ACCURACIES)
+    axes.set(xlabel="time since the command began", xlim=(5 / 60, 40), ylim=(72, 95.2))
     axes.grid(alpha=0.25)
-    axes.legend(loc="lower left", frameon=False)
 
 
 def write(folder: Path) -> None:
     """Draw into a folder; the same records give the same bytes."""
     for name in ("front", "peers"):
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        figure = Figure(figsize=(8, 5), layout="constrained")
         if name == "front":
-            draw(figure.subplots(), ours(), published())
+            draw(figure.subplots(), ours(), published(), tools())
         else:
-            draw_peers(figure.subplots(), read("peers.json")["peers"])
+            panels = figure.subplots(1, len(MACHINES), sharex=True, sharey=True)
+            for axes, (machine, record) in zip(panels, MACHINES.items(), strict=True):
+                draw_peers(axes, read(record)["peers"])
+                axes.set_title(f"2 cores of an AMD EPYC {machine}", fontsize="medium")
+            panels[0].set_ylabel("validation accuracy (%)")
+            lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
+            figure.legend(lines.values(), lines, loc="outside lower center", ncols=3, frameon=False)
         with mpl.rc_context({"svg.hashsalt": name}):
             figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
         figure.savefig(folder / f"{name}.png", dpi=150)

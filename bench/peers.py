@@ -36,7 +36,7 @@ PEERS = Path(__file__).with_name("peers")
 EPOCHS = {
     "keras_convnet": 15,
     "torchvision_resnet18": 3,
-    "timm_resnet18": 5,
+    "timm_resnet18": 3,
     "fastai_resnet18": 3,
     "ultralytics_yolo26n": 3,
 }

@@ -26,8 +26,8 @@ def points_of(line: Line2D) -> list[tuple[float, float]]:
 
 def test_points_are_where_the_records_put_them() -> None:
     axes = Figure().subplots()
-    front.draw(axes, front.ours(), front.published())
-    *others, mine = axes.get_lines()
+    front.draw(axes, front.ours(), front.published(), [])
+    *others, mine, _ = axes.get_lines()
     names = {text.get_text().split(":")[0] for text in axes.texts}
     assert {"fast", "balanced", "best", "the assignment"} < names
     points = {point.name: point for point in front.ours()}
@@ -43,8 +43,9 @@ def test_points_are_where_the_records_put_them() -> None:
     assert axes.get_xscale() == "log"
 
 
-def test_peers_are_drawn_where_their_epochs_ended() -> None:
-    peers = json.loads((RESULTS / "peers.json").read_text())["peers"]
+@pytest.mark.parametrize("record", front.MACHINES.values())
+def test_peers_are_drawn_where_their_epochs_ended(record: str) -> None:
+    peers = json.loads((RESULTS / record).read_text())["peers"]
     axes = Figure().subplots()
     front.draw_peers(axes, peers)
     wanted = [
@@ -53,6 +54,31 @@ def test_peers_are_drawn_where_their_epochs_ended() -> None:
     ]
     for line, points in zip(axes.get_lines(), wanted, strict=True):
         np.testing.assert_allclose(points_of(line), points)
-    assert {line.get_label() for line in axes.get_lines()} > {"ours, fast", "fastai, ResNet-18"}
+    names = [front.PEERS.get(name, f"ours, {name}") for name in peers]
+    assert [line.get_label() for line in axes.get_lines()] == names
     low, high = axes.get_ylim()
-    assert all(low < accuracy < high for points in wanted for _, accuracy in points)
+    ends = [points[-1][1] for points in wanted]
+    assert all(low < accuracy < high for accuracy in ends)
+
+
+def test_other_tools_stand_beside_ours() -> None:
+    found = {
+        front.PEERS[name]: tool
+        for record in front.MACHINES.values()
+        for name, tool in json.loads((RESULTS / record).read_text())["peers"].items()
+        if name in front.PEERS
+    }
+    assert set(found) == set(front.PEERS.values())
+    axes = Figure().subplots()
+    front.draw(axes, front.ours(), front.published(), front.tools())
+    (line,) = (line for line in axes.get_lines() if str(line.get_label()).startswith("other tools"))
+    wanted = [(f["validation"][-1][0] / 60, 100 * f["test_accuracy"]) for f in found.values()]
+    np.testing.assert_allclose(sorted(points_of(line)), sorted(wanted))
+    texts = {text.get_text() for text in axes.texts}
+    assert {f"{name}: {100 * f['test_accuracy']:.1f} %" for name, f in found.items()} < texts
+
+
+def test_the_axis_halves_the_error_in_even_steps() -> None:
+    places = front.errors(np.array([60, 80, 90, 95, 97.5]))
+    np.testing.assert_allclose(np.diff(places), np.log10(2))
+    np.testing.assert_allclose(front.accuracies_at(places), [60, 80, 90, 95, 97.5])

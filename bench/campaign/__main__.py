@@ -12,6 +12,7 @@ from bench.campaign.datafiles import DATA
 from bench.campaign.experiment import Experiment, run_trial
 from bench.campaign.folders import FOLDERS
 from bench.campaign.hostile import PICTURES, REQUESTS, SLOW
+from bench.campaign.load import LOAD
 from bench.campaign.metrics import METRICS
 from bench.campaign.mirror import MIRROR
 from bench.campaign.models import MODELS
@@ -29,7 +30,7 @@ RECORD = Path(__file__).resolve().parents[2] / "docs/results/reliability/campaig
 _MINUTES = 10.0  # of a soak
 EXPERIMENTS = (
     KILLS, KERAS_KILLS, SIGNALS, FAULTS, DISKS, TOGETHER, CLOCK, NUMERICS, FLIPS, CUTS, SWAPS,
-    FOLDERS, DATA, MIRROR, MODELS, PICTURES, REQUESTS, OPENAPI, SLOW, METRICS, soak(_MINUTES),
+    FOLDERS, DATA, MIRROR, MODELS, PICTURES, REQUESTS, OPENAPI, SLOW, LOAD, METRICS, soak(_MINUTES),
 )  # fmt: skip
 _WRITTEN_SECONDS = 30  # after which the record is written again
 

@@ -1,12 +1,18 @@
-"""A server of the product in a thread, and clients that send exactly what they are told."""
+"""A server of the product, in a thread or by its command, and clients that do as they are told."""
 
 import http.client
 import json
+import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import psutil
 
 from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.predict import open_predictor
@@ -31,6 +37,34 @@ def running() -> Iterator[int]:
         thread.join(30)
         listening.close()
     assert not thread.is_alive(), "the server does not stop"
+
+
+@contextmanager
+def served() -> Iterator[tuple[int, int]]:
+    """The command itself, in processes of its own; gives its port and its process's number."""
+    words = [sys.executable, "-m", "fashion_cnn", "serve", "--port", "0"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE) as server:
+        try:
+            assert server.stderr
+            found = re.search(rb"http://127\.0\.0\.1:(\d+)", server.stderr.readline())
+            assert found, "the server does not say where it is"
+            yield int(found[1]), server.pid
+        finally:
+            server.terminate()
+            server.communicate(timeout=60)
+    assert server.returncode == -signal.SIGTERM, server.returncode
+
+
+def resident(server: int) -> float:
+    """Megabytes of a process and all that it started."""
+    whole = psutil.Process(server)
+    total = 0
+    for process in (whole, *whole.children(recursive=True)):
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:  # ended meanwhile
+            continue
+    return total / 1e6
 
 
 def call(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:

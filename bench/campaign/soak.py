@@ -1,19 +1,13 @@
 """A server that answers good and hostile pictures for long: its memory stays the same."""
 
 import os
-import re
-import signal
 import statistics
-import subprocess
-import sys
 import time
 from functools import partial
 
-import psutil
-
 from bench.campaign.experiment import Experiment, Trial
 from bench.campaign.hostile import hostile_picture
-from bench.campaign.serving import call, must_answer
+from bench.campaign.serving import call, must_answer, resident, served
 
 _PARTS = 10  # of the time; the first is for warming up
 _WARM = 300  # pictures at least in that one: all children and caches are there by then
@@ -34,22 +28,11 @@ def soak(minutes: float) -> Experiment:
 
 def _trial(trial: Trial, seconds: float) -> None:
     os.chdir(trial.room)
-    words = ["serve", "--port", "0"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "fashion_cnn", *words], stderr=subprocess.PIPE
-    ) as (server):
-        try:
-            assert server.stderr
-            found = re.search(rb"http://127\.0\.0\.1:(\d+)", server.stderr.readline())
-            assert found, "the server does not say where it is"
-            asked, memory = _ask(trial, int(found[1]), server.pid, seconds)
-        finally:
-            server.terminate()
-            server.communicate(timeout=60)
+    with served() as (port, server):
+        asked, memory = _ask(trial, port, server, seconds)
     print(asked, "pictures;", memory, "MB")
     grown = memory[-1] - memory[1]
     assert grown <= _MEGABYTES, f"{grown:.0f} MB more: {memory}"
-    assert server.returncode == -signal.SIGTERM, server.returncode
 
 
 def _ask(trial: Trial, port: int, server: int, seconds: float) -> tuple[int, list[float]]:
@@ -62,18 +45,6 @@ def _ask(trial: Trial, port: int, server: int, seconds: float) -> tuple[int, lis
             assert status in (200, 400, 413, 415, 422), status
             must_answer(port)
             asked += 2
-            seen.append(_resident(server))
+            seen.append(resident(server))
         memory.append(statistics.median(seen))
     return asked, memory
-
-
-def _resident(server: int) -> float:
-    """Megabytes of a process and all that it started."""
-    whole = psutil.Process(server)
-    total = 0
-    for process in (whole, *whole.children(recursive=True)):
-        try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:  # ended meanwhile
-            continue
-    return total / 1e6

@@ -1,0 +1,97 @@
+"""A server that is asked for more than it can do."""
+
+import asyncio
+import io
+import json
+import os
+import time
+from collections import Counter
+
+from PIL import Image
+
+from bench.campaign.experiment import Experiment, Trial
+from bench.campaign.serving import BOOT, call, must_answer, resident, served
+
+_FACTORS = (1, 2, 10)
+_SECONDS = 4  # of each
+_REACHED = 0.5  # of the rate at least is to have been sent, or the trial says nothing
+_WAIT = 30
+_MEGABYTES = 30
+
+
+def _trial(trial: Trial) -> None:
+    os.chdir(trial.room)
+    picture = _photo()
+    with served() as (port, server):
+        for _ in range(20):
+            call(port, "POST", "/v1/predict", picture)
+        before, capacity = resident(server), _capacity(port, picture)
+        for factor in _FACTORS:
+            rate = factor * capacity
+            outcomes, sent = asyncio.run(_offer(port, picture, rate))
+            print(f"{factor}x, {rate:.0f} a second, {sent} sent: {dict(outcomes)}")
+            assert sent > _REACHED * rate * _SECONDS, "the client was too slow"
+            assert {*outcomes} <= {"right", "503"}, outcomes
+            assert outcomes["right"] > 0.3 * capacity * _SECONDS, outcomes
+            must_answer(port)
+        grown = resident(server) - before
+        assert grown <= _MEGABYTES, f"{grown:.0f} MB more"
+
+
+def _photo() -> bytes:
+    """The boot as an ordinary JPEG of 800x800, which takes some milliseconds to decode."""
+    file = io.BytesIO()
+    with Image.open(io.BytesIO(BOOT)) as boot:
+        boot.convert("RGB").resize((800, 800)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def _capacity(port: int, picture: bytes) -> float:
+    """Pictures a second on a new connection each, one after the other."""
+    began, answered = time.monotonic(), 0
+    while time.monotonic() - began < _SECONDS:
+        status, _ = call(port, "POST", "/v1/predict", picture)
+        assert status == 200, status
+        answered += 1
+    return answered / _SECONDS
+
+
+async def _offer(port: int, picture: bytes, rate: float) -> tuple[Counter[str], int]:
+    """Ask at fixed instants, whether or not earlier ones were answered. How each ended."""
+    began, asked = time.monotonic(), []
+    while (now := time.monotonic() - began) < _SECONDS:
+        while len(asked) < now * rate:
+            asked.append(asyncio.create_task(_ask(port, picture)))
+        await asyncio.sleep(0.002)
+    return Counter(await asyncio.gather(*asked)), len(asked)
+
+
+async def _ask(port: int, picture: bytes) -> str:
+    """Whether it was answered rightly, or else its status, or what became of it instead."""
+    try:
+        async with asyncio.timeout(_WAIT):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = f"Host: 127.0.0.1\r\nConnection: close\r\nContent-Length: {len(picture)}\r\n\r\n"
+            writer.write(b"POST /v1/predict HTTP/1.1\r\n" + head.encode() + picture)
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            writer.close()
+    except (OSError, TimeoutError) as error:
+        return type(error).__name__
+    status = head[9:12].decode()
+    if status == "200":
+        label = json.loads(body)["label"]
+        return "right" if label == "Ankle boot" else label
+    if status == "503" and b"retry-after:" not in head.lower():
+        return "503 without Retry-After"
+    return status or "nothing"
+
+
+LOAD = Experiment(
+    "load",
+    f"A photo asked about at 1, 2 and 10 times the rate that one client gets, {_SECONDS} s each: "
+    "each request is answered rightly or refused by a 503 that says when to come again, and the "
+    f"server takes at most {_MEGABYTES} MB more afterwards",
+    30,
+    _trial,
+    240,
+)
