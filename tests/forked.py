@@ -16,7 +16,6 @@ _SERVER.set_forkserver_preload(
         "fashion_cnn.on_torch.train",
         "fashion_cnn.evaluation.evaluate",
         "fashion_cnn.reporting.plots",
-        "torch._dynamo",  # PyTorch's optimisers import it
     ]
 )
 

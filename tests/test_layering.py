@@ -143,6 +143,30 @@ def test_answering_by_a_calibration_needs_numpy_alone() -> None:
     assert not loaded & {*HEAVY, "scipy"}
 
 
+def test_training_does_without_pytorchs_compiler() -> None:
+    """To import it takes as long as to import the rest of PyTorch."""
+    script = """
+import sys, torch
+from fashion_cnn.on_torch.layers import layers_of
+from fashion_cnn.on_torch.model import build_model
+from fashion_cnn.on_torch.optim import build_optimizer
+from fashion_cnn.recipes.recipe import Recipe
+recipe = Recipe(name="tried")
+model = build_model(recipe, 10)
+for name in ("adam", "adamw", "sgd", "rmsprop", "muon"):
+    optimizer = build_optimizer(recipe.replace(optimizer=name), model)
+    optimizer.zero_grad()
+    model(torch.zeros(2, 28, 28, dtype=torch.uint8)).sum().backward()
+    optimizer.step()
+assert layers_of(model)
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
 def test_answering_needs_no_framework() -> None:
     loaded = loaded_by("import fashion_cnn.shipping.onnx_classifier")
     assert not loaded & (HEAVY | {"onnx", "scipy", "rich"})

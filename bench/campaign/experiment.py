@@ -19,7 +19,6 @@ _SERVER.set_forkserver_preload(
         "fashion_cnn.reporting.plots",
         "fashion_cnn.reporting.report",
         "fashion_cnn.shipping.predict",
-        "torch._dynamo",
     ]
 )
 

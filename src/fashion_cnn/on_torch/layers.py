@@ -53,6 +53,10 @@ class _Seen(TorchDispatchMode):
         self._flop: dict[str, int] = {}
         self._output: dict[str, tuple[int, ...]] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:  # True would import the compiler: 1 to 2 s
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
         packet = func._overloadpacket

@@ -1,5 +1,6 @@
 """Optimisers, and their state as named arrays."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,23 +21,54 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     common: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
     adam = {"betas": (recipe.momentum, recipe.beta2), "fused": True}
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(trained.values(), **common, **adam)
+        return Adam(trained.values(), **common, **adam)
     if recipe.optimizer == "rmsprop":
-        return torch.optim.RMSprop(trained.values(), **common, alpha=recipe.rho)
+        return RMSprop(trained.values(), **common, alpha=recipe.rho)
     decayed = [p for p in trained.values() if p.ndim > 1]
     groups = [
         {"params": decayed},
         {"params": [p for p in trained.values() if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, **common, **adam)
+        return AdamW(groups, **common, **adam)
     if recipe.optimizer == "sgd":
         momentum = recipe.momentum
-        return torch.optim.SGD(groups, **common, momentum=momentum, nesterov=momentum > 0)
+        return SGD(groups, **common, momentum=momentum, nesterov=momentum > 0)
     return Muon(groups, common, adam)
 
 
-class Muon(torch.optim.Optimizer):
+class _Lean:
+    """Methods of PyTorch's optimisers without a wrapper that imports its compiler: 1 to 2 s."""
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+
+
+class Adam(_Lean, torch.optim.Adam):
+    """That of PyTorch."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+
+class AdamW(_Lean, torch.optim.AdamW):
+    """That of PyTorch."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
+class RMSprop(_Lean, torch.optim.RMSprop):
+    """That of PyTorch."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.RMSprop.step))
+
+
+class SGD(_Lean, torch.optim.SGD):
+    """That of PyTorch."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
+
+
+class Muon(_Lean, torch.optim.Optimizer):
     """Nesterov momentum whose step on a bank of filters is made orthogonal; AdamW for the rest.
 
     Take the averaged gradient of filters (O, I, H, W) as a matrix G = U S V' of O rows. The step is
@@ -61,7 +93,7 @@ class Muon(torch.optim.Optimizer):
         rest = [
             {**group, "params": [p for p in group["params"] if p.ndim != 4]} for group in groups
         ]
-        self._rest = torch.optim.AdamW(rest, **common, **adam)
+        self._rest = AdamW(rest, **common, **adam)
         self._rest.state = self.state
         self.param_groups += self._rest.param_groups
 
