@@ -173,7 +173,7 @@ def _peers(page: Page, records: Records) -> None:
     page.settings("91.64 % is the test accuracy of the course project", "A ResNet-18 is made for")
     page.says("They ran one after the other on {} cores of an AMD EPYC with AVX-512", here["cores"])
     page.says("another, slower machine, {} cores of an AMD EPYC with AVX2", there["cores"])
-    page.settings("91.64 % of validation images after")
+    page.settings("91.64 % of validation images after", "validation after 1 min | after 10 min")
     page.settings("One run each, ours with seed 0")
     warm = there["peers"]["timm_resnet18"]["validation"][0][1]
     page.says("ends below the picture, at {:.2f} %", 100 * warm)
@@ -183,15 +183,20 @@ def _peers(page: Page, records: Records) -> None:
         *(100 * earlier[name]["test_accuracy"] for name in ("fast", "fast94")),
     )
     for name, found in (*here["peers"].items(), *there["peers"].items()):
-        goal, best = found["seconds_to_match"], name in _BEST_ANSWERS
-        accuracies = [accuracy for _, accuracy in found["validation"]]
+        goal = found["seconds_to_match"]
         page.row(
             _TOOLS[name],
             str(found["epochs"]),
-            f"{100 * (max(accuracies) if best else accuracies[-1]):.2f} %",
+            *(_after(found["validation"], minutes) for minutes in (1, 10)),
             f"{100 * found['test_accuracy']:.2f} %",
             f"{found['command_seconds']:.0f} s",
             "not reached" if goal is None else f"{goal:.0f} s",
             str(found["lines"]),
-            "best epoch on validation" if best else "last epoch",
+            "best epoch on validation" if name in _BEST_ANSWERS else "last epoch",
         )
+
+
+def _after(validation: list[list[float]], minutes: int) -> str:
+    """The accuracy of the last epoch that had ended by then."""
+    ended = [accuracy for seconds, accuracy in validation if seconds <= 60 * minutes]
+    return f"{100 * ended[-1]:.2f} %" if ended else "no epoch yet"
