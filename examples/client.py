@@ -19,7 +19,7 @@ TRIES = 5
 
 
 def classify(picture: bytes, server: str) -> dict[str, Any]:
-    """Send a PNG, JPEG or WEBP file; a busy server (503) is asked again when it says.
+    """Send a picture file; a busy server (503) is asked again when it says.
 
     Raises:
         SystemExit: the server refuses the picture, or stays busy.

@@ -232,6 +232,14 @@ def test_wrong_data_are_told(data: Any, error: type[Exception], said: str, tmp_p
         (lambda: fc.study("speedrum"), "did you mean 'speedrun'"),
         (lambda: fc.study(4), "study is 4"),
         (lambda: fc.tune("fast", search="lr"), "search is 'lr'"),
+        *(
+            (lambda name=name: fc.tune("fast", search={"flip": "on,off"}, **{name: "x"}), said)
+            for name, said in (
+                ("objective", "objective is 'x'; it must be one of: accuracy, loss"),
+                ("sampler", "sampler is 'x'; it must be one of: tpe, gp, random"),
+                ("pruner", "pruner is 'x'; .*: median, hyperband, halving, none"),
+            )
+        ),
         (lambda: fc.predict(3), "a picture is 3"),
         (lambda: fc.predict(np.zeros((28, 28))), "uint8 pixels"),
         (lambda: fc.predict(np.zeros((30, 28, 5), np.uint8)), "make no picture"),

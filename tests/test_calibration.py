@@ -486,7 +486,10 @@ def test_a_calibration_is_read_from_its_file() -> None:
     assert Calibration.from_dict(older) == Calibration(1.5, 0.25, 0.75, 0.0)
     with pytest.raises(UsageError) as caught:
         Calibration.from_dict(GOOD_BY_HAND, 0.03)
-    assert str(caught.value) == "no threshold for an error rate of 0.03; there is: 0.01, 0.02"
+    assert (
+        str(caught.value)
+        == "there is no threshold for an error rate of 0.03; choose one of 0.01, 0.02"
+    )
     for name in ("temperature", "conformal", "reject"):
         lacking = {k: v for k, v in GOOD_BY_HAND.items() if k != name}
         with pytest.raises(UsageError) as caught:

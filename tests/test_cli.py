@@ -357,7 +357,7 @@ def test_doctor_reports_and_never_fails(capsys, monkeypatch) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "/nowhere" in out
-    assert "not installed; pip install '.[train]'" in out
+    assert "not installed; pip install 'fashion-cnn[train]'" in out
     assert "does not work" not in out
 
 

@@ -148,14 +148,14 @@ def test_the_command(tmp_path, capsys, monkeypatch) -> None:
     assert main(["compare", "a", "b", "--csv", "sides.csv"]) == 0
     out, err = capsys.readouterr()
     assert "better: the 95 % interval leaves 0 out" in out
-    assert "right only now" in out
+    assert "right only in b" in out
     assert re.search(r"^Shirt +\d", out, re.M), "a row for each class"
     assert "comparison.png" in err
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
     with (tmp_path / "sides.csv").open() as file:
         rows = list(csv.DictReader(file))
     counts = [sum(row["change"] == change for row in rows) for change in ("gained", "lost")]
-    assert f"{counts[0]} images are right only now, {counts[1]} were" in out
+    assert f"{counts[0]} images are right only in b, {counts[1]} only in a; McNemar" in out
     row = rows[0]
     assert row["second_says"] == row["label"] != row["first_says"]
 
@@ -163,12 +163,12 @@ def test_the_command(tmp_path, capsys, monkeypatch) -> None:
 def test_what_cannot_be_compared_is_refused(tmp_path, capsys) -> None:
     a, _, _ = finished_run(tmp_path / "a")
     sealed, _, _ = finished_run(tmp_path / "sealed", sealed=True)
-    with pytest.raises(UsageError, match="sealed has its test set sealed"):
+    with pytest.raises(UsageError, match="sealed was evaluated on validation images"):
         compare([a, sealed])
-    with pytest.raises(UsageError, match="sealed has its test set sealed"):
+    with pytest.raises(UsageError, match="sealed was evaluated on validation images"):
         compare([sealed, a])
     other, _, _ = finished_run(tmp_path / "other", test=make_split(1190))
-    with pytest.raises(UsageError, match="do not speak of the same test images"):
+    with pytest.raises(UsageError, match="were not evaluated on the same test images"):
         compare([a, other])
     elsewhere, _, _ = finished_run(tmp_path / "elsewhere", sealed=True, seed=1)
     with pytest.raises(UsageError, match="the same validation images"):
@@ -413,7 +413,7 @@ def test_what_makes_a_group() -> None:
 
 OTHER = Predictions(np.array([0, 0, 1, 1, 1]), np.zeros(5, int), np.zeros((5, 3)))
 SEALED = figures_on("validation")
-NOT_THE_SAME = "do not speak of the same {} images, so they cannot be compared image by image"
+NOT_THE_SAME = "were not evaluated on the same {} images, so they cannot be compared image by image"
 
 
 @pytest.mark.parametrize(
@@ -427,8 +427,8 @@ NOT_THE_SAME = "do not speak of the same {} images, so they cannot be compared i
         ),
         (
             {"metrics": SEALED},
-            "b has its test set sealed, so it speaks of validation images and the other of test "
-            "images; open it with: fashion-cnn evaluate b",
+            "b was evaluated on validation images, as its test set is sealed, and the other run on "
+            "test images; open it with: fashion-cnn evaluate b",
         ),
         (
             {"environment": {}},
@@ -446,7 +446,7 @@ def test_why_two_runs_cannot_be_compared_is_said(changed: dict, message: str) ->
 
 
 def test_the_side_that_is_sealed_is_named_whichever_it_is() -> None:
-    with pytest.raises(UsageError, match="^s has its test set sealed.*evaluate s$"):
+    with pytest.raises(UsageError, match="^s was evaluated on validation images.*evaluate s$"):
         compare([stand_in("s", metrics=SEALED), stand_in("b", 1)])
 
 

@@ -133,7 +133,7 @@ def test_the_table_is_csv_and_latex(compared) -> None:
 
 def test_other_images_and_too_many_runs_are_refused(compared, monkeypatch) -> None:
     comparison, _, images = compared
-    with pytest.raises(UsageError, match="do not speak of these 1199 images"):
+    with pytest.raises(UsageError, match="were not evaluated on these 1199 images"):
         comparison_page(comparison, images.select(np.arange(1199)))
     monkeypatch.setattr("fashion_cnn.reporting.comparison_page.MOST_RUNS", 1)
     with pytest.raises(UsageError, match="at most 1 runs of at most 40 classes, not 2 of 10"):

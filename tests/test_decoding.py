@@ -116,9 +116,9 @@ def test_an_animation_shows_its_first_picture(decoder) -> None:
     ("data", "why"),
     [
         (b"", "empty"),
-        (b"hello", "not a PNG, JPEG or WEBP"),
-        (encoded(Image.new("RGB", (30, 30)), "GIF"), "not a PNG, JPEG or WEBP"),
-        (encoded(Image.new("RGB", (30, 30)), "BMP"), "not a PNG, JPEG or WEBP"),
+        (b"hello", "not a PNG, JPEG, WEBP, AVIF or HEIC"),
+        (encoded(Image.new("RGB", (30, 30)), "GIF"), "not a PNG, JPEG, WEBP, AVIF or HEIC"),
+        (encoded(Image.new("RGB", (30, 30)), "BMP"), "not a PNG, JPEG, WEBP, AVIF or HEIC"),
         (GOOD[:-30], "cannot be decoded|not a PNG"),
         (png_of_size(5001, 5000), "million"),
         (png_of_size(2**31 - 1, 2**31 - 1), "million|cannot be decoded"),
@@ -192,8 +192,8 @@ def strange_child(tmp_path, monkeypatch):
     [
         ("os.kill(os.getpid(), 24)", "too long"),  # SIGXCPU, as past the limit of CPU time
         ("time.sleep(60)", "too long"),
-        ("os._exit(7)", "breaks its decoder .status 7"),
-        ("os.kill(os.getpid(), 11)", "breaks its decoder"),
+        ("os._exit(7)", "crashes the image decoder .status 7"),
+        ("os.kill(os.getpid(), 11)", "crashes the image decoder"),
         ("sys.stdout.write('nonsense'); sys.stdout.close(); time.sleep(60)", "decoder"),
     ],
     ids=["cpu", "stuck", "exit", "crash", "nonsense"],
@@ -255,7 +255,9 @@ def test_a_picture_has_10_seconds_of_the_clock(strange_child) -> None:
     assert 9 < time.monotonic() - began < 15
 
 
-@pytest.mark.parametrize(("length", "why"), [(2**20, "breaks its decoder"), (2**20 - 1, " quick$")])
+@pytest.mark.parametrize(
+    ("length", "why"), [(2**20, "crashes the image decoder"), (2**20 - 1, " quick$")]
+)
 def test_an_answer_is_shorter_than_a_mebibyte(strange_child, length: int, why: str) -> None:
     code = f"""if True:
         sys.stdin.buffer.read({12 + len(GOOD)})

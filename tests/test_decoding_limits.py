@@ -197,7 +197,7 @@ def test_a_child_that_answers_nonsense_is_ended(played, said: bytes, patience: f
     decoder = Decoder()
     with pytest.raises(ImageError) as caught:
         decoder.decode(b"file")
-    assert str(caught.value) == "breaks its decoder"
+    assert str(caught.value) == "crashes the image decoder"
     assert CHILDREN[0].done == ["sent", "close", "kill", "wait"]
     assert CHILDREN[0].patience == [patience]
     assert decoder.decode(b"file")[0].shape == (1, 2, 4)
@@ -215,8 +215,8 @@ def test_a_frame_of_just_under_a_megabyte_is_read(played) -> None:
     [
         (-signal.SIGXCPU, "takes too long to decode"),
         (-signal.SIGPROF, "takes too long to decode"),
-        (-signal.SIGSEGV, "breaks its decoder (status -11)"),
-        (1, "breaks its decoder (status 1)"),
+        (-signal.SIGSEGV, "crashes the image decoder (status -11)"),
+        (1, "crashes the image decoder (status 1)"),
     ],
 )
 def test_why_a_child_ended_is_told_apart(played, status: int, said: str) -> None:
@@ -495,10 +495,10 @@ def test_a_jpeg_is_read_at_a_fraction_of_its_size(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"hello", "not a PNG, JPEG or WEBP picture"),
+        (b"hello", "not a PNG, JPEG, WEBP, AVIF or HEIC picture"),
         (
             encoded(Image.new("L", (3, 3)), "GIF"),
-            "not a PNG, JPEG or WEBP picture but a GIF one; save it as PNG",
+            "not a PNG, JPEG, WEBP, AVIF or HEIC picture but a GIF one; save it as PNG",
         ),
     ],
 )
@@ -565,7 +565,7 @@ def test_the_child_sets_its_limits_and_serves(monkeypatch) -> None:
     assert filters == [("ignore",), ("error", Image.DecompressionBombWarning)]
     assert Image.MAX_IMAGE_PIXELS == 25_000_000
     first = framed(b'{"mode": "RGBA", "size": [1, 1], "notes": []}') + framed(bytes([1, 2, 3, 255]))
-    second = framed(b'{"error": "not a PNG, JPEG or WEBP picture"}') + framed(b"")
+    second = framed(b'{"error": "not a PNG, JPEG, WEBP, AVIF or HEIC picture"}') + framed(b"")
     assert stdout.buffer.getvalue() == first + second
     assert flushes == [len(first), len(first + second)]
 
@@ -750,7 +750,7 @@ def test_heic_needs_pillow_heif(monkeypatch) -> None:
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(decoding_child.importlib, "import_module", missing)
-    need = "a HEIC picture, which needs pillow-heif: pip install '.[photos]', or save it as JPEG"
+    need = "a HEIC picture, which needs pillow-heif: pip install pillow-heif, or save it as JPEG"
     assert decoding_child._try(container(b"heic")) == ({"error": need}, b"")
 
 

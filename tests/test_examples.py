@@ -73,6 +73,6 @@ def test_the_clients_are_answered(tmp_path) -> None:
         assert json.loads(ask(*shell, SAMPLES[9], server).stdout)["label"] == "Ankle boot"
         refused = ask(*python, tmp_path / "bad.png", server)
         assert (refused.returncode, refused.stdout) == (1, "")
-        assert "422: not a PNG, JPEG or WEBP picture" in refused.stderr
+        assert "422: not a PNG, JPEG, WEBP, AVIF or HEIC picture" in refused.stderr
         assert "not a PNG" in ask(*shell, tmp_path / "bad.png", server).stdout
         assert "401" in ask(*python, SAMPLES[9], server, token="wrong").stderr

@@ -207,9 +207,9 @@ def test_an_import_says_where_another_framing_would_do_better(tmp_path, capsys) 
         Image.fromarray(wedge(90 + 9 * (name == "b"))).save(tmp_path / "mixed" / name / "photo.png")
     words = ["data", "import", str(tmp_path / "mixed"), "--output"]
     assert main([*words, str(tmp_path / "first")]) == 0
-    assert f"photos are made alike with --framing {MNIST}\n" in capsys.readouterr().err
+    assert f"to prepare photos the same way: --framing {MNIST}\n" in capsys.readouterr().err
     assert main([*words, str(tmp_path / "second"), "--framing", str(MNIST)]) == 0
-    assert "made alike" not in capsys.readouterr().err
+    assert "the same way" not in capsys.readouterr().err
     words = ["data", "import", str(tmp_path / "scenes"), "--output"]
     assert main([*words, str(tmp_path / "third")]) == 0
     assert "of 24 pictures; to have them whole: --framing none" in capsys.readouterr().err

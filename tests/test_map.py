@@ -117,7 +117,7 @@ def test_the_map_by_mouse_and_keyboard(chromium: Browser, page_file, tmp_path) -
     page.mouse.up()
     found = run.results.predictions
     missed = int((~found.correct).sum())
-    assert page.inner_text("#map-said") == f"500 images taken, {missed} of them wrong"
+    assert page.inner_text("#map-said") == f"500 images selected, {missed} of them wrong"
     with page.expect_download() as download:
         page.click("#map-csv")
     download.value.save_as(tmp_path / "images.csv")

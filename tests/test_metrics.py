@@ -204,12 +204,17 @@ def test_scores_of_probabilities_by_hand() -> None:
     }
 
 
+TO_FIT = "logits are {}; for {} labels and 2 classes they must be ({}, 2), with at least one image"
+
+
 @pytest.mark.parametrize(
     ("logits", "labels", "message"),
     [
-        (np.zeros((0, 2)), [], "logits (0, 2) do not fit 0 labels, 2 classes"),
-        (np.zeros((1, 3)), [0], "logits (1, 3) do not fit 1 labels, 2 classes"),
-        (np.zeros((2, 2)), [0], "logits (2, 2) do not fit 1 labels, 2 classes"),
+        (np.zeros((0, 2)), [], TO_FIT.format((0, 2), 0, 0)),
+        (np.zeros((1, 3)), [0], TO_FIT.format((1, 3), 1, 1)),
+        (np.zeros((2, 2)), [0], TO_FIT.format((2, 2), 1, 1)),
+        (np.zeros((2, 2)), [0, 2], "labels run from 0 to 2; they must be 0 to 1"),
+        (np.zeros((2, 2)), [-1, 1], "labels run from -1 to 1; they must be 0 to 1"),
         (np.array([[0.0, np.inf]]), [0], "logits are not finite"),
     ],
 )

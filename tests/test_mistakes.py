@@ -116,7 +116,7 @@ def test_altered_predictions_are_refused(tmp_path, old: str, new: str) -> None:
     run, metrics, _ = finished_run(tmp_path / "run")
     path = run.path / "predictions.csv"
     path.write_text(path.read_text().replace(old, new, 1))
-    with pytest.raises(UsageError, match="predictions.csv is not what the metrics beside it"):
+    with pytest.raises(UsageError, match="predictions.csv does not belong to metrics.json"):
         _ = run.results.predictions
     run.results.write_metrics(dataclasses.replace(metrics, files={}))  # as older ones are
     with pytest.raises(UsageError, match="predictions.csv is not as it was written"):

@@ -88,7 +88,7 @@ def test_a_recorded_file_is_told_from_another_beside_it(own: Path, capsys) -> No
     assert f"passed over: own/{FILES[1]}.gz is not own's" in capsys.readouterr().err
     (own / "dataset.json").unlink()
     assert main(["data", "adopt", "own"]) == 3
-    assert "differ; take away the one not meant" in capsys.readouterr().err
+    assert "differ; remove the wrong one" in capsys.readouterr().err
 
 
 def test_torchvisions_folder_is_entered(tmp_path) -> None:

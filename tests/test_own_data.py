@@ -102,8 +102,8 @@ def test_what_cannot_be_used_is_named_and_the_rest_taken(photos, capsys) -> None
     assert bad == {
         "loose.png": "in no class",
         "Bar/empty.png": "an empty file",
-        "Bar/new\\nline.png": "not a PNG, JPEG or WEBP picture",
-        "Bar/page.jpg": "not a PNG, JPEG or WEBP picture",
+        "Bar/new\\nline.png": "not a PNG, JPEG, WEBP, AVIF or HEIC picture",
+        "Bar/page.jpg": "not a PNG, JPEG, WEBP, AVIF or HEIC picture",
         "Cross/again.png": "the same file as Bar/01.png",
         "Cross/gone.png": "No such file or directory",
         "Cross/notes.txt": "not a picture, by content or name",
@@ -207,7 +207,7 @@ HUGE = bytes([0, 0, 8, 3]) + b"\xff" * 12
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda f: (f / f"{FILES[0]}.gz").unlink(), "where the files have other names"),
+        (lambda f: (f / f"{FILES[0]}.gz").unlink(), "to convert files with other names"),
         (replaced(FILES[0], np.zeros((300, 27, 28), np.uint8)), "not uint8"),
         (replaced(FILES[0], np.zeros((300, 28, 28), np.int16)), "not uint8"),
         (replaced(FILES[1], np.zeros(299, np.uint8)), "for 300 images"),

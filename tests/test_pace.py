@@ -142,16 +142,28 @@ def test_what_was_fitted_is_a_plain_recipe(
 def test_minutes_and_epochs_contradict_each_other(other: list[str], tmp_path: Path, capsys) -> None:
     words = ["train", "fast", "--minutes", "1", "--output", str(tmp_path / "run"), *other]
     assert main(words) == 2
-    assert f"give it without {other[0]}" in capsys.readouterr().err
+    assert f"it cannot be used with {other[0]}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("busy", "threads", "words"),
     [
         (0.4, None, ""),
-        (1.2, 3, "1 of 4 cores is busy with other work: 3 threads; --threads 4 to insist"),
-        (3.4, 1, "3 of 4 cores are busy with other work: 1 thread; --threads 4 to insist"),
-        (4.0, 1, "4 of 4 cores are busy with other work: 1 thread; --threads 4 to insist"),
+        (
+            1.2,
+            3,
+            "1 of 4 cores is busy with other work: training with 3 threads (--threads 4 uses all)",
+        ),
+        (
+            3.4,
+            1,
+            "3 of 4 cores are busy with other work: training with 1 thread (--threads 4 uses all)",
+        ),
+        (
+            4.0,
+            1,
+            "4 of 4 cores are busy with other work: training with 1 thread (--threads 4 uses all)",
+        ),
     ],
 )
 def test_busy_cores_are_left_to_others(busy: float, threads: int | None, words: str, monkeypatch):

@@ -130,7 +130,7 @@ def test_several_files_are_all_answered(page: "Page", tmp_path: Path) -> None:
     answers.nth(2).press("Enter")
     assert headline(page).startswith("Bag")
     answers.nth(1).click()
-    assert "not a PNG, JPEG or WEBP picture" in page.inner_text("#error")
+    assert "not a PNG, JPEG, WEBP, AVIF or HEIC picture" in page.inner_text("#error")
 
 
 def test_waiting_can_be_cancelled_and_repeated(page: "Page") -> None:
@@ -397,7 +397,7 @@ def test_a_bad_file_is_told_and_the_next_is_answered(page: "Page", tmp_path: Pat
     bad.write_bytes(b"<html>")
     page.set_input_files("#file", bad)
     page.wait_for_selector("#error", state="visible")
-    assert "not a PNG, JPEG or WEBP picture" in page.inner_text("#error")
+    assert "not a PNG, JPEG, WEBP, AVIF or HEIC picture" in page.inner_text("#error")
     page.set_input_files("#file", SAMPLES[8])
     assert headline(page).startswith("Bag")
     assert page.is_hidden("#error")

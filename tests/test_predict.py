@@ -295,7 +295,7 @@ def test_unsure_answers_can_be_withheld(capsys, pictures, images) -> None:
     assert main(["predict", "grey.png", "--reject", "0.05"]) == 0
     assert "not sure enough to answer" in capsys.readouterr().out
     assert main(["predict", "grey.png", "--reject", "0.07"]) == 2
-    assert "there is: 0.005, 0.01, 0.02, 0.03, 0.05" in capsys.readouterr().err
+    assert "choose one of 0.005, 0.01, 0.02, 0.03, 0.05" in capsys.readouterr().err
 
 
 def test_strange_pictures_are_warned_about(capsys, pictures, images) -> None:

@@ -100,7 +100,7 @@ def test_the_records_are_compared(tmp_path: Path) -> None:
     wanted = unpaired_interval(right, 10_000, more, 10_000)
     assert found.differences[0].interval == pytest.approx(wanted, abs=1e-9)
     assert found.differences[0].mcnemar is None
-    with pytest.raises(UsageError, match="keeps figures alone.*leave out --page"):
+    with pytest.raises(UsageError, match="is a record without the predictions.*leave out --page"):
         members(found)
     run, _, _ = finished_run(tmp_path / "run")
     shutil.rmtree(run.checkpoints.folder, ignore_errors=True)
@@ -153,7 +153,7 @@ def test_predictions_must_be_those_of_the_metrics(tmp_path, column: str, value: 
     right = next(row for row in rows if row[1] == row[2] != "9")
     right[header.index(column)] = value
     path.write_text("".join(f"{','.join(row)}\n" for row in (header, *rows)))
-    with pytest.raises(UsageError, match="is not what the metrics beside it speak of"):
+    with pytest.raises(UsageError, match="does not belong to metrics.json beside it"):
         _ = run.results.test_predictions
 
 
@@ -189,7 +189,7 @@ def put(values: Any, keys: str, value: Any) -> None:
         ("reports_speak_of", "first", "has no figures of"),
         ("best", None, "has no figures of"),
         ("reports_speak_on", "train", "has no figures of"),
-        ("best.test", None, "lacks the figures on the test images"),
+        ("best.test", None, "lacks the figures of the test images"),
         ("tta.validation.confusion.9", [0], "not of 10 classes"),
         ("tta.test.per_class", [], "not of 10 classes"),
         ("best.test.accuracy", 1.1, "best.test.accuracy is 1.1"),
@@ -279,7 +279,7 @@ def test_a_result_that_was_altered_is_told(tmp_path, name: str) -> None:
     assert not Run(run.path).results.are_whole()
     for kind in ("predictions", "calibration"):
         if name.startswith(kind):
-            with pytest.raises(UsageError, match=f"{name} is not what the metrics beside it"):
+            with pytest.raises(UsageError, match=f"{name} does not belong to metrics.json"):
                 getattr(Run(run.path).results, kind)
 
 

@@ -20,11 +20,11 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.search import to_text
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.run.lock import hold
+from fashion_cnn.tuning import choosing, storage
 from fashion_cnn.tuning import search as searching
-from fashion_cnn.tuning import storage
 from fashion_cnn.tuning.pictures import draw_search
 from fashion_cnn.tuning.search import open_search, run_search
-from fashion_cnn.tuning.space import Search, parse_space
+from fashion_cnn.tuning.space import CHOICES, Search, parse_space
 from finished import metrics_of
 from pages import commands
 
@@ -36,6 +36,12 @@ SPACE = ("lr=1e-4:1e-1:log", "batch_size=64,128,256", "flip=on,off")
 def _elsewhere(monkeypatch, tmp_path, few_data) -> None:
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     monkeypatch.chdir(tmp_path)
+
+
+def test_what_is_allowed_is_what_there_is() -> None:
+    for name, table in (("sampler", choosing._SAMPLERS), ("pruner", choosing.PRUNERS)):
+        assert CHOICES[name] == tuple(table)
+        assert CHOICES[name][0] == getattr(Search, name)
 
 
 def wanted(trials: int, *, space=SPACE, **changes) -> Search:

@@ -55,7 +55,7 @@ def test_stopped_and_killed_a_search_goes_on(tmp_path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "trial 0: stopped; the same command goes on with it" in err
+    assert "trial 0: stopped; the same command continues it" in err
     assert "no trial is complete yet" in out
     assert Run(run).results.exist(), "the training saved and reported"
 

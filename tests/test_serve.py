@@ -114,8 +114,8 @@ def test_answers_on_a_kept_connection_are_not_held_back(port: int) -> None:
     ("body", "status", "words"),
     [
         (b"", 422, "empty"),
-        (b"<html>", 422, "not a PNG, JPEG or WEBP"),
-        (b"GIF89a" + bytes(99), 422, "not a PNG, JPEG or WEBP"),
+        (b"<html>", 422, "not a PNG, JPEG, WEBP, AVIF or HEIC"),
+        (b"GIF89a" + bytes(99), 422, "not a PNG, JPEG, WEBP, AVIF or HEIC"),
         (BOOT[:200], 422, "cannot be decoded"),
         (bytes(8 * 2**20 + 1), 413, "8 MB"),
         (b"\x89PNG\r\n\x1a\n" + bytes(8 * 2**20 - 8), 422, ""),

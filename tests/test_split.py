@@ -52,6 +52,9 @@ def test_impossible_parts_are_refused(small_split: Split) -> None:
         parts(small_split, train_images=271)
     with pytest.raises(UsageError, match="leaves a part empty"):
         parts(small_split, validation=0.001)
+    for name in ("train_images", "seed"):
+        with pytest.raises(UsageError, match=f"{name}.* -1.* must be at least 0"):
+            parts(small_split, **{name: -1})
 
 
 def test_epochs_are_permutations_that_differ() -> None:

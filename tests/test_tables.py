@@ -57,7 +57,7 @@ def test_two_runs_in_a_table(tmp_path) -> None:
     text = "\n".join(lines)
     verdict = "better: the 95 % interval leaves 0 out" if low > 0 else "may be chance"
     assert verdict in text
-    assert f"{gained} images are right only now, {lost} were right only before" in text
+    assert re.search(rf"  {gained} images are right only in \S+, {lost} only in \S+; McNemar", text)
     exact = stats.binomtest(gained, gained + lost).pvalue
     assert f"exact p {exact:.4f}" in text or f"exact p {exact:.1e}" in text
     for label, name in enumerate(CLASS_NAMES):

@@ -134,7 +134,7 @@ def test_a_run_goes_on_with_its_own_teacher_and_no_other(home, capsys) -> None:
     assert main(words) == 0
     assert main(["train", "--resume", "--epochs", "2", "--output", "teacher", "--no-test"]) == 0
     assert main([*words, "--overwrite"]) == ModelError.exit_code
-    assert "went on since its model was exported" in capsys.readouterr().err
+    assert "is not of the checkpoint that" in capsys.readouterr().err
     more = ["train", "--resume", "--output", "run", "--epochs"]
     assert main([*more, "2"]) == 0, "the file is what it was"
     assert len(Run(Path("run")).history) == 2
@@ -199,7 +199,7 @@ def test_figures_that_flatter_are_told_apart() -> None:
     [
         ({"teacher_sha256": "0" * 64}, "teacher_sha256 is 0+, but there is no teacher"),
         ({"teacher": "x", "teacher_sha256": "0"}, "it must be 64 hexadecimal digits, or empty"),
-        ({"teacher": "x", "outliers": 0.1}, "outliers is 0.1, but a teacher would be sure"),
+        ({"teacher": "x", "outliers": 0.1}, "outliers is 0.1, but a teacher would give images"),
         ({"teacher": "x", "distill": 1.1}, "distill is 1.1"),
     ],
 )

@@ -167,7 +167,10 @@ def test_what_is_missing_is_told_before_training(monkeypatch, tmp_path, capsys) 
     )
     for words in (["train", "--track", "mlflow"], ["track", "x", "--to", "mlflow"]):
         assert main(words) == 2
-        assert "pip install '.[track]'" in capsys.readouterr().err
+        assert (
+            "mlflow is not installed; install it with: pip install 'fashion-cnn[track]'"
+            in capsys.readouterr().err
+        )
     assert main(["track", "nowhere"]) == 2
     assert "nowhere holds no run" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

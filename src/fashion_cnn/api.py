@@ -52,7 +52,8 @@ _CARD = "--b:#1f77b4;--miss:#d95f02;--ink:#222;--paper:#fff;--soft:#ccc;--rule:#
 class Run(folder.Run):
     """A run on disk, and what can be asked of it.
 
-    A notebook shows it as a card. `history` is a row an epoch: `pandas.DataFrame(run.history)`.
+    A notebook shows it as a card. `history` has a row for each epoch, so that
+    `pandas.DataFrame(run.history)` is a table of them.
 
     Attributes:
         path: its folder.
@@ -113,9 +114,9 @@ class Run(folder.Run):
         return RunClassifier(opened, calibration, self.class_names)
 
     def validation(self, data: Any = None) -> Split:
-        """The images that it was validated on, which it never trained on.
+        """The images that the run was validated on and never trained on.
 
-        Args: data: as in `train`; found without for runs on Fashion-MNIST or on arrays.
+        Args: data: as in `train`; not needed for runs on Fashion-MNIST or on arrays.
         """
         return DataSet.open(_directory(data, run=self)).divided(self.recipe).validation
 
@@ -209,15 +210,15 @@ class RunClassifier:
         """
         if self._calibration is None:
             raise UsageError(
-                "this checkpoint has no calibration; evaluate the run, and ask the checkpoint that "
-                "its report speaks of; or take the logits"
+                "this checkpoint has no calibration; evaluate the run and use the checkpoint of "
+                "its report (classifier() without a name), or call logits()"
             )
         answer = self._calibration.answer(self.logits(images))
         return Answers(**vars(answer), class_names=self.class_names)
 
 
 class Comparison(comparing.Comparison):
-    """What sets runs apart; printed or shown in a notebook it is `fashion-cnn compare`'s tables."""
+    """How runs differ. Printed, or in a notebook, it shows the tables of `fashion-cnn compare`."""
 
     def __str__(self) -> str:
         return aligned(self._repr_markdown_())
@@ -232,7 +233,7 @@ class Comparison(comparing.Comparison):
     def page(self, output: str | os.PathLike[str] = "compare.html", *, data: Any = None) -> Path:
         """Write one page that needs nothing but itself, for 2 to 30 runs.
 
-        It shows images; of test images that is one more reading, counted in each run.
+        It shows images; if of the test set, this opens the test set, which is counted in each run.
 
         Args:
             output: the file.
@@ -273,7 +274,7 @@ def train(
     """Train a recipe, as `fashion-cnn train` does, and write every result into a run folder.
 
     Ctrl+C, or interrupting the kernel, ends training after the step under way; the run that comes
-    back is saved and evaluated, and `existing="resume"` goes on with it.
+    back is saved and evaluated, and `existing="resume"` continues it.
 
     >>> run = train("fast", "runs/mine", epochs=4, threads=2)  # doctest: +SKIP
     >>> run.metrics.shown.accuracy  # doctest: +SKIP
@@ -297,16 +298,19 @@ def train(
             copy of such a network's code that the run keeps.
 
     Raises:
-        UsageError: a wrong word or value, or `output` holds something.
+        UsageError: an unknown argument or invalid value, or `output` already holds files.
         DataError: the data are missing or are not what they should be.
-        CheckpointError: there is nothing to resume from.
+        ModelError: the weights to start from, or the teacher, are missing or damaged.
+        CheckpointError: there is no usable checkpoint to resume from.
         DivergedError: the loss stayed non-finite.
     """
     if existing not in ("refuse", "resume", "overwrite"):
         raise UsageError(f"existing is {existing!r}; it must be refuse, resume or overwrite")
     _check_path("output", output)
     if minutes is not None and (existing == "resume" or "epochs" in settings):
-        raise UsageError("minutes sets the epochs; give it for a new run, without epochs")
+        raise UsageError(
+            "minutes sets the number of epochs; it cannot be used with epochs or existing='resume'"
+        )
     hardware, test = _hardware(settings), settings.pop("test", True)
     trust_code = bool(settings.pop("trust_code", False))
     place = None if output is None else Path(output)
@@ -329,17 +333,26 @@ def train(
 
 
 def evaluate(run: RunLike, *, data: Any = None, tta: bool = False, **hardware: Any) -> Run:
-    """Evaluate the best and the newest checkpoint of a run again; one more reading of the test set.
+    """Evaluate the best and the final checkpoint of a run again.
+
+    This opens the test set, which is counted; also that of a run trained with `test=False`.
 
     >>> print(evaluate("runs/mine", tta=True))  # doctest: +SKIP
 
     Args:
         run: a run or its folder.
         data: as in `train`.
-        tta: also average over each image and its mirror image.
-        hardware: `device`, `threads`, `deterministic`, `framework`; None of them: as it trained.
+        tta: also measure test-time augmentation: the mean over each image and its mirror image.
+        hardware: `device`, `threads`, `deterministic`, `framework`; what is not given stays as in
+            training.
 
-    Raises: as `train`.
+    Returns:
+        The run, with its results written anew.
+
+    Raises:
+        UsageError: there is no run, or an unknown argument or invalid value.
+        DataError: the data are missing or not those of the run.
+        CheckpointError: there is no checkpoint, or the newest one is damaged.
     """
     opened = Run.open(run)
     directory = _directory(data, run=opened)
@@ -357,7 +370,7 @@ def open_classifier(run: RunLike, checkpoint: str | None = None, **hardware: Any
 
 
 def compare(*runs: RunLike) -> Comparison:
-    """Whether runs differ from the first by more than chance, from their folders alone.
+    """Tell whether runs differ from the first by more than chance, from their folders alone.
 
     >>> print(compare("runs/baseline", "runs/fast"))  # doctest: +SKIP
 
@@ -365,7 +378,7 @@ def compare(*runs: RunLike) -> Comparison:
         The differences with their 95 % intervals; `print` it, or draw its `figure()`.
 
     Raises:
-        UsageError: fewer than two runs, or runs that do not speak of the same images.
+        UsageError: fewer than two runs, or they were not evaluated on the same images.
     """
     return Comparison(**vars(comparing.compare([Run.open(run) for run in runs])))
 
@@ -422,10 +435,10 @@ def report(
         run: evaluated.
         output: the file; None for report.html in the run folder.
         data: as in `train`.
-        show: what needs the network itself, some of these. "heat-maps": where it looked. "map": the
-            images by what its last layer sees, each with its neighbours among the training images.
-            "layers": its maps of some garments, stage by stage.
-        framework: what computes these; None for the run's own.
+        show: parts for which the network runs again, any of these. "heat-maps": occlusion heat
+            maps of the images shown. "map": a t-SNE map of the last layer's features, with the
+            nearest training images of each image. "layers": the feature maps of some images.
+        framework: the framework that computes these, "pytorch" or "keras"; None for the run's own.
 
     Raises:
         UsageError: the run was not evaluated, or its files were altered; or there is no such thing
@@ -471,14 +484,16 @@ def study(
         study: the name of one that comes with the package, a TOML or JSON file, or its tables.
         output: the folder; None for runs/studies/NAME.
         data: as in `train`.
-        threads: of each run.
-        jobs: runs at once.
+        threads: CPU threads of each run; None for as many as `train` takes.
+        jobs: how many runs train at the same time, >= 1.
 
     Returns:
-        What study.json holds: under "runs" a row a run.
+        What study.json holds: under "runs" a row for each run.
 
     Raises:
         UsageError: there is no such study, or the folder holds another.
+        DataError: the data are missing or are not what they should be.
+        FashionCNNError: a training failed.
     """
     from fashion_cnn.files import write_atomically
     from fashion_cnn.reporting.plots import differences_plot
@@ -507,34 +522,36 @@ def tune(
     data: Any = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Search the values with which a recipe does best on validation images.
+    """Search for the values with which a recipe does best on validation images.
 
     >>> found = tune("fast", trials=20,  # doctest: +SKIP
     ...              search={"learning_rate": "1e-3:1e-1:log", "batch_size": [125, 250, 500]})
 
     Args:
-        recipe: as in `train`.
-        output: the folder; None for runs/searches/RECIPE. What it holds is gone on with.
+        recipe: as in `train`, but its `name` must be one of the catalogue's; None for "baseline".
+        output: the folder; None for runs/searches/RECIPE. A search in it is continued.
         search: by field "LOW:HIGH", "LOW:HIGH:log", "LOW:HIGH:STEP", or a list of values.
-        trials: in all.
+        trials: how many the search has in the end, pruned ones included.
         data: as in `train`.
         settings: fields of the recipe; `device`, `threads`, `deterministic`, `framework`;
-            `objective` ("accuracy", "loss"), `sampler`, `pruner`, `storage`, `name`.
+            `objective` ("accuracy", "loss"), `sampler` ("tpe", "gp", "random"), `pruner`
+            ("median", "hyperband", "halving", "none"), `storage` (a database URL or a journal
+            file), `name` (of the search).
 
     Returns:
         What search.json holds: the trials, and the best one.
 
     Raises:
-        UsageError: a wrong word or value, or the folder holds another search.
+        UsageError: an unknown argument or invalid value, or the folder holds another search.
     """
     from fashion_cnn.tuning.search import carry_out
-    from fashion_cnn.tuning.space import Search, parse_space
+    from fashion_cnn.tuning.space import CHOICES, Search, parse_space
 
     _check_path("output", output)
     if not isinstance(search, Mapping):
         raise UsageError(f"search is {search!r:.60}; it must give each field its values")
     hardware, how = _hardware(settings), {"storage": "", "name": ""}
-    for word in (*how, "objective", "sampler", "pruner"):
+    for word in (*how, *CHOICES):
         if word in settings:
             how[word] = settings.pop(word)
     chosen = open_recipe("baseline" if recipe is None else recipe).replace(**settings)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from fashion_cnn.data import fashion_mnist
-from fashion_cnn.dependencies import libraries
+from fashion_cnn.dependencies import install_command, libraries
 from fashion_cnn.errors import DataError
 from fashion_cnn.version import __version__
 
@@ -19,7 +19,7 @@ def examine() -> Iterator[tuple[str, str]]:
     yield "python", f"{platform.python_version()} ({sys.executable})"
     yield "system", platform.platform()
     for extra, names in libraries().items():
-        lacking = f"not installed; pip install '.[{extra}]'" if extra else "missing; pip install ."
+        lacking = f"not installed; {install_command(extra)}" if extra else "missing; pip install ."
         for library in names if extra != "dev" else ():
             yield library, _version(library) or lacking
     yield from _devices()

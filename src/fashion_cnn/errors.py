@@ -10,7 +10,7 @@ class FashionCNNError(Exception):
 
 
 class UsageError(FashionCNNError, ValueError):
-    """A wrong word or value, or a place that cannot be used as asked."""
+    """An unknown argument, an invalid value, or a path that cannot be used as asked."""
 
     exit_code = 2
 
@@ -32,7 +32,7 @@ class SlowImageError(ImageError):
 
 
 class DecoderError(FashionCNNError):
-    """What opens pictures is ended from outside: nothing is wrong with the picture."""
+    """The process that decodes pictures was killed; nothing is wrong with the picture."""
 
     exit_code = 7
 

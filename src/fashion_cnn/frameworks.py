@@ -187,8 +187,8 @@ def check_framework(hardware: Hardware, run: Run) -> None:
     before = run.environment["framework"]
     if hardware.framework not in (None, before):
         raise UsageError(
-            f"{run.path} is a run in {before} and goes on in that alone; start another with "
-            "--output FOLDER"
+            f"{run.path} was trained with {before} and can only be resumed with it; leave "
+            "--framework out, or start another run with --output FOLDER"
         )
 
 
@@ -228,7 +228,7 @@ def beside_others(hardware: Hardware, since: CoreTimes, say: Callable[[str], Non
     free = max(1, cores - busy)
     say(
         f"{busy} of {cores} cores {'is' if busy == 1 else 'are'} busy with other work: "
-        f"{free} thread{'s' * (free > 1)}; --threads {cores} to insist"
+        f"training with {free} thread{'s' * (free > 1)} (--threads {cores} uses all)"
     )
     return replace(hardware, threads=free)
 
@@ -240,5 +240,5 @@ def note_changes(run: Run, now: dict[str, Any], progress: Progress) -> None:
     changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}
     if changes:
         text = ", ".join(f"{name} was {old}, is {new}" for name, (old, new) in changes.items())
-        progress.say(f"the run goes on, but its bits may differ: {text}")
+        progress.say(f"the run goes on, but may not be bit for bit the same: {text}")
         run.log("environment changed", **changes)

@@ -144,7 +144,7 @@ def train(
                 ending = framework.train(recipe, data, run, interruption, progress, resume=resume)
                 if interruption.signal is not None:
                     progress.say(
-                        "stopping: evaluating what was learned; once more to leave at once"
+                        "stopping: evaluating the checkpoints; press Ctrl+C again to quit at once"
                     )
                 if first and _has_results(run, ending, test):
                     progress.say("nothing was left to do; these are the results from before")
@@ -160,9 +160,9 @@ def evaluate(
     hardware: Hardware = Hardware(),
     tta: bool = False,
 ) -> None:
-    """Evaluate the best and the newest checkpoint of a run again and rewrite its results.
+    """Evaluate the best and the final checkpoint of a run again and rewrite its results.
 
-    Each call is one more reading of the test set, and is counted as that.
+    Each call opens the test set, which is counted.
 
     Args:
         hardware: its framework need not be the one that trained.

@@ -27,7 +27,7 @@ from fashion_cnn.version import __version__
     "--run", "folder", type=PLACE, help="also the test accuracy of this run without near-duplicates"
 )
 @click.option(
-    "--suspects", is_flag=True, help="also find doubtful labels; trains `fast`, needs cleanlab"
+    "--suspects", is_flag=True, help="also find suspect labels; trains `fast`, needs cleanlab"
 )
 @click.option("--folds", type=click.IntRange(2, 100), help="--suspects: number of trainings  [5]")
 @threads_option
@@ -40,7 +40,7 @@ def audit(
     folds: int | None,
     threads: int | None,
 ) -> None:
-    """Find near-duplicates and doubtful labels; write a page and CSVs, change nothing."""
+    """Find near-duplicates and suspect labels; write a page and CSVs, change nothing."""
     for flag, value in {"--folds": folds, "--threads": threads}.items():
         if value and not suspects:
             raise UsageError(f"{flag} is for the trainings of --suspects; give that too")

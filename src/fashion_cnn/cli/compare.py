@@ -18,9 +18,9 @@ from fashion_cnn.text import to_utf8
     default="comparison.png",
     help="PNG, SVG or PDF file, by its ending  [comparison.png]",
 )
-@click.option("--page", type=FILE, help="HTML file: curves, settings, the images in question")
+@click.option("--page", type=FILE, help="HTML file: curves, settings, images where runs differ")
 @click.option("--table", type=FILE, help="the accuracies and differences, .csv or .tex (LaTeX)")
-@click.option("--csv", "changes", type=FILE, help="also list the images that changed sides")
+@click.option("--csv", "changes", type=FILE, help="list the images that only one run has right")
 @data_dir_option
 def compare(
     runs: tuple[Path, ...],
@@ -33,7 +33,7 @@ def compare(
     """Compare each run with the first: differences with intervals, McNemar's test, classes, images.
 
     If there are more than two, those that differ only in their seed form a group. Only the folders
-    are read; --page also shows images, which counts as a reading of the test set in each run.
+    are read; --page also shows images, which opens the test set; that is counted in each run.
     """
     _check_ending("--plot", plot, ("png", "svg", "pdf"))
     if table:

@@ -24,7 +24,7 @@ def data() -> None:
 @data.command("get")
 @data_dir_option
 def _get(data_dir: Path | None) -> None:
-    """Find and verify the data set; fetch it where it is missing or damaged (else into ./data)."""
+    """Find and verify Fashion-MNIST; download it, by default to ./data, if missing or damaged."""
     from fashion_cnn.data.fetch import get_data
 
     print(f"Fashion-MNIST, verified, is in {get_data(data_dir, say)}")
@@ -70,13 +70,14 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
 _framing_option = click.option(
     "--framing",
     metavar="FRAMING",
-    help="none, or BACKGROUND,EDGE,CENTRE as in white,28,box  [measured]",
+    help="how photos are fitted to 28x28: none, or BACKGROUND,EDGE,CENTRE as in white,28,box  "
+    "[measured on the images]",
 )
 _share_option = click.option(
     "--test-share",
     type=float,
     default=0.2,
-    help="share for testing, if no part is marked as such  [0.2]",
+    help="share of the images for the test set, if the source has none  [0.2]",
 )
 _seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, help="random seed of that share  [0]"
@@ -152,7 +153,10 @@ def _adopt(
         from fashion_cnn.data.adoption import adopt
 
         if len(sources) != 1 or transpose is not None:
-            raise UsageError("name a new folder to write the data set to with --output")
+            raise UsageError(
+                "only MNIST's four files in one folder can be adopted in place, and not "
+                "transposed; name a new folder with --output"
+            )
         folder = sources[0]
         contents, counts = adopt(folder, wanted, say)
     else:
@@ -176,7 +180,7 @@ def _adopt(
 
 def _say_what_next(folder: Path, contents: "Contents") -> None:
     how = contents.framing.describe()
-    say(f"photos are made into what its images are: {how} (otherwise with --framing)")
+    say(f"photos will be prepared like its images: {how} (--framing changes that)")
     say(f"train on it with: {command('train', '--data-dir', folder)}")
 
 

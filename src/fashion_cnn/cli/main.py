@@ -72,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         if error.errno in OUT_OF_ROOM:
-            return _fail(f"{where}{error.strerror}; make room and call again (train: --resume)", 7)
+            again = "fix that, then run the same command again (train: with --resume)"
+            return _fail(f"{where}{error.strerror}; {again}", 7)
         if error.filename:
             return _fail(f"{where}{error.strerror}", 2)
         raise

@@ -28,7 +28,11 @@ PLACE = _Path(path_type=Path)
 FILE = _Path(path_type=Path, dir_okay=False)
 FOLDER = _Path(path_type=Path, file_okay=False)
 
-data_dir_option = click.option("--data-dir", type=PLACE, help="folder of the four data files")
+data_dir_option = click.option(
+    "--data-dir",
+    type=PLACE,
+    help="folder of the data set  [Fashion-MNIST: $FASHION_CNN_DATA, ./data or Debian's folder]",
+)
 model_option = click.option(
     "--model",
     type=PLACE,
@@ -39,7 +43,8 @@ reject_option = click.option(
     "--reject",
     type=float,
     metavar="RATE",
-    help="answer only when so sure that about this share is wrong, from 0.005 to 0.05",
+    help="reject unsure pictures, so that about this share of the answers is wrong: 0.005, 0.01, "
+    "0.02, 0.03 or 0.05",
 )
 trust_option = click.option(
     "--trust-code", is_flag=True, help="run the copy of your network's code that the run keeps"

@@ -38,7 +38,8 @@ def predict(
 ) -> int:
     """Say what is on each picture: files, folders, patterns, or - for standard input.
 
-    PNG, JPEG or WEBP. A file that cannot be used is named and the rest done: exit code 4.
+    PNG, JPEG, WEBP or AVIF; HEIC with pillow-heif. A file that cannot be used is named and the rest
+    are still answered: exit code 4.
     """
     keep_products_on_one_thread()
 

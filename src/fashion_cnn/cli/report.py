@@ -12,10 +12,12 @@ from fashion_cnn.cli.output import write
 @click.argument("run", type=PLACE)
 @data_dir_option
 @click.option("--output", type=FILE, help="HTML file  [RUN/report.html]")
-@click.option("--heat-maps", is_flag=True, help="show where the network looked")
-@click.option("--map", "feature_map", is_flag=True, help="map the images by what the network sees")
-@click.option("--layers", is_flag=True, help="look through its layers with some garments")
-@framework_option("the run's own; for the three alone")
+@click.option("--heat-maps", is_flag=True, help="add occlusion heat maps of the images shown")
+@click.option(
+    "--map", "feature_map", is_flag=True, help="add a t-SNE map of the last layer's features"
+)
+@click.option("--layers", is_flag=True, help="add the feature maps of some images, by stage")
+@framework_option("the run's own; used only with --heat-maps, --map or --layers")
 @runs_own_code
 def report(
     run: Path,

@@ -20,10 +20,10 @@ from fashion_cnn.text import aligned
 def study(
     study: str, data_dir: Path | None, threads: int | None, jobs: int, output: Path | None
 ) -> None:
-    """Train variants of a recipe with several seeds each, or go on with that; print the tables.
+    """Train variants of a recipe with several seeds each, or continue that; print the tables.
 
-    With --jobs 2 --threads 1, on two cores, the start-up and drawing of one run overlap with the
-    training of the other. Times are then those of runs beside others.
+    With --jobs 2 --threads 1, on two cores, one run starts up or draws while another trains. Times
+    then cannot be compared with those of runs alone.
     """
     from fashion_cnn import api
     from fashion_cnn.reporting.study import to_tables

@@ -68,7 +68,7 @@ def train(
 ) -> int:
     """Train RECIPE, a name or the recipe.json of a run, and write every result into a run folder.
 
-    Ctrl+C ends the step, saves, evaluates and reports; a second one leaves at once. Several
+    Ctrl+C ends the step, saves, evaluates and reports; a second one quits at once. Several
     processes train together under: torchrun --nproc-per-node N -m fashion_cnn train …
     """
     if resume and overwrite:
@@ -76,8 +76,8 @@ def train(
     if output is not None and name is not None:
         raise UsageError(f"--name {name} means --output runs/{name}; give one of them")
     if minutes is not None and (resume or flags["epochs"] is not None):
-        given = "--resume, whose run has its epochs" if resume else "--epochs"
-        raise UsageError(f"--minutes sets the epochs; give it without {given}")
+        given = "--resume" if resume else "--epochs"
+        raise UsageError(f"--minutes sets the number of epochs; it cannot be used with {given}")
     changes = {field: value for field, value in flags.items() if value is not None}
     first = launch.rank() == 0  # of those that torchrun started
 

@@ -17,6 +17,7 @@ from fashion_cnn.cli.output import say, write
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
 from fashion_cnn.text import aligned
+from fashion_cnn.tuning.space import CHOICES, Search, parse_space
 
 
 @click.command("tune", cls=WithSubjects)
@@ -32,19 +33,19 @@ from fashion_cnn.text import aligned
 )
 @click.option(
     "--objective",
-    type=click.Choice(["accuracy", "loss"]),
+    type=click.Choice(CHOICES["objective"]),
     default="accuracy",
     help="what to optimise, on validation images  [accuracy]",
 )
 @click.option(
     "--sampler",
-    type=click.Choice(["tpe", "gp", "random"]),
+    type=click.Choice(CHOICES["sampler"]),
     default="tpe",
     help="how values are chosen  [tpe]",
 )
 @click.option(
     "--pruner",
-    type=click.Choice(["median", "hyperband", "halving", "none"]),
+    type=click.Choice(CHOICES["pruner"]),
     default="median",
     help="how hopeless trials are stopped early  [median]",
 )
@@ -75,12 +76,12 @@ def tune(
     deterministic: bool,
     **flags: Any,
 ) -> int:
-    """Search the values with which RECIPE (default: baseline) does best on validation images.
+    """Search for the values with which RECIPE (default: baseline) does best on validation images.
 
     fashion-cnn tune fast --search lr=1e-3:1e-1:log batch_size=125,250,500 --trials 20
 
-    The test set stays sealed. The same command goes on where a search stopped, and run twice at
-    once, in two terminals or on two machines with one --storage, it shares the work.
+    The test set stays sealed. The same command continues a search that stopped. Run it twice at
+    once, in two terminals or on two machines with one --storage, to share the work.
     """
     named = [word for word in words if "=" not in word]
     if len(named) > 1:
@@ -91,8 +92,6 @@ def tune(
 
         given |= own_network.given(given["model"], given.get("model_sha256", ""))
     recipe = catalog.named(named[0] if named else "baseline").replace(**given)
-
-    from fashion_cnn.tuning.space import Search, parse_space
 
     searched = [*search, *(word for word in words if "=" in word)]
     space = parse_space(searched, recipe, given)

@@ -61,8 +61,8 @@ def adopt(
         present = np.unique(np.concatenate(list(labels.values())))
         if len(present) <= largest:
             raise DataError(
-                f"the labels in {directory} run up to {largest}, and only {len(present)} of them "
-                "have images; name a new folder with --output, and they are counted anew from 0"
+                f"the labels in {directory} run up to {largest}, but only {len(present)} classes "
+                "have images; --output FOLDER writes a copy with the labels renumbered from 0"
             )
         names = tuple(str(label) for label in range(largest + 1))
     counts = {}
@@ -83,7 +83,7 @@ def adopt(
         shown(directory.resolve().name), names, data, framing or measure_framing(arrays[FILES[0]])
     )
     if contents.sha256 == SHA256:
-        raise UsageError(f"{directory} holds Fashion-MNIST, which is known; nothing to adopt")
+        raise UsageError(f"{directory} holds Fashion-MNIST itself; use it without adopting it")
     try:
         write_manifest(directory, contents)
     except PermissionError as error:
@@ -103,7 +103,7 @@ def _read(directory: Path, name: str, say: Callable[[str], None]) -> bytes:
         except DataError as error:
             faults.append(error)
     if len({*found.values()}) > 1:
-        raise DataError(f"{' and '.join(map(str, found))} differ; take away the one not meant")
+        raise DataError(f"{' and '.join(map(str, found))} differ; remove the wrong one")
     if found:
         for fault in faults:
             say(f"passed over: {fault}")
@@ -111,6 +111,6 @@ def _read(directory: Path, name: str, say: Callable[[str], None]) -> bytes:
     if faults:
         raise faults[0]
     raise DataError(
-        f"{directory} has no {name}, plain or with .gz behind; where the files have other "
-        "names, or another form, name a new folder to write them to with --output"
+        f"{directory} has no {name} or {name}.gz; to convert files with other names or of another "
+        "form, name a new folder with --output"
     )

@@ -140,7 +140,7 @@ class Decoder:
                     raise SlowImageError("takes too long to decode") from None
                 if code not in _FROM_OUTSIDE:
                     status = "" if code is None else f" (status {code})"
-                    raise ImageError(f"breaks its decoder{status}") from None
+                    raise ImageError(f"crashes the image decoder{status}") from None
             except BaseException:
                 self._end()  # or its answer to this picture would be taken for that to the next
                 raise

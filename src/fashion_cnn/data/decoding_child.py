@@ -73,7 +73,7 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
     kind = kind_of(data[:KIND_BYTES])
     if kind not in FORMATS:
         what = f" but a {kind} one; save it as PNG" if kind else ""
-        raise _RefusedError(f"not a PNG, JPEG or WEBP picture{what}")
+        raise _RefusedError(f"not a PNG, JPEG, WEBP, AVIF or HEIC picture{what}")
     if kind == "HEIF":
         _learn_heif()
     with Image.open(io.BytesIO(data), formats=[kind]) as picture:
@@ -119,7 +119,7 @@ def _learn_heif() -> None:
         importlib.import_module("pillow_heif").register_heif_opener(thumbnails=False)
     except ImportError:
         raise _RefusedError(
-            "a HEIC picture, which needs pillow-heif: pip install '.[photos]', or save it as JPEG"
+            "a HEIC picture, which needs pillow-heif: pip install pillow-heif, or save it as JPEG"
         ) from None
 
 

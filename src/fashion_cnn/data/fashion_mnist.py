@@ -124,8 +124,8 @@ class DataSet:
     def test_images(self) -> NDArray[np.uint8]:
         """Open the test images without their labels: uint8 (N, 28, 28), read-only.
 
-        To compare two forms of one model; nothing can be measured on them, so it is no reading of
-        the test set. Raises `DataError` as `verify` does.
+        To compare two forms of one model; nothing can be measured on them, so this does not count
+        as opening the test set. Raises `DataError` as `verify` does.
         """
         return parse_idx(self.read(f"{TEST_PART}-images-idx3-ubyte"))
 

@@ -209,7 +209,7 @@ def _framing(
     if wanted is None and measured and measured != framing:
         say(
             f"the {len(as_they_are):,} pictures that are 28x28 and grey were taken as they are: "
-            f"{measured.describe()}; photos are made alike with --framing {measured}"
+            f"{measured.describe()}; to prepare photos the same way: --framing {measured}"
         )
     lost = sum(not photo.found for photo in photos)
     if 2 * lost > len(photos) and framing.background != "none":

@@ -55,12 +55,13 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What training sees: a training and a validation part of the 60,000 training images.
+    """What training sees: a training and a validation part of the training images.
 
     Attributes:
         training, validation: the two parts, disjoint.
-        training_indices, validation_indices: int64 positions in the files, ascending.
-        teacher: labels the training part too, by the recipe's `distill`; None for nobody.
+        training_indices, validation_indices: int64 (N,) positions in the files, ascending.
+        teacher: the model whose probabilities are learned too, with the recipe's `distill` as
+            weight; None without one.
     """
 
     training: Split
@@ -93,13 +94,20 @@ def divide(
 
     Args:
         split: all images of the training files.
-        validation: the share kept for validation, between 0 and 1.
-        train_images: how many of the rest to train on; 0 for all of them.
+        validation: the share kept for validation, above 0 and below 1.
+        train_images: how many of the rest to train on, >= 0; 0 for all of them.
         seed: >= 0; the same seed gives the same parts.
 
+    Returns:
+        `.training` and `.validation`, each a `Split`; `.training_indices` and
+        `.validation_indices`, int64 positions in `split`.
+
     Raises:
-        UsageError: a part would be empty, or `train_images` is more than there are.
+        UsageError: a part would be empty, `train_images` is more than there are, or it or `seed` is
+            below 0.
     """
+    if min(seed, train_images) < 0:
+        raise UsageError(f"seed is {seed}, train_images {train_images}; both must be at least 0")
     everything = np.arange(len(split))
     count = round(validation * len(split))
     if not 0 < count < len(split):

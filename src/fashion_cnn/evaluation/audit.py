@@ -140,7 +140,7 @@ def audit_text(found: Audit) -> str:
                 )
     if suspects := summary.get("suspects"):
         share = suspects["count"] / summary["images"]["train"]
-        lines.append(f"training labels to doubt: {suspects['count']:,} ({100 * share:.2f} %)")
+        lines.append(f"suspect training labels: {suspects['count']:,} ({100 * share:.2f} %)")
     for name, row in summary["label_noise"].items():
         if name != "near_duplicates":
             low, high = row["interval"]

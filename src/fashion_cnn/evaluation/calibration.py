@@ -99,7 +99,9 @@ class Calibration:
             rows = {row["error_rate"]: row["threshold"] for row in reject["choices"]}
             if rate not in rows:
                 known = ", ".join(f"{known:g}" for known in rows)
-                raise UsageError(f"no threshold for an error rate of {rate:g}; there is: {known}")
+                raise UsageError(
+                    f"there is no threshold for an error rate of {rate:g}; choose one of {known}"
+                )
             return cls(
                 values["temperature"],
                 values["conformal"]["threshold"],

@@ -118,7 +118,7 @@ class Comparison:
     """Groups, and how each differs from the first.
 
     Attributes:
-        split: what all speak of, "test" or "validation".
+        split: what all were evaluated on, "test" or "validation".
         n: its images.
         class_names: of the classes.
         groups: in the order in which their runs were named.
@@ -138,8 +138,8 @@ def compare(runs: Sequence[Run]) -> Comparison:
     Of more than two, those of one recipe and framework with several seeds count as a group.
 
     Raises:
-        UsageError: fewer than two runs, one was not evaluated, or they do not speak of the same
-            images: a test set that is sealed on one side, other data, other validation parts.
+        UsageError: fewer than two runs, one was not evaluated, or they were not evaluated on the
+            same images: a test set that is sealed on one side, other data, other validation parts.
     """
     if len({run.path.resolve() for run in runs}) < max(2, len(runs)):
         raise UsageError("name two runs or more, each once")
@@ -255,8 +255,8 @@ def _must_be_comparable(one: _Member, other: _Member) -> None:
     if split != other.metrics.reports_speak_on:
         sealed = (one if split == "validation" else other).run.path
         raise UsageError(
-            f"{sealed} has its test set sealed, so it speaks of validation images and the "
-            f"other of test images; open it with: {run_command('evaluate', sealed)}"
+            f"{sealed} was evaluated on validation images, as its test set is sealed, and the "
+            f"other run on test images; open it with: {run_command('evaluate', sealed)}"
         )
     parts = {(member.recipe.seed, member.recipe.validation) for member in (one, other)}
     known = [member.predictions.labels for member in (one, other) if member.predictions]
@@ -269,8 +269,8 @@ def _must_be_comparable(one: _Member, other: _Member) -> None:
         or (split == "validation" and len(parts) > 1)
     ):
         raise UsageError(
-            f"{one.run.path} and {other.run.path} do not speak of the same {split} images, so "
-            "they cannot be compared image by image"
+            f"{one.run.path} and {other.run.path} were not evaluated on the same {split} images, "
+            "so they cannot be compared image by image"
         )
 
 

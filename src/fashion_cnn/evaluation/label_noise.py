@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.randomness import stream
+from fashion_cnn.dependencies import install_command
 from fashion_cnn.errors import UsageError
 
 _RESAMPLES = 200
@@ -20,8 +21,7 @@ def require_cleanlab() -> None:
         import cleanlab  # noqa: F401
     except ImportError as error:
         raise UsageError(
-            f"suspect labels need the library cleanlab ({error}); get it with: "
-            "pip install 'fashion-cnn[audit]'"
+            f"--suspects needs cleanlab ({error}); install it with: {install_command('audit')}"
         ) from None
 
 

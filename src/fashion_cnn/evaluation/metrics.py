@@ -19,15 +19,30 @@ def measure(
     class_names: tuple[str, ...],
     split: str,
 ) -> Evaluation:
-    """Measure logits, (N, C) floats, against labels, int64 (N,), for C `class_names`.
+    """Measure logits against labels.
+
+    >>> measure(np.eye(2, dtype=np.float32), np.array([0, 1]), ("a", "b"), "test").accuracy
+    1.0
+
+    Args:
+        logits: float (N, C), N >= 1, finite.
+        labels: int64 (N,), from 0 to C - 1.
+        class_names: C names.
+        split: what the images are: "training", "validation" or "test".
 
     Raises:
-        UsageError: no images, shapes that do not fit, or logits that are not finite.
+        UsageError: no images, shapes that do not fit, a label that is no class, or logits that are
+            not finite.
     """
     classes = len(class_names)
     if not len(labels) or logits.shape != (len(labels), classes):
         raise UsageError(
-            f"logits {logits.shape} do not fit {len(labels)} labels, {classes} classes"
+            f"logits are {logits.shape}; for {len(labels)} labels and {classes} classes they must "
+            f"be ({len(labels)}, {classes}), with at least one image"
+        )
+    if not 0 <= labels.min() <= labels.max() < classes:
+        raise UsageError(
+            f"labels run from {labels.min()} to {labels.max()}; they must be 0 to {classes - 1}"
         )
     if not np.isfinite(logits).all():
         raise UsageError("logits are not finite")

@@ -67,13 +67,16 @@ class Recipe:
         "", "SHA-256 that the code of your own network must have; empty = any"
     )
     width: int = _field(
-        32, "channels of the first stage; later stages have 2 and 4 times as many", low=1
+        32,
+        "channels of the first stage; the later ones have 2 and 4 times as many "
+        "(strided_cnn: 2 and 2)",
+        low=1,
     )
     blocks: int = _field(
         1, "residual blocks in each stage; wide_resnet has one fewer in its first", low=1, high=20
     )
     seed: int = _field(
-        0, "random seed of the split, the start, the order, dropout and augmentation"
+        0, "random seed of split, initial weights, image order, dropout and augmentation"
     )
 
     epochs: int = _field(50, "passes over the training part", low=1)
@@ -87,7 +90,7 @@ class Recipe:
     )
     answer: str = _field(
         "best",
-        "the checkpoint that is reported and exported: lowest validation loss, or last epoch",
+        "the checkpoint to report and export: best = lowest validation loss, final = last epoch",
         choices=("best", "final"),
     )
     train_images: int = _field(0, "train on a stratified sample of this size; 0 = on all")
@@ -117,7 +120,10 @@ class Recipe:
     )
     learning_rate: float = _field(1e-3, "peak learning rate", open_low=True, flag="lr")
     momentum: float = _field(
-        0.9, "all but rmsprop: decay of the averaged gradient, per step", high=1, open_high=True
+        0.9,
+        "momentum (sgd, muon) or beta1 (adam, adamw): decay of the averaged gradient, per step",
+        high=1,
+        open_high=True,
     )
     beta2: float = _field(
         0.999, "adam, adamw, muon: decay of the squared gradient, per step", high=1, open_high=True
@@ -126,7 +132,7 @@ class Recipe:
         0.99, "rmsprop: decay of the squared gradient, per step", high=1, open_high=True
     )
     weight_decay: float = _field(
-        0.0, "L2 penalty (adam, sgd, rmsprop) or decay at the learning rate (adamw, muon)"
+        0.0, "L2 penalty (adam, sgd, rmsprop) or decoupled weight decay (adamw, muon)"
     )
     schedule: str = _field(
         "constant",
@@ -147,9 +153,7 @@ class Recipe:
         open_high=True,
     )
 
-    dropout: float = _field(
-        0.4, "share of the hidden units that are dropped", high=1, open_high=True
-    )
+    dropout: float = _field(0.4, "dropout rate before the last layer", high=1, open_high=True)
     label_smoothing: float = _field(
         0.0, "share of each label spread over all classes", high=1, open_high=True
     )
@@ -176,7 +180,7 @@ class Recipe:
 
     outliers: float = _field(
         0.0,
-        "share of images turned into none of the classes, so that the model learns doubt",
+        "share of images turned into images of no class, with equal targets for all classes",
         high=1,
     )
     photo: float = _field(
@@ -223,8 +227,8 @@ class Recipe:
             raise UsageError("precision is 'mixed'; for timm's networks it must be 'float32'")
         if self.teacher and self.outliers:
             raise UsageError(
-                f"outliers is {self.outliers}, but a teacher would be sure of what is none of the "
-                "classes; leave one of them out"
+                f"outliers is {self.outliers}, but a teacher would give images of no class a "
+                "confident label; use either outliers or a teacher"
             )
 
     @property
@@ -337,12 +341,12 @@ _AT_RANDOM = (
     "training starts from random weights; it needs an init_from, or a pretrained network of timm's"
 )
 _WHY_NOT = {
-    "model_sha256": "the network is none of your own",
+    "model_sha256": "model is not FILE.py:NAME, a network of your own; leave it out",
     "init_sha256": _AT_RANDOM,
     "freeze": _AT_RANDOM,
     "pretrained": "it applies only to timm's networks without an init_from; leave it out",
-    "teacher_sha256": "there is no teacher",
-    "distill": "there is no teacher",
+    "teacher_sha256": "there is no teacher; name one with --teacher, or leave it out",
+    "distill": "there is no teacher; name one with --teacher, or leave it out",
     "augment_classes": "there is nothing to apply to them; it must be empty, or come with one of "
     + ", ".join(_OF_ONE_IMAGE),
 }

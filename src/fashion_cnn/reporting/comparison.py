@@ -36,7 +36,7 @@ def comparison_text(comparison: Comparison) -> str:
         lines += _together(group)
     for group, difference in zip(others, comparison.differences, strict=True):
         lines += ["", f"{group.name} against {first.name}:", f"  {_verdict(difference)}"]
-        lines += _sides(difference)
+        lines += _sides(difference, group.name, first.name)
     lines += ["", _RECALL, ""]
     header = " | ".join(group.name for group in comparison.groups)
     lines += [f"| class | {header} |", "|---" * (2 + len(others)) + "|"]
@@ -191,16 +191,16 @@ def _verdict(difference: Difference) -> str:
     return f"{'better' if low > 0 else 'worse'}: the 95 % interval leaves 0 out"
 
 
-def _sides(difference: Difference) -> list[str]:
+def _sides(difference: Difference, name: str, first: str) -> list[str]:
     test = difference.mcnemar
     if test is None:
         return []
     return [
-        f"  {len(test.gained)} images are right only now, {len(test.lost)} were right only before; "
+        f"  {len(test.gained)} images are right only in {name}, {len(test.lost)} only in {first}; "
         f"McNemar: mid-p {_p(test.mid_p)}, exact p {_p(test.exact_p)}",
-        "  This is about these two networks; about recipes only several seeds say something.",
-        f"  right only now: {_some(test.gained.tolist())}",
-        f"  right only before: {_some(test.lost.tolist())}",
+        "  This compares these two networks; to compare recipes, train several seeds of each.",
+        f"  right only in {name}: {_some(test.gained.tolist())}",
+        f"  right only in {first}: {_some(test.lost.tolist())}",
     ]
 
 

@@ -41,8 +41,8 @@ def members(comparison: Comparison) -> list[tuple[Run, Predictions]]:
         for path, predictions in zip(group.runs.values(), group.predictions, strict=True):
             if predictions is None:
                 raise UsageError(
-                    f"{path} keeps figures alone, and a page shows the images on which runs "
-                    "differ; leave out --page"
+                    f"{path} is a record without the predictions that a page needs; leave out "
+                    "--page"
                 )
             found.append((Run.open(path), predictions))
     return found
@@ -69,7 +69,10 @@ def comparison_page(comparison: Comparison, images: Split) -> str:
         )
     labels = found[0][1].labels
     if not np.array_equal(labels, images.labels):
-        raise UsageError(f"the runs do not speak of these {len(images)} images")
+        raise UsageError(
+            f"the runs were not evaluated on these {len(images)} images; name the folder of their "
+            "data set with --data-dir"
+        )
     predicted = np.stack([predictions.predicted for _, predictions in found])
     sheet = sheet_of({int(i): images.images[i] for i in _disagreed(predicted)})
     names = short_names([str(run.path) for run, _ in found])

@@ -123,7 +123,7 @@ const take = chosen => {
   selected = new Set(chosen);
   csv.disabled = taken.hidden = !selected.size;
   const wrong = [...selected].filter(number => { const [, label, predicted] = answers[points[number].place]; return label !== predicted; }).length;
-  mapSaid.textContent = selected.size ? `${selected.size} images taken, ${wrong} of them wrong` : "";
+  mapSaid.textContent = selected.size ? `${selected.size} images selected, ${wrong} of them wrong` : "";
   taken.replaceChildren(...[...selected].slice(0, 60).map(number => {
     const item = make("li"), [, label, predicted] = answers[points[number].place];
     item.append(thumbnail(points[number].place), make("span", label === predicted ? names[label] : `${names[label]} called ${names[predicted]}`, "fine"));

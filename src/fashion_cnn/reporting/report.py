@@ -69,8 +69,8 @@ def report(
 ) -> Path:
     """Make the report of a run on disk.
 
-    The images are opened again to be shown; of the test set that is one more reading, written down
-    as that. A record that keeps figures alone has a page of these.
+    To show test images this opens the test set, which is counted. A record that keeps figures alone
+    has a page of these.
 
     Args:
         run: evaluated; of any framework.

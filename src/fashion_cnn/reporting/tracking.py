@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from fashion_cnn.dependencies import install_command
 from fashion_cnn.errors import FashionCNNError, UsageError
 from fashion_cnn.files import write_atomically
 from fashion_cnn.recipes.fields import format_value
@@ -25,7 +26,7 @@ from fashion_cnn.run.history import EVENT_FILE
 def check_tracker(name: str) -> None:
     """Raise `UsageError` if a tracker's library is not installed."""
     if importlib.util.find_spec(name) is None:
-        raise UsageError(f"{name} is not installed: pip install '.[track]'")
+        raise UsageError(f"{name} is not installed; install it with: {install_command('track')}")
 
 
 def track(run: Run, tracker: str) -> str:

@@ -54,11 +54,11 @@ def check_same_data(run: Run, data: DataSet) -> None:
 
 
 def images_of(runs: Sequence[Run], data: DataSet, part: str, purpose: str) -> Split:
-    """Open the images that the results of runs speak of, to show them.
+    """Open the images that runs were evaluated on, to show them.
 
     Args:
-        part: "test", of which that is one more reading, counted in each run; or "validation".
-        purpose: of that reading, as the log is to say it.
+        part: "test", which opens the test set and is counted in each run; or "validation".
+        purpose: of opening it, for the log.
 
     Raises:
         DataError: the data set is not that of the runs, or not what it should be.

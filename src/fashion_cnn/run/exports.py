@@ -75,7 +75,10 @@ class ExportFiles:
         if model != self.int8:
             return report.sha256
         if report.int8 is None:
-            raise ModelError(f"{model} is of another export than {self.report}, which has no int8")
+            raise ModelError(
+                f"{model} is not of the export in {self.report}, which has no int8 model; make it "
+                "again with: fashion-cnn export RUN --int8"
+            )
         return report.int8.sha256
 
     def write(self, models: Mapping[str, bytes], report: dict[str, Any]) -> None:

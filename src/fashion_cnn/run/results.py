@@ -164,9 +164,9 @@ class Metrics:
         checkpoints = {"best": found.best, "final": found.final}
         answering = checkpoints.get(found.reports_speak_of)
         if answering is None or found.reports_speak_on not in ("test", "validation"):
-            raise ValueError("it speaks of a checkpoint or of images that it has no figures of")
+            raise ValueError("it has no figures of the checkpoint or of the images that it reports")
         if found.reports_speak_on == "test" and answering.test is None:
-            raise ValueError("it lacks the figures on the test images, of which it speaks")
+            raise ValueError("it lacks the figures of the test images, which it reports")
         if any(os.path.basename(name) != name for name in found.files):
             raise ValueError("it names files that are not beside it")
         classes = len(found.class_names)
@@ -348,7 +348,7 @@ class Results:
 
     def _not_of_metrics(self, name: str) -> UsageError:
         return UsageError(
-            f"{self.folder / name} is not what the metrics beside it speak of; write both again "
+            f"{self.folder / name} does not belong to metrics.json beside it; write both again "
             f"with: {self._again()}"
         )
 

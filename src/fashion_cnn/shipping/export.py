@@ -40,9 +40,9 @@ def export(
 ) -> dict[str, Any]:
     """Export a run's answering checkpoint as ONNX, with a report beside the file.
 
-    The trained model must answer all test images alike. Their labels are not opened, so
-    that is no reading of the test set; measuring the int8 variant is one, and is counted. Where the
-    test set stays sealed, that is measured on the validation part.
+    The trained model must answer all test images alike. Their labels are not read, so this does not
+    count as opening the test set; measuring the int8 variant does. Where the test set stays sealed,
+    that is measured on the validation part.
 
     Args:
         run: evaluated; of either framework, which must be installed.

@@ -222,13 +222,14 @@ def predict(
     ['Sneaker', 'Bag']
 
     Args:
-        pictures: one of these, or a list of them. A path of a PNG, JPEG or WEBP file; of a folder,
-            for all in and below it; or a pattern with * ? [. A picture of Pillow's. An array of
-            pixels: uint8 (28, 28) or (N, 28, 28) is taken as the data set's, bright on black;
-            (H, W), (H, W, 3) and (H, W, 4) as photos.
+        pictures: one of these, or a list of them. A path of a PNG, JPEG, WEBP or AVIF file (HEIC
+            with pillow-heif); of a folder, for all in and below it; or a pattern with * ? [. A
+            Pillow picture. A uint8 array of pixels, 0 to 255: (28, 28) or (N, 28, 28) is taken as
+            the data set's images, bright on black; (H, W), (H, W, 3) and (H, W, 4) as photos.
         model: an ONNX file, or a run that was exported, or its folder; None for those in the
             package.
-        reject: accept only so many answers that about this share of them is wrong, 0.005 to 0.05.
+        reject: accept only answers so sure that about this share of them is wrong: 0.005, 0.01,
+            0.02, 0.03 or 0.05; None to accept all.
 
     Returns:
         An answer for a file, a picture or an array of one. For anything else a list in the order of
@@ -270,13 +271,16 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
         return [_predict_file(predictor, name) for name in names], names == [word]
     pillow = hasattr(one, "save")
     if not pillow and not hasattr(one, "__array__"):
-        raise UsageError(f"a picture is {one!r:.60}; it must be a path, a picture or an array")
+        raise UsageError(f"a picture is {one!r:.60}; give a path, a Pillow picture or an array")
     pixels = np.asarray(one)
     if pixels.shape[-2:] == (28, 28) and pixels.ndim in (2, 3) and not pillow:
         images = pixels if pixels.ndim == 3 else pixels[None]
         return [*predictor.predict_images(images)], pixels.ndim == 2
     if not pillow and (pixels.dtype != np.uint8 or pixels.ndim not in (2, 3)):
-        raise UsageError(f"pixels are {pixels.dtype} {pixels.shape}; see help(predict)")
+        raise UsageError(
+            f"pixels are {pixels.dtype} {pixels.shape}; they must be uint8 of shape (28, 28), "
+            "(N, 28, 28), (H, W), (H, W, 3) or (H, W, 4)"
+        )
     from PIL import Image
 
     file = io.BytesIO()
@@ -344,7 +348,7 @@ def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClas
         weights = {shown.sha256, of.get("sha256", "")} - {""}  # neither was always noted
         if of.get("step") != shown.step or len(weights) > 1:
             raise ModelError(
-                f"{path} went on since its model was exported, or that is another run's; {again}"
+                f"{files.model} is not of the checkpoint that {path} reports now; {again}"
             )
     return model
 

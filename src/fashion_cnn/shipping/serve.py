@@ -69,8 +69,8 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     408: {"description": f"The body took longer than {BODY_SECONDS:g} s."},
     413: {"description": f"More than {FILE_BYTES >> 20} MB."},
     415: {"description": "A form or JSON without one picture; the detail says how to send it."},
-    422: {"description": "Not a usable PNG, JPEG or WEBP picture; the detail says why."},
-    503: {"description": "Too much to do; come back after Retry-After seconds."},
+    422: {"description": "Not a usable picture; the detail says why."},
+    503: {"description": "Too many requests; try again after Retry-After seconds."},
 }
 PAGE = Path(__file__).with_name("page")
 _SHARED = [PAGE.parents[1] / "reporting" / f"layers.{kind}" for kind in ("js", "css")]
@@ -273,7 +273,7 @@ def _add_state(app: FastAPI, desk: Desk) -> None:
         """Whether the process answers at all."""
         return Status(status="alive")
 
-    @app.get("/readyz", responses={503: {"description": "It stops, or the model is wrong."}})
+    @app.get("/readyz", responses={503: {"description": "Stopping, or wrong on a known image."}})
     async def ready() -> Status:
         """Whether to send requests here: not while it stops, nor if a known image fails."""
         if desk.stopping:
@@ -350,12 +350,13 @@ def _invitation(address: Address, port: int, show_token: bool) -> str:
     """What to type into a browser, or to point a phone at."""
     url = address.url(port)
     if not show_token:
-        secret = "#TOKEN, with your token behind the #" if address.token else ""
+        secret = "#TOKEN, where TOKEN is your token" if address.token else ""
         return f"serving on {url}{secret}  (Ctrl+C ends it)"
     whole = f"{url}#{address.token}"
     code = f"{qr_code(whole)}\n" if sys.stderr.isatty() else ""
     return (
-        f"{code}serving on {whole}  (Ctrl+C ends it)\nWho has this address may ask, until it ends."
+        f"{code}serving on {whole}  (Ctrl+C ends it)\n"
+        "Anyone with this address can use the server until it stops."
     )
 
 

@@ -206,7 +206,7 @@ def _check_keys(name: str, values: dict[str, Any]) -> None:
             raise UsageError(f"study {name}: unknown key {key!r}{nearest(key, list(_KEYS))}")
     for key, kind in _KEYS.items():
         if key != "fields" and not isinstance(values.get(key), kind):
-            raise UsageError(f"study {name}: {key} must be there, and a {kind.__name__}")
+            raise UsageError(f"study {name}: {key} is missing, or is not a {kind.__name__}")
     if values["measure"] not in ("validation", "test"):
         raise UsageError(f"study {name}: measure must be 'validation' or 'test'")
     seeds, variants = values["seeds"], values["variants"]
@@ -214,7 +214,7 @@ def _check_keys(name: str, values: dict[str, Any]) -> None:
         raise UsageError(f"study {name}: seeds must be different whole numbers")
     tables = [values.get("fields", {}), *variants.values()]
     if not variants or not all(isinstance(table, dict) for table in tables):
-        raise UsageError(f"study {name}: it needs a variant, and each is a table of fields")
+        raise UsageError(f"study {name}: give at least one variant, each a table of recipe fields")
     if taken := {"seed", "name"} & {field for table in tables for field in table}:
         raise UsageError(f"study {name}: {min(taken)} is not a field to vary")
     check_folder_name("the study's name", name)
@@ -238,7 +238,10 @@ def _check_rows(rows: Any, record: Path) -> None:
 def _check_same(found: dict[str, Any], wanted: dict[str, Any], record: Path) -> None:
     """Raise `UsageError` if the rows in a folder are not of this study."""
     if found["measure"] != wanted["measure"]:
-        raise UsageError(f"{record} is of {found['measure']} accuracies; give another --output")
+        raise UsageError(
+            f"{record} measures {found['measure']} accuracy, not {wanted['measure']} accuracy; "
+            "give another --output"
+        )
     for variant, recipe in wanted["recipes"].items():
         before = found["recipes"].get(variant, recipe)
         if _recipe_and_framework(before) != _recipe_and_framework(recipe):

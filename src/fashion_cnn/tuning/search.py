@@ -107,7 +107,7 @@ def open_search(search: Search, folder: Path, storage: str) -> Iterator[optuna.S
     except (StorageInternalError, SQLAlchemyError) as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise FashionCNNError(
-            f"the search's storage failed ({reason}); call again: what it holds is not lost"
+            f"the search's storage failed ({reason}); run the command again to continue"
         ) from None
 
 
@@ -145,7 +145,7 @@ class _Worker:
             except _StoppedError as stopped:
                 (number,) = stopped.args
                 _again(study, study.trials[number], counted=False)
-                self.say(f"trial {number}: stopped; the same command goes on with it")
+                self.say(f"trial {number}: stopped; the same command continues it")
 
     def _try(self, study: optuna.Study, trial: Trial, interruption: Interruption) -> float:
         """Train one trial: its value, or `optuna.TrialPruned`."""

@@ -12,6 +12,13 @@ from fashion_cnn.recipes.recipe import Recipe, train_command
 
 _FIELDS = {item.name: item for item in dataclasses.fields(Recipe)}
 _SWITCH = {"on": True, "true": True, "off": False, "false": False}
+CHOICES = {
+    "objective": ("accuracy", "loss"),
+    "sampler": ("tpe", "gp", "random"),
+    "pruner": ("median", "hyperband", "halving", "none"),
+}
+"""What `Search` allows of each; the first is its default."""
+
 _FIXED = {
     "name": "a recipe's name decides nothing",
     "seed": "the best of several seeds is luck; give one with --seed",
@@ -70,6 +77,9 @@ class Search:
         trials: how many the study is to have, pruned ones included.
         sampler, pruner: see `choosing`.
         framework: what trains; None for `train`'s default.
+
+    Raises:
+        UsageError: `objective`, `sampler` or `pruner` is none of `CHOICES`.
     """
 
     name: str
@@ -81,6 +91,11 @@ class Search:
     sampler: str = "tpe"
     pruner: str = "median"
     framework: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, allowed in CHOICES.items():
+            if (value := getattr(self, name)) not in allowed:
+                raise UsageError(f"{name} is {value!r}; it must be one of: {', '.join(allowed)}")
 
     def command(self, params: Mapping[str, Any]) -> list[str]:
         """The words after `fashion-cnn` that train one point of the space."""
@@ -106,9 +121,9 @@ def parse_space(
     space = tuple(_parse(word, recipe) for word in words)
     for place, dimension in enumerate(space):
         if dimension.field in [earlier.field for earlier in space[:place]]:
-            raise UsageError(f"{dimension.field} is to be searched twice; say once")
+            raise UsageError(f"{dimension.field} is searched twice; give its values once")
         if dimension.field in given:
-            raise UsageError(f"{dimension.field} is both given and to be searched; say one of them")
+            raise UsageError(f"{dimension.field} is both set and searched; do only one of them")
         ends = dimension.choices or (dimension.low, dimension.high)
         for value in ends:
             recipe.replace(**{dimension.field: value})
@@ -118,10 +133,12 @@ def parse_space(
 def _parse(word: str, recipe: Recipe) -> Dimension:
     name, equals, text = word.partition("=")
     if not equals or not text:
-        raise UsageError(f"{word!r} is no search; give FIELD=LOW:HIGH[:log] or FIELD=A,B,C")
+        raise UsageError(
+            f"{word!r} gives no values to search; write FIELD=LOW:HIGH[:log] or FIELD=A,B,C"
+        )
     field = _field(name, recipe)
     if field in _FIXED:
-        raise UsageError(f"{field} is not to be searched: {_FIXED[field]}")
+        raise UsageError(f"{field} cannot be searched: {_FIXED[field]}")
     if isinstance(_FIELDS[field].default, tuple):
         raise UsageError(f"{field} is a list; a search varies single values")
     # A network of timm's, or a path, may hold a colon.

@@ -14,6 +14,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
+from fashion_cnn.dependencies import install_command
 from fashion_cnn.errors import UsageError
 
 _HEARTBEAT_SECONDS = 20
@@ -72,7 +73,7 @@ def _database(place: str, stale: Callable[[optuna.Study, Any], None]) -> RDBStor
     except ImportError as error:
         raise UsageError(
             f"storage {shown} needs a driver that is not installed ({error.name or error}); "
-            "for PostgreSQL: pip install '.[tune]'"
+            f"for PostgreSQL: {install_command('tune')}"
         ) from None
     except SQLAlchemyError as error:
         reason = " ".join(str(getattr(error, "orig", None) or error).split())

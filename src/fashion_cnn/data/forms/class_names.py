@@ -35,5 +35,7 @@ def names_beside(files: Iterable[Path]) -> dict[int, str]:
             rows = csv.DictReader(lines)
             return {int(row["index"]): row["char"] for row in rows}
         except (UnicodeError, ValueError, KeyError, IndexError) as error:
-            raise DataError(f"{path} names no classes as it should ({error!r})") from None
+            raise DataError(
+                f"the class names in {path} cannot be read ({error!r}); correct or remove the file"
+            ) from None
     return {}

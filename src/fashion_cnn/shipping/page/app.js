@@ -213,7 +213,7 @@ async function describe() {
   setModel(model);
   const second = model.for_photos ? ` Pictures on an uneven background are answered by another: ${figures(model.for_photos)}.` : "";
   at("model").textContent =
-    `Model: ${figures(model)}. It knows ${model.class_names.length} classes and says one of them of anything.${second}`;
+    `Model: ${figures(model)}. It knows ${model.class_names.length} classes and names one of them for any picture.${second}`;
   const samples = [...at("samples").children];
   for (const sample of samples) sample.hidden = !model.class_names.includes(sample.querySelector("img").alt);
   at("samples-title").hidden = samples.every((sample) => sample.hidden);
