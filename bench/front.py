@@ -46,14 +46,12 @@ class Point:
         name: as it stands beside the point.
         minutes: of training.
         accuracy: of the test images, in percent; the mean, or published median, of the runs.
-        runs: behind it.
-        source: in published.json; None for ours.
+        source: in published.json; None for ours. "tool", and "again" for ours beside the tools.
     """
 
     name: str
     minutes: float
     accuracy: float
-    runs: int
     source: str | None = None
 
 
@@ -67,14 +65,14 @@ def of_study(name: str, path: str, minutes: float | None = None) -> Point:
     runs = read(path)["runs"]
     accuracy = statistics.mean(100 * run["accuracy"] for run in runs)
     seconds = statistics.median(run["training_seconds"] for run in runs)
-    return Point(name, minutes or seconds / 60, accuracy, len(runs))
+    return Point(name, minutes or seconds / 60, accuracy)
 
 
 def of_run(name: str, path: str, checkpoint: str) -> Point:
     """One run by one of its checkpoints."""
     found = read(f"{path}/metrics.json")
     accuracy = 100 * found[checkpoint]["test"]["accuracy"]
-    return Point(name, found["training_seconds"] / 60, accuracy, 1)
+    return Point(name, found["training_seconds"] / 60, accuracy)
 
 
 def ours() -> list[Point]:
@@ -94,23 +92,32 @@ def ours() -> list[Point]:
 def published() -> list[Point]:
     """What others have published, by their own times."""
     return [
-        Point(row["network"], row["minutes"], 100 - row["error"], row["runs"], row["source"])
+        Point(row["network"], row["minutes"], 100 - row["error"], row["source"])
         for row in read("published.json")["results"]
     ]
 
 
-def tools() -> list[Point]:
-    """Other tools: test accuracy, and the time from their command to the end of the last epoch."""
+def side_by_side() -> list[Point]:
+    """Other tools and ours on the same machines; times go from the command to the last epoch."""
+    found = [pair for record in MACHINES.values() for pair in read(record)["peers"].items()]
     return [
-        Point(PEERS[name], found["validation"][-1][0] / 60, 100 * found["test_accuracy"], 1)
-        for record in MACHINES.values()
-        for name, found in read(record)["peers"].items()
-        if name in PEERS
+        Point(
+            str(PEERS.get(name, name)),
+            one["validation"][-1][0] / 60,
+            100 * one["test_accuracy"],
+            "tool" if name in PEERS else "again",
+        )
+        for name, one in found
     ]
 
 
+def of_source(points: list[Point], source: str) -> list[Point]:
+    """Those of one source."""
+    return [point for point in points if point.source == source]
+
+
 def errors(accuracies: np.ndarray) -> np.ndarray:
-    """Where an accuracy in percent stands on the axis: each halving of the error is as high."""
+    """Where an accuracy in percent stands on the axis: every halving of the error is as high."""
     return -np.log10(np.maximum(100 - np.asarray(accuracies, float), 0.1))
 
 
@@ -119,38 +126,30 @@ def accuracies_at(places: np.ndarray) -> np.ndarray:
     return 100 - 10 ** -np.asarray(places, float)
 
 
-def draw(axes: Axes, points: list[Point], others: list[Point], tools: list[Point]) -> None:
-    """All, on logarithmic axes of time and of errors."""
-    for source, marker, label in (
-        ("hysts", "o", "published, on a GTX 1080 Ti GPU"),
-        ("project", "^", "the course project, on an Apple GPU"),
+def draw(axes: Axes, points: list[Point], others: list[Point], beside: list[Point]) -> None:
+    """Ours, what others published, and tools and ours on the same machines."""
+    tools = of_source(beside, "tool")
+    for marker, fill, colour, label, chosen in (
+        ("o", "none", THEIRS, "published, on a GTX 1080 Ti GPU", of_source(others, "hysts")),
+        ("^", "none", THEIRS, "the course project, on an Apple GPU", of_source(others, "project")),
+        ("s", "full", OURS, "ours, on one or two cores of a CPU", points),
+        ("D", "full", TOOLS, "other tools, on two cores, with their start-up", tools),
+        (
+            "s",
+            "none",
+            OURS,
+            "ours on the same two cores, with the start-up",
+            of_source(beside, "again"),
+        ),
     ):
-        chosen = [point for point in others if point.source == source]
         axes.plot(
             [point.minutes for point in chosen],
             [point.accuracy for point in chosen],
             marker,
-            markersize=5,
-            fillstyle="none",
-            color=THEIRS,
+            fillstyle=fill,
+            color=colour,
             label=label,
         )
-    axes.plot(
-        [point.minutes for point in points],
-        [point.accuracy for point in points],
-        "s",
-        markersize=7,
-        color=OURS,
-        label="ours, on two cores of a CPU",
-    )
-    axes.plot(
-        [point.minutes for point in tools],
-        [point.accuracy for point in tools],
-        "D",
-        markersize=5,
-        color=TOOLS,
-        label="other tools, on two cores of a CPU, with their start-up",
-    )
     for point in tools:
         left = point.name in LEFT
         axes.annotate(
@@ -162,10 +161,11 @@ def draw(axes: Axes, points: list[Point], others: list[Point], tools: list[Point
             color=TOOLS,
         )
     for point in points:
-        right, below = point.minutes < 1, point.name == "best"
+        right = point.minutes < 1 and point.name != "fast"  # whose right has a hollow square
+        below = point.name == "best"
         raised = 4 if point.name == "the assignment" else -4  # clear of fast's one epoch
         axes.annotate(
-            f"{point.name}: {point.accuracy:.1f} % (n={point.runs})",
+            f"{point.name}: {point.accuracy:.1f} %",
             (point.minutes, point.accuracy),
             xytext=(8 if right else 0 if below else -8, -16 if below else raised),
             textcoords="offset points",
@@ -177,7 +177,8 @@ def draw(axes: Axes, points: list[Point], others: list[Point], tools: list[Point
     axes.minorticks_off()
     axes.set_yscale("function", functions=(errors, accuracies_at))
     axes.set_yticks(ACCURACIES)
-    axes.set(xlabel="training time", ylabel="test accuracy (%)", xlim=(0.05, 3000), ylim=(72, 97.4))
+    axes.set(xlabel="training time", ylabel="test accuracy (%), by the logarithm of the error")
+    axes.set(xlim=(0.03, 3000), ylim=(72, 97.4))
     axes.grid(alpha=0.25)
     axes.legend(loc="upper left", frameon=False)
 
@@ -212,7 +213,7 @@ def write(folder: Path) -> None:
     for name in ("front", "peers"):
         figure = Figure(figsize=(8, 5), layout="constrained")
         if name == "front":
-            draw(figure.subplots(), ours(), published(), tools())
+            draw(figure.subplots(), ours(), published(), side_by_side())
         else:
             panels = figure.subplots(1, len(MACHINES), sharex=True, sharey=True)
             for axes, (machine, record) in zip(panels, MACHINES.items(), strict=True):

@@ -40,7 +40,7 @@ EPOCHS = {
     "fastai_resnet18": 3,
     "ultralytics_yolo26n": 3,
 }
-"""Of each peer: what its documentation says, or what ends in about five minutes on two cores."""
+"""Of each peer: what its documentation says, or what ends in 5 to 20 minutes on two cores."""
 OURS = {
     "fast": ["fast", "--validation", "0.1"],
     "fast94": ["fast94", "--validation", "0.1"],

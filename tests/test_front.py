@@ -27,7 +27,7 @@ def points_of(line: Line2D) -> list[tuple[float, float]]:
 def test_points_are_where_the_records_put_them() -> None:
     axes = Figure().subplots()
     front.draw(axes, front.ours(), front.published(), [])
-    *others, mine, _ = axes.get_lines()
+    *others, mine, _, _ = axes.get_lines()
     names = {text.get_text().split(":")[0] for text in axes.texts}
     assert {"fast", "balanced", "best", "the assignment"} < names
     points = {point.name: point for point in front.ours()}
@@ -36,7 +36,7 @@ def test_points_are_where_the_records_put_them() -> None:
     assert fast.accuracy == pytest.approx(100 * statistics.mean(run["accuracy"] for run in runs))
     assert 60 * fast.minutes == statistics.median(run["training_seconds"] for run in runs)
     assert (fast.minutes, fast.accuracy) in points_of(mine)
-    assert f"fast: {fast.accuracy:.1f} % (n={len(runs)})" in {t.get_text() for t in axes.texts}
+    assert f"fast: {fast.accuracy:.1f} %" in {t.get_text() for t in axes.texts}
     rows = json.loads((RESULTS / "published.json").read_text())["results"]
     shown = sorted(point for line in others for point in points_of(line))
     assert shown == sorted((row["minutes"], 100 - row["error"]) for row in rows)
@@ -61,21 +61,30 @@ def test_peers_are_drawn_where_their_epochs_ended(record: str) -> None:
     assert all(low < accuracy < high for accuracy in ends)
 
 
-def test_other_tools_stand_beside_ours() -> None:
-    found = {
-        front.PEERS[name]: tool
+@pytest.mark.parametrize(("source", "label"), [("tool", "other tools"), ("again", "ours on the")])
+def test_other_tools_and_ours_stand_where_their_last_epoch_ended(source: str, label: str) -> None:
+    found = [
+        (name, one)
         for record in front.MACHINES.values()
-        for name, tool in json.loads((RESULTS / record).read_text())["peers"].items()
-        if name in front.PEERS
-    }
-    assert set(found) == set(front.PEERS.values())
+        for name, one in json.loads((RESULTS / record).read_text())["peers"].items()
+        if (name in front.PEERS) == (source == "tool")
+    ]
     axes = Figure().subplots()
-    front.draw(axes, front.ours(), front.published(), front.tools())
-    (line,) = (line for line in axes.get_lines() if str(line.get_label()).startswith("other tools"))
-    wanted = [(f["validation"][-1][0] / 60, 100 * f["test_accuracy"]) for f in found.values()]
-    np.testing.assert_allclose(sorted(points_of(line)), sorted(wanted))
-    texts = {text.get_text() for text in axes.texts}
-    assert {f"{name}: {100 * f['test_accuracy']:.1f} %" for name, f in found.items()} < texts
+    front.draw(axes, front.ours(), front.published(), front.side_by_side())
+    (line,) = (line for line in axes.get_lines() if str(line.get_label()).startswith(label))
+    wanted = [(one["validation"][-1][0] / 60, 100 * one["test_accuracy"]) for _, one in found]
+    np.testing.assert_allclose(points_of(line), wanted)
+    named = {
+        f"{front.PEERS[name]}: {100 * one['test_accuracy']:.1f} %"
+        for name, one in found
+        if source == "tool"
+    }
+    assert named <= {text.get_text() for text in axes.texts}
+
+
+def test_every_tool_was_measured() -> None:
+    measured = {point.name for point in front.side_by_side() if point.source == "tool"}
+    assert measured == set(front.PEERS.values())
 
 
 def test_the_axis_halves_the_error_in_even_steps() -> None:

@@ -143,7 +143,7 @@ def test_answering_by_a_calibration_needs_numpy_alone() -> None:
     assert not loaded & {*HEAVY, "scipy"}
 
 
-def test_training_does_without_pytorchs_compiler() -> None:
+def test_optimisers_and_layers_do_without_pytorchs_compiler() -> None:
     """To import it takes as long as to import the rest of PyTorch."""
     script = """
 import sys, torch

@@ -157,6 +157,23 @@ def test_adam_is_one_kernel_a_step(name: str) -> None:
     assert any("fused" in group for group in optimizer.param_groups)
 
 
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD", "RMSprop"])
+def test_steps_are_pytorchs_to_the_last_bit(name: str) -> None:
+    recipe = Recipe(optimizer=name.lower(), learning_rate=0.02, weight_decay=0.3)
+    ours, theirs = TwoShapes(), TwoShapes()
+    optimizer = build_optimizer(recipe, ours)
+    places = {id(parameter): key for key, parameter in ours.named_parameters()}
+    groups = [
+        {**group, "params": [theirs.get_parameter(places[id(p)]) for p in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    for one, model in ((optimizer, ours), (getattr(torch.optim, name)(groups), theirs)):
+        go(one, model)
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert not torch.equal(ours.matrix, TwoShapes().matrix)
+
+
 def test_muon_has_the_rates_of_every_group_within_reach() -> None:
     recipe = Recipe(optimizer="muon", learning_rate=0.02, momentum=0.8, beta2=0.9, weight_decay=0.3)
     optimizer = build_optimizer(recipe, TwoShapes())

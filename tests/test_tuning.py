@@ -232,7 +232,7 @@ def test_rows_are_only_reused_for_what_they_are(file, tmp_path, monkeypatch) -> 
     file.write_text(text.replace("[0, 1]", "[2, 1]"))
     assert run() == [1, 2], "a seed that is no longer asked for is not in the table"
     file.write_text(text.replace('"validation"', '"test"'))
-    with pytest.raises(UsageError, match="is of validation accuracies"):
+    with pytest.raises(UsageError, match="measures validation accuracy"):
         run()
 
 

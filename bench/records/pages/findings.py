@@ -165,7 +165,7 @@ def _intervals(page: Page, records: Records, study: Row) -> None:
     page.says("checkpoint after {} to {} of 16 epochs", ended[0], ended[-1])
     page.settings("These exclude 0.", "Shifts of up to 2 pixels", "of 16 epochs, to the same")
     page.settings(
-        "in accuracy contain it",
+        "have intervals that contain it",
         "of these intervals contains 0",
         "These are 70 intervals: some exclude 0",
     )

@@ -126,6 +126,7 @@ def fine_tune(page: Page, records: Records) -> None:
             between(differences(study, moved, scratch), 1),
         )
     _imagenet(page, records)
+    _imagenet_on_photos(page, records)
     study = records.json("distilled/study.json")
     found = differences(study, "taught", "labels alone")
     page.says("`fast` with {} epochs, with a teacher", study["recipes"]["taught"]["epochs"])
@@ -173,6 +174,29 @@ def _imagenet(page: Page, records: Records) -> None:
         *(100 * run["accuracy"] for run in sides["runs"]),
         *(fields["input_side"] for fields in sides["variants"].values()),
     )
+
+
+def _imagenet_on_photos(page: Page, records: Records) -> None:
+    study = records.json("imagenet-photos/study.json")
+    photos, seeds = study["runs"][0]["n"], len(study["seeds"])
+    page.says(
+        "accuracy on {} validation photos of the ten kinds [above](#what-it-is-worth), n={} seeds",
+        photos,
+        seeds,
+    )
+    starts = ("from scratch", "from Fashion-MNIST", "Lite0 from ImageNet")
+    for size in ("10 a class", "all"):
+        ours, theirs = (f"{size}, {start}" for start in starts[1:])
+        page.row(
+            size,
+            *(spread(list(percents(study, f"{size}, {start}").values())) for start in starts),
+            between(differences(study, theirs, ours), 1),
+        )
+    times = [
+        median(run["training_seconds"] for run in study["runs"] if run["variant"] == f"all, {one}")
+        for one in starts[1:]
+    ]
+    page.says("took {:.0f} s to train on all photos where `fast` took {:.0f} s", *reversed(times))
 
 
 def what_it_sees(page: Page, records: Records) -> None:

@@ -66,7 +66,7 @@ def _training(page: Page, records: Records) -> None:
     trial = records.json("trials/start-without-compiler.json")
     before, after = (trial["seconds"][name] for name in ("before", "after"))
     page.says("takes {:.1f} s instead of {:.1f} s on 2 cores", median(after), median(before))
-    page.settings("instead of", "on 2 cores of an AMD EPYC with AVX2, imports")
+    page.settings("on 2 cores of an AMD EPYC with AVX2")
     page.says("(medians of {}, [trial", len(after))
 
 

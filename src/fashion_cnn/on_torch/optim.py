@@ -38,32 +38,35 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
 
 
 class _Lean:
-    """Methods of PyTorch's optimisers without a wrapper that imports its compiler: 1 to 2 s."""
+    """Methods of PyTorch's optimisers without a wrapper that imports its compiler: 1 to 2 s.
+
+    That of `step` also turns gradients off, unless an optimiser is differentiable; none of ours is.
+    """
 
     add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
     zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
 
 
 class Adam(_Lean, torch.optim.Adam):
-    """That of PyTorch."""
+    """`torch.optim.Adam`."""
 
     step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
 
 
 class AdamW(_Lean, torch.optim.AdamW):
-    """That of PyTorch."""
+    """`torch.optim.AdamW`."""
 
     step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 
 class RMSprop(_Lean, torch.optim.RMSprop):
-    """That of PyTorch."""
+    """`torch.optim.RMSprop`."""
 
     step = torch.no_grad()(inspect.unwrap(torch.optim.RMSprop.step))
 
 
 class SGD(_Lean, torch.optim.SGD):
-    """That of PyTorch."""
+    """`torch.optim.SGD`."""
 
     step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
 

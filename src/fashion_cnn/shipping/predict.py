@@ -142,7 +142,7 @@ class Predictor:
         return [*self._answer(images, [((), True)] * len(images))] if len(images) else []
 
     def predict(self, data: bytes) -> Prediction:
-        """Answer for a PNG, JPEG or WEBP file. Raises `ImageError` if it is no usable picture."""
+        """Answer for a picture file. Raises `ImageError` if it is no usable one."""
         (answer,) = self.predict_all([data])
         if isinstance(answer, ImageError):
             raise answer

@@ -50,7 +50,7 @@ function answeredBy({ recipe }) {
   if (!model) return "";
   const photos = model.for_photos?.recipe.name === recipe;
   const who = photos ? "the model for pictures on an uneven background" : "the model";
-  return `Answered by ${who}: ${figures(photos ? model.for_photos : model)}${photos ? "; it is less accurate on photos" : ""}.`;
+  return `Answered by ${who}: ${figures(photos ? model.for_photos : model)}${photos ? "; of photos fewer are right" : ""}.`;
 }
 
 /** Show an answer; `label`: what is known to be on the picture, if anything is. */
