@@ -468,6 +468,6 @@ def test_four_files_with_a_class_without_images_are_not_taken_in_place(capsys) -
         Path(f"in/{part}-images-idx3-ubyte").write_bytes(to_idx(images))
         Path(f"in/{part}-labels-idx1-ubyte").write_bytes(to_idx((labels + 1).astype(np.uint8)))
     assert main(["data", "adopt", "in"]) == 3
-    assert "name a new folder with --output" in capsys.readouterr().err
+    assert "--output FOLDER writes a copy" in capsys.readouterr().err
     adopt(capsys)
     check(names=("1", "2", "3"))
