@@ -14,6 +14,7 @@ import plain
 from conftest import make_split
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation import evaluate as evaluation
 from fashion_cnn.evaluation.evaluate import evaluate_run
 from fashion_cnn.evaluation.mistakes import (
     class_scores,
@@ -275,3 +276,14 @@ def test_an_opening_of_the_test_set_is_counted_before_it_happens(tmp_path) -> No
         evaluate_run(run, lambda name: guesser, around(validation), break_off, trained)
     assert counted == [1]
     assert run.test_readings() == 1
+
+
+def test_of_many_training_images_the_same_sample_is_measured() -> None:
+    few, many = make_split(400), make_split(11_000)
+    assert evaluation._sample(few) is few
+    chosen, again = evaluation._sample(many), evaluation._sample(many)
+    assert len(chosen) == evaluation.TRAINING_IMAGES == 10_000
+    np.testing.assert_array_equal(chosen.images, again.images)
+    shares = np.bincount(chosen.labels) / np.bincount(many.labels)
+    np.testing.assert_allclose(shares, 10 / 11, atol=1e-3)
+    assert chosen.class_names == many.class_names

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_cnn.data.fashion_mnist import DataSet
+from fashion_cnn.data.fashion_mnist import TEST_PART, DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import UsageError
+from fashion_cnn.evaluation.evaluate import TRAINING_IMAGES
 from fashion_cnn.frameworks import Framework, Hardware, beside_others, open_framework
 from fashion_cnn.process import launch
 from fashion_cnn.process.interruption import Interruption
@@ -86,9 +87,9 @@ def fit_to_minutes(
                 known, threads = dict(data_set.contents.sha256), launch.threads(hardware.threads)
                 recipe, data, _ = with_teacher(recipe, data, known, threads, lambda line: None)
             pace = measure(recipe, data, framework)
-        # Both checkpoints are evaluated on all images, unless the last epoch is the best one.
-        sizes = data_set.contents.sizes
-        images = sum(size for name, size in sizes.items() if "images" in name) // 784
+        # Both checkpoints are evaluated, unless the last epoch is the best one.
+        test = data_set.contents.sizes[f"{TEST_PART}-images-idx3-ubyte"] // 784
+        images = min(len(data.training), TRAINING_IMAGES) + len(data.validation) + test
         after = 2 * images * pace.scoring_seconds + _DRAWING
         fitted = fit(recipe, data, pace, 60 * minutes - (time.monotonic() - began) - after)
         images = fitted.train_images or len(data.training)

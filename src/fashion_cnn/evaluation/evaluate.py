@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.split import Split, TrainingData
+from fashion_cnn.data.split import Split, TrainingData, stratified_sample
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.class_report import class_report
 from fashion_cnn.evaluation.metrics import measure, most_confused
@@ -19,6 +19,8 @@ from fashion_cnn.run.history import Trained, best_record
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import CheckpointMetrics, Metrics
 
+TRAINING_IMAGES = 10_000
+"""Of the training part at most so many are measured: all would take a third of an epoch."""
 _Logits = Mapping[str, NDArray[np.float32]]
 """Of the images of a part, by its name."""
 
@@ -40,7 +42,7 @@ def evaluate_run(
     Args:
         run: locked; its history says which epoch is best.
         open_classifier: gives the classifier of "best" or "final".
-        data: the training part and the validation part.
+        data: the training part, of which a sample is measured, and the validation part.
         open_test: opens the test set; called once, after that was written down. None leaves the
             test set sealed.
         trained: up to the final checkpoint.
@@ -50,7 +52,7 @@ def evaluate_run(
     Returns:
         What `metrics.json` is to hold. The caller writes it when all other results are there.
     """
-    parts = {"training": data.training, "validation": data.validation}
+    parts = {"training": _sample(data.training), "validation": data.validation}
     if open_test:
         run.record_test_reading(status=trained.status, step=trained.step)
         parts["test"] = open_test()
@@ -95,6 +97,13 @@ def evaluate_run(
     predicted = {name: scored[step][1][part].argmax(1) for name, (step, _) in at.items()}
     run.results.write_table("answers", to_csv(_answers(parts[part].labels, predicted)))
     return replace(metrics, files=run.results.written())
+
+
+def _sample(split: Split) -> Split:
+    """At most `TRAINING_IMAGES`, the same ones each time, the classes in their shares."""
+    if len(split) <= TRAINING_IMAGES:
+        return split
+    return split.select(stratified_sample(split.labels, TRAINING_IMAGES, 0, "measured"))
 
 
 def _answers(

@@ -94,6 +94,11 @@ def reproduce(run: Run) -> str:
     return pasted(words)
 
 
+def _of_how_many(metrics: Metrics) -> str:
+    measured = metrics.final.training
+    return f", training of {measured.n:,} images" if measured else ""
+
+
 def summarise(run: Run, metrics: Metrics) -> str:
     """The short table at the end of a run: accuracies with intervals, time, and where all is."""
     rows = [("", "step", "epoch", "training", "validation", "test", "95 % interval")]
@@ -118,8 +123,8 @@ def summarise(run: Run, metrics: Metrics) -> str:
         [
             "",
             *table,
-            "(accuracy and loss, without dropout or augmentation; the interval is of the",
-            "test accuracy)",
+            f"(accuracy and loss, without dropout or augmentation{_of_how_many(metrics)};",
+            "the interval is of the test accuracy)",
             "",
             f"{metrics.status}: {duration(metrics.training_seconds)} of training and validation; "
             f"the command took {duration(metrics.command_seconds)}",

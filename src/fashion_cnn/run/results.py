@@ -85,8 +85,8 @@ class CheckpointMetrics:
         epoch: a stop inside an epoch makes it a fraction.
         test: None while the test set is sealed.
         validation: on the validation part.
-        training: on the training part, as on the others: without dropout or augmentation; None
-            where that was not measured.
+        training: on at most 10,000 images of the training part, as on the others: without dropout
+            or augmentation; None where that was not measured.
         sha256: of the file of its weights; "" if that was not noted.
     """
 
