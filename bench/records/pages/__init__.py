@@ -42,6 +42,7 @@ CHECKS: dict[str, tuple[Callable[[Page, Records], None], ...]] = {
     "docs/photos.md": (photos.check,),
     "docs/recipes.md": (front.check_recipes,),
     "docs/reliability.md": (reliability.check,),
+    "docs/run-folder.md": (guides.settings("of the training part on 10,000 images at most"),),
     "docs/scaling.md": (scaling.check,),
     "docs/speed.md": (speed.check,),
     "docs/speedrun.md": (speedrun.check,),

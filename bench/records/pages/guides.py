@@ -42,6 +42,7 @@ def first_model(page: Page, records: Records) -> None:
             f"{name:>5} {found['step']:>5} {found['epoch']:>6g}  {'  '.join(measured)}  "
             f"{low:.2f} - {high:.2f} %"
         )
+    page.says("images that it learned from, {:,} of them", metrics["final"]["training"]["n"])
     for shown in re.findall(r"^epoch \d.*|^ *(?:best|final) +\d.*", page.text, re.MULTILINE):
         if shown not in lines:
             page.fault(f"the run on record did not print {shown!r}")

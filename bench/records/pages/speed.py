@@ -68,6 +68,10 @@ def _training(page: Page, records: Records) -> None:
     page.says("takes {:.1f} s instead of {:.1f} s on 2 cores", median(after), median(before))
     page.settings("on 2 cores of an AMD EPYC with AVX2")
     page.says("(medians of {}, [trial", len(after))
+    first = records.json("first-model/metrics.json")
+    page.says("Of the training part {:,} images", first["final"]["training"]["n"])
+    times = first["command_seconds"], first["training_seconds"]
+    page.says("`train fast` takes {:.1f} s, {:.1f} s of them training", *times)
 
 
 def _answering(page: Page, records: Records) -> None:
