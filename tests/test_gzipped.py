@@ -147,6 +147,21 @@ def test_an_array_of_less_than_nothing_is_refused(tmp_path) -> None:
         read_npy(path)
 
 
+@pytest.mark.parametrize("shape", [b"(0, 1 << 40, 28)", b"(0, 99999999999, 99999999999)"])
+@pytest.mark.parametrize("fortran", [b"False", b"True"])
+def test_sides_that_no_memory_could_have_are_refused_beside_one_of_0(
+    tmp_path, shape: bytes, fortran: bytes
+) -> None:
+    path = tmp_path / "none.npy"
+    np.save(path, np.zeros((0, 28, 28), np.uint8))
+    data = path.read_bytes().replace(b"False", fortran)
+    header, rest = data[:10], data[10:]
+    changed = rest.replace(b"(0, 28, 28)", shape)[: len(rest)]
+    path.write_bytes(header + changed[:-1] + b"\n")
+    with pytest.raises(DataError, match=r"none.npy is damaged \("):
+        read_npy(path)
+
+
 def test_parquet_that_unpacks_to_far_more_is_refused(tmp_path) -> None:
     import pyarrow as pa
     from pyarrow import parquet

@@ -111,6 +111,10 @@ def test_bytes_by_hand() -> None:
             b"\0\0\x08\1\0\0\0\2" + bytes(1),
             "IDX header promises 2 bytes of shape (2,), the file has 1",
         ),
+        (
+            b"\0\0\x08\3\0\0\0\0" + b"\xff" * 8,
+            "IDX header promises the impossible shape (0, 4294967295, 4294967295)",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_exactly(data: bytes, message: str) -> None:

@@ -38,7 +38,10 @@ def parse_idx(data: bytes) -> NDArray[Any]:
         raise DataError(
             f"IDX header promises {size} bytes of shape {shape}, the file has {len(data) - header}"
         )
-    return np.frombuffer(data, kind, offset=header).reshape(shape)
+    try:
+        return np.frombuffer(data, kind, offset=header).reshape(shape)
+    except ValueError:  # no element, but other sides that no memory could have
+        raise DataError(f"IDX header promises the impossible shape {shape}") from None
 
 
 def promised_bytes(data: bytes) -> int:

@@ -76,12 +76,12 @@ def _read_array(file: IO[bytes], where: str, most: int) -> NDArray[Any]:
             far = ", and less of so small a file" if size <= _MOST_BYTES else ""
             raise DataError(f"{where} has {size} bytes; at most {_MOST_BYTES} are read{far}")
         data = file.read(size)
-    except ValueError as error:
+        if len(data) < size:
+            raise DataError(f"{where} is cut short: {len(data)} of {size} bytes")
+        found = np.frombuffer(data, kind)
+        return found.reshape(shape[::-1]).T if in_columns else found.reshape(shape)
+    except ValueError as error:  # also of sides that no memory could have, beside one of 0
         raise DataError(f"{where} is damaged ({error})") from None
-    if len(data) < size:
-        raise DataError(f"{where} is cut short: {len(data)} of {size} bytes")
-    found = np.frombuffer(data, kind)
-    return found.reshape(shape[::-1]).T if in_columns else found.reshape(shape)
 
 
 def read_npzs(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:
