@@ -1,7 +1,7 @@
 """The pictures of accuracy against time, from the records: python bench/front.py.
 
-Writes docs/images/front.svg and front.png: ours and other tools on two cores of a CPU, and what
-others published, on the hardware that docs/results/published.json names. And peers.svg and
+Writes docs/images/front.svg and front.png: ours and other tools on one or two cores of a CPU, and
+what others published, on the hardware that docs/results/published.json names. And peers.svg and
 peers.png: other tools and ours, one after the other on the same machine, a panel for each machine,
 as bench/peers.py recorded them.
 """

@@ -20,7 +20,7 @@ from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import CheckpointMetrics, Metrics
 
 TRAINING_IMAGES = 10_000
-"""Of the training part at most so many are measured: all would take a third of an epoch."""
+"""Of the training part at most so many are measured; to measure the rest would only take time."""
 _Logits = Mapping[str, NDArray[np.float32]]
 """Of the images of a part, by its name."""
 
