@@ -19,6 +19,8 @@ _SERVER.set_forkserver_preload(
         "fashion_cnn.reporting.plots",
         "fashion_cnn.reporting.report",
         "fashion_cnn.shipping.predict",
+        "jinja2",
+        "scipy.optimize",
     ]
 )
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bench.campaign.experiment import Experiment, Trial
-from bench.campaign.trainings import RECIPES, start, wait, words
+from bench.campaign.trainings import RECIPES, start, unpainted, wait, words
 from fashion_cnn.on_torch import train
 from fashion_cnn.on_torch.state import TorchState
 from fashion_cnn.run.folder import Run
@@ -36,7 +36,7 @@ def _trial(trial: Trial) -> None:
     print(name, place, value, at, always, code)
     assert code in (0, _DIVERGED), code
     _must_be_finite(run)
-    code = wait(start(words(trial, name, run)))
+    code = wait(start(words(trial, name, run), unpainted))
     assert code == 0, f"going on ended with {code}"
     _must_be_finite(run)
     assert Run(run).results.are_whole()

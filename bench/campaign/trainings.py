@@ -10,8 +10,12 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from bench.campaign.experiment import Experiment, Trial
 from fashion_cnn.cli import main
@@ -61,9 +65,11 @@ def start(words: list[str], before: Callable[[], None] = lambda: None) -> int:
     try:
         before()
         code = main(words)
+    except BaseException:
+        traceback.print_exc()
+    finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    finally:
         os._exit(code)
 
 
@@ -85,10 +91,16 @@ def _outcome(run: Path) -> tuple[list[bytes], list[list[str]]]:
 
 def finish(trial: Trial, name: str, run: Path) -> None:
     """Whatever happened, resuming ends in the bits of the run that nothing happened to."""
-    code = wait(start(words(trial, name, run)))
+    code = wait(start(words(trial, name, run), unpainted))
     assert code == 0, f"resuming ended with {code}"
     assert _outcome(run) == _outcome(straight(trial, name)), "other bits"
     assert Run(run).results.are_whole()
+
+
+def unpainted() -> None:
+    """Leave the pictures of this process empty: painting them is most of so small a training."""
+    FigureCanvasAgg.draw = FigureCanvasAgg.get_renderer  # type: ignore[method-assign]
+    FigureCanvasSVG.print_svg = lambda _, file, **__: file.write("<svg></svg>")  # type: ignore[method-assign]
 
 
 def _kill(trial: Trial, recipes: dict[str, list[str]]) -> None:
