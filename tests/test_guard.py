@@ -226,13 +226,14 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.done: list[str] = []
         self.written = b""
+        self.reads = True
         self.peer = peer, 1024
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return self.peer if name == "peername" else default
 
     def is_closing(self) -> bool:
-        return False
+        return bool({"close", "abort"} & {*self.done})
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -247,10 +248,10 @@ class Wire(asyncio.Transport):
         self.done.append("abort")
 
     def pause_reading(self) -> None:
-        pass
+        self.reads = False
 
     def resume_reading(self) -> None:
-        pass
+        self.reads = True
 
 
 class Line:
@@ -508,13 +509,44 @@ def test_an_answer_that_is_not_taken_is_given_up_after_fifteen_seconds(nobody_li
     in_a_loop(test)
 
 
-def test_sixteen_requests_may_wait_on_a_connection() -> None:
+def test_sixteen_requests_wait_parsed_and_the_rest_unread() -> None:
     async def test() -> None:
         line = Line(ServerState())
-        line.protocol.data_received(GET * 17)
-        assert line.wire.done == []
-        line.protocol.data_received(GET)
-        assert line.wire.done[0] == "abort"
+        for _ in range(2):
+            line.protocol.data_received(GET * 5000)
+            assert 16 <= len(line.protocol.pipeline) < 16 + 4096 / len(GET)
+            assert line.wire.reads is False
+            unread = len(line.protocol._flow.unread)
+            assert unread > 4800 * len(GET)
+            line.protocol.flow.resume_reading()
+            assert line.wire.reads is False, "as the application does when it reads a body"
+            line.protocol.data_received(GET[:9])
+            assert len(line.protocol._flow.unread) == unread + 9, "what came in spite of that"
+            while line.wire.written.count(b"200 OK") < 5000:
+                await asyncio.sleep(0)
+            await settle()
+            assert line.wire.written.count(b"200 OK") == 5000
+            assert line.wire.reads is True
+            assert line.wire.done == []
+            line.protocol.data_received(GET[9:])
+            await settle()
+            assert line.wire.written.count(b"200 OK") == 5001
+            line.wire.written = b""
+
+    in_a_loop(test)
+
+
+def test_what_was_not_parsed_at_the_end_is_not_answered() -> None:
+    async def test() -> None:
+        line = Line(ServerState())
+        line.protocol.data_received(GET * 5000)
+        parsed = 1 + len(line.protocol.pipeline)
+        line.protocol.shutdown()
+        while line.wire.written.count(b"200 OK") < parsed:
+            await asyncio.sleep(0)
+        await settle()
+        assert line.wire.written.count(b"200 OK") == parsed
+        assert line.wire.done == ["close"]
 
     in_a_loop(test)
 

@@ -1,16 +1,14 @@
 """A server that is asked for more than it can do."""
 
 import asyncio
-import io
 import json
 import os
 import time
 from collections import Counter
 
-from PIL import Image
-
 from bench.campaign.experiment import Experiment, Trial
 from bench.campaign.serving import BOOT, call, must_answer, resident, served
+from bench.load import shop_photo
 
 _FACTORS = (1, 2, 10, 10)
 _FLOOD = 2  # times, above which a connection may be closed on: 320 are heard at once
@@ -22,7 +20,7 @@ _MEGABYTES = 10  # more after the last than after the one before
 
 def _trial(trial: Trial) -> None:
     os.chdir(trial.room)
-    picture = _photo()
+    picture = shop_photo(BOOT)
     with served() as (port, server):
         capacity, memory = _capacity(port, picture), []
         for factor in _FACTORS:
@@ -36,14 +34,6 @@ def _trial(trial: Trial) -> None:
             must_answer(port)
             memory.append(resident(server))
         assert memory[-1] - memory[-2] <= _MEGABYTES, f"MB: {memory}"
-
-
-def _photo() -> bytes:
-    """The boot as an ordinary JPEG of 800x800, which takes some milliseconds to decode."""
-    file = io.BytesIO()
-    with Image.open(io.BytesIO(BOOT)) as boot:
-        boot.convert("RGB").resize((800, 800)).save(file, "JPEG")
-    return file.getvalue()
 
 
 def _capacity(port: int, picture: bytes) -> float:

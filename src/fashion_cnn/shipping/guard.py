@@ -15,10 +15,10 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
-import httptools
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fashion_cnn.errors import UsageError
@@ -33,7 +33,8 @@ WRITE_SECONDS = 15.0
 _GRACE = 1.0  # the application's own answer to a slow body comes first
 _LINGER_SECONDS = 2.0
 _LINGERING = 256  # connections at most: a flood is closed on
-_PIPELINED = 16  # requests that may wait on one connection
+_PIPELINED = 16  # requests that wait on one connection before no more are parsed
+_PARSED_AT_ONCE = 4096  # bytes
 _BACKLOG = 128  # connections that wait to be accepted
 _DESCRIPTORS = 1024  # that are made use of
 _SPARE_DESCRIPTORS, _DESCRIPTORS_A_WORKER = 8, 6  # for starting a decoder, for instance
@@ -189,6 +190,16 @@ def protocol_within_descriptors(workers: int) -> tuple[type["LimitedProtocol"], 
     return protocol, min(_BACKLOG, room - held - lingering)
 
 
+class _Flow(FlowControl):
+    """uvicorn's, which reads nothing while something that was read waits to be parsed."""
+
+    unread = b""
+
+    def resume_reading(self) -> None:
+        if not self.unread:
+            super().resume_reading()
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 with limits: of connections, headers, the time requests and answers take.
 
@@ -203,6 +214,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     most_held: ClassVar[int] = CONNECTIONS
     most_lingering: ClassVar[int] = _LINGERING
+    _flow: _Flow
     _lingering: ClassVar[WeakSet["LimitedProtocol"]] = WeakSet()
     _deadline: asyncio.TimerHandle | None = None
     _write_deadline: asyncio.TimerHandle | None = None
@@ -215,6 +227,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As uvicorn does, unless there are too many."""
         super().connection_made(transport)
+        self.flow = self._flow = _Flow(transport)
         self._since = self.loop.time()
         if len(self.connections) > self.most_held and (other := self._crowded_out()):
             self.connections.discard(other)
@@ -260,6 +273,21 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._turned_away:
             return
         self._since = self.loop.time()
+        self._parse(self._flow.unread + data)
+
+    def _parse(self, data: bytes) -> None:
+        """Until enough requests wait: 256 KB may hold ten thousand, of some kilobytes each."""
+        at = 0
+        while at < len(data) and len(self.pipeline) < _PIPELINED:
+            self._parse_part(data[at : at + _PARSED_AT_ONCE])
+            if self._turned_away or self.transport.is_closing():
+                return
+            at += _PARSED_AT_ONCE
+        self._flow.unread = data[at:]
+        if self._flow.unread:
+            self.flow.pause_reading()
+
+    def _parse_part(self, data: bytes) -> None:
         if not self._arriving and not self._answers():
             self._arriving = "head"  # of the next request on this connection
         self._without_body += len(data)
@@ -275,6 +303,14 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._wait(HEADER_SECONDS, in_headers=True)
         elif self._arriving and not self.pipeline and (self._in_headers or self._deadline is None):
             self._wait(BODY_SECONDS + _GRACE)
+
+    def on_response_complete(self) -> None:
+        """As uvicorn does, and goes on with what was read."""
+        super().on_response_complete()
+        data, self._flow.unread = self._flow.unread, b""
+        if not self.transport.is_closing():
+            self._parse(data)
+            self.flow.resume_reading()
 
     def _answers(self) -> bool:
         """Whether a request is being answered: uvicorn's clock runs after it, ours not beside."""
@@ -292,9 +328,6 @@ class LimitedProtocol(HttpToolsProtocol):
         if self in self._lingering and self.url.partition(b"?")[0].decode() not in _OPEN:
             self._turn_away()
             return
-        if len(self.pipeline) >= _PIPELINED:
-            self.transport.abort()
-            raise httptools.HttpParserError("too many requests at once")
         super().on_headers_complete()
         self._arriving = "body"
         if self in self._lingering:
@@ -326,6 +359,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """As uvicorn does; a request that has not arrived, or is not taken, is not waited for."""
+        self._flow.unread = b""
         super().shutdown()
         if self._answers() and (self._write_deadline or self.cycle.more_body):
             self._wait(_LINGER_SECONDS)
@@ -335,6 +369,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stop()
         self._stop_writing()
         self._lingering.discard(self)
+        self._flow.unread = b""
         super().connection_lost(exc)
 
     def _stop_writing(self) -> None:
