@@ -143,6 +143,20 @@ def test_answering_by_a_calibration_needs_numpy_alone() -> None:
     assert not loaded & {*HEAVY, "scipy"}
 
 
+def test_fitting_a_calibration_does_without_scipys_optimisers() -> None:
+    """To import them takes half a second at the end of every training."""
+    script = """
+import sys, numpy as np
+from fashion_cnn.evaluation.calibration import fit
+assert fit(np.eye(10), np.arange(10))["temperature"] == 0.05
+print("scipy.optimize" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
 def test_optimisers_and_layers_do_without_pytorchs_compiler() -> None:
     """To import it takes as long as to import the rest of PyTorch."""
     script = """

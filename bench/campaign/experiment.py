@@ -20,7 +20,7 @@ _SERVER.set_forkserver_preload(
         "fashion_cnn.reporting.report",
         "fashion_cnn.shipping.predict",
         "jinja2",
-        "scipy.optimize",
+        "scipy.special",
     ]
 )
 

@@ -5,7 +5,7 @@ images, the more the outcome scatters about what was asked for: `calibration.jso
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ ERROR_RATE = 0.02
 """The one of them at which a classifier rejects, unless another is asked for."""
 
 _COLDEST, _HOTTEST = 0.05, 20.0
+_HALVINGS = 50  # of what is between them, down to a double's last digits
 
 LEAST_KEPT = 0.03
 """Of what a class has that smoothing alone would give it; see `unsmoothed`. Chosen on validation
@@ -198,8 +199,6 @@ def fit_temperature(
 
     Source: Guo et al. 2017, arXiv 1706.04599; White 1982, doi 10.2307/1912526.
     """
-    from scipy.optimize import brentq  # here: answering needs no scipy
-
     x = logits.astype(np.float64) - logits.max(1, keepdims=True)
     of_label = x[np.arange(len(labels)), labels]
 
@@ -216,11 +215,18 @@ def fit_temperature(
     elif gradients(high)[0].mean() <= 0:
         inverse = high
     else:
-        root: Any = brentq(lambda value: gradients(value)[0].mean(), low, high)
-        inverse = float(root)
+        inverse = _root(lambda value: gradients(value)[0].mean(), low, high)
     first, second = gradients(inverse)
     error = 1.96 * math.sqrt((first**2).sum()) / max(second.sum(), 1e-12)
     return 1 / inverse, [1 / min(inverse + error, high), 1 / max(inverse - error, low)]
+
+
+def _root(rising: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that rises through 0 does so, by halving: to import scipy's takes longer."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return (low + high) / 2
 
 
 def fit_sets(
