@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -292,6 +293,20 @@ def test_a_start_that_was_killed_makes_room_for_the_next(elsewhere, finished) ->
     (run / "checkpoints/.step-00000000.tmp").mkdir(parents=True)
     shutil.copy(finished / "environment.json", run)
     assert main(["train", *TINY, "--output", str(run)]) == 0
+
+
+def test_files_that_another_start_is_just_making_are_no_strangers(tmp_path, monkeypatch) -> None:
+    listed = Path.iterdir
+
+    def made_meanwhile(folder: Path) -> Iterator[Path]:
+        (folder / "split.json").write_text("{}")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", made_meanwhile)
+    Run(tmp_path).check_room(overwrite=False)
+    (tmp_path / "diary.txt").write_text("mine")
+    with pytest.raises(UsageError, match="other files .diary.txt."):
+        Run(tmp_path).check_room(overwrite=False)
 
 
 def test_get_repairs_what_verify_rejects(capsys, elsewhere, real_data, monkeypatch) -> None:

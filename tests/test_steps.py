@@ -190,6 +190,34 @@ def test_a_ruin_that_is_finite_is_nothing_to_return_to(small_data, tmp_path, mon
     assert run.checkpoints.load("best").state["step"] == 10, "of the second way, not of the first"
 
 
+def test_a_run_given_up_stands_where_it_last_had_learned_something(
+    small_data, tmp_path, monkeypatch
+) -> None:
+    """Three roll-backs to the start, a good epoch, and one of a loss that is merely finite."""
+    losses = [1.0, 1e30, 0.9, 0.8]
+    silent = np.zeros((len(small_data.validation), 10), np.float32)
+    monkeypatch.setattr(train_module, "validate", lambda *_: (silent, losses.pop(0), 0.1, 0.0))
+    failing_at(monkeypatch, [2, 2, 2, 12], rates := [])
+    with pytest.raises(DivergedError, match="at step 12 .*evaluate"):
+        go(PLAIN, small_data, tmp_path)
+    run = Run(tmp_path)
+    assert [record.val_loss for record in run.history] == [1.0]
+    for found in (run.checkpoints.newest()[0], run.checkpoints.load("best")):
+        assert found.state["step"] == 5
+    (event,) = [e for e in run.events() if e["event"] == "diverged"]
+    assert (event["step"], event["to"]) == (12, 5)
+    go(PLAIN, small_data, tmp_path, resume=True)
+    assert [record.val_loss for record in run.history] == [1.0, 0.9, 0.8]
+    assert rates[-10:] == [(step, PLAIN.learning_rate / 64) for step in range(5, 15)]
+
+
+def test_a_run_given_up_at_its_start_has_learned_nothing(small_data, tmp_path, monkeypatch) -> None:
+    failing_at(monkeypatch, [2, 2, 2, 2], [])
+    with pytest.raises(DivergedError, match="smaller --lr$"):
+        go(PLAIN, small_data, tmp_path)
+    assert Run(tmp_path).history == []
+
+
 def test_stops_around_a_roll_back_change_no_bit(small_data, tmp_path, monkeypatch) -> None:
     """A checkpoint inside an epoch is a place to go on from, and none to return to.
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Self
 
@@ -134,7 +135,8 @@ class Run:
             return
         self.check_room(overwrite=overwrite)
         # The recipe goes first: a half-removed run is then no run any more.
-        for path in sorted(self._own_files(), key=lambda path: path.name != _RECIPE):
+        ours = filter(_is_own, self.path.iterdir())
+        for path in sorted(ours, key=lambda path: path.name != _RECIPE):
             checkpoint.remove(path)
         self._known.clear()
 
@@ -149,27 +151,25 @@ class Run:
             )
         if not self.path.is_dir():
             return
-        ours = self._own_files()
-        strange = {path for path in self.path.iterdir() if path.name != _LOCK} - ours
-        if not overwrite and not self._began_and_was_killed():
-            strange |= ours
+        # Listed once: another training may be making its files just now.
+        found = {path for path in self.path.iterdir() if path.name != _LOCK}
+        strange = {path for path in found if not _is_own(path)}
+        if not overwrite and not self._began_and_was_killed(found - strange):
+            strange = found
         if strange:
             raise UsageError(
                 f"{self.path} holds no run, but other files ({min(strange).name}); "
                 "name an empty or new folder with --output"
             )
 
-    def _began_and_was_killed(self) -> bool:
+    def _began_and_was_killed(self, ours: set[Path]) -> bool:
         """Whether there is no more than a start leaves before it writes the recipe."""
         early = {_NETWORK, _LAYERS, _ENVIRONMENT, _SPLIT, _HISTORY, _CHECKPOINTS}
-        names = {path.name for path in self._own_files() if not path.name.startswith(".")}
+        names = {path.name for path in ours if not path.name.startswith(".")}
         steps = set(checkpoint.published_steps(self.path / _CHECKPOINTS))
         history = self.path / _HISTORY
         rows = read_bytes(history, UsageError).count(b"\n") - 1 if history.exists() else 0
         return names <= early and steps <= {0} and rows < 1
-
-    def _own_files(self) -> set[Path]:
-        return {path for pattern in (*_ALL, ".*.tmp") for path in self.path.glob(pattern)}
 
     def describe(self, environment: dict[str, Any], split: dict[str, Any]) -> None:
         """Write what the run runs on, and which images it uses."""
@@ -363,6 +363,11 @@ class Run:
         self._known.pop(name, None)
         if not self._read_only:
             write_atomically(self.path / name, data)
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a run makes files of that name."""
+    return any(fnmatchcase(path.name, pattern) for pattern in (*_ALL, ".*.tmp"))
 
 
 def _check_environment(found: Any) -> None:

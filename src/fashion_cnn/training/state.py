@@ -162,23 +162,24 @@ class TrainingState(ABC):
         change nothing: where inside an epoch there is a checkpoint does not matter.
 
         Raises:
-            DivergedError: that was done `MOST_ROLLBACKS` times before.
+            DivergedError: that was done `MOST_ROLLBACKS` times before; ruins are removed.
         """
         rollbacks, step = self.rollbacks + 1, self.step
-        if rollbacks > MOST_ROLLBACKS:
-            run.log("diverged", step=step, reason=what)
-            raise DivergedError(
-                f"training diverged at step {step} ({what}), also after the learning rate was "
-                f"quartered {MOST_ROLLBACKS} times; start again with a smaller --lr (what it had "
-                f"learned before: {run_command('evaluate', run.path)})"
-            )
-        found, history, _ = run.checkpoints.newest(
-            self.fingerprint, self._before_the_fall(), or_start=True
-        )
+        gives_up = rollbacks > MOST_ROLLBACKS
+        accept = self._before_the_fall(further=not gives_up)
+        found, history, _ = run.checkpoints.newest(self.fingerprint, accept, or_start=True)
         self._become(found, history)
         self.rollbacks = rollbacks
         run.checkpoints.cut_back(self.step, self.history)
         run.cut_back(self.step, self.history)
+        if gives_up:
+            run.log("diverged", step=step, to=self.step, reason=what)
+            learned = f" (what it had learned before: {run_command('evaluate', run.path)})"
+            raise DivergedError(
+                f"training diverged at step {step} ({what}), also after the learning rate was "
+                f"quartered {MOST_ROLLBACKS} times; start again with a smaller --lr"
+                f"{learned if history else ''}"
+            )
         run.log("rolled back", step=step, to=self.step, reason=what, rollbacks=rollbacks)
         progress.say(
             f"diverged at step {step} ({what}): back to step {self.step}, with a quarter of the "
@@ -197,10 +198,13 @@ class TrainingState(ABC):
         for name in _STATE:
             setattr(self, name, found.state[name])
 
-    def _before_the_fall(self) -> Callable[[Checkpoint], None]:
-        """Accept, newest first, the first checkpoint that is worth returning to."""
+    def _before_the_fall(self, *, further: bool) -> Callable[[Checkpoint], None]:
+        """Accept, newest first, the first checkpoint that is worth returning to.
+
+        Args: further: pass over one from which training has diverged.
+        """
         guessing = math.log(self.classes)  # the loss of a network that says nothing
-        tried = self.rollbacks
+        tried = self.rollbacks if further else 0
 
         def accept(found: Checkpoint) -> None:
             nonlocal tried
