@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import re
 import resource
 from collections.abc import Callable
 from typing import Any
@@ -639,6 +640,63 @@ def test_bodies_and_many_requests_are_no_headers() -> None:
             await settle()
         assert line.wire.written.count(b"200 OK") == 3
         assert line.wire.done == []
+
+    in_a_loop(test)
+
+
+async def echoing(scope, receive, send) -> None:
+    """An application that answers with the headers' names and the body's length."""
+    length, more = 0, True
+    while more:
+        message = await receive()
+        length, more = length + len(message["body"]), message.get("more_body")
+    said = b",".join(name for name, _ in scope["headers"]) + b" %d" % length
+    headers = [(b"content-length", b"%d" % len(said))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": said})
+
+
+@pytest.mark.parametrize("size", [10**6, 4096, 100, 7, 1])
+def test_an_offer_of_another_protocol_is_passed_over_wherever_it_is_cut(size: int) -> None:
+    """Pipelined too, and where the head is longer than is parsed at once."""
+
+    async def test() -> None:
+        offer = b"Connection: Upgrade, HTTP2-Settings\r\nUPGRADE: h2c\r\n"
+        long = b"Cookie: " + b"a" * 4002 + b"\r\n"
+        plain, chunked = b"Content-Length: 9\r\n", b"Transfer-Encoding: chunked\r\n"
+        sent, wanted = b"", []
+        for extra, framed, body, length in (
+            (b"", plain, b"\r\n123456789", 9),
+            (long, plain, b"\r\n123456789", 9),
+            (b"", chunked, b"\r\n3\r\nabc\r\n0\r\nHost: evil\r\n\r\n", 3),
+            (b"", b"", b"\r\n", 0),
+        ):
+            sent += b"POST / HTTP/1.1\r\nHost: a\r\n" + extra + framed + offer + body
+            names = [b"host", *([b"cookie"] if extra else ())]
+            names += [framed.partition(b":")[0].lower()] if framed else []
+            wanted.append(b",".join([*names, b"connection"]) + b" %d" % length)
+        line = Line(ServerState(), echoing)
+        for at in range(0, len(sent), size):
+            line.protocol.data_received(sent[at : at + size])
+            await settle()
+        for _ in range(20):
+            await settle()
+        assert re.findall(rb"\r\n\r\n([a-z,-]+ \d+)", line.wire.written) == wanted
+        assert line.wire.done == []
+        line.protocol.connection_lost(None)
+
+    in_a_loop(test)
+
+
+def test_nothing_goes_through_a_tunnel() -> None:
+    async def test() -> None:
+        line = Line(ServerState())
+        line.protocol.data_received(GET.replace(b"GET", b"CONNECT") + GET)
+        await settle()
+        line.protocol.data_received(GET)
+        await settle()
+        assert line.wire.written.count(b"HTTP/1.1 ") == 1, "what the application says of CONNECT"
+        assert line.clocks == [5.0]
 
     in_a_loop(test)
 

@@ -15,6 +15,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
+import httptools
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -40,7 +41,6 @@ _DESCRIPTORS = 1024  # that are made use of
 _SPARE_DESCRIPTORS, _DESCRIPTORS_A_WORKER = 8, 6  # for starting a decoder, for instance
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][/@:?#\s]+))(?::\d+)?")
 """A name or a number, with or without a port: stricter than `urlsplit`, which takes [::1].evil."""
-_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _OPEN = ("/healthz", "/readyz")
 _METRICS = "/metrics"
 _FULL = (
@@ -121,15 +121,6 @@ class Guard:
 
     def _goes_by(self, name: str) -> bool:
         return name in self._hosts or (self._any_ip and _is_ip(name))
-
-
-def _without_upgrade(data: bytes) -> bytes:
-    """A request that asks for no other protocol.
-
-    Java's client offers HTTP/2 in each, and httptools passes over the body of one that does.
-    """
-    head, blank, rest = data.partition(b"\r\n\r\n")
-    return _UPGRADE.sub(b"\r\nNo-Upgrade:", head) + blank + rest
 
 
 def _is_ip(name: str) -> bool:
@@ -291,9 +282,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if not self._arriving and not self._answers():
             self._arriving = "head"  # of the next request on this connection
         self._without_body += len(data)
-        if self._arriving == "head":
-            data = _without_upgrade(data)
-        super().data_received(data)
+        self._feed(data)
         if self._turned_away:
             return
         if self._without_body > HEADER_BYTES:
@@ -303,6 +292,30 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._wait(HEADER_SECONDS, in_headers=True)
         elif self._arriving and not self.pipeline and (self._in_headers or self._deadline is None):
             self._wait(BODY_SECONDS + _GRACE)
+
+    def _feed(self, data: bytes) -> None:
+        """As uvicorn's `data_received`, but what asks for another protocol is answered in this.
+
+        Java's client offers HTTP/2 in each request, and httptools passes over the body of one that
+        does: such a head is parsed again without the offer.
+        """
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if not self._offers_protocol():
+                return
+            lines = [b": ".join(header) for header in self.headers if header[0] != b"upgrade"]
+            version = self.parser.get_http_version().encode()
+            start = b" ".join((self.parser.get_method(), self.url, b"HTTP/" + version))
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+            self._feed(b"\r\n".join([start, *lines, b"", data[offer.args[0] :]]))
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _offers_protocol(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def on_response_complete(self) -> None:
         """As uvicorn does, and goes on with what was read."""
@@ -321,9 +334,14 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._arriving = "head"
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """As uvicorn does, but what comes after a body is no header."""
+        if self._arriving == "head":
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """As uvicorn does, for as many as there is room for."""
-        if self._turned_away:
+        if self._turned_away or self._offers_protocol():
             return
         if self in self._lingering and self.url.partition(b"?")[0].decode() not in _OPEN:
             self._turn_away()
@@ -341,7 +359,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """As uvicorn does, and the clock stops."""
-        if not self._turned_away:
+        if not (self._turned_away or self._offers_protocol()):
             super().on_message_complete()
             self._arriving, self._without_body = "", 0
             self._stop()
