@@ -303,14 +303,16 @@ class LimitedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
-            if not self._offers_protocol():
-                return
-            lines = [b": ".join(header) for header in self.headers if header[0] != b"upgrade"]
-            version = self.parser.get_http_version().encode()
-            start = b" ".join((self.parser.get_method(), self.url, b"HTTP/" + version))
-            self.parser = httptools.HttpRequestParser(self)
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
-            self._feed(b"\r\n".join([start, *lines, b"", data[offer.args[0] :]]))
+            rest = data[offer.args[0] :]
+            if self._offers_protocol():
+                lines = [b": ".join(header) for header in self.headers if header[0] != b"upgrade"]
+                version = self.parser.get_http_version().encode()
+                start = b" ".join((self.parser.get_method(), self.url, b"HTTP/" + version))
+                rest = b"\r\n".join([start, *lines, b"", rest])
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+            if rest:
+                self._feed(rest)
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
 
