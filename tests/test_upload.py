@@ -56,6 +56,8 @@ BASE64 = base64.b64encode(BOOT).decode()
         (f"data:image/png;base64,{BASE64}".encode(), "text/plain;charset=UTF-8"),
         (urlencode({"image": BASE64, "a": ""}).encode(), URLENCODED),
         (f"img={BASE64}".encode(), URLENCODED),
+        (urlencode({"photo": f"data:image/png;base64,{BASE64}"}).encode(), URLENCODED),
+        (b"file=" + BASE64.encode().replace(b"/", b"%2f") + b"&" + b"a=%&" * 98, URLENCODED),
         (json.dumps({"image": BASE64}).encode(), URLENCODED),
         (json.dumps({"b64": base64.encodebytes(BOOT).decode()}).encode(), "application/json"),
         (json.dumps({"image": BASE64.translate(FOR_URLS)}).encode(), "application/json"),
@@ -78,6 +80,8 @@ def test_a_picture_is_found_however_it_is_sent(body: bytes, content_type: str) -
         (form(('name="note"', BOOT)), FORM),
         (form((FILE, b"data:image/png;base64,!")), FORM),
         (f"note={BASE64}".encode(), URLENCODED),
+        (f"image={BASE64}&file={BASE64}".encode(), URLENCODED),
+        (f"image={BASE64}".encode() + b"&a=1" * 200, URLENCODED),
         (form((FILE, BOOT), (FILE, BOOT)), FORM),
         (form((FILE, BOOT), boundary="other"), FORM),
         (b"", "application/json"),
@@ -85,6 +89,7 @@ def test_a_picture_is_found_however_it_is_sent(body: bytes, content_type: str) -
         (b'{"image": "no base64!"}', "application/json"),
         (b'{"image": 3}', "application/json"),
         (b'{"picture of a boot": ""}', "application/json"),
+        (b'{"image": "data:none"}', "application/json"),
         (b'{"image": "", "file": ""}', "application/json"),
         (b"3", "application/json"),
         (b"\xff", "application/json"),
@@ -92,6 +97,22 @@ def test_a_picture_is_found_however_it_is_sent(body: bytes, content_type: str) -
 )
 def test_what_holds_no_one_picture_is_told_apart(body: bytes, content_type: str) -> None:
     assert picture_in(body, content_type) is None
+
+
+@pytest.mark.parametrize("count", [90, 200])
+def test_a_body_of_very_many_parts_is_not_taken_apart(count: int) -> None:
+    """Each would cost more time than a picture's bytes do: eight megabytes of them many seconds."""
+    field = ('name="a"', b"1")
+    for body, kind in (
+        (form(*[field] * count, (FILE, BOOT)), FORM),
+        (form((f'{FILE}; a="{"; " * 20 * count}"', BOOT)), FORM),
+        (
+            urlencode({"image": BASE64, **dict.fromkeys(map(str, range(count)), 1)}).encode(),
+            URLENCODED,
+        ),
+        (json.dumps({"image": BASE64, "others": [{}] * 4 * count}).encode(), "application/json"),
+    ):
+        assert picture_in(body, kind) == (BOOT if count == 90 else None)
 
 
 def test_all_ways_are_answered_alike(port: int) -> None:
