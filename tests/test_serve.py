@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,7 @@ from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.layers import SeenLayers
 from fashion_cnn.shipping.predict import Predictor, open_model, open_predictor
 from fashion_cnn.shipping.serve import PAGE, Desk, build_server
+from fashion_cnn.shipping.upload import picture_in
 from serving import BOOT, SAMPLES, call, detail, running
 
 
@@ -474,6 +476,99 @@ def test_what_is_no_fault_of_the_picture_is_503(monkeypatch, port: int, fault: E
     status, headers, body = call(port, "POST", "/v1/predict", BOOT)
     assert (status, headers["retry-after"]) == (503, "1")
     assert json.loads(body)["detail"] == "pictures cannot be opened just now"
+
+
+@pytest.mark.parametrize("ask", ["predict", "layers"])
+def test_at_the_end_those_who_wait_are_told_to_come_back(ask: str) -> None:
+    """What is being worked on is finished; what arrives later gets a worker only if one is idle."""
+    predictor, release, begun = Predictor(open_model(threads=1)), threading.Event(), []
+
+    def predict_all(files: list[bytes], seconds: float | None) -> list[bytes]:
+        begun.extend(files)
+        assert release.wait(20)
+        return files
+
+    def layers(data: bytes) -> bytes:
+        return predict_all([data], None)[0]
+
+    slowly = SimpleNamespace(
+        predict_all=predict_all, layers=layers, classifier=predictor.classifier
+    )
+    desk = Desk(slowly, workers=1)  # type: ignore[arg-type]
+
+    async def stop() -> None:
+        first = asyncio.ensure_future(getattr(desk, ask)(b"first"))
+        async with asyncio.timeout(10):
+            while not begun:
+                await asyncio.sleep(0.01)
+        waiting = [asyncio.ensure_future(getattr(desk, ask)(b"waits")) for _ in range(3)]
+        await asyncio.sleep(0)
+        desk.turn_away()
+        waiting.append(asyncio.ensure_future(getattr(desk, ask)(b"comes later")))
+        if ask == "layers":  # one after the other
+            release.set()
+        for refusal in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(refusal, HTTPException)
+            assert (refusal.status_code, refusal.headers) == (503, {"Retry-After": "1"})
+        release.set()
+        assert await first == b"first"
+        assert await getattr(desk, ask)(b"last") == b"last"
+        assert begun == [b"first", b"last"]
+
+    asyncio.run(stop())
+
+
+def test_long_forms_and_json_hold_up_nobody(monkeypatch, port: int) -> None:
+    began, release, in_time = threading.Event(), threading.Event(), []
+
+    def slow(body: bytes, content_type: str) -> bytes | None:
+        if body.startswith(b'{"slow'):
+            began.set()
+            in_time.append(release.wait(10))
+        return picture_in(body, content_type)
+
+    monkeypatch.setattr(serve, "picture_in", slow)
+    long = BOOT + bytes(2**17)
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(call, port, "POST", "/v1/predict", b'{"slow": "%s"}' % bytes(2**17))
+        assert began.wait(10)
+        assert call(port)[0] == 200
+        for body in (BOOT, long, json.dumps({"image": base64.b64encode(BOOT).decode()})):
+            assert call(port, "POST", "/v1/predict", body)[0] == 200
+        release.set()
+        assert found.result(20)[0] == 415
+    assert in_time == [True]
+
+
+def test_readiness_is_found_out_once_for_all_who_ask(monkeypatch) -> None:
+    """And beside the event loop: with a large model it takes long."""
+    checks, release = [], threading.Event()
+
+    def check(self) -> None:
+        if threading.current_thread().name.startswith("ready"):
+            checks.append(release.wait(10))
+
+    monkeypatch.setattr(Desk, "check", check)
+    monkeypatch.setattr(serve, "_CHECK_SECONDS", 60)
+    with running() as port, ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(call, port, path="/readyz") for _ in range(4)]
+        assert call(port)[0] == 200
+        release.set()
+        assert [one.result(20)[0] for one in found] == [200] * 4
+        assert call(port, path="/readyz")[0] == 200
+    assert checks == [True]
+
+
+def test_a_model_that_turns_wrong_is_not_ready(monkeypatch) -> None:
+    monkeypatch.setattr(serve, "_CHECK_SECONDS", 0)
+    with running() as port:
+        assert call(port, path="/readyz")[0] == 200
+        monkeypatch.setattr(Desk, "_say", lambda self, predictor: "Bag")
+        for _ in range(2):
+            answer = call(port, path="/readyz")
+            assert (answer[0], "'Bag', not 'Trouser'" in detail(answer)) == (503, True)
+        monkeypatch.undo()
+        assert call(port, path="/readyz")[0] == 200
 
 
 def test_all_workers_work_again_after_a_rush() -> None:

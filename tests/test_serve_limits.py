@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import pytest
 
 from fashion_cnn.shipping import guard, serve
 from fashion_cnn.shipping.address import Address
-from fashion_cnn.shipping.predict import open_predictor
+from fashion_cnn.shipping.predict import Predictor, open_predictor
 from fashion_cnn.shipping.serve import build_server
 from serving import BOOT, call, detail, running
 
@@ -141,6 +142,32 @@ def test_requests_in_flight_have_20_seconds_at_the_end() -> None:
     server, listening = build_server(open_predictor(threads=1), Address(port=0), workers=1)
     listening.close()
     assert server.config.timeout_graceful_shutdown == 20
+
+
+def test_the_end_waits_for_what_is_worked_on_alone(monkeypatch) -> None:
+    release, begun, predict_all = threading.Event(), threading.Event(), Predictor.predict_all
+
+    def slow(self, files: list[bytes], seconds: float | None) -> list:
+        begun.set()
+        assert release.wait(10)
+        return predict_all(self, files, seconds)
+
+    monkeypatch.setattr(Predictor, "predict_all", slow)
+    server, listening = build_server(open_predictor(threads=1), Address(port=0), workers=1)
+    port = listening.getsockname()[1]
+    with ThreadPoolExecutor(3) as pool:
+        end = pool.submit(server.run, sockets=[listening])
+        first = pool.submit(call, port, "POST", "/v1/predict", BOOT)
+        assert begun.wait(10)
+        second = pool.submit(call, port, "POST", "/v1/predict", BOOT)
+        while b"waiting 2.0" not in call(port, path="/metrics")[2]:
+            time.sleep(0.01)
+        server.should_exit = True
+        status, headers, _ = second.result(8)
+        assert (status, headers["retry-after"]) == (503, "1")
+        release.set()
+        assert first.result(10)[0] == 200
+        end.result(10)
 
 
 def test_too_many_connections_are_told(monkeypatch) -> None:

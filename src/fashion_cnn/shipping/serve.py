@@ -27,6 +27,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fashion_cnn.data.decoding import FILE_BYTES
+from fashion_cnn.data.decoding_child import KIND_BYTES, kind_of
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import DecoderError, ImageError, ModelError, SlowImageError
 from fashion_cnn.process.machine import usable_cores
@@ -37,6 +38,7 @@ from fashion_cnn.shipping.layers import SeenLayers
 from fashion_cnn.shipping.metrics import Metrics, Watch
 from fashion_cnn.shipping.predict import Predictor
 from fashion_cnn.shipping.upload import ADVICE, picture_in
+from fashion_cnn.text import visible
 from fashion_cnn.version import __version__
 
 QUEUE = 32
@@ -46,6 +48,8 @@ large ones are decoded side by side."""
 _QUICK_SECONDS, _SLOW_QUEUE = 0.3, 8
 """Of processor time: who takes longer to decode waits for a second try with those like it."""
 _LOOKED_AT = 16  # pictures at most whose layers are waited for
+_SHORT_BYTES = 2**16  # of a body: read at once, however it is made
+_CHECK_SECONDS = 1.0  # that an answer of the known picture is kept for
 _PREDICT = "/v1/predict"
 _BODIES: dict[str, Any] = {
     **{f"image/{kind}": {"schema": {"format": "binary"}} for kind in ("png", "jpeg", "webp")},
@@ -69,7 +73,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     408: {"description": f"The body took longer than {BODY_SECONDS:g} s."},
     413: {"description": f"More than {FILE_BYTES >> 20} MB."},
     415: {"description": "A form or JSON without one picture; the detail says how to send it."},
-    422: {"description": "Not a usable picture; the detail says why."},
+    422: {"description": "Not a usable picture, or not for this model; the detail says why."},
     503: {"description": "Too many requests; try again after Retry-After seconds."},
 }
 PAGE = Path(__file__).with_name("page")
@@ -78,6 +82,9 @@ _SHARED = [PAGE.parents[1] / "reporting" / f"layers.{kind}" for kind in ("js", "
 _GOLDEN = PAGE / "samples" / "1-trouser.png"
 _GOLDEN_CLASS = "Trouser"
 _STOP_SECONDS = 20  # what requests in flight have to finish in
+NO_ANSWER = "the model has no usable answer for this picture"
+_reader = ThreadPoolExecutor(1, "bodies")
+"""Long forms and JSON are read beside the event loop, one after the other."""
 
 
 _Waiting = tuple[bytes, asyncio.Future[Any]]
@@ -93,7 +100,7 @@ class Desk:
     def __init__(self, predictor: Predictor, workers: int) -> None:
         self.predictor = predictor
         self.metrics = Metrics(lambda: self._inside, predictor.classifier)
-        self.stopping = False
+        self.stopping = self._closing = False
         self.workers = self._idle = workers
         self._waiting: deque[_Waiting] = deque()
         self._slow: deque[_Waiting] = deque()
@@ -102,6 +109,9 @@ class Desk:
         self._pool = ThreadPoolExecutor(workers, "predict")
         self._looking = 0
         self._looker = ThreadPoolExecutor(1, "layers")  # never at the cost of answers
+        self._look = asyncio.Lock()
+        self._checker = ThreadPoolExecutor(1, "ready")
+        self._checked: asyncio.Future[None] | None = None
         with Image.open(_GOLDEN) as golden:
             self._golden = np.asarray(golden.convert("L"))[np.newaxis]
         knows_it = predictor.classifier.class_names == CLASS_NAMES
@@ -120,6 +130,25 @@ class Desk:
                     "so it is not served; train it further, or name another with --model"
                 )
 
+    async def check_again(self) -> None:
+        """As `check`, in a thread; who asks meanwhile or soon after is told the same."""
+        if self._checked is None:
+            loop = asyncio.get_running_loop()
+            self._checked = loop.run_in_executor(self._checker, self.check)
+            self._checked.add_done_callback(
+                lambda _: loop.call_later(_CHECK_SECONDS, setattr, self, "_checked", None)
+            )
+        await asyncio.shield(self._checked)
+
+    def turn_away(self) -> None:
+        """Tell those who wait to come back; from now on nobody waits who is not soon answered."""
+        self._closing = True
+        for _, answer in (*self._waiting, *self._slow):
+            if not answer.done():
+                answer.set_exception(HTTPException(503, "stopping", _LATER))
+        self._waiting.clear()
+        self._slow.clear()
+
     def _say(self, predictor: Predictor) -> str:
         classifier = predictor.classifier
         return classifier.class_names[int(classifier.logits(self._golden).argmax())]
@@ -132,7 +161,8 @@ class Desk:
             HTTPException: 503, too many are waiting.
         """
         slow = len(self._slow) + self._at_slow
-        if self._inside - slow >= QUEUE + self.workers:
+        queue = 0 if self._closing else QUEUE
+        if self._inside - slow >= queue + self.workers:
             raise HTTPException(503, "too many pictures are waiting", _LATER)
         answer = asyncio.get_running_loop().create_future()
         self._inside += 1
@@ -157,9 +187,13 @@ class Desk:
         if self._looking >= _LOOKED_AT:
             raise HTTPException(503, "too many pictures are waiting to be looked into", _LATER)
         self._looking += 1
+        waits = self._look.locked()
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._looker, self.predictor.layers, data)
+            async with self._look:
+                if waits and self._closing:
+                    raise HTTPException(503, "stopping", _LATER)
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._looker, self.predictor.layers, data)
         finally:
             self._looking -= 1
 
@@ -178,14 +212,18 @@ class Desk:
         try:
             files = [data for data, _ in batch]
             answers = await loop.run_in_executor(self._pool, predict_all, files, seconds)
-        except Exception as error:  # a fault of ours: each of them gets it
-            answers = [error] * len(batch)
+        except Exception as error:
+            if isinstance(error, ModelError) and len(batch) > 1:  # it may have one for the others
+                for waiting in batch:
+                    await self._answer([waiting], seconds)
+                return
+            answers = [error] * len(batch)  # a fault of ours: each of them gets it
         for waiting, answer in zip(batch, answers, strict=True):
             _, future = waiting
             if future.done():  # nobody waits any longer
                 continue
             if seconds and isinstance(answer, SlowImageError):
-                if len(self._slow) < _SLOW_QUEUE:
+                if len(self._slow) < (1 if self._closing else _SLOW_QUEUE):
                     self._slow.append(waiting)
                     continue
                 answer = HTTPException(503, "too many slow pictures are waiting", _LATER)
@@ -276,12 +314,13 @@ def _add_state(app: FastAPI, desk: Desk) -> None:
     @app.get("/readyz", responses={503: {"description": "Stopping, or wrong on a known image."}})
     async def ready() -> Status:
         """Whether to send requests here: not while it stops, nor if a known image fails."""
-        if desk.stopping:
-            raise HTTPException(503, "stopping")
         try:
-            desk.check()
+            if not desk.stopping:
+                await desk.check_again()
         except ModelError as error:
             raise HTTPException(503, str(error)) from None
+        if desk.stopping:
+            raise HTTPException(503, "stopping")
         return Status(status="ready")
 
 
@@ -326,7 +365,7 @@ def serve(
     *,
     show_token: bool = False,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; requests in flight are finished.
+    """Serve until SIGINT or SIGTERM; what is being worked on is finished, not what waits.
 
     Args:
         predictor: the model.
@@ -374,6 +413,10 @@ class _Server(uvicorn.Server):
         self._desk = desk
         self._drain = drain
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._desk.turn_away()
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         first, self._desk.stopping = not self._desk.stopping, True
         if first and self._drain and sig == signal.SIGTERM:
@@ -411,7 +454,12 @@ async def _answer(request: Request, ask: Callable[[bytes], Awaitable[Any]]) -> A
     content_type = request.headers.get("content-type", "")
     if (coding := request.headers.get("content-encoding", "identity").lower()) != "identity":
         raise HTTPException(415, f"the body is packed by {coding:.20}; send the picture as it is")
-    data = picture_in(await _body(request), content_type)
+    body = await _body(request)
+    if len(body) <= _SHORT_BYTES or kind_of(body[:KIND_BYTES]):
+        data = picture_in(body, content_type)
+    else:
+        loop = asyncio.get_running_loop()
+        data = await loop.run_in_executor(_reader, picture_in, body, content_type)
     if data is None:
         raise HTTPException(415, ADVICE)
     try:
@@ -421,6 +469,9 @@ async def _answer(request: Request, ask: Callable[[bytes], Awaitable[Any]]) -> A
         curl = "; curl sends a file whole with --data-binary, not with -d"
         urlencoded = content_type == "application/x-www-form-urlencoded"
         raise HTTPException(422, f"{error}{curl * urlencoded}") from None
+    except ModelError as error:
+        print(f"a picture was not answered: {visible(str(error))}", file=sys.stderr)
+        raise HTTPException(422, NO_ANSWER) from None
     except (DecoderError, OSError) as error:  # nothing is wrong with the picture
         print(f"a picture was not answered: {error}", file=sys.stderr)
         raise HTTPException(503, "pictures cannot be opened just now", _LATER) from None
