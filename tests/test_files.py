@@ -148,6 +148,21 @@ def test_a_lock_that_is_somebody_s_file_is_left_alone(tmp_path, victim, make) ->
     assert stat.S_IFMT(os.lstat(tmp_path / ".lock").st_mode) == before
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("", os.link), ("123\n", os.link), (f"{'0' * 32}\n\nprecious\n", os.rename)],
+)
+def test_a_lock_empties_no_file_that_looks_like_one(tmp_path, victim, text, place) -> None:
+    victim.write_text(text)
+    place(victim, tmp_path / ".lock")
+    with (
+        pytest.raises(UsageError, match=r"\.lock .*(remove it|move it elsewhere)"),
+        hold(tmp_path / ".lock"),
+    ):
+        pytest.fail("it was held")
+    assert (tmp_path / ".lock").read_text() == text
+
+
 def test_a_lock_names_its_process_whoever_held_it_before(tmp_path) -> None:
     for before in ("", "4194304\n", "1"):
         (tmp_path / ".lock").write_text(before)

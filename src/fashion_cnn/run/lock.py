@@ -20,8 +20,9 @@ def hold(path: Path) -> Iterator[None]:
     would let two processes lock two files of one name.
 
     Raises:
-        UsageError: another process holds it, or it cannot be made or written to, or it is a link
-            or is not a lock file of a run: that may be somebody's file, and is left as it is.
+        UsageError: another process holds it, or it cannot be made or written to, or it is a link,
+            has a second name or is not a lock file of a run: that may be somebody's file, and is
+            left as it is.
     """
     folder = path.parent
     try:
@@ -57,9 +58,14 @@ def hold(path: Path) -> Iterator[None]:
 
 def _holder(descriptor: int, path: Path) -> str:
     """Which process held a lock last, in words. Raises `UsageError` for a file that is no lock."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
         raise UsageError(f"{path} is not a plain file, and so no lock; remove it")
-    found = re.fullmatch(rb"(\d*)\n?", os.pread(descriptor, 32, 0))
-    if not found:
+    if found.st_nlink > 1:
+        raise UsageError(
+            f"{path} has a second name, and so may be somebody's file, and not a lock; remove it"
+        )
+    said = re.fullmatch(rb"(\d{0,20})\n?", os.pread(descriptor, 32, 0))
+    if not said:
         raise UsageError(f"{path} is not a lock file of a run; move it elsewhere")
-    return f"process {found[1].decode()}" if found[1] else "another process"
+    return f"process {said[1].decode()}" if said[1] else "another process"
