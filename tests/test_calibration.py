@@ -271,10 +271,16 @@ GOOD = fit(*drawn(500, 1.0, seed=9))
         ({"temperature": "1"}, "temperature is '1'"),
         ({"temperature": True}, "temperature is True"),
         ({"label_smoothing": 1.5}, "label_smoothing is 1.5"),
-        ({"conformal": {"threshold": 1.5}}, "set_threshold is 1.5"),
-        ({"conformal": {}}, "lacks or misnames 'threshold'"),
-        ({"reject": None}, "lacks or misnames"),
+        ({"conformal": {"threshold": 1.5}}, "conformal.threshold is 1.5"),
+        ({"conformal": {}}, "it lacks conformal.threshold"),
+        ({"reject": None}, "reject is None"),
         ({"reject": {"error_rate": 0.3, "choices": []}}, "no threshold for an error rate of 0.3"),
+        ({"reject": {"error_rate": "x", "choices": []}}, "reject.error_rate is 'x'"),
+        ({"reject": {"error_rate": 10**400, "choices": []}}, "reject.error_rate is 1000"),
+        (
+            {"reject": {"error_rate": 0.3, "choices": [{"error_rate": "x", "threshold": 0.5}]}},
+            "reject.choices.error_rate is 'x'",
+        ),
     ],
 )
 def test_a_file_that_is_no_calibration_is_refused(changed: dict, words: str) -> None:
@@ -494,7 +500,11 @@ def test_a_calibration_is_read_from_its_file() -> None:
         lacking = {k: v for k, v in GOOD_BY_HAND.items() if k != name}
         with pytest.raises(UsageError) as caught:
             Calibration.from_dict(lacking)
-        assert str(caught.value) == f"the calibration lacks or misnames {name!r}"
+        assert str(caught.value) == f"the calibration cannot be used (it lacks {name})"
+    for asked in (None, 0.01):
+        foreign = {**GOOD_BY_HAND, "reject": {**GOOD_BY_HAND["reject"], "error_rate": 0.05}}
+        with pytest.raises(UsageError, match="no threshold for an error rate of 0.05"):
+            Calibration.from_dict(foreign, asked)
 
 
 RANGES = {

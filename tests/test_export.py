@@ -34,10 +34,14 @@ MODELS = Recipe.__dataclass_fields__["model"].metadata["choices"]
 CALIBRATION = Calibration(1.5, 1.0, None)
 FACTS = {
     "class_names": list(CLASS_NAMES),
-    "calibration": {"temperature": 1.5},
+    "calibration": {
+        "temperature": 1.5,
+        "conformal": {"threshold": 1.0},
+        "reject": {"error_rate": 0.02, "choices": [{"error_rate": 0.02, "threshold": 0.5}]},
+    },
     "outlier": {"score": SCORE, "threshold": -1.0},
     "recipe": {"name": "fast"},
-    "measured": {},
+    "measured": {"split": "test", "n": 100, "accuracy": 0.5},
     "data_sha256": {},
     "made_by": {},
 }
@@ -340,23 +344,69 @@ def test_a_model_of_another_shape_is_refused(graph) -> None:
 def with_facts(graph, **changes: str) -> bytes:
     model = onnx.ModelProto()
     model.CopyFrom(graph)
-    for one in model.metadata_props:
-        one.value = changes.get(one.key, one.value)
+    properties = {one.key: one.value for one in model.metadata_props}
+    helper.set_model_props(model, properties | changes)
     return model.SerializeToString()
 
 
+def changed(fact: str, value: str, *way: str) -> dict[str, str]:
+    """A fact with JSON in the place of a part of it."""
+    whole = json.loads(json.dumps(FACTS[fact]))
+    part = whole
+    for step in way[:-1]:
+        part = part[step]
+    part[way[-1]] = "HERE"
+    return {fact: json.dumps(whole).replace('"HERE"', value)}
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "words"),
     [
-        {"measured": '{"accuracy": NaN}'},
-        {"measured": '{"accuracy": 1e999}'},
-        {"made_by": '{"framework": "\\ud800"}'},
+        (changed("measured", "NaN", "accuracy"), "not JSON compliant"),
+        (changed("measured", "1e999", "more"), "not JSON compliant"),
+        (changed("measured", '"0.9"', "accuracy"), "measured.accuracy is '0.9'"),
+        (changed("measured", "true", "n"), "measured.n is True"),
+        (changed("measured", "[" * 300 + "]" * 300, "more"), "nested deeper than 16"),
+        (changed("measured", "[" * 9999 + "]" * 9999, "more"), "recursion"),
+        (changed("measured", f'"{"x" * 2**21}"', "more"), "longer than 2,097,152 characters"),
+        ({"data": '"\\ud800"'}, "surrogates not allowed"),
+        ({"data": '"a\\u001b[2J"'}, "is no name"),
+        ({"data": "[]"}, "data is \\[\\]"),
+        ({"framing": "[]"}, "framing is \\[\\]"),
+        (changed("made_by", '"\\ud800"', "framework"), "surrogates not allowed"),
+        (changed("made_by", "[]", "sha256"), "made_by.sha256 is \\[\\]"),
+        (changed("made_by", "{}", "step"), "made_by.step is {}"),
+        ({"made_by": "[]"}, "made_by is \\[\\]"),
+        ({"data_sha256": '{"a": []}'}, "data_sha256.a is \\[\\]"),
+        ({"class_names": '{"a": 1, "b": 2}'}, "class_names is"),
+        ({"class_names": '["a", 2]'}, "class_names is 2"),
+        ({"class_names": '["a", "a"]'}, "names 'a' twice"),
+        (changed("outlier", '"0.5"', "threshold"), "outlier.threshold is '0.5'"),
+        (changed("outlier", "true", "threshold"), "outlier.threshold is True"),
+        (changed("outlier", f"1{'0' * 400}", "threshold"), "outlier.threshold is 1"),
+        (changed("recipe", "7", "name"), "recipe.name is 7"),
+        (changed("recipe", f'"{"x" * 2000}"', "name"), "is no name"),
+        (changed("calibration", '"x"', "reject", "error_rate"), "reject.error_rate is 'x'"),
+        (changed("calibration", "0.03", "reject", "error_rate"), "no threshold for an error rate"),
+        (changed("calibration", "0", "temperature"), "temperature is 0"),
+        ({"calibration": "null"}, "it is None"),
+        ({"outlier": "0.5"}, "outlier is 0.5"),
+        ({"recipe": "{"}, "Expecting"),
     ],
 )
-def test_facts_that_a_server_could_not_send_are_refused(graph, changes: dict[str, str]) -> None:
-    assert OnnxClassifier(with_facts(graph, measured='{"accuracy": 0.9}')).facts["measured"]
-    with pytest.raises(ModelError, match="lacks the facts"):
+def test_facts_that_cannot_be_used_or_sent_are_refused(
+    graph, changes: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ModelError, match=f"lacks the facts that .*{words}.*; export it with"):
         OnnxClassifier(with_facts(graph, **changes))
+
+
+def test_facts_from_before_there_were_others_are_borne(graph) -> None:
+    assert OnnxClassifier(with_facts(graph)).facts == {
+        "data": "Fashion-MNIST", "framing": "black,28,box", **FACTS,
+    }  # fmt: skip
+    longer = with_facts(graph, **changed("measured", "[[[[1e300]]]]", "more"))
+    assert OnnxClassifier(longer).facts["measured"]["more"] == [[[[1e300]]]]
 
 
 def replaced_logits(graph, *nodes) -> bytes:

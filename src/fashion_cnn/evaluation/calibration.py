@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.metrics import log_softmax, wilson_interval
+from fashion_cnn.run.typed import Share, decode
 
 COVERAGE = 0.95
 """How often a prediction set is wanted to hold the true class."""
@@ -30,6 +31,33 @@ _HALVINGS = 50  # of what is between them, down to a double's last digits
 LEAST_KEPT = 0.03
 """Of what a class has that smoothing alone would give it; see `unsmoothed`. Chosen on validation
 images: docs/log.md, 2026-11-27."""
+
+
+@dataclass(frozen=True)
+class _Choice:
+    error_rate: Share
+    threshold: Share | None
+
+
+@dataclass(frozen=True)
+class _Choices:
+    error_rate: Share
+    choices: tuple[_Choice, ...]
+
+
+@dataclass(frozen=True)
+class _Sets:
+    threshold: Share
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What is read of what `fit` found."""
+
+    temperature: float
+    conformal: _Sets
+    reject: _Choices
+    label_smoothing: float = 0.0  # from before it was undone
 
 
 @dataclass(frozen=True)
@@ -95,22 +123,18 @@ class Calibration:
             UsageError: it is not a calibration, or has no threshold for that error rate.
         """
         try:
-            reject = values["reject"]
-            rate = reject["error_rate"] if error_rate is None else error_rate
-            rows = {row["error_rate"]: row["threshold"] for row in reject["choices"]}
-            if rate not in rows:
+            found = decode(_Fitted, values)
+        except ValueError as error:
+            raise UsageError(f"the calibration cannot be used ({error})") from None
+        rows = {row.error_rate: row.threshold for row in found.reject.choices}
+        rate = found.reject.error_rate if error_rate is None else error_rate
+        for asked in (rate, found.reject.error_rate):
+            if asked not in rows:
                 known = ", ".join(f"{known:g}" for known in rows)
                 raise UsageError(
-                    f"there is no threshold for an error rate of {rate:g}; choose one of {known}"
+                    f"there is no threshold for an error rate of {asked:g}; choose one of {known}"
                 )
-            return cls(
-                values["temperature"],
-                values["conformal"]["threshold"],
-                rows[rate],
-                values.get("label_smoothing", 0.0),  # from before it was undone
-            )
-        except (KeyError, TypeError) as error:
-            raise UsageError(f"the calibration lacks or misnames {error}") from None
+        return cls(found.temperature, found.conformal.threshold, rows[rate], found.label_smoothing)
 
     def log_probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """The natural logarithms of the calibrated probabilities of logits (N, C)."""

@@ -3,7 +3,8 @@
 import functools
 import hashlib
 import json
-import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from fashion_cnn.classifier import check_images
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.data.manifest import check_class_names
-from fashion_cnn.errors import DataError, ModelError, UsageError
+from fashion_cnn.errors import DataError, ModelError
+from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import SCORE
 from fashion_cnn.files import read_bytes
 from fashion_cnn.process.machine import usual_threads
+from fashion_cnn.run.typed import Count, Share, decode
 from fashion_cnn.shipping.onnx_graph import read_graph
 
 MOST_AT_ONCE = 256
@@ -27,7 +30,45 @@ MOST_AT_ONCE = 256
 _MOST_BYTES = 512 << 20  # of a file; ResNet-50 needs a fifth
 _INPUT = ("images", "tensor(uint8)", [28, 28])
 _OUTPUTS = ("logits", "probabilities")
-_FACTS = ("class_names", "calibration", "outlier", "recipe", "measured", "data_sha256", "made_by")
+_MOST_FACTS, _DEEPEST, _LONGEST_NAME = 2 << 20, 16, 1000  # characters of JSON, levels, characters
+
+
+@dataclass(frozen=True)
+class _Outlier:
+    threshold: float
+    score: str = ""  # the first had another, and did not say which
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    name: str
+
+
+@dataclass(frozen=True)
+class _Measured:
+    split: str
+    n: Count
+    accuracy: Share
+
+
+@dataclass(frozen=True)
+class _MadeBy:
+    step: Count | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is read of a file's facts; `Calibration` says what of that one."""
+
+    data: str
+    framing: str
+    class_names: tuple[str, ...]
+    outlier: _Outlier
+    recipe: _Recipe
+    measured: _Measured
+    data_sha256: Mapping[str, str]
+    made_by: _MadeBy
 
 
 class OnnxClassifier:
@@ -182,31 +223,46 @@ def session_of(data: bytes, threads: int | None) -> onnxruntime.InferenceSession
     )
 
 
-def _facts(properties: dict[str, str], what: str) -> dict[str, Any]:
+def _facts(properties: Mapping[str, str], what: str) -> dict[str, Any]:
+    # Files from before there were other data sets do not name theirs, nor its framing.
+    given = {"data": f'"{FASHION_MNIST}"', "framing": f'"{AS_PUBLISHED}"', **properties}
+    names = ("calibration", *(field.name for field in fields(_Facts)))
     try:
-        facts = {name: json.loads(properties[name]) for name in _FACTS}
-        json.dumps(facts, allow_nan=False, ensure_ascii=False).encode()  # the server sends them
-        names, temperature = facts["class_names"], float(facts["calibration"]["temperature"])
-        threshold = float(facts["outlier"]["threshold"])
-        numbers = 0 < temperature < math.inf and math.isfinite(threshold)
-        check_class_names(names, what)
-        # Files from before there were other data sets do not name theirs, nor its framing.
-        data = json.loads(properties.get("data", json.dumps(FASHION_MNIST)))
-        framing = str(Framing.parse(json.loads(properties.get("framing", f'"{AS_PUBLISHED}"'))))
-        objects = isinstance(facts["recipe"]["name"], str) and isinstance(facts["made_by"], dict)
-        if type(names) is list and isinstance(data, str) and numbers and objects:
-            if facts["outlier"].get("score") != SCORE:
-                raise ModelError(
-                    f"{what} was exported by an earlier version, which scored odd pictures in "
-                    "another way; export it again with: fashion-cnn export RUN"
-                )
-            return {"data": data, "framing": framing, **facts}
-    except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError, UsageError):
-        pass
-    raise ModelError(
-        f"{what} lacks the facts that fashion-cnn writes into a model ({', '.join(_FACTS)}); "
-        "export it with: fashion-cnn export RUN"
-    )
+        facts = _sendable({name: given[name] for name in names if name in given})
+        found = decode(_Facts, facts)
+        check_class_names(found.class_names, "it")
+        facts["framing"] = str(Framing.parse(found.framing))
+        for name in (found.data, found.recipe.name):
+            if len(name) > _LONGEST_NAME or not name.isprintable():
+                raise ValueError(f"{name!r:.60} is no name")
+        if found.outlier.score != SCORE:
+            raise ModelError(
+                f"{what} was exported by an earlier version, which scored odd pictures in "
+                "another way; export it again with: fashion-cnn export RUN"
+            )
+        Calibration.from_dict(facts.get("calibration", {}))
+    except (DataError, RecursionError, ValueError) as error:
+        raise ModelError(
+            f"{what} lacks the facts that fashion-cnn writes into a model ({_first_line(error)}); "
+            "export it with: fashion-cnn export RUN"
+        ) from None
+    return facts
+
+
+def _sendable(properties: Mapping[str, str]) -> dict[str, Any]:
+    """Read JSON by name that a server can send. Raises `ValueError` or `RecursionError`."""
+    if sum(map(len, properties.values())) > _MOST_FACTS:
+        raise ValueError(f"they are longer than {_MOST_FACTS:,} characters")
+    facts = {name: json.loads(text) for name, text in properties.items()}
+    json.dumps(facts, allow_nan=False, ensure_ascii=False).encode()
+    if _depth(facts) > _DEEPEST:
+        raise ValueError(f"they are nested deeper than {_DEEPEST} levels")
+    return facts
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_depth, inner), default=0) if isinstance(value, dict | list) else 0
 
 
 def _first_line(error: Exception) -> str:
