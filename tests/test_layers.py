@@ -2,39 +2,46 @@
 
 import base64
 import io
+import json
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from onnx import NodeProto, TensorProto, numpy_helper
+from onnx.helper import make_node
 from PIL import Image
 from torch import nn
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
-from fashion_cnn.errors import UsageError
+from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.occlusion import occlusion_by_class, occlusion_maps
 from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.on_torch.model import SimpleCNN
-from fashion_cnn.shipping import onnx_cost
+from fashion_cnn.shipping import inside as module
+from fashion_cnn.shipping import layers, onnx_cost
 from fashion_cnn.shipping.graph import OPSET, complete
-from fashion_cnn.shipping.inside import NO_CHANNELS, NO_MAPS, NO_WINDOW, Inside, Seen, convolve
-from fashion_cnn.shipping.layers import layers_of
+from fashion_cnn.shipping.inside import (
+    NO_CHANNELS,
+    NO_MAPS,
+    NO_WINDOW,
+    NOT_FINITE,
+    NOT_RUN,
+    TOO_LARGE,
+    Inside,
+    Seen,
+    convolve,
+)
+from fashion_cnn.shipping.layers import NO_EVIDENCE, layers_of
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.onnx_graph import read_graph, with_outputs
 from fashion_cnn.shipping.predict import FOR_PHOTOS, open_model, open_predictor
 from serving import BOOT
-from test_export import CALIBRATION, FACTS, MODELS, random_model
+from test_export import CALIBRATION, FACTS, MODELS, random_model, replaced_logits
 
-FACTS = {
-    **FACTS,
-    "calibration": {
-        "temperature": 1.5,
-        "label_smoothing": 0.0,
-        "conformal": {"coverage": 0.95, "threshold": 1.0},
-        "reject": {"error_rate": 0.02, "choices": [{"error_rate": 0.02, "threshold": 0.5}]},
-    },
-}
 IMAGE = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
 
 
@@ -197,13 +204,140 @@ def test_the_photo_model_is_looked_into_where_it_answers() -> None:
 def test_what_would_take_too_much_is_not_shown(monkeypatch) -> None:
     """All that is shown is kept at once: of a large network, or a hostile file, nothing is."""
     model, image = open_model(None, threads=1), np.full((28, 28), 90, np.uint8)
-    monkeypatch.setattr(onnx_cost, "MOST_BYTES", 150_000)
+    monkeypatch.setattr(onnx_cost, "MOST_BYTES", 100_000)
     assert onnx_cost.fits(read_graph(model.data, "it")), "answering alone takes less"
     seen = Inside(model).see(image)
     assert seen.notes == [NO_MAPS, NO_WINDOW, NO_CHANNELS]
     np.testing.assert_array_equal(seen.logits, model.logits(image[None])[0])
     monkeypatch.undo()
     assert not Inside(model).see(image).notes
+
+
+def beside(*nodes: NodeProto) -> OnnxClassifier:
+    """A linear network, and nodes that make "maps" of "picture" but change no answer."""
+    torch.manual_seed(0)
+    graph = complete(to_onnx(Own(nn.Flatten(), nn.Linear(784, 10)), OPSET), CALIBRATION, FACTS)
+    holes = np.zeros((28, 28), np.float32)
+    holes[1, 1] = np.inf
+    constants = {
+        "first": np.array([1]),
+        "zero": np.array(0, np.float32),
+        "top": np.array(200, np.float32),
+        "yes": np.array(True),
+        "parts": np.array([-1, 1, 7, 7]),
+        "filter": np.ones((1, 1, 1, 1), np.float32),
+        "filters": np.ones((2000, 1, 1, 1), np.float32),
+        "holes": holes,
+    }
+    graph.graph.initializer.extend(
+        numpy_helper.from_array(array, name) for name, array in constants.items()
+    )
+    data = replaced_logits(
+        graph,
+        make_node("Cast", ["images"], ["cast"], to=TensorProto.FLOAT),
+        make_node("Unsqueeze", ["cast", "first"], ["picture"]),
+        *nodes,
+        make_node("ReduceMax", ["maps"], ["most"], keepdims=0),
+        make_node("Mul", ["most", "zero"], ["nothing"]),
+        make_node("Add", ["before", "nothing"], ["logits"]),
+    )
+    return OnnxClassifier(data, threads=1)
+
+
+def conv(given: str, name: str, weights: str = "filter", step: int = 1) -> NodeProto:
+    return make_node("Conv", [given, weights], [name], strides=[step, step])
+
+
+TWO = numpy_helper.from_array(np.array(2, np.float32))
+OTHERS: dict[str, tuple[list[NodeProto], list[str], tuple[str, ...] | None]] = {
+    "many pictures of one": (
+        [make_node("Reshape", ["picture", "parts"], ["some"]), conv("some", "maps")],
+        [NO_MAPS, NO_WINDOW, NO_CHANNELS],
+        None,
+    ),
+    "a constant first": (
+        [
+            make_node("Constant", [], ["two"], value=TWO),
+            conv("picture", "c"),
+            make_node("Mul", ["two", "c"], ["twice"]),
+            conv("twice", "maps", step=2),
+        ],
+        [NO_CHANNELS],
+        ("Mul",),
+    ),
+    "maps without end": (
+        [
+            conv("picture", "c"),
+            make_node("Div", ["c", "zero"], ["d"]),
+            conv("d", "e", step=2),
+            make_node("ReduceMax", ["e"], ["endless"]),
+            make_node("ReduceMax", ["c"], ["some"]),
+            make_node("Where", ["yes", "some", "endless"], ["maps"]),
+        ],
+        [NO_MAPS, NO_WINDOW, NO_CHANNELS, NOT_FINITE],
+        None,
+    ),
+    "no end where no window looks": (
+        [make_node("Add", ["picture", "holes"], ["holed"]), conv("holed", "maps", step=2)],
+        [NO_WINDOW, NO_CHANNELS],
+        None,
+    ),
+    "an output and an input left out": (
+        [
+            conv("picture", "c"),
+            make_node("MaxPool", ["c"], ["unused", ""], kernel_shape=[2, 2]),
+            conv("picture", "beside"),
+            make_node("Clip", ["beside", "", "top"], ["maps"]),
+        ],
+        [NO_WINDOW, NO_CHANNELS],
+        None,
+    ),
+    "large maps before small": (
+        [
+            conv("picture", "c", "filters"),
+            make_node("Relu", ["c"], ["large"]),
+            make_node("MaxPool", ["large"], ["maps"], kernel_shape=[14, 14], strides=[14, 14]),
+        ],
+        [NO_WINDOW, NO_CHANNELS, TOO_LARGE],
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_nobody_would_build_is_left_out(name: str) -> None:
+    nodes, notes, then = OTHERS[name]
+    inside = Inside(beside(*nodes))
+    text = json.dumps(layers_of(inside, IMAGE), allow_nan=False)
+    found = json.loads(text)
+    assert found["notes"] == notes
+    assert (None if found["window"] is None else tuple(found["window"]["then"])) == then
+    assert len(text) < 100_000
+
+
+@pytest.mark.parametrize("when", ["opened", "run"])
+def test_what_the_runtime_does_not_give_is_a_note(monkeypatch, when: str) -> None:
+    class FaultError(Exception): ...  # as the runtime's, of no other class
+
+    def fail(*_: Any) -> Any:
+        raise FaultError("no")
+
+    session = fail if when == "opened" else lambda *_: SimpleNamespace(run=fail)
+    model = open_model(None, threads=1)
+    monkeypatch.setattr(module, "session_of", session)
+    found = layers_of(Inside(model), IMAGE)
+    assert found["notes"] == [NO_MAPS, NO_WINDOW, NO_CHANNELS, NOT_RUN]
+    assert found["classes"][0]["score"] == model.logits(IMAGE[None]).max()
+
+
+def test_a_picture_that_has_no_answer_when_covered_is_shown_without_evidence(monkeypatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise ModelError("no")
+
+    monkeypatch.setattr(layers, "occlusion_by_class", fail)
+    found = layers_of(Inside(open_model(None, threads=1)), IMAGE)
+    assert found["notes"] == [NO_EVIDENCE]
+    assert not any(base64.b64decode(found["evidence"]["values"]))
 
 
 def test_only_an_image_is_looked_at() -> None:

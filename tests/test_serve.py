@@ -610,6 +610,39 @@ def test_a_fault_of_ours_reaches_all_who_wait_and_ends_nothing() -> None:
     assert asyncio.run(desk.predict(b"good")) == b"good"
 
 
+def test_a_picture_without_a_usable_answer_is_told_and_those_beside_it_are_answered() -> None:
+    predictor = Predictor(open_model(threads=1))
+
+    def unusable(files: list[bytes], seconds: float | None) -> list[bytes]:
+        if b"bad" in files:
+            raise ModelError("it answers with unusable logits")
+        return files
+
+    desk = Desk(SimpleNamespace(predict_all=unusable, classifier=predictor.classifier), workers=1)  # type: ignore[arg-type]
+
+    async def ask() -> list[Any]:
+        calls = [desk.predict(data) for data in (b"first", b"good", b"bad", b"beside it")]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    first, good, bad, beside = asyncio.run(ask())
+    assert (first, good, beside) == (b"first", b"good", b"beside it")
+    assert isinstance(bad, ModelError)
+
+
+def test_a_model_without_a_usable_answer_is_no_fault_of_the_server(monkeypatch, capsys) -> None:
+    def unusable(*_: Any) -> Any:
+        raise ModelError("/home/me/\x1b[31m.onnx answers with unusable logits")
+
+    with running() as port:
+        monkeypatch.setattr(Predictor, "predict_all", unusable)
+        for path in ("/v1/predict", "/v1/predict?top_k=1", "/v1/layers"):
+            answer = call(port, "POST", path, BOOT)
+            assert answer[0] == 422
+            assert detail(answer) == "the model has no usable answer for this picture"
+    told = capsys.readouterr().err
+    assert told.count("a picture was not answered: /home/me/\\x1b[31m.onnx answers with") == 3
+
+
 def test_what_was_imported_is_not_collected_while_serving(monkeypatch) -> None:
     """A collection that looks at all of it holds up every answer."""
     frozen: list[int] = []

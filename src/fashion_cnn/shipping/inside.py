@@ -6,7 +6,8 @@ granted: what is shown is computed anew from the graph's own weights. Where the 
 network's, it is left out and the reason is given.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,16 @@ from numpy.typing import NDArray
 from fashion_cnn.classifier import check_images
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier, session_of
 from fashion_cnn.shipping.onnx_cost import fits
-from fashion_cnn.shipping.onnx_graph import Node, read_graph, with_outputs
+from fashion_cnn.shipping.onnx_graph import Array, Graph, Node, read_graph, with_outputs
+from fashion_cnn.shipping.onnx_rules import outputs_of
 
 Floats = NDArray[np.float32]
+_Arrays = Mapping[str, Array]
 
-_MOST_STAGES = 8
+_MOST_STAGES, _FLOAT32 = 8, 4
+_MOST_VALUES = 10**6
+"""Of a stage, and of each thing that the first convolution is shown by: an answer has them all."""
+_MOST_PRODUCTS = 10**8  # of the first convolution, which numpy computes anew
 _ENDS_MAPS = frozenset(
     {"Flatten", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "MatMul", "Reshape", "Squeeze"}
     | {"Shape", "Transpose", "ReduceMax", "ReduceMean", "ReduceSum", "Gather", "Einsum"}
@@ -33,6 +39,9 @@ NO_WINDOW = (
     "The first layer cannot be shown at work: it is no plain convolution of one grey picture."
 )
 NO_CHANNELS = "What each channel adds cannot be told: the network does not end in one linear layer."
+TOO_LARGE = f"Maps of more than {_MOST_VALUES:,} values are not shown."
+NOT_FINITE = "Maps that are not of finite floating-point numbers are not shown."
+NOT_RUN = "The network cannot be looked into: the runtime does not give what is inside of it."
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ class Seen:
         window: the first convolution, or None.
         features: (F,) that the last layer sees, and `weights` (C, F) and `bias` (C,) by which it
             makes logits of them; None all three where it is not one linear layer.
+        hindrances: what else cannot be shown, and why.
     """
 
     logits: Floats
@@ -74,6 +84,7 @@ class Seen:
     features: Floats | None
     weights: Floats | None
     bias: Floats | None
+    hindrances: tuple[str, ...] = ()
 
     @property
     def of_maps(self) -> bool:
@@ -89,11 +100,8 @@ class Seen:
     def notes(self) -> list[str]:
         """What cannot be shown of this network, and why."""
         missing = (not self.stages, self.window is None, self.features is None)
-        return [
-            note
-            for note, is_missing in zip((NO_MAPS, NO_WINDOW, NO_CHANNELS), missing, strict=True)
-            if is_missing
-        ]
+        notes = zip((NO_MAPS, NO_WINDOW, NO_CHANNELS), missing, strict=True)
+        return [*(note for note, is_missing in notes if is_missing), *self.hindrances]
 
 
 class Inside:
@@ -103,41 +111,63 @@ class Inside:
         """Open it once more, for one thread: a picture by itself keeps no second one busy."""
         self.classifier = classifier
         graph = read_graph(classifier.data, "the model")
-        nodes = graph.nodes
-        self._by_output = {name: node for node in nodes for name in node.outputs}
-        convolutions = [node for node in nodes if node.operator == "Conv"]
+        self._by_output = {name: node for node in graph.nodes for name in node.outputs}
+        self._hindrances: tuple[str, ...] = ()
+        self._choose(graph)
+        graph.outputs += self._names  # what is shown is kept at once
+        if not fits(graph):
+            self._show_nothing()
+        try:
+            self._session = session_of(with_outputs(classifier.data, self._names), 1)
+        except Exception:  # the runtime has an exception class a fault
+            self._show_nothing(NOT_RUN)
+
+    def see(self, image: NDArray[np.uint8]) -> Seen:
+        """Look at one image, (28, 28) uint8.
+
+        Raises:
+            UsageError: it is something else.
+            ModelError: the model has no usable answer for it.
+        """
+        check_images(image[None])
+        logits = self.classifier.logits(image[None])[0]
+        try:
+            found = self._run(image)
+        except Exception:  # the runtime has an exception class a fault
+            return Seen(logits, (), None, None, None, None, (NOT_RUN,))
+        stages = [name for name in self._stages if _finite(found[name])]
+        hindrances = self._hindrances + (NOT_FINITE,) * (len(stages) < len(self._stages))
+        with np.errstate(all="ignore"):  # what is not finite is not alike
+            window = self._window(found, stages)
+            features, weights, bias = self._channels(found, logits)
+        maps = tuple(found[name][0] for name in stages)
+        return Seen(logits, maps, window, features, weights, bias, hindrances)
+
+    def _choose(self, graph: Graph) -> None:
+        """Which tensors are shown: told from their shapes, before any is computed."""
+        arrays = _arrays(graph)
+        convolutions = [node for node in graph.nodes if node.operator == "Conv"]
+        self._stages, any_too_large = _stages(_candidates(graph.nodes, convolutions), arrays)
+        self._hindrances = (TOO_LARGE,) * any_too_large
         self._first = convolutions[0] if convolutions else None
+        if self._first and not _is_plain(self._first, arrays):
+            self._first = None
+        self._behind_first = _behind(self._first, graph.nodes)
         self._head = self._find_head()
-        maps = _candidates(nodes, convolutions)
-        wanted = [*maps, *self._names_of_head()]
+        wanted = [*self._stages, *self._names_of_head()]
         if self._first:
             wanted += [*(name for name in self._first.inputs if name), self._first.outputs[0]]
         self._names = [name for name in dict.fromkeys(wanted) if name not in ("logits", "images")]
-        graph.outputs += self._names  # what is shown is kept at once
-        if not fits(graph):
-            self._names, maps, self._first, self._head = [], [], None, None
-        self._session = session_of(with_outputs(classifier.data, self._names), 1)
-        found = self._run(np.zeros((28, 28), np.uint8))
-        self._stages = _stages([(name, found[name]) for name in maps if name in found])
 
-    def see(self, image: NDArray[np.uint8]) -> Seen:
-        """Look at one image, (28, 28) uint8. Raises `UsageError`: it is something else."""
-        check_images(image[None])
-        found = self._run(image)
-        features, weights, bias = self._channels(found)
-        return Seen(
-            found["logits"][0],
-            tuple(found[name][0] for name in self._stages),
-            self._window(found),
-            features,
-            weights,
-            bias,
-        )
+    def _show_nothing(self, *why: str) -> None:
+        self._names, self._stages, self._first, self._head = [], [], None, None
+        self._hindrances = why
 
     def _run(self, image: NDArray[np.uint8]) -> dict[str, Floats]:
-        names = ["logits", *self._names]
-        arrays = self._session.run(names, {"images": image[None]})
-        return {name: np.asarray(one) for name, one in zip(names, arrays, strict=True)}
+        if not self._names:  # for which the runtime would give all that it can
+            return {}
+        arrays = self._session.run(self._names, {"images": image[None]})
+        return {name: np.asarray(one) for name, one in zip(self._names, arrays, strict=True)}
 
     def _find_head(self) -> tuple[Node, list[tuple[str, str]]] | None:
         """The last linear layer, and what is multiplied or added behind it, in order."""
@@ -160,14 +190,13 @@ class Inside:
         node, behind = self._head
         return [*(name for name in node.inputs if name), *(name for _, name in behind)]
 
-    def _channels(self, found: dict[str, Floats]) -> tuple[Floats | None, ...]:
+    def _channels(self, found: Mapping[str, Floats], logits: Floats) -> tuple[Floats | None, ...]:
         """Features, weights (C, F) and bias (C,); three None where they do not make the logits."""
         nothing = (None, None, None)
         if self._head is None:
             return nothing
         node, behind = self._head
         features, matrix, *biases = (found[name] for name in node.inputs if name)
-        logits = found["logits"][0]
         if features.ndim != 2 or matrix.ndim != 2:
             return nothing
         for weights in (matrix, matrix.T):
@@ -183,29 +212,27 @@ class Inside:
                 else:
                     bias = bias + (value if operator == "Add" else -value)
             whole = weights * scale[:, None]
-            if _alike(whole @ features[0] + bias, logits):
+            alike = _alike(whole @ features[0] + bias, logits)
+            if alike and _finite(features, whole, bias):
                 return features[0], whole, bias
         return nothing
 
-    def _window(self, found: dict[str, Floats]) -> Window | None:
+    def _window(self, found: Mapping[str, Floats], stages: Sequence[str]) -> Window | None:
         first = self._first
-        if first is None or not self._stages:
+        if first is None or not stages or stages[0] not in self._behind_first:
             return None
-        plane, weights, *biases = (found[name] for name in first.inputs if name and name in found)
-        if plane.ndim != 4 or plane.shape[1] != 1 or weights.ndim != 4 or weights.shape[1] != 1:
-            return None
-        top, left, *_ = first.attributes.get("pads", (0, 0, 0, 0))
-        down, across, *_ = first.attributes.get("strides", (1, 1))
+        plane, weights, *biases = (found[name] for name in first.inputs if name)
         bias = biases[0] if biases else np.zeros(len(weights), np.float32)
-        then, name = [], self._stages[0]
-        while name != first.outputs[0] and name in self._by_output:
-            then.append(self._by_output[name].operator)
-            name = self._by_output[name].inputs[0]
-        window = Window(
-            plane[0, 0], weights[:, 0], bias, (top, left), (down, across), tuple(reversed(then))
-        )
         (given,) = found[first.outputs[0]]
-        return window if _alike(convolve(window, given.shape[1:]), given) else None
+        pads, strides = _pads_and_strides(first)
+        then, name = [], stages[0]
+        while name != first.outputs[0]:
+            node = self._by_output[name]
+            then.append(node.operator)
+            name = next(one for one in node.inputs if one in self._behind_first)
+        window = Window(plane[0, 0], weights[:, 0], bias, pads, strides, tuple(reversed(then)))
+        alike = _finite(plane, weights, bias) and _alike(convolve(window, given.shape[1:]), given)
+        return window if alike else None
 
 
 def convolve(window: Window, shape: Sequence[int]) -> Floats:
@@ -224,7 +251,61 @@ def convolve(window: Window, shape: Sequence[int]) -> Floats:
 def _alike(one: Floats, other: Floats) -> bool:
     if one.shape != other.shape:
         return False
-    return bool(np.abs(one - other).max(initial=0) <= _ROUNDING * max(1, np.abs(other).max()))
+    most = max(1, np.abs(other).max(initial=0))
+    return bool(np.abs(one - other).max(initial=0) <= _ROUNDING * most)
+
+
+def _finite(*arrays: Floats) -> bool:
+    return all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays)
+
+
+def _arrays(graph: Graph) -> _Arrays:
+    """All tensors for one image, but for most numbers; of a graph whose cost could be told."""
+    known = {graph.inputs[0]: Array((1, 28, 28), 1), **graph.constants}
+    for node in graph.nodes:
+        given = [known[name] if name else None for name in node.inputs]
+        known |= zip(node.outputs, outputs_of(node, given), strict=False)
+    return known
+
+
+def _behind(first: Node | None, nodes: Iterable[Node]) -> frozenset[str]:
+    """The outputs of an operator and of those that are given something of it, nodes in order."""
+    behind: set[str] = set()
+    for node in nodes:
+        if node is first or not behind.isdisjoint(node.inputs):
+            behind |= {*node.outputs} - {""}  # which stands for what is left out
+    return frozenset(behind)
+
+
+def _pads_and_strides(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Zeros above and to the left; steps down and across."""
+    top, left, *_ = node.attributes.get("pads") or (0, 0)
+    down, across, *_ = node.attributes.get("strides") or (1, 1)
+    return (top, left), (down, across)
+
+
+def _is_plain(node: Node, arrays: _Arrays) -> bool:
+    """Whether a convolution is one of a single grey picture, and not too large to be shown."""
+    plane, weights = (arrays[name].shape for name in node.inputs[:2])
+    given = arrays[node.outputs[0]].shape
+    if not len(plane) == len(weights) == len(given) == 4:
+        return False
+    pads, strides = _pads_and_strides(node)
+    padded = [
+        max((count - 1) * step + edge, pad + side)
+        for count, step, edge, pad, side in zip(
+            given[2:], strides, weights[2:], pads, plane[2:], strict=True
+        )
+    ]
+    products = math.prod(given) * math.prod(weights[2:])
+    return (
+        plane[:2] == (1, 1)
+        and weights[1] == 1
+        and min(pads) >= 0
+        and min(*plane, *weights, *given) > 0
+        and all(math.prod(sides) <= _MOST_VALUES for sides in (plane, weights, given, padded))
+        and products <= _MOST_PRODUCTS
+    )
 
 
 def _candidates(nodes: Sequence[Node], convolutions: Sequence[Node]) -> list[str]:
@@ -243,10 +324,13 @@ def _candidates(nodes: Sequence[Node], convolutions: Sequence[Node]) -> list[str
     return list(dict.fromkeys([*given, *(last or [convolutions[-1].outputs[0]])]))
 
 
-def _stages(found: Sequence[tuple[str, Floats]]) -> list[str]:
-    """Of maps in order the last of each size."""
+def _stages(candidates: Sequence[str], arrays: _Arrays) -> tuple[list[str], bool]:
+    """Of maps in order the last of each size, and whether any is left out as too large."""
     chosen: dict[tuple[int, ...], str] = {}
-    for name, array in found:
-        if array.ndim == 4 and array.shape[2] * array.shape[3] > 1 and array.dtype == np.float32:
+    for name in candidates:
+        array = arrays[name]
+        one_picture = len(array.shape) == 4 and array.shape[0] == 1 and array.size > 0
+        if one_picture and array.shape[2] * array.shape[3] > 1 and array.width == _FLOAT32:
             chosen[array.shape[2:]] = name
-    return [*chosen.values()][-_MOST_STAGES:]
+    shown = [name for name in chosen.values() if arrays[name].size <= _MOST_VALUES]
+    return shown[-_MOST_STAGES:], len(shown) < len(chosen)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_cnn.errors import ModelError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.occlusion import BLOCK, occlusion_by_class
 from fashion_cnn.shipping.inside import Inside, Seen, Window
@@ -14,6 +15,8 @@ from fashion_cnn.shipping.inside import Inside, Seen, Window
 _MOST_CLASSES = 10
 _MOST_CHANNELS = 8  # of a class, those that add or take most
 _DIGITS = 5  # of a number that a page computes with
+
+NO_EVIDENCE = "Where the evidence lies cannot be told: covered in parts, the picture has no answer."
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,23 @@ def layers_of(inside: Inside, image: NDArray[np.uint8]) -> dict[str, Any]:
 
     Raises:
         UsageError: it is no such image.
+        ModelError: the model has no usable answer for it.
     """
     seen, classifier = inside.see(image), inside.classifier
     calibration = Calibration.from_dict(classifier.facts["calibration"])
     shares = np.exp(calibration.log_probabilities(seen.logits[None]))[0]
     order = np.argsort(-shares, kind="stable")[:_MOST_CLASSES].tolist()
-    evidence = occlusion_by_class(classifier, image, calibration.log_probabilities)
+    notes = seen.notes
+    try:
+        evidence = occlusion_by_class(classifier, image, calibration.log_probabilities)
+    except ModelError:
+        evidence, notes = np.zeros((len(shares), *image.shape)), [*notes, NO_EVIDENCE]
     evidence = evidence[order, ::BLOCK, ::BLOCK]
     values, most = _bytes(evidence, 0.01)
     found = SeenLayers(
         recipe=classifier.facts["recipe"]["name"],
         picture=base64.b64encode(image.tobytes()).decode(),
-        notes=seen.notes,
+        notes=notes,
         stages=[_stage(maps) for maps in seen.stages],
         of_maps=seen.of_maps,
         window=seen.window and _first_layer(seen.window),
@@ -136,7 +144,7 @@ def _channels(seen: Seen, label: int) -> tuple[Any, ...]:
     """What the strongest channels add to a class's score, all others together, and the bias."""
     if seen.features is None or seen.weights is None or seen.bias is None:
         return ()
-    added = seen.weights[label] * seen.features
+    added = seen.weights[label].astype(np.float64) * seen.features  # or it might overflow
     order = np.argsort(-np.abs(added), kind="stable")
     strongest, others = order[:_MOST_CHANNELS], order[_MOST_CHANNELS:]
     return (
@@ -149,7 +157,7 @@ def _channels(seen: Seen, label: int) -> tuple[Any, ...]:
 def _bytes(values: NDArray[np.floating[Any]], least: float) -> tuple[str, float]:
     """Values as signed bytes in base64, and what 127 of them stands for, `least` at least."""
     most = max(float(np.abs(values).max()), least)
-    return base64.b64encode(np.rint(127 * values / most).astype(np.int8).tobytes()).decode(), most
+    return base64.b64encode(np.rint(values / most * 127).astype(np.int8).tobytes()).decode(), most
 
 
 def _numbers(values: NDArray[np.float32]) -> list[float]:
