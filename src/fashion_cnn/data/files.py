@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 from fashion_cnn.data.gzipped import unpacked
-from fashion_cnn.errors import DataError
+from fashion_cnn.errors import OUT_OF_ROOM, DataError
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -19,6 +19,7 @@ FILES = (
 START = 512
 """Bytes of a file that tell what it is."""
 
+_SAID = 200  # characters
 _PICKLE = "a pickle, which only running code could read; save its arrays with numpy.savez"
 _FOREIGN = (
     (b"MATLAB 5.0", "a MATLAB file; EMNIST comes as IDX files (gzip.zip) and as CSV too"),
@@ -84,6 +85,24 @@ def read_file(path: Path, limit: int) -> bytes:
         raise DataError(f"{path} is damaged ({error})") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def damaged(path: Path, error: Exception) -> Exception:
+    """What to raise for what a library raised of a file that it read.
+
+    Returns:
+        A `DataError`; or the error itself, with the file's name, where no content is at fault: the
+        disk, or what may be done with the file.
+    """
+    if isinstance(error, OSError) and (error.errno in OUT_OF_ROOM or error.filename):
+        error.filename = str(path)
+        return error
+    return DataError(f"{path} is damaged ({told(error)})")
+
+
+def told(error: Exception) -> str:
+    """What an error says, in short: numpy's may hold a whole header."""
+    return str(error).strip()[:_SAID] or type(error).__name__
 
 
 def foreign(start: bytes) -> str | None:

@@ -31,6 +31,7 @@ _LABELS = ("label", "labels", "class", "target", "y", "digit", "letter", "catego
 _NUMBERS = ("", "id", "index", "unnamed: 0")
 """Headers of a column that counts the rows."""
 _LONGEST_LINE = 1 << 16  # characters; 785 numbers of three digits have 3,139
+_FAR = 1e9  # no pixel, and within what the cast holds
 _MOSTLY = 0.95  # of a column's values: a pixel at the border may be so often the same, no label
 
 
@@ -93,7 +94,7 @@ def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) ->
         pixels = np.delete(rows, (columns.label, *columns.others), axis=1)
         if pixels.dtype.kind == "f":
             scale = scale or (255 if pixels.max() <= 1 else 1)
-            pixels = np.rint(pixels * scale).astype(np.int32)
+            pixels = np.rint(pixels * scale).clip(-_FAR, _FAR).astype(np.int32)
         images.append(to_images(pixels, str(path))[0])
         count, lines = count + len(rows), []
         if count > MOST_IMAGES:

@@ -113,7 +113,8 @@ def to_labels(found: NDArray[Any], count: int, where: str) -> NDArray[np.int64]:
         raise DataError(f"{where} has labels of type {found.dtype} and shape {found.shape}")
     if len(found) != count:
         raise DataError(f"{where} has {len(found)} labels for {count} images")
-    labels = found.astype(np.int64)
+    exact = found.dtype.kind != "f" or (np.abs(found) < np.float64(1 << 53)).all()  # NaN is not
+    labels = found.astype(np.int64) if exact else -np.ones(count, np.int64)
     if (labels != found).any() or (labels < 0).any():
         raise DataError(f"{where} has labels that are no whole numbers from 0 on")
     return labels

@@ -1,5 +1,7 @@
 """Images in numpy's `.npz` and `.npy`: Keras's mnist.npz, MedMNIST, Kuzushiji-MNIST."""
 
+import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from fashion_cnn.data.files import damaged, told
 from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, to_images, to_labels
 from fashion_cnn.data.forms.parts import IMAGES, LABELS, PARTS, part_of, words
 from fashion_cnn.data.gzipped import most_unpacked
@@ -21,6 +24,12 @@ _LABELS = {*LABELS, "target", "targets", "classes"}
 _MOST_ARRAYS = 16
 _MOST_BYTES = MOST_IMAGES * 28 * 28 * 4  # of one array: four bytes a pixel, or one and 3 channels
 
+_OF_ZIP = (
+    zipfile.BadZipFile, zlib.error, struct.error, ArithmeticError, EOFError, LookupError, OSError,
+    RuntimeError, ValueError,
+)  # fmt: skip
+"""What `zipfile` raises for a damaged archive: not its own error alone."""
+
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Read every array of an archive by its name; `arr_0` where it has none.
@@ -30,6 +39,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises:
         DataError: it is damaged, or holds other things than plain arrays of a data set's size.
+        OSError: the disk is failing.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -44,26 +54,23 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
                     raise DataError(f"{path} is packed in a way that numpy does not write")
                 with archive.open(member) as file:
                     name = member.filename.removesuffix(".npy")
-                    arrays[name] = _read_array(file, f"{path}, {name}", most)
+                    arrays[name] = _read_array(file, f"{path}, {name}", most, member.file_size)
                     most -= arrays[name].nbytes
             return arrays
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path} is damaged ({error})") from None
+    except _OF_ZIP as error:
+        raise damaged(path, error) from None
 
 
 def read_npy(path: Path) -> NDArray[Any]:
     """Read the one array of a `.npy` file. Raises as `read_npz`."""
     with path.open("rb") as file:
-        return _read_array(file, str(path), _MOST_BYTES)
+        return _read_array(file, str(path), _MOST_BYTES, path.stat().st_size)
 
 
-def _read_array(file: IO[bytes], where: str, most: int) -> NDArray[Any]:
+def _read_array(file: IO[bytes], where: str, most: int, there: int) -> NDArray[Any]:
+    """Args: most: bytes that the array may have; there: no more than these can be read."""
     try:
-        version = npy.read_magic(file)
-        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-        if version not in read_header:
-            raise DataError(f"{where} is in version {version} of numpy's format")
-        shape, in_columns, kind = read_header[version](file)
+        shape, in_columns, kind = _read_header(file, where)
         if kind.hasobject:
             raise DataError(f"{where} holds Python objects, which only running code could read")
         count = 1
@@ -75,13 +82,27 @@ def _read_array(file: IO[bytes], where: str, most: int) -> NDArray[Any]:
         if size > min(most, _MOST_BYTES):
             far = ", and less of so small a file" if size <= _MOST_BYTES else ""
             raise DataError(f"{where} has {size} bytes; at most {_MOST_BYTES} are read{far}")
-        data = file.read(size)
+        data = file.read(min(size, there))  # for all that it asks for memory is taken
         if len(data) < size:
             raise DataError(f"{where} is cut short: {len(data)} of {size} bytes")
         found = np.frombuffer(data, kind)
         return found.reshape(shape[::-1]).T if in_columns else found.reshape(shape)
-    except ValueError as error:  # also of sides that no memory could have, beside one of 0
+    except (TypeError, ValueError) as error:  # of sides that are no numbers, or beyond all memory
         raise DataError(f"{where} is damaged ({error})") from None
+
+
+def _read_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        version = npy.read_magic(file)
+        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+        if version not in read_header:
+            raise DataError(f"{where} is in version {version} of numpy's format")
+        with warnings.catch_warnings(action="ignore"):  # which would be lines on the terminal
+            return read_header[version](file)
+    except (DataError, OSError):
+        raise
+    except Exception as error:  # a header is parsed as Python: its parser runs out of memory too
+        raise DataError(f"{where} is damaged ({told(error)})") from None
 
 
 def read_npzs(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, UnlabelledError, to_images
+from fashion_cnn.data.forms.parquet_process import OpenedParquet, opened
 from fashion_cnn.data.forms.parts import by_part
 from fashion_cnn.data.gzipped import most_unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES
@@ -40,25 +41,25 @@ def read_parquet(
     Raises:
         ModuleNotFoundError: pyarrow is not installed.
         DataError: it is damaged, lacks a column, or holds other images than 28x28 ones.
+        DecoderError: the process that reads it is killed.
     """
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
     names: dict[int, str] = {}
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     for path in paths:
-        try:
-            file = ParquetFile(path)
-            columns = file.schema_arrow.names
-            label = _column(columns, _LABEL, path)
-            pixels = [name for name in columns if name != label and name not in _NUMBERS]
+        with opened(path) as file:
+            label = _column(file.columns, _LABEL, path)
+            pixels = [name for name in file.columns if name != label and name not in _NUMBERS]
             if len(pixels) != SIDE * SIDE:  # a column a pixel, as OpenML has them
-                pixels = [_column(columns, _IMAGE, path)]
-            if len(labels) + file.metadata.num_rows > MOST_IMAGES:
+                pixels = [_column(file.columns, _IMAGE, path)]
+            if len(labels) + file.rows > MOST_IMAGES:
                 raise DataError(f"{path}: more than {MOST_IMAGES:,} images")
-            names |= _names(file.schema_arrow.metadata or {}, label)
-            for batch in file.iter_batches(_rows_at_once(file, path), columns=[*pixels, label]):
+            names |= _names(file.described, label)
+            left = file.rows
+            for batch in file.batches([*pixels, label], _rows_at_once(file, path)):
+                left -= len(batch)
+                if left < 0:
+                    raise DataError(f"{path} is damaged (more rows than its {file.rows:,})")
                 labels += [_whole(cell, path) for cell in batch.column(label).to_pylist()]
                 if len(pixels) == 1:
                     cells = batch.column(pixels[0]).to_pylist()
@@ -66,20 +67,19 @@ def read_parquet(
                 else:
                     table = [batch.column(name).to_numpy(zero_copy_only=False) for name in pixels]
                     images += [*to_images(np.column_stack(table), str(path))[0]]
-                progress(path.stat().st_size * len(batch) // file.metadata.num_rows)
-        except ArrowException as error:
-            raise DataError(f"{path} is damaged ({error})") from None
+                progress(path.stat().st_size * len(batch) // file.rows)
+            if left:
+                raise DataError(f"{path} is damaged (fewer rows than its {file.rows:,})")
     return Part(np.array(images, np.uint8).reshape(-1, SIDE, SIDE), np.array(labels)), names
 
 
-def _rows_at_once(file: Any, path: Path) -> int:
+def _rows_at_once(file: OpenedParquet, path: Path) -> int:
     """How many rows to read so that even rows that are all the longest one take a GiB at most.
 
     Raises:
         DataError: the file says that it unpacks to far more than data do.
     """
-    groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
-    sizes = [g.column(i).total_uncompressed_size for g in groups for i in range(g.num_columns)]
+    sizes = file.sizes
     if sum(sizes) > most_unpacked(path.stat().st_size):
         raise DataError(f"{path} would unpack to {sum(sizes):,} bytes, far more than data do")
     return max(1, min(_ROWS, (1 << 30) // max([1, *sizes])))
@@ -93,11 +93,11 @@ def _column(found: Sequence[str], known: Sequence[str], path: Path) -> str:
     raise DataError(f"{path} has no column {known[0]!r}; it has {some}{', …' * (len(found) > 10)}")
 
 
-def _names(metadata: dict[bytes, bytes], label: str) -> dict[int, str]:
+def _names(described: str, label: str) -> dict[int, str]:
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        features = json.loads(described)["info"]["features"]
         return dict(enumerate(map(str, features[label]["names"])))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, RecursionError, TypeError, ValueError):
         return {}
 
 
@@ -106,7 +106,7 @@ def _whole(cell: Any, path: Path) -> int:
         raise UnlabelledError(f"{path} has images without labels")
     if isinstance(cell, str) and cell.isascii() and cell.isdecimal():
         cell = int(cell)
-    if type(cell) is not int or cell < 0:
+    if type(cell) is not int or not 0 <= cell < 1 << 63:
         raise DataError(f"{path} has the label {cell!r}; it must be a whole number from 0 on")
     return cell
 
