@@ -26,6 +26,7 @@ from fashion_cnn.reporting.study import (
     to_checkpoint_table,
     to_class_table,
     to_table,
+    to_tables,
 )
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import Trained
@@ -33,6 +34,7 @@ from fashion_cnn.studies import study as tuning
 from fashion_cnn.text import aligned
 from finished import Guesser, around, finished_run
 
+RESULTS = Path(__file__).parents[1] / "docs/results"
 STUDY = """
 recipe = "baseline"
 seeds = [0, 1]
@@ -400,18 +402,120 @@ def test_a_variant_may_name_its_framework(file, monkeypatch, tmp_path) -> None:
         tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
 
 
-@pytest.mark.parametrize("runs", ["5", "[3]", '[{"variant": "as it is"}]', '[{"seed": 0}]'])
-def test_an_altered_record_of_a_study_is_told(file, tmp_path, runs: str) -> None:
-    (tmp_path / "out").mkdir()
-    record = tmp_path / "out/study.json"
-    record.write_text(f'{{"runs": {runs}}}')
-    study = tuning.open_study(str(file))
-    with pytest.raises(UsageError, match=r"study.json is not as it was written"):
-        tuning.run_study(study, tmp_path / "out", [], print)
-    record.unlink()
-    os.mkfifo(record)
+@pytest.fixture
+def kept(file, tmp_path, monkeypatch) -> Path:
+    """The record of a study that is done."""
+    monkeypatch.setattr(tuning, "_wait_for", lambda _, alone: DivergedError.exit_code)
+    tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
+    record, row = tmp_path / "out/study.json", {"accuracy": 0.9, "ece": 0.1}
+    found = json.loads(record.read_text())
+    row |= {"class_accuracy": {"Coat": 1}, "checkpoints": {"best": {"accuracy": 0.9}}}
+    row |= {"training_seconds": 1.0, "process_seconds": 2.0}
+    for one in found["runs"]:
+        del one["diverged"]
+        one.update(row)
+    record.write_text(json.dumps(found))
+    return record
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("runs", 5, "(runs is 5)"),
+        ("runs", [3], "(runs is 3)"),
+        ("runs", [{"variant": "as it is", "resumed": False}], "(it lacks runs.seed)"),
+        ("runs", [{"variant": [1], "seed": 0, "resumed": False}], "(runs.variant is [1])"),
+        ("recipes", [], "(recipes is [])"),
+        ("recipes", {"as it is": 1}, "(recipes.as it is is 1)"),
+        ("recipes", {"as it is": [1]}, "(recipes.as it is is [1])"),
+        ("recipes", {"as it is": {"name": "baseline", "epochs": "x"}}, "'as it is': epochs is 'x'"),
+        ("measure", None, "(measure is None)"),
+        ("accuracy", "high", "(runs.accuracy is 'high')"),
+        ("accuracy", 10**400, "(runs.accuracy is 1000"),
+        ("accuracy", -0.5, "(runs.accuracy is -0.5)"),
+        ("ece", None, "(runs.ece is None)"),
+        ("class_accuracy", 5, "(runs.class_accuracy is 5)"),
+        ("class_accuracy", {"Coat": "x"}, "(runs.class_accuracy.Coat is 'x')"),
+        ("checkpoints", 1, "(runs.checkpoints is 1)"),
+        ("checkpoints", {"best": {}}, "(it lacks runs.checkpoints.best.accuracy)"),
+        ("training_seconds", "long", "(runs.training_seconds is 'long')"),
+        ("process_seconds", -1, "(runs.process_seconds is -1)"),
+        ("resumed", "no", "(runs.resumed is 'no')"),
+        ("resumed", ..., "(it lacks runs.resumed)"),
+    ],
+)
+def test_an_altered_record_of_a_study_is_told(file, kept, key, value, words) -> None:
+    study, found = tuning.open_study(str(file)), json.loads(kept.read_text())
+    to_tables(tuning.run_study(study, kept.parent, [], print))
+    altered = found if key in found else found["runs"][0]
+    altered[key] = value
+    if value is ...:
+        del altered[key]
+    kept.write_text(json.dumps(found))
+    before = kept.read_bytes()
+    with pytest.raises(UsageError, match=r"study\.json") as raised:
+        tuning.run_study(study, kept.parent, [], print)
+    assert words in str(raised.value)
+    assert kept.read_bytes() == before
+
+
+def test_a_record_that_is_no_file_is_not_waited_for(file, kept) -> None:
+    kept.unlink()
+    os.mkfifo(kept)
     with pytest.raises(UsageError, match=r"study.json is not a plain file"):
-        tuning.run_study(study, tmp_path / "out", [], print)
+        tuning.run_study(tuning.open_study(str(file)), kept.parent, [], print)
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.rglob("study.json")), ids=lambda p: p.parent.name)
+def test_the_records_of_studies_are_read(path: Path) -> None:
+    assert " % | " in to_tables(tuning._read_record(path))
+
+
+@pytest.mark.parametrize("place", ["as-it-is", "wild-er/seed-1"])
+def test_a_study_trains_through_no_link(file, tmp_path, monkeypatch, place: str) -> None:
+    monkeypatch.setattr(tuning, "_wait_for", lambda _, alone: pytest.fail("trained"))
+    link, theirs = tmp_path / "out" / place, tmp_path / "theirs"
+    theirs.mkdir()
+    link.parent.mkdir(parents=True)
+    link.symlink_to(theirs)
+    with pytest.raises(UsageError, match=f"{place} is a link; .* remove it"):
+        tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
+    assert not (tmp_path / "out/study.json").exists()
+
+
+@pytest.mark.parametrize("jobs", [0, -1, "2", 1.0, True])
+def test_jobs_are_a_number_of_runs(file, tmp_path, jobs) -> None:
+    with pytest.raises(UsageError, match="jobs is .*; it must be a whole number of at least 1"):
+        tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print, jobs=jobs)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({5: 1}, "unknown key 5"),
+        ({"name": 5}, "the study's name is 5; it must be a string"),
+        ({"seeds": [[1]]}, "seeds must be different whole numbers"),
+        ({"seeds": [{"a": 1}]}, "seeds must be different whole numbers"),
+        ({"seeds": [True]}, "seeds must be different whole numbers"),
+        ({"seeds": [0, -1]}, "seed is -1"),
+        ({"measure": ["test"]}, "measure is missing, or is not a str"),
+        ({"recipe": 3}, "recipe is missing, or is not a str"),
+        ({"variants": {5: {}}}, "the names of variants and of fields must be strings"),
+        ({"variants": {"a": {5: 1}}}, "the names of variants and of fields must be strings"),
+        ({"fields": {None: 1}}, "the names of variants and of fields must be strings"),
+        ({"fields": {"recipe": [1]}}, "a variant's recipe must be a name of the catalogue"),
+        ({"variants": {"a": {"recipe": {}}}}, "a variant's recipe must be a name of the catalogue"),
+        ({"variants": {"a": {"framework": []}}}, "framework is ()"),
+        ({"fields": 5}, "each a table of recipe fields"),
+    ],
+)
+def test_tables_of_other_types_are_no_study(change: dict, words: str) -> None:
+    study = {"recipe": "fast", "seeds": [0], "measure": "validation", "variants": {"a": {}}}
+    tuning.open_study(study)
+    with pytest.raises(UsageError) as raised:
+        tuning.open_study({**study, **change})
+    assert words in str(raised.value)
 
 
 @pytest.mark.parametrize(

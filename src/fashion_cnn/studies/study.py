@@ -9,7 +9,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from fashion_cnn.recipes.fields import check_folder_name, nearest
 from fashion_cnn.recipes.recipe import Recipe, train_command
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.recipe_file import SUFFIXES, as_fields
+from fashion_cnn.run.typed import Positive, Share, decode
 
 _Result = tuple[dict[str, Any], dict[str, Any]]
 """Of a run: its row, and its environment."""
@@ -35,6 +36,40 @@ _NO_FIELDS = ("framework", "recipe")
 """What a variant may name beside a recipe's fields."""
 
 _KEYS = {"recipe": str, "seeds": list, "measure": str, "fields": dict, "variants": dict}
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    accuracy: Share
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What tables are made of; a run that diverged has no figures, an older row fewer."""
+
+    variant: str
+    seed: int
+    resumed: bool
+    diverged: bool = False
+    accuracy: Share = 0.0
+    ece: Share = 0.0
+    class_accuracy: Mapping[str, Share] = field(default_factory=dict)
+    checkpoints: Mapping[str, _Checkpoint] = field(default_factory=dict)
+    training_seconds: Positive = 0.0
+    process_seconds: Positive = 0.0
+
+
+@dataclass(frozen=True)
+class _Description:
+    name: str
+    framework: str = FRAMEWORKS[0]
+
+
+@dataclass(frozen=True)
+class _Record:
+    measure: str
+    recipes: Mapping[str, _Description]
+    runs: tuple[_Row, ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +122,10 @@ def open_study(study: "str | os.PathLike[str] | Mapping[str, Any] | Study") -> S
         return study
     if isinstance(study, Mapping):
         values = dict(study)
-        return _study(str(values.pop("name", "study")), values)
+        name = values.pop("name", "study")
+        if not isinstance(name, str):
+            raise UsageError(f"the study's name is {name!r:.60}; it must be a string")
+        return _study(name, values)
     if not isinstance(study, str | os.PathLike):
         raise UsageError(f"study is {study!r:.60}; it must be a name, a file or its tables")
     file_or_name = str(study)
@@ -114,7 +152,8 @@ def _study(name: str, values: dict[str, Any]) -> Study:
     }
     study = Study(name, values["recipe"], tuple(values["seeds"]), values["measure"], variants)
     for variant, fields in variants.items():  # a wrong field is told before an hour of training
-        study.recipe_of(variant, 0)
+        for seed in study.seeds:
+            study.recipe_of(variant, seed)
         Hardware(framework=fields.get("framework"))  # pyright: ignore[reportArgumentType]
     return study
 
@@ -142,9 +181,12 @@ def run_study(
         What `study.json` holds: the study, the recipes, the environment, and a row a run.
 
     Raises:
-        UsageError: the folder is of another study, or holds a run of another recipe.
+        UsageError: the folder is of another study, holds a run of another recipe, or a link where
+            a run would be; or `jobs` is below 1.
         FashionCNNError: a run failed; its own message stands above.
     """
+    if type(jobs) is not int or jobs < 1:
+        raise UsageError(f"jobs is {jobs!r:.60}; it must be a whole number of at least 1")
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "study.json"
     description = dataclasses.asdict(study) | {
@@ -152,18 +194,20 @@ def run_study(
     }
     result = {**description, "environment": {}, "runs": []}
     if record.exists():
-        result |= read_fields(record)
-        _check_rows(result["runs"], record)
+        result |= _read_record(record)
         _check_same(result, description, record)
         result |= description
     wanted = [(variant, seed) for seed in study.seeds for variant in study.variants]
     result["runs"] = [row for row in result["runs"] if (row["variant"], row["seed"]) in wanted]
     done = {(row["variant"], row["seed"]) for row in result["runs"]}
+    places = {(v, s): folder / _folder_name(v) / f"seed-{s}" for v, s in wanted}
+    for place in places.values():
+        _check_own(place.parent)
+        _check_own(place)
     write_atomically(record, to_json(result))
 
     def train(pair: tuple[str, int]) -> _Result:
-        path = folder / _folder_name(pair[0]) / f"seed-{pair[1]}"
-        return _train(study, *pair, path, arguments, jobs)
+        return _train(study, *pair, places[pair], arguments, jobs)
 
     for row, environment in _several(train, [pair for pair in wanted if pair not in done], jobs):
         result["environment"] = result["environment"] or environment
@@ -203,18 +247,22 @@ def _check_keys(name: str, values: dict[str, Any]) -> None:
     """Raise `UsageError` unless the file has the form of a study."""
     for key in values:
         if key not in _KEYS:
-            raise UsageError(f"study {name}: unknown key {key!r}{nearest(key, list(_KEYS))}")
+            raise UsageError(f"study {name}: unknown key {key!r}{nearest(str(key), list(_KEYS))}")
     for key, kind in _KEYS.items():
         if key != "fields" and not isinstance(values.get(key), kind):
             raise UsageError(f"study {name}: {key} is missing, or is not a {kind.__name__}")
     if values["measure"] not in ("validation", "test"):
         raise UsageError(f"study {name}: measure must be 'validation' or 'test'")
     seeds, variants = values["seeds"], values["variants"]
-    if not seeds or len(set(seeds)) < len(seeds) or any(type(seed) is not int for seed in seeds):
+    if any(type(seed) is not int for seed in seeds) or not 0 < len(seeds) == len(set(seeds)):
         raise UsageError(f"study {name}: seeds must be different whole numbers")
     tables = [values.get("fields", {}), *variants.values()]
     if not variants or not all(isinstance(table, dict) for table in tables):
         raise UsageError(f"study {name}: give at least one variant, each a table of recipe fields")
+    if not all(type(word) is str for table in (variants, *tables) for word in table):
+        raise UsageError(f"study {name}: the names of variants and of fields must be strings")
+    if not all(isinstance(table.get("recipe", ""), str) for table in tables):
+        raise UsageError(f"study {name}: a variant's recipe must be a name of the catalogue")
     if taken := {"seed", "name"} & {field for table in tables for field in table}:
         raise UsageError(f"study {name}: {min(taken)} is not a field to vary")
     check_folder_name("the study's name", name)
@@ -225,14 +273,22 @@ def _check_keys(name: str, values: dict[str, Any]) -> None:
         raise UsageError(f"study {name}: two variants would share a folder; name them otherwise")
 
 
-def _check_rows(rows: Any, record: Path) -> None:
-    """Raise `UsageError` unless each is a table with the variant and the seed that it is of."""
-    sound = isinstance(rows, list) and all(
-        isinstance(row, dict) and type(row.get("variant")) is str and type(row.get("seed")) is int
-        for row in rows
-    )
-    if not sound:
-        raise UsageError(f"{record} is not as it was written; give another --output")
+def _read_record(record: Path) -> dict[str, Any]:
+    """Read a `study.json`. Raises `UsageError` unless tables can be made of it."""
+    found = read_fields(record)
+    try:
+        decode(_Record, found)
+    except ValueError as error:
+        raise UsageError(
+            f"{record} is not as it was written ({error}); give another --output"
+        ) from None
+    return found
+
+
+def _check_own(path: Path) -> None:
+    """Raise `UsageError` if what is written there would be written elsewhere."""
+    if path.is_symlink():
+        raise UsageError(f"{path} is a link; a study keeps its runs itself: remove it")
 
 
 def _check_same(found: dict[str, Any], wanted: dict[str, Any], record: Path) -> None:
@@ -243,8 +299,11 @@ def _check_same(found: dict[str, Any], wanted: dict[str, Any], record: Path) -> 
             "give another --output"
         )
     for variant, recipe in wanted["recipes"].items():
-        before = found["recipes"].get(variant, recipe)
-        if _recipe_and_framework(before) != _recipe_and_framework(recipe):
+        try:
+            before = _recipe_and_framework(found["recipes"].get(variant, recipe))
+        except UsageError as error:
+            raise UsageError(f"{record}, {variant!r}: {error}; give another --output") from None
+        if before != _recipe_and_framework(recipe):
             raise UsageError(f"{record} has other values for {variant!r}; give another --output")
 
 
