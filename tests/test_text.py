@@ -1,13 +1,15 @@
 """Text that comes from anywhere reaches a person whole, and moves no cursor."""
 
+import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fashion_cnn.cli import main
+from fashion_cnn.cli import main, output
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.recipes.catalog import named
 from fashion_cnn.reporting.summary import describe_recipe
@@ -85,6 +87,31 @@ def test_a_run_folder_may_have_any_name(few_data, tmp_path) -> None:
     assert b"\x1b" not in done.stdout + done.stderr
     page = Path(os.fsdecode(folder), "report.html").read_text("utf-8")
     assert r"caf\udce9" in page
+
+
+def test_a_data_set_may_have_any_name_in_any_terminal(few_data, tmp_path) -> None:
+    folder = os.fsencode(tmp_path) + b"/caf\xe9 \x1b[31m"
+    shutil.copytree(few_data, os.fsdecode(folder))
+    command = [sys.executable, "-m", "fashion_cnn", "data", "verify", "--data-dir", folder]
+    narrow = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=narrow)
+    assert done.returncode == 0, done.stderr
+    assert rb"/caf\udce9 \x1b[31m: all four" in done.stdout
+
+
+def test_a_letter_that_the_terminal_lacks_is_written_out() -> None:
+    command = [sys.executable, "-m", "fashion_cnn", "recipes"]
+    narrow = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=narrow, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r" \xb1 " in done.stdout
+
+
+def test_commands_print_by_say_and_write_alone() -> None:
+    for path in Path(output.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = getattr(node, "id", getattr(node, "attr", ""))
+            assert path.name == "output.py" or name not in ("print", "echo", "secho"), path
 
 
 def test_a_command_is_never_folded(monkeypatch) -> None:

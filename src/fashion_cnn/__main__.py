@@ -1,5 +1,6 @@
 """`fashion-cnn`, which is `python -m fashion_cnn`."""
 
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
     for name in ("stdout", "stderr"):  # closed by the caller (>&-): what is said goes nowhere
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # or a letter that it lacks would end the command
+        sys.stdout.reconfigure(errors="backslashreplace")
     raising = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C among imports: no traceback
     try:
         from fashion_cnn.cli import main

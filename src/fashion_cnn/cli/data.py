@@ -8,7 +8,7 @@ import click
 
 from fashion_cnn.cli.audit import audit
 from fashion_cnn.cli.options import FILE, PLACE, data_dir_option
-from fashion_cnn.cli.output import Group, say
+from fashion_cnn.cli.output import Group, say, write
 from fashion_cnn.commands import command
 from fashion_cnn.errors import UsageError
 
@@ -27,7 +27,7 @@ def _get(data_dir: Path | None) -> None:
     """Find and verify Fashion-MNIST; download it, by default to ./data, if missing or damaged."""
     from fashion_cnn.data.fetch import get_data
 
-    print(f"Fashion-MNIST, verified, is in {get_data(data_dir, say)}")
+    write(f"Fashion-MNIST, verified, is in {get_data(data_dir, say)}")
 
 
 @data.command("verify")
@@ -43,7 +43,7 @@ def _verify(data_dir: Path | None) -> None:
     data_set.verify()
     for line in data_set.passed_over:
         say(line)
-    print(f"{directory}: all four files are those of {data_set.contents.name}")
+    write(f"{directory}: all four files are those of {data_set.contents.name}")
 
 
 @data.command("show")
@@ -64,7 +64,7 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
 
     training = DataSet.open(data_directory(data_dir, say)).training()
     write_atomically(output, sample_grid(training, columns, seed))
-    print(f"wrote {output}")
+    write(f"wrote {output}")
 
 
 _framing_option = click.option(
@@ -113,7 +113,7 @@ def _import(folder: Path, output: Path, test_share: float, seed: int, framing: s
             say(f"fashion-cnn: {one.file}: {one.note}")
     bad = sum(one.bad for one in pictures)
     taken = [one.part for one in pictures if one.part]
-    print(
+    write(
         f"{output}: {len(contents.class_names)} classes, {taken.count('train')} pictures to train "
         f"on and {taken.count('test')} to test on; each file's fate is in {output / REPORT}"
     )
@@ -171,7 +171,7 @@ def _adopt(
         with click.progressbar(length=size, label="reading", file=sys.stderr) as bar:
             found = read_forms(sources, transpose=transpose, progress=bar.update)
         contents, counts = convert(found, output, draw, wanted, say)
-    print(
+    write(
         f"{folder}: {len(contents.class_names)} classes, {counts['train']:,} images to train on "
         f"and {counts['t10k']:,} to test on; recorded in {folder}/dataset.json"
     )

@@ -2,6 +2,8 @@
 
 import click
 
+from fashion_cnn.cli.output import write
+
 
 @click.command("doctor")
 def doctor() -> None:
@@ -9,4 +11,4 @@ def doctor() -> None:
     from fashion_cnn.doctor import examine
 
     for name, finding in examine():
-        print(f"{name:<14} {finding}")
+        write(f"{name:<14} {finding}")

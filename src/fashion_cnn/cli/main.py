@@ -27,6 +27,9 @@ from fashion_cnn.version import __version__
 
 _AS_WIDE_AS_THE_TERMINAL = 1000  # columns; click takes fewer where there are
 
+_NO_MEMORY = ("allocate memory", "failed to map segment")
+"""What PyTorch, and the loader of shared libraries, say when there is none left."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -35,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 bug, 2 usage, 3 data, 4 some inputs bad, 5 diverged, 6 no usable
         checkpoint, 7 out of disk or memory, 128 + n stopped by signal n.
     """
+    out = sys.stdout
     try:
         code = _group.main(
             list(arguments) if arguments is not None else None,
@@ -66,23 +70,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(
             f"this needs {error.name}, which is not installed: {install_command(extra)}", 2
         )
-    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+    except (BrokenPipeError, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and sys.stdout is out:
+            raise
+        # The reader of our output has gone: nothing is left to say. Of its own output click makes
+        # the other error of it, and puts something in the stream's place.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + 13
-    except OSError as error:
+    except Exception as error:
+        if (told := _of_the_machine(error)) is None:
+            raise
+        return _fail(*told)
+
+
+def _of_the_machine(error: Exception) -> tuple[str, int] | None:
+    """What to say, and the exit code, where the machine lacks something; None of a bug."""
+    smaller = "training takes less with a smaller --batch-size"
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         if error.errno in OUT_OF_ROOM:
             again = "fix that, then run the same command again (train: with --resume)"
-            return _fail(f"{where}{error.strerror}; {again}", 7)
-        if error.filename:
-            return _fail(f"{where}{error.strerror}", 2)
-        raise
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "allocate memory" in str(error):
-            return _fail("out of memory; training takes less with a smaller --batch-size", 7)
-        if type(error).__name__ == "OutOfMemoryError":
-            return _fail("out of GPU memory; training takes less with a smaller --batch-size", 7)
-        raise
+            return f"{where}{error.strerror}; {again}", 7
+        if error.filename or "temporary directory" in str(error):  # no place is writable
+            return f"{where}{error.strerror or error}", 2
+    if isinstance(error, MemoryError) or (
+        isinstance(error, ImportError | OSError | RuntimeError)
+        and any(words in str(error) for words in _NO_MEMORY)
+    ):
+        return f"out of memory; {smaller}", 7
+    if type(error).__name__ == "OutOfMemoryError":
+        return f"out of GPU memory; {smaller}", 7
+    return None
 
 
 def _fail(message: str, code: int) -> int:

@@ -4,7 +4,7 @@ import dataclasses
 
 import click
 
-from fashion_cnn.cli.output import beside
+from fashion_cnn.cli.output import beside, write
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import flag, format_value
 
@@ -15,19 +15,19 @@ def recipes(name: str | None) -> None:
     """List the recipes, or show all of NAME."""
     if name is None:
         for known in catalog.RECIPES:
-            print(beside(known, catalog.description(known).splitlines()[0], 11))
+            write(beside(known, catalog.description(known).splitlines()[0], 11))
             for word, value in catalog.facts(known).items():
-                print(beside(f"{'':<11}{word}", value, 21))
+                write(beside(f"{'':<11}{word}", value, 21))
         return
     recipe = catalog.named(name)
     *said, _ = catalog.description(name).split("\n\n")
     for part in said:
-        print(beside("", " ".join(part.split()), 0) + "\n")
+        write(beside("", " ".join(part.split()), 0) + "\n")
     for word, value in catalog.facts(name).items():
-        print(beside("", f"{word}: {value}", 0))
-    print()
+        write(beside("", f"{word}: {value}", 0))
+    write("")
     for item in dataclasses.fields(recipe):
         value = format_value(getattr(recipe, item.name))
         other = f" ({flag(item)})" if item.metadata["flag"] else ""
         head = f"  {item.name:<16} {value:<12}"
-        print(beside(head, item.metadata["help"] + other, 32))
+        write(beside(head, item.metadata["help"] + other, 32))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fashion_cnn.data.decoding import FILE_BYTES, too_large
-from fashion_cnn.errors import ImageError
+from fashion_cnn.errors import OUT_OF_ROOM, ImageError
 
 _SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp",
@@ -43,16 +43,14 @@ def read_bytes(name: str) -> bytes:
 
     Raises:
         ImageError: there is no such file, or it is none, or too large.
+        OSError: the disk fails, or memory or the files that may be open run out.
     """
-    if name == "-":
-        data = sys.stdin.buffer.read(FILE_BYTES + 1)
-        if len(data) > FILE_BYTES:
-            raise too_large(None)
-        return data
-    if os.path.isdir(name):
+    if os.path.isdir(name) and name != "-":
         back = ", or a link back to a folder above it" if os.path.islink(name) else ""
         raise ImageError(f"a folder without pictures that can be read{back}")
     try:
+        if name == "-":
+            return _read_standard_input()
         # Not blocking: a named pipe without a writer would be waited for.
         with open(name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as f:
             facts = os.fstat(f.fileno())
@@ -62,7 +60,17 @@ def read_bytes(name: str) -> bytes:
                 raise too_large(facts.st_size)
             return f.read(FILE_BYTES + 1)  # a byte more shows one that grew since
     except (OSError, ValueError) as error:
+        _raise_if_out_of_room(error, name)
         raise ImageError(getattr(error, "strerror", None) or str(error)) from None
+
+
+def _read_standard_input() -> bytes:
+    if sys.stdin is None:
+        raise ImageError("standard input is closed")
+    data = sys.stdin.buffer.read(FILE_BYTES + 1)
+    if len(data) > FILE_BYTES:
+        raise too_large(None)
+    return data
 
 
 def files_below(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
@@ -74,7 +82,8 @@ def files_below(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterat
     try:
         facts = folder.stat()
         entries = sorted(folder.iterdir())
-    except OSError:
+    except OSError as error:
+        _raise_if_out_of_room(error, folder)
         yield folder
         return
     here = facts.st_dev, facts.st_ino
@@ -101,8 +110,15 @@ def is_picture(path: Path) -> bool:
             return False
         with path.open("rb") as file:
             return bool(kind_of(file.read(KIND_BYTES)))
-    except OSError:
+    except OSError as error:
+        _raise_if_out_of_room(error, path)
         return False
+
+
+def _raise_if_out_of_room(error: Exception, name: str | Path) -> None:
+    """Raise what no other picture would be spared, with the name that reading leaves out."""
+    if isinstance(error, OSError) and error.errno in OUT_OF_ROOM:
+        raise OSError(error.errno, error.strerror, str(name)) from None
 
 
 def shown(name: str) -> str:
