@@ -20,7 +20,7 @@ from PIL import Image
 
 from fashion_cnn.data import decoding
 from fashion_cnn.data.decoding import Decoder, DecoderPool
-from fashion_cnn.errors import ImageError, SlowImageError
+from fashion_cnn.errors import DecoderError, ImageError, SlowImageError
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +176,9 @@ def test_the_child_has_its_limits(decoder) -> None:
     assert int(rows["Max cpu time"][0]) in (used + 2, used + 3)  # counted in whole seconds
 
 
+TAKE = f"sys.stdin.buffer.read({12 + len(GOOD)})"
+
+
 @pytest.fixture
 def strange_child(tmp_path, monkeypatch):
     def put(code: str) -> Decoder:
@@ -192,8 +195,8 @@ def strange_child(tmp_path, monkeypatch):
     [
         ("os.kill(os.getpid(), 24)", "too long"),  # SIGXCPU, as past the limit of CPU time
         ("time.sleep(60)", "too long"),
-        ("os._exit(7)", "crashes the image decoder .status 7"),
-        ("os.kill(os.getpid(), 11)", "crashes the image decoder"),
+        (f"{TAKE}; os._exit(7)", "crashes the image decoder .status 7"),
+        (f"{TAKE}; os.kill(os.getpid(), 11)", "crashes the image decoder"),
         ("sys.stdout.write('nonsense'); sys.stdout.close(); time.sleep(60)", "decoder"),
     ],
     ids=["cpu", "stuck", "exit", "crash", "nonsense"],
@@ -208,6 +211,12 @@ def test_a_child_that_breaks_or_hangs_is_an_image_error(
         broken.decode(GOOD)
     assert time.monotonic() - began < 20
     assert broken._child is None
+
+
+@pytest.mark.parametrize("code", ["os._exit(1)", "sys.stdin.buffer.read(12); os._exit(1)"])
+def test_a_child_that_does_not_come_to_the_picture_does_not_accuse_it(strange_child, code) -> None:
+    with pytest.raises(DecoderError, match="status 1.; is there too little memory"):
+        strange_child(code).decode(GOOD + bytes(2**16))
 
 
 ENDLESS = f"""if True:

@@ -66,7 +66,8 @@ class Decoder:
         Raises:
             ImageError: it is too large, not a picture, damaged, or hostile; `SlowImageError` if it
                 takes too long.
-            DecoderError: the child is killed from outside, time after time.
+            DecoderError: the child is killed from outside, or ends before it has the picture, time
+                after time.
         """
         if not data:
             raise ImageError("an empty file")
@@ -138,15 +139,16 @@ class Decoder:
                 code = self._end(_PATIENCE if gone else 0.0)
                 if isinstance(error, TimeoutError) or code in _TOO_LONG:
                     raise SlowImageError("takes too long to decode") from None
-                if code not in _FROM_OUTSIDE:
+                # Its end drops the connection if it has not yet taken all of the picture.
+                if code not in _FROM_OUTSIDE and not isinstance(error, ConnectionError):
                     status = "" if code is None else f" (status {code})"
                     raise ImageError(f"crashes the image decoder{status}") from None
             except BaseException:
                 self._end()  # or its answer to this picture would be taken for that to the next
                 raise
         raise DecoderError(
-            f"the process that opens pictures was killed {_TRIES} times (status {code}); is there "
-            "too little memory?"
+            f"the process that opens pictures ended {_TRIES} times with no answer (status {code}); "
+            "is there too little memory?"
         )
 
 
