@@ -15,7 +15,7 @@ from bench.campaign.soak import soak
 from bench.campaign.stage import prepare
 
 QUICK = {"flips": 2, "cuts": 2, "swaps": 2, "data": 2, "models": 2, "requests": 2}
-QUICK |= {"openapi": 1, "mirror": 5}
+QUICK |= {"openapi": 1, "mirror": 5, "forms": 5}
 
 
 @pytest.fixture(scope="module")

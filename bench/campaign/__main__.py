@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.campaign.corruption import CUTS, FLIPS, SWAPS
-from bench.campaign.datafiles import DATA
+from bench.campaign.datafiles import DATA, FORMS
 from bench.campaign.experiment import Experiment, run_trial
 from bench.campaign.folders import FOLDERS
 from bench.campaign.hostile import PICTURES, REQUESTS, SLOW
@@ -30,7 +30,8 @@ RECORD = Path(__file__).resolve().parents[2] / "docs/results/reliability/campaig
 _MINUTES = 10.0  # of a soak
 EXPERIMENTS = (
     KILLS, KERAS_KILLS, SIGNALS, FAULTS, DISKS, TOGETHER, CLOCK, NUMERICS, FLIPS, CUTS, SWAPS,
-    FOLDERS, DATA, MIRROR, MODELS, PICTURES, REQUESTS, OPENAPI, SLOW, LOAD, METRICS, soak(_MINUTES),
+    FOLDERS, DATA, FORMS, MIRROR, MODELS, PICTURES, REQUESTS, OPENAPI, SLOW, LOAD, METRICS,
+    soak(_MINUTES),
 )  # fmt: skip
 _WRITTEN_SECONDS = 30  # after which the record is written again
 

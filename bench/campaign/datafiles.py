@@ -1,21 +1,29 @@
 """Data files that were altered: a named error, soon, and with little memory."""
 
 import gzip
+import io
 import os
 import resource
 import shutil
 import struct
 import time
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from bench.campaign.experiment import Experiment, Trial
 from fashion_cnn.data.adoption import adopt
+from fashion_cnn.data.conversion import convert
 from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.files import FILES
+from fashion_cnn.data.forms.find import read_forms
+from fashion_cnn.data.holding_out import Draw
 from fashion_cnn.errors import DataError
 from fashion_cnn.run.dataset import describe_data
 
 _SECONDS, _MEGABYTES = 2.0, 64
+_IMAGES = 24  # of a file of another form: so few that headers are a good part of it
 _UNPACKED = 130  # times as large as the file: what it may unpack to, and a third more
 
 
@@ -48,6 +56,52 @@ def _trial(trial: Trial) -> None:
     assert spent < _SECONDS, f"{spent:.1f} s"
     most = max(_MEGABYTES, _UNPACKED * len(altered) / 1e6)
     assert grown < most, f"{grown:.0f} MB"
+
+
+def _form_trial(trial: Trial) -> None:
+    os.chdir(trial.room)
+    images = DataSet.open(trial.stage / "data").training().images[:_IMAGES]
+    files = _in_a_form(trial.draw.choice(("npy", "npz", "csv", "parquet")), images)
+    Path("in").mkdir()
+    chosen = trial.draw.choice(list(files))
+    for name, content in files.items():
+        data = _altered(trial, content, content) if name == chosen else content
+        Path("in", name).write_bytes(data)
+    print(chosen, len(files[chosen]), Path("in", chosen).stat().st_size)
+    began = _processor_seconds()
+    try:
+        convert(read_forms([Path("in")]), Path("out"), Draw())
+        DataSet.open(Path("out")).verify()
+    except DataError as error:
+        print(error)
+    assert (spent := _processor_seconds() - began) < _SECONDS, f"{spent:.1f} s"
+
+
+def _in_a_form(form: str, images: np.ndarray[Any, Any]) -> dict[str, bytes]:
+    """The files of a small data set of two classes."""
+    labels, file = np.arange(len(images)) % 2, io.BytesIO()
+    rows = images.reshape(len(images), -1)
+    if form == "npy":
+        pair = {"x_train.npy": io.BytesIO(), "y_train.npy": io.BytesIO()}
+        for one, array in zip(pair.values(), (images, labels), strict=True):
+            np.save(one, array)
+        return {name: one.getvalue() for name, one in pair.items()}
+    if form == "npz":
+        np.savez_compressed(file, x_train=images, y_train=labels)
+    elif form == "csv":
+        np.savetxt(file, np.column_stack([labels, rows]), "%d", ",")
+    else:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        parquet.write_table(pa.table({"image": rows.tolist(), "label": labels}), file)
+    return {f"train.{form}": file.getvalue()}
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it started and that ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _altered(trial: Trial, content: bytes, plain: bytes) -> bytes:
@@ -86,4 +140,11 @@ DATA = Experiment(
     "or refused, in 2 s of processor time, and 64 MB or what so large a file may unpack to",
     2_000,
     _trial,
+)
+FORMS = Experiment(
+    "forms",
+    "A npy, npz, CSV or Parquet file, altered: read as a data set, or refused by a named error, in "
+    "2 s of processor time",
+    500,
+    _form_trial,
 )
