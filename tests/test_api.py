@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 import fashion_cnn as fc
@@ -79,6 +80,11 @@ def test_a_run_classifies(run: fc.Run, few_data: Path) -> None:
     )
     with pytest.raises(UsageError, match="no calibration"):
         run.classifier("step-00000010" if not run.history else _other(run)).predict(held_out.images)
+
+
+def test_a_checkpoint_is_a_name(run: fc.Run) -> None:
+    with pytest.raises(UsageError, match="checkpoint is 5; it must be a name"):
+        fc.open_classifier(run, 5)  # type: ignore[arg-type]
 
 
 def _other(run: fc.Run) -> str:
@@ -202,6 +208,8 @@ def test_arrays_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_p
         ((np.zeros((4, 28, 28)), np.zeros(3)), DataError, "3 labels for 4 images"),
         ((np.zeros((4, 20, 20)), np.zeros(4)), DataError, "28x28"),
         ("nowhere", DataError, "nowhere"),
+        ((torch.ones(2, 28, 28).requires_grad_(), [0, 1]), DataError, r"Use tensor.detach\(\)"),
+        ((torch.ones(2, 28, 28).bfloat16(), [0, 1]), DataError, "images .* BFloat16"),
     ],
 )
 def test_wrong_data_are_told(data: Any, error: type[Exception], said: str, tmp_path) -> None:
@@ -215,6 +223,8 @@ def test_wrong_data_are_told(data: Any, error: type[Exception], said: str, tmp_p
         (lambda: fc.train(3), "recipe is 3"),
         (lambda: fc.train("fats"), "did you mean 'fast'"),
         (lambda: fc.train("fast", 7), "output is 7"),
+        (lambda: fc.report("runs/none", "a\0.html"), "output is 'a.x00.html'; it must be a path"),
+        (lambda: fc.export("runs/none", "a\0.onnx"), "output is 'a"),
         (lambda: fc.train("fast", lr=0.1), "sets 'learning_rate'"),
         (lambda: fc.train("fast", epochs="3"), "epochs is '3'"),
         (lambda: fc.train("fast", device="gpu"), "device is 'gpu'"),

@@ -14,10 +14,13 @@ import pytest
 
 from fashion_cnn.cli import main
 from fashion_cnn.data import fashion_mnist
+from fashion_cnn.data.arrays import write_arrays
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.files import FILES
 from fashion_cnn.data.idx import to_idx
 from fashion_cnn.data.photo import read_photo
-from fashion_cnn.errors import DataError
+from fashion_cnn.data.split import Split
+from fashion_cnn.errors import DataError, UsageError
 from opened import load_test, load_training
 from shapes import CLASSES, draw_photos, write_idx
 
@@ -140,6 +143,41 @@ def test_a_folder_that_is_no_data_set(photos, capsys, change, arguments, code, w
     assert words in fails(capsys, code, "data", "import", "photos", "--output", "own", *arguments)
     assert not Path("own").exists()
     assert not list(Path.cwd().glob(".incoming*"))
+
+
+IMAGES = (np.arange(40 * 28 * 28) % 251).astype(np.uint8).reshape(40, 28, 28)
+LABELS = np.arange(40) % 2
+WORDS = np.array(["a", "b"])[LABELS]
+
+
+@pytest.mark.parametrize(
+    ("data", "names", "error", "words"),
+    [
+        ((IMAGES, LABELS), ["a"], DataError, "class_names has 1 names, .* up to 1; name"),
+        ((IMAGES, LABELS * 7), list("abc"), DataError, "labels run up to 7"),
+        ((IMAGES, LABELS), 5, UsageError, "class_names is 5; it must be a list"),
+        ((IMAGES, LABELS), "ab", UsageError, "class_names is 'ab'"),
+        ((IMAGES, LABELS), {0: "a", 1: "b"}, UsageError, "class_names is {0: 'a'"),
+        ((IMAGES, WORDS), [["a"], ["b"]], DataError, "label 'a', which names no class"),
+        ((IMAGES, np.array(["a", None] * 20)), None, DataError, "train part has labels of several"),
+        ((IMAGES, np.array(["a", 1] * 20, object)), None, DataError, "labels of several types"),
+        (([IMAGES[0], IMAGES[1, :9]], [0, 1]), None, DataError, "images cannot be made an array"),
+        ((IMAGES, [[0], [0, 1]]), None, DataError, "the train part's labels cannot be made an"),
+        (((IMAGES, LABELS), (None, None)), None, UsageError, "data must be a folder"),
+    ],
+)
+def test_arrays_that_are_no_data_set(elsewhere, data, names, error, words: str) -> None:
+    with pytest.raises(error, match=words):
+        write_arrays(data, names, print)
+
+
+def test_names_of_arrays_may_be_an_array_too(elsewhere) -> None:
+    wanted = write_arrays((IMAGES, LABELS), ["a", "b"], print)
+    assert write_arrays((IMAGES, LABELS), np.array(["a", "b"]), print) == wanted
+    split = Split(IMAGES, LABELS.astype(np.int64), ("c", "d"))
+    assert write_arrays(split, np.array(["a", "b"]), print) == wanted
+    later = write_arrays((IMAGES, LABELS + 1), ["a", "b"], print)
+    assert DataSet.open(later).contents.class_names == ("a", "b"), "counted from 1"
 
 
 def test_idx_files_are_taken_only_when_that_is_asked_for(elsewhere, capsys) -> None:

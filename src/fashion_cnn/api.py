@@ -103,6 +103,8 @@ class Run(folder.Run):
             CheckpointError: the checkpoint is missing or damaged.
             UsageError: an unknown word, or a framework that is not installed.
         """
+        if checkpoint is not None and not isinstance(checkpoint, str):
+            raise UsageError(f"checkpoint is {checkpoint!r:.60}; it must be a name")
         wanted = _hardware({"device": "cpu", **hardware})
         with open_framework(hardware_as_before(wanted, self)) as framework:
             opened = framework.open_classifier(self, checkpoint)
@@ -628,5 +630,6 @@ def _hardware(words: dict[str, Any], *, only: bool = False) -> Hardware:
 
 
 def _check_path(name: str, path: Any) -> None:
-    if path is not None and not isinstance(path, str | os.PathLike):
+    given = isinstance(path, str | os.PathLike) and "\0" not in str(path)  # no name may hold that
+    if path is not None and not given:
         raise UsageError(f"{name} is {path!r:.60}; it must be a path")

@@ -1,11 +1,12 @@
 """Arrays of one's own as a data set: a folder like any other, so that whatever takes one does."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashion_cnn.data.conversion import convert
 from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
@@ -34,20 +35,23 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
         The folder.
 
     Raises:
-        UsageError: `data` has another form.
+        UsageError: `data` or `class_names` has another form.
         DataError: what it holds cannot be used; the message says what.
     """
+    names = _listed(class_names)
     if isinstance(data, Split):
-        data, class_names = (data.images, data.labels), class_names or data.class_names
-    parts, notes, names = {}, [], class_names
+        data, names = (data.images, data.labels), names or list(data.class_names)
+    parts, notes = {}, []
     for part, pair in zip(("train", "test"), _pairs(data), strict=False):
-        images, note = to_images(np.asarray(pair[0]), f"the {part} part")
-        labels = np.asarray(pair[1])
+        where = f"the {part} part"
+        images, note = to_images(_array(pair[0], f"{where}'s images"), where)
+        labels = _array(pair[1], f"{where}'s labels")
         if labels.dtype.kind in "UO":  # names
-            names = names or [str(name) for name in np.unique(labels)]
-            labels = _positions(labels, names, part)
-        parts[part] = Part(images, to_labels(labels, len(images), f"the {part} part"))
+            names = names or _names_in(labels, where)
+            labels = _positions(labels, names, where)
+        parts[part] = Part(images, to_labels(labels, len(images), where))
         notes += [note] * bool(note)
+    _check_enough(names, parts.values())
     found = Labelled("arrays", parts, dict(enumerate(map(str, names or ()))), tuple(notes))
     folder = FOLDER / _digest(found)
     if not is_own(folder):
@@ -58,9 +62,9 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
 
 def _pairs(data: Any) -> list[Any]:
     """One or two pairs of images and labels."""
-    if _is_pair(data):
-        pairs = list(data) if all(_is_pair(one) and np.ndim(one[0]) > 1 for one in data) else [data]
-        if all(np.ndim(images) > 1 for images, _ in pairs):
+    if _is_pair(data) and not any(_is_pair(one) and one[0] is None for one in data):
+        pairs = list(data) if all(_is_pair(one) and _sides(one[0]) > 1 for one in data) else [data]
+        if all(_sides(images) > 1 for images, _ in pairs):
             return pairs
     raise UsageError(
         "data must be a folder, (images, labels) or ((images, labels), (test_images, "
@@ -72,10 +76,47 @@ def _is_pair(pair: Any) -> bool:
     return isinstance(pair, tuple | list) and len(pair) == 2
 
 
-def _positions(labels: Any, names: Sequence[str], part: str) -> Any:
+def _sides(images: Any) -> int:
+    return (
+        images.ndim if hasattr(images, "ndim") else _array(images, "what is given as images").ndim
+    )
+
+
+def _array(given: Any, what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except (RuntimeError, TypeError, ValueError) as error:  # ragged; or PyTorch says what to do
+        raise DataError(f"{what} cannot be made an array: {error}") from None
+
+
+def _listed(names: Any) -> list[str] | None:
+    if names is None:
+        return None
+    if isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable):
+        raise UsageError(f"class_names is {names!r:.60}; it must be a list of names")
+    return [str(name) for name in names]
+
+
+def _names_in(labels: Any, where: str) -> list[str]:
+    try:
+        return [str(name) for name in np.unique(labels)]
+    except TypeError:  # these cannot be sorted
+        raise DataError(f"{where} has labels of several types, or lacks some") from None
+
+
+def _check_enough(names: list[str] | None, parts: Iterable[Part]) -> None:
+    values = np.unique(np.concatenate([part.labels for part in parts]))
+    # As many as there are classes name these in order, whatever their labels.
+    if names and len(values) not in (0, len(names)) and values[-1] >= len(names):
+        raise DataError(
+            f"class_names has {len(names)} names, and labels run up to {values[-1]}; name all classes"
+        )
+
+
+def _positions(labels: Any, names: Sequence[str], where: str) -> Any:
     known = {name: place for place, name in enumerate(names)}
     if unknown := sorted({str(one) for one in labels.ravel()} - known.keys()):
-        raise DataError(f"the {part} part has the label {unknown[0]!r}, which names no class")
+        raise DataError(f"{where} has the label {unknown[0]!r}, which names no class")
     return np.array([known[str(one)] for one in labels.ravel()]).reshape(labels.shape)
 
 
