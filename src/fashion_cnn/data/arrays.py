@@ -52,7 +52,7 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
         parts[part] = Part(images, to_labels(labels, len(images), where))
         notes += [note] * bool(note)
     _check_enough(names, parts.values())
-    found = Labelled("arrays", parts, dict(enumerate(map(str, names or ()))), tuple(notes))
+    found = Labelled("arrays", parts, dict(enumerate(names or ())), tuple(notes))
     folder = FOLDER / _digest(found)
     if not is_own(folder):
         convert(found, folder, Draw(), say=say)
@@ -77,9 +77,7 @@ def _is_pair(pair: Any) -> bool:
 
 
 def _sides(images: Any) -> int:
-    return (
-        images.ndim if hasattr(images, "ndim") else _array(images, "what is given as images").ndim
-    )
+    return (images if hasattr(images, "ndim") else _array(images, "what is given as images")).ndim
 
 
 def _array(given: Any, what: str) -> NDArray[Any]:
@@ -109,7 +107,7 @@ def _check_enough(names: list[str] | None, parts: Iterable[Part]) -> None:
     # As many as there are classes name these in order, whatever their labels.
     if names and len(values) not in (0, len(names)) and values[-1] >= len(names):
         raise DataError(
-            f"class_names has {len(names)} names, and labels run up to {values[-1]}; name all classes"
+            f"class_names has {len(names)} names, and labels run up to {values[-1]}; name every one"
         )
 
 
