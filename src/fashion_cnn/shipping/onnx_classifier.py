@@ -203,7 +203,7 @@ class OnnxClassifier:
         images = np.zeros((3, 28, 28), np.uint8)
         images[1] = 255
         images[2] = (np.arange(784) * 97 % 256).reshape(28, 28)
-        for some in (images[:1], images):
+        for some in (images[:1], images[: self._batch]):
             self._answer(some, list(_OUTPUTS))
 
 

@@ -16,26 +16,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.errors import ModelError
-from fashion_cnn.shipping.protobuf import RefusedError, fields, message, packed, signed
+from fashion_cnn.shipping.protobuf import RefusedError, fields, message, packed
 
 OPERATORS = frozenset(
     {
         "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat",
-        "Constant", "ConstantOfShape", "Conv", "ConvTranspose", "Cos", "DepthToSpace",
-        "DequantizeLinear", "Div", "Einsum", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten",
-        "Floor", "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater",
-        "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization",
-        "LayerNormalization", "LeakyRelu", "Less", "LessOrEqual", "Log", "LogSoftmax", "LpPool",
-        "MatMul", "Max", "MaxPool", "Min", "Mish", "Mod", "Mul", "Neg", "Not", "Or", "PRelu", "Pad",
-        "Pow", "QuantizeLinear", "Range", "Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean",
-        "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Reshape", "Resize", "Round", "Selu",
-        "Shape", "Sigmoid", "Sign", "Sin", "Slice", "Softmax", "Softplus", "Softsign",
-        "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tan", "Tanh", "Tile",
-        "Transpose", "Trilu", "Unsqueeze", "Where",
+        "Constant", "ConstantOfShape", "Conv", "Cos", "DepthToSpace", "DequantizeLinear", "Div",
+        "Einsum", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gemm",
+        "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "HardSigmoid",
+        "HardSwish", "Identity", "InstanceNormalization", "LayerNormalization", "LeakyRelu", "Less",
+        "LessOrEqual", "Log", "LogSoftmax", "MatMul", "Max", "MaxPool", "Min", "Mish", "Mul", "Neg",
+        "Not", "Or", "PRelu", "Pad", "Pow", "QuantizeLinear", "Range", "Reciprocal", "ReduceL2",
+        "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Reshape",
+        "Resize", "Round", "Selu", "Shape", "Sigmoid", "Sign", "Sin", "Slice", "Softmax",
+        "Softplus", "Softsign", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh",
+        "Tile", "Transpose", "Unsqueeze", "Where",
     }
 )  # fmt: skip
 """What the frameworks' exporters write of networks for images; none branches, loops or opens a
 file."""
+BLOCK = 16
+"""Channels that the runtime keeps together, on processors with AVX-512; zeros fill the last."""
 MOST_VALUES = 1024
 """Numbers that a tensor may have to be kept: shapes and axes have a handful."""
 _KINDS = {
@@ -43,8 +44,12 @@ _KINDS = {
     11: "<f8", 12: "<u4", 13: "<u8",
 }  # fmt: skip
 _BFLOAT16 = 16
-_GRAPH, _TRAINING, _FUNCTIONS = 7, 20, 25  # of a model
-_NODE, _INITIALIZER, _INPUT, _OUTPUT, _SPARSE = 1, 5, 11, 12, 15  # of a graph
+_WHOLE = range(2, 8)  # of those, beside the unsigned ones of 32 and 64 bits
+_GRAPH, _OPSET, _TRAINING, _FUNCTIONS = 7, 8, 20, 25  # of a model
+_OPSETS = (17, 18)  # what this program has exported to; in others an operator may do other things
+_NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE, _SPARSE = 1, 5, 11, 12, 13, 15  # of a graph
+_TYPES = {2: 1, 3: 2, 4: 3, 5: 4, 7: 6, 8: 7}
+"""By an attribute's field, the type that it has to say."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +58,13 @@ class Array:
 
     Attributes:
         shape: for some number of images.
-        width: bytes a number.
+        kind: ONNX's number for the type.
         value: the numbers, where they are few and known before the model runs.
         constant: whether it is the same for all images.
     """
 
     shape: tuple[int, ...]
-    width: int
+    kind: int
     value: NDArray[Any] | None = None
     constant: bool = False
 
@@ -69,9 +74,22 @@ class Array:
         return math.prod(self.shape)
 
     @property
+    def width(self) -> int:
+        """Bytes a number."""
+        return width_of(self.kind)
+
+    @property
+    def whole(self) -> bool:
+        """Whether they are whole numbers."""
+        return self.kind in _WHOLE or self.kind in (12, 13)
+
+    @property
     def nbytes(self) -> int:
-        """Of all its numbers."""
-        return self.size * self.width
+        """At most, of all its numbers: maps may be kept with channels of zeros behind."""
+        sides = list(self.shape)
+        if len(sides) == 4:
+            sides[1] += -sides[1] % BLOCK
+        return math.prod(sides) * self.width
 
 
 @dataclass
@@ -86,12 +104,17 @@ class Node:
 
 @dataclass
 class Graph:
-    """Operators in their order, and what they begin with."""
+    """Operators in their order, and what they begin with.
+
+    Attributes:
+        stated: by name the sides that the file says a tensor has; None for any number.
+    """
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
+    stated: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
 
 
 def read_graph(data: bytes, what: str) -> Graph:
@@ -104,14 +127,19 @@ def read_graph(data: bytes, what: str) -> Graph:
     Raises:
         ModelError: it is none, or a tensor is not what it says.
     """
-    found, graphs = Graph(), 0
+    found, graphs, opsets = Graph(), 0, []
     try:
         for number, value in fields(memoryview(data)):
             if number in (_TRAINING, _FUNCTIONS):
                 raise RefusedError("holds functions or training steps")
-            if number == _GRAPH and not isinstance(value, int):
+            if number == _OPSET:
+                opsets.append(_opset(value))
+            if number == _GRAPH:
                 graphs += 1
-                _read_graph(value, found)
+                _read_graph(_part(value), found)
+        _check_names(found)
+        if graphs and set(opsets) - {None} not in [{one} for one in _OPSETS]:
+            raise RefusedError(f"is for other operators than those of the opsets {_OPSETS}")
     except RefusedError as fault:
         raise ModelError(f"{what} {fault}; export it again with: fashion-cnn export RUN") from None
     # Bytes of anybody's: what no rule above foresaw is still no reason to fall over.
@@ -119,7 +147,6 @@ def read_graph(data: bytes, what: str) -> Graph:
         raise ModelError(f"{what} is no ONNX model") from None
     if not graphs:
         raise ModelError(f"{what} is no ONNX model")
-    found.inputs = [name for name in found.inputs if name not in found.constants]
     return found
 
 
@@ -148,20 +175,65 @@ def kind_of(number: int) -> np.dtype[Any] | None:
     return np.dtype(_KINDS[number]) if number in _KINDS else None
 
 
+def _opset(message: float | memoryview) -> int | None:
+    """The version of ONNX's own operators; None if it is of others, which no node here has."""
+    domain, version = "", 0
+    for number, value in fields(_part(message)):
+        if number == 1:
+            domain = _text(value)
+        elif number == 2 and isinstance(value, int):
+            version = value
+    return version if domain in ("", "ai.onnx") else None
+
+
 def _read_graph(graph: memoryview, found: Graph) -> None:
     for number, value in fields(graph):
         if number == _SPARSE:
             raise RefusedError("holds a sparse tensor")
-        if isinstance(value, int):
-            continue
         if number == _NODE:
-            found.nodes.append(_read_node(value))
+            found.nodes.append(_read_node(_part(value)))
         elif number == _INITIALIZER:
-            name, array = read_tensor(value)
+            name, array = read_tensor(_part(value))
+            if name in found.constants:
+                raise RefusedError(f"holds two tensors {name!r:.40}")
             found.constants[name] = array
-        elif number in (_INPUT, _OUTPUT):
-            names = found.inputs if number == _INPUT else found.outputs
-            names.extend(_text(one) for at, one in fields(value) if at == 1)
+        elif number in (_INPUT, _OUTPUT, _VALUE):
+            name, sides = _read_stated(_part(value))
+            if sides is not None and found.stated.setdefault(name, sides) != sides:
+                raise RefusedError(f"holds two tensors {name!r:.40}")
+            if number != _VALUE:
+                (found.inputs if number == _INPUT else found.outputs).append(name)
+
+
+def _check_names(graph: Graph) -> None:
+    """Of two tensors of a name the runtime would take one, and the rules here the other."""
+    names = [*graph.inputs, *graph.constants]
+    names += [name for node in graph.nodes for name in node.outputs if name]
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise RefusedError(f"holds two tensors {name!r:.40}")
+        seen.add(name)
+
+
+def _read_stated(message: memoryview) -> tuple[str, tuple[int | None, ...] | None]:
+    """The name of a tensor, and the sides that it is said to have, if any are."""
+    name, sides, types = "", None, []
+    for number, value in fields(message):
+        if number == 1:
+            name = _text(value)
+        elif number == 2:
+            types += [_part(one) for at, one in fields(_part(value)) if at == 1]
+    for kind in types:
+        for shape in (_part(one) for at, one in fields(kind) if at == 2):
+            given = [_part(one) for at, one in fields(shape) if at == 1]
+            sides = (*(sides or ()), *(_side(one) for one in given))
+    return name, sides
+
+
+def _side(message: memoryview) -> int | None:
+    found = [value for number, value in fields(message) if number == 1]
+    return packed(found[-1])[0] if found else None
 
 
 def _read_node(message: memoryview) -> Node:
@@ -177,8 +249,10 @@ def _read_node(message: memoryview) -> Node:
                 raise RefusedError(
                     f"holds an operator {node.operator!r:.66}, which no model here has"
                 )
-        elif number == 5 and not isinstance(value, int):
-            name, found = _read_attribute(value)
+        elif number == 5:
+            name, found = _read_attribute(_part(value))
+            if name in node.attributes:
+                raise RefusedError(f"holds two attributes {name!r:.40} of an operator")
             node.attributes[name] = found
         elif number == 7 and (domain := _text(value)) not in ("", "ai.onnx"):
             raise RefusedError(
@@ -188,30 +262,36 @@ def _read_node(message: memoryview) -> Node:
 
 
 def _read_attribute(message: memoryview) -> tuple[str, Any]:
-    name, found, many = "", None, []
+    name, found, many, kind = "", None, [], None
     kinds: list[int] = []
     for number, value in fields(message):
         if number in (6, 11, 22, 23):
             raise RefusedError("holds a graph or a sparse tensor inside an operator")
-        if number in (2, 3, 4, 5, 7, 8, 9, 10):
+        if number in (9, 10):
+            raise RefusedError("holds an attribute that no operator here has")
+        if number in _TYPES:
             kinds.append(number)
         if number == 1:
             name = _text(value)
         elif number == 2:
-            found = _floats(value)[0]
-        elif number == 3 and isinstance(value, int):
-            found = signed(value)
+            (found,) = _floats(value)
+        elif number == 3:
+            (found,) = packed(value)
         elif number == 4:
             found = _text(value)
-        elif number in (5, 10) and not isinstance(value, int):
-            found = read_tensor(value)[1]
+        elif number == 5:
+            found = read_tensor(_part(value))[1]
         elif number == 7:
             many += _floats(value)
         elif number == 8:
             many += packed(value)
+        elif number == 20:
+            kind = value
     # A tensor that is given twice is put together of both.
     if len({*kinds}) > 1 or kinds.count(5) > 1:
         raise RefusedError(f"holds an attribute {name!r:.40} of several values")
+    if kinds and _TYPES[kinds[0]] != kind:
+        raise RefusedError(f"holds an attribute {name!r:.40} of another type than it says")
     return name, many or found
 
 
@@ -221,7 +301,7 @@ def read_tensor(message: memoryview) -> tuple[str, Array]:
     Raises: `RefusedError`: it has not as many numbers as it says, or keeps them elsewhere.
     """
     name, dims, kind, raw = "", [], 0, None
-    typed: dict[int, list[int | memoryview]] = {4: [], 5: [], 7: [], 10: [], 11: []}
+    typed: dict[int, list[float | memoryview]] = {4: [], 5: [], 7: [], 10: [], 11: []}
     for number, value in fields(message):
         if number == 13 or (number == 14 and value != 0):
             raise RefusedError(
@@ -233,39 +313,65 @@ def read_tensor(message: memoryview) -> tuple[str, Array]:
             kind = value
         elif number == 8:
             name = _text(value)
-        elif number == 9 and not isinstance(value, int):
-            raw = value
+        elif number == 9:
+            raw = _part(value)
         elif number in typed:
             typed[number].append(value)
     if min(dims, default=0) < 0:
         raise RefusedError("holds a tensor with a side below zero")
-    array = Array(tuple(dims), width_of(kind), constant=True)
-    given = sum(1 if isinstance(one, int) else len(one) for many in typed.values() for one in many)
-    bits = 2 if kind == _BFLOAT16 else np.dtype(_KINDS[kind]).itemsize
+    array = Array(tuple(dims), kind, constant=True)
+    given = sum(
+        len(one) if isinstance(one, memoryview) else 1 for many in typed.values() for one in many
+    )
+    bits = 2 if kind in (10, _BFLOAT16) else array.width
     if array.size * bits != len(raw) if raw is not None else array.size > given:
         raise RefusedError(f"holds a tensor {name!r:.40} that has not as many numbers as it says")
     if array.size > MOST_VALUES or kind not in _KINDS:
         return name, array
-    values = np.array(raw, copy=True).view(_KINDS[kind]) if raw is not None else _numbers(typed)
-    if values is None or values.size != array.size:
+    if raw is not None:
+        values = np.array(raw, copy=True).view(_KINDS[kind])
+    else:
+        values = _numbers(kind, typed)
+    if values is None:
         return name, array
-    return name, Array(array.shape, array.width, values.reshape(array.shape), constant=True)
+    if values.size != array.size:
+        raise RefusedError(f"holds a tensor {name!r:.40} that has not as many numbers as it says")
+    return name, Array(array.shape, kind, values.reshape(array.shape), constant=True)
 
 
-def _numbers(typed: Mapping[int, list[int | memoryview]]) -> NDArray[Any] | None:
-    """Numbers that are not given as raw bytes: whole ones and floats; others are never shapes."""
-    whole = [number for field in (5, 7) for value in typed[field] for number in packed(value)]
-    real = [number for value in typed[4] for number in _floats(value)]
-    return np.array(whole, np.int64) if whole else np.array(real, np.float32)
+def _numbers(kind: int, typed: Mapping[int, list[float | memoryview]]) -> NDArray[Any] | None:
+    """Numbers that are not given as raw bytes; None for types that shapes never have.
+
+    The runtime cuts off the bits that are too many for a type.
+    """
+    dtype = np.dtype(_KINDS[kind])
+    if kind == 1:
+        return np.array([one for value in typed[4] for one in _floats(value)], dtype)
+    if kind not in _WHOLE and kind != 9:
+        return None
+    found = [one for value in typed[7 if kind == 7 else 5] for one in packed(value)]
+    least, most = (0, 1) if kind == 9 else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    if not all(least <= one <= most for one in found):
+        raise RefusedError(f"holds a number that its type, {dtype}, has no room for")
+    return np.array(found, dtype)
 
 
-def _floats(value: int | memoryview) -> list[float]:
+def _floats(value: float | memoryview) -> list[float]:
+    if isinstance(value, float):
+        return [value]
     if isinstance(value, int) or len(value) % 4:
         raise RefusedError("holds damaged numbers")
     return np.frombuffer(value, "<f4").tolist()
 
 
-def _text(value: int | memoryview) -> str:
-    if isinstance(value, int):
+def _part(value: float | memoryview) -> memoryview:
+    if not isinstance(value, memoryview):
         raise RefusedError("is no ONNX model")
-    return bytes(value).decode(errors="replace")
+    return value
+
+
+def _text(value: float | memoryview) -> str:
+    try:
+        return str(_part(value), "utf-8")
+    except UnicodeDecodeError:
+        raise RefusedError("holds a name that is no text") from None

@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.shipping.onnx_graph import MOST_VALUES, Array, Node, kind_of, width_of
+from fashion_cnn.shipping.onnx_graph import BLOCK, MOST_VALUES, Array, Node, kind_of
 
 Shape = tuple[int, ...]
 Given = Sequence[Array | None]
 _Values = Sequence[NDArray[Any]]
-_INT64 = 8
+_FLOAT, _UINT8, _INT64, _BOOL = 1, 2, 7, 9  # ONNX's numbers
+_FOLDED = (6, _INT64, _BOOL)
+"""Types to compute with as the runtime does, to the last digit: floats are rounded by ways that
+differ, and a digit may be made to decide on a size."""
+_FLOATS_FOLDED = ("Cast", "Ceil", "Concat", "Div", "Floor", "Gather", "Mul", "Unsqueeze")
 
 
 class _Inputs:
@@ -61,12 +65,24 @@ def _axis(axis: int, rank: int) -> int:
     return axis % rank
 
 
+def _flag(node: Node, name: str, default: int = 0) -> bool:
+    """Of other numbers some of the runtime's operators make yes, and others no."""
+    found = node.attributes.get(name, default)
+    if found not in (0, 1):
+        raise ValueError("neither yes nor no")
+    return found == 1
+
+
 def _axes(node: Node, given: _Inputs, place: int, rank: int) -> list[int] | None:
     """From the attribute, as older operators have them, or from an input; None for neither."""
     found = node.attributes.get("axes")
     if found is None and given.has(place):
         found = given.whole(place)
-    return None if found is None else [_axis(axis, rank) for axis in found]
+    if found is None:
+        return None
+    axes = [_axis(axis, rank) for axis in found]
+    _must_fit(len({*axes}) == len(axes))
+    return axes
 
 
 def _positive(sides: Sequence[int]) -> Shape:
@@ -102,7 +118,7 @@ def _gather(node: Node, given: _Inputs) -> Shape:
 
 def _reshape(node: Node, given: _Inputs) -> Shape:
     shape, wanted = given.shape(), given.whole(1)
-    if not node.attributes.get("allowzero"):
+    if not _flag(node, "allowzero"):
         wanted = [shape[at] if side == 0 else side for at, side in enumerate(wanted)]
     rest = math.prod(side for side in wanted if side != -1)
     if wanted.count(-1) == 1:
@@ -124,11 +140,13 @@ def _cuts(node: Node, given: _Inputs) -> dict[int, range]:
         starts, ends = given.whole(1), given.whole(2)
     axes = _axes(node, given, 3, len(shape)) or list(range(len(starts)))
     steps = given.whole(4) if given.has(4) else [1] * len(starts)
-    _must_fit(len({*axes}) == len(axes))
     for axis, first, last, step in zip(axes, starts, ends, steps, strict=True):
         side = shape[axis]
-        low, high = (0, side) if step > 0 else (-1, side - 1)
-        start, end = (min(max(at + side if at < 0 else at, low), high) for at in (first, last))
+        start, end = (at + side if at < 0 else at for at in (first, last))
+        if step > 0:
+            start, end = min(max(start, 0), side), min(max(end, 0), side)
+        else:
+            start, end = min(max(start, 0), side - 1), min(max(end, -1), side)
         cuts[axis] = range(start, end, step)
     return cuts
 
@@ -181,9 +199,19 @@ def _transpose(node: Node, given: _Inputs) -> Shape:
     return tuple(shape[axis] for axis in order)
 
 
+def _broadcast(node: Node, given: _Inputs) -> Shape:
+    if node.operator == "Div" and given.array(0).whole:
+        # The processor ends the process at these. Nor has the least number a positive one.
+        _must_fit(not np.isin(given.numbers(1), (0, -1)).any())
+    return np.broadcast_shapes(*(one.shape for one in given.arrays))
+
+
 def _range(node: Node, given: _Inputs) -> Shape:
-    start, limit, step = (float(given.numbers(place).item()) for place in range(3))
-    return (max(0, math.ceil((limit - start) / step)),)
+    numbers = [given.numbers(place) for place in range(3)]
+    # In longer ones the runtime's own arithmetic is not exact.
+    _must_fit(all(abs(one.item()) < 2**31 for one in numbers))
+    start, limit, step = (one.ravel()[0] for one in numbers)
+    return (max(0, math.ceil(float(limit - start) / float(step))),)
 
 
 def _pad(node: Node, given: _Inputs) -> Shape:
@@ -197,14 +225,19 @@ def _pad(node: Node, given: _Inputs) -> Shape:
 
 def _resize(node: Node, given: _Inputs) -> Shape:
     shape = list(given.shape())
-    if node.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+    attributes = node.attributes
+    if attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch" or _flag(
+        node, "antialias"
+    ):
         raise ValueError("another way to resize")
     axes = [_axis(axis, len(shape)) for axis in node.attributes.get("axes", range(len(shape)))]
     if given.has(3):
         sides = given.whole(3)
     else:
-        scales = given.numbers(2).ravel().tolist()
-        sides = [math.floor(shape[axis] * scale) for axis, scale in zip(axes, scales, strict=True)]
+        scales = given.numbers(2).ravel().astype(np.float32)
+        sides = [
+            int(np.float32(shape[axis]) * scale) for axis, scale in zip(axes, scales, strict=True)
+        ]
     for axis, side in zip(axes, sides, strict=True):
         shape[axis] = side
     return _positive(shape)
@@ -224,10 +257,10 @@ def _reduced(node: Node, given: _Inputs) -> Shape:
     shape = given.shape()
     axes = _axes(node, given, 1, len(shape))
     if not axes:
-        if node.attributes.get("noop_with_empty_axes"):
+        if _flag(node, "noop_with_empty_axes"):
             return shape
         axes = list(range(len(shape)))
-    if node.attributes.get("keepdims", 1):
+    if _flag(node, "keepdims", 1):
         return tuple(1 if at in axes else side for at, side in enumerate(shape))
     return tuple(side for at, side in enumerate(shape) if at not in axes)
 
@@ -245,7 +278,8 @@ def _of_window(node: Node, rank: int) -> tuple[Sequence[int], Sequence[int], Seq
 def _windows(node: Node, sides: Shape, kernel: Sequence[int]) -> Shape:
     """The sides of what a window that slides over the sides gives."""
     rank, found = len(sides), []
-    if len(kernel) != rank:
+    # The runtime moves windows of more axes slowly, and keeps all that they see. Pictures have two.
+    if len(kernel) != rank or not 1 <= rank <= 2:
         raise ValueError("a window of other axes")
     strides, dilations, pads = _of_window(node, rank)
     automatic = node.attributes.get("auto_pad", "NOTSET")
@@ -257,29 +291,20 @@ def _windows(node: Node, sides: Shape, kernel: Sequence[int]) -> Shape:
             found.append(-(-side // strides[at]))
             continue
         room = side - reach + (0 if automatic == "VALID" else pads[at] + pads[at + rank])
-        steps = room / strides[at] if node.attributes.get("ceil_mode") else room // strides[at]
-        found.append(math.ceil(steps) + 1)
+        steps = room // strides[at]
+        if _flag(node, "ceil_mode") and room % strides[at]:
+            # A window that would begin behind the picture counts in some versions.
+            steps += 1
+            _must_fit(0 <= room < 2**24 and steps * strides[at] < side + pads[at])
+        found.append(steps + 1)
     return _positive(found)
 
 
 def _convolution(node: Node, given: _Inputs) -> Shape:
     shape, filters = given.shape(), given.shape(1)
-    _must_fit(shape[1] == filters[1] * node.attributes.get("group", 1))
+    groups = node.attributes.get("group", 1)
+    _must_fit(groups > 0 and shape[1] == filters[1] * groups and filters[0] % groups == 0)
     return (shape[0], filters[0], *_windows(node, shape[2:], filters[2:]))
-
-
-def _transposed(node: Node, given: _Inputs) -> Shape:
-    shape, filters = given.shape(), given.shape(1)
-    sides, kernel, rank = shape[2:], filters[2:], len(shape) - 2
-    strides, dilations, pads = _of_window(node, rank)
-    more = node.attributes.get("output_padding") or [0] * rank
-    found = node.attributes.get("output_shape") or [
-        strides[at] * (sides[at] - 1) + more[at] + (kernel[at] - 1) * dilations[at] + 1
-        - (pads[at] + pads[at + rank])
-        for at in range(rank)
-    ]  # fmt: skip
-    _must_fit(shape[1] == filters[0])
-    return (shape[0], filters[1] * node.attributes.get("group", 1), *_positive(found[-rank:]))
 
 
 def _pooled(node: Node, given: _Inputs) -> list[Shape]:
@@ -299,8 +324,8 @@ def _product(node: Node, given: _Inputs) -> Shape:
 
 def _general_product(node: Node, given: _Inputs) -> Shape:
     left, right = given.shape(), given.shape(1)
-    left = left[::-1] if node.attributes.get("transA") else left
-    right = right[::-1] if node.attributes.get("transB") else right
+    left = left[::-1] if _flag(node, "transA") else left
+    right = right[::-1] if _flag(node, "transB") else right
     _must_fit(len(left) == len(right) == 2 and left[1] == right[0])
     return (left[0], right[1])
 
@@ -309,6 +334,7 @@ def _letters(node: Node, given: _Inputs) -> tuple[dict[str, int], str]:
     """The sides by their letters in an equation, and the result's letters."""
     terms, arrow, result = node.attributes["equation"].replace(" ", "").partition("->")
     sides: dict[str, int] = {}
+    _must_fit(len(given.arrays) <= 2)  # of more, it keeps products of its own choice
     for term, array in zip(terms.split(","), given.arrays, strict=True):
         for letter, side in zip(term, array.shape, strict=True):
             _must_fit(letter.isalpha() and sides.setdefault(letter, side) in (side, 1))
@@ -326,19 +352,18 @@ def _einsum(node: Node, given: _Inputs) -> Shape:
 _ALIKE = (
     "Abs", "Cast", "Ceil", "Clip", "Cos", "DequantizeLinear", "Elu", "Erf", "Exp", "Floor",
     "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LeakyRelu", "Log",
-    "LogSoftmax", "Mish", "Neg", "Not", "PRelu", "QuantizeLinear", "Reciprocal", "Relu", "Round",
-    "Selu", "Sigmoid", "Sign", "Sin", "Softmax", "Softplus", "Softsign", "Sqrt", "Tan", "Tanh",
-    "Trilu",
+    "LogSoftmax", "Mish", "Neg", "Not", "QuantizeLinear", "Reciprocal", "Relu", "Round", "Selu",
+    "Sigmoid", "Sign", "Sin", "Softmax", "Softplus", "Softsign", "Sqrt", "Tanh",
 )  # fmt: skip
 _COMPARISONS = ("And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or")
-_TOGETHER = (*_COMPARISONS, "Add", "Div", "Max", "Min", "Mod", "Mul", "Pow", "Sub", "Sum", "Where")
+_TOGETHER = (
+    *_COMPARISONS, "Add", "Div", "Max", "Min", "Mul", "PRelu", "Pow", "Sub", "Sum", "Where",
+)  # fmt: skip
 _REDUCTIONS = ("ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum")
-_GLOBAL, _POOLS = ("GlobalAveragePool", "GlobalMaxPool"), ("AveragePool", "LpPool", "MaxPool")
+_GLOBAL, _POOLS = ("GlobalAveragePool", "GlobalMaxPool"), ("AveragePool", "MaxPool")
 RULES: Mapping[str, Callable[[Node, _Inputs], Shape | list[Shape]]] = {
     **dict.fromkeys(_ALIKE, lambda node, given: given.shape()),
-    **dict.fromkeys(
-        _TOGETHER, lambda node, given: np.broadcast_shapes(*(one.shape for one in given.arrays))
-    ),
+    **dict.fromkeys(_TOGETHER, _broadcast),
     **dict.fromkeys(_REDUCTIONS, _reduced),
     **dict.fromkeys(
         _GLOBAL, lambda node, given: given.shape()[:2] + (1,) * (len(given.shape()) - 2)
@@ -352,7 +377,6 @@ RULES: Mapping[str, Callable[[Node, _Inputs], Shape | list[Shape]]] = {
     "Constant": lambda node, given: constant_of(node).shape,
     "ConstantOfShape": lambda node, given: _positive(given.whole(0)),
     "Conv": _convolution,
-    "ConvTranspose": _transposed,
     "DepthToSpace": _depth_to_space,
     "Einsum": _einsum,
     "Expand": lambda node, given: np.broadcast_shapes(given.shape(), _positive(given.whole(1))),
@@ -388,48 +412,51 @@ def outputs_of(node: Node, given: Given) -> list[Array]:
     if node.operator == "Constant":
         return [constant_of(node)]
     constant = all(one.constant for one in inputs.arrays)
-    width, shapes = _width(node, inputs), RULES[node.operator](node, inputs)
+    kind, shapes = _kind(node, inputs), RULES[node.operator](node, inputs)
     shapes = shapes[: max(1, len(node.outputs))] if isinstance(shapes, list) else [shapes]
-    found = [Array(shape, width, constant=constant) for shape in shapes]
+    _must_fit(len(node.outputs) <= len(shapes))
+    found = [Array(shape, kind, constant=constant) for shape in shapes]
+    # Of nothing, kernels divide by zero; only lists of axes may be empty.
+    _must_fit(all(one.size or (one.kind == _INT64 and len(one.shape) == 1) for one in found))
     if node.operator == "MaxPool" and len(found) > 1:
         found[1] = Array(found[1].shape, _INT64, constant=constant)
     first = found[0]
     if len(found) == 1 and first.size <= MOST_VALUES:
         value = _folded(node, inputs)
-        if value is not None and value.shape == first.shape:
-            found = [Array(first.shape, width, value, constant)]
+        if value is not None and (value.shape, value.dtype) == (first.shape, kind_of(kind)):
+            found = [Array(first.shape, kind, value, constant)]
     return found
 
 
 def constant_of(node: Node) -> Array:
     """What a `Constant` holds."""
     ((name, value),) = node.attributes.items()
-    if isinstance(value, Array):
+    if name == "value" and isinstance(value, Array):
         return value
-    whole = name.startswith("value_int")
-    found = np.array(value, np.int64 if whole else np.float32)
-    return Array(found.shape, found.itemsize, found, constant=True)
+    if name not in ("value_float", "value_floats", "value_int", "value_ints") or value is None:
+        raise ValueError("a constant of another kind")
+    kind = _INT64 if name.startswith("value_int") else _FLOAT
+    found = np.array(value, kind_of(kind))
+    return Array(found.shape, kind, found, constant=True)
 
 
-def _width(node: Node, given: _Inputs) -> int:
-    """Bytes of a number of the result."""
+def _kind(node: Node, given: _Inputs) -> int:
+    """The type of the result; the runtime loads no file where those of the inputs do not fit."""
     operator = node.operator
     if operator == "Cast":
-        return width_of(node.attributes["to"])
+        return node.attributes["to"]
     if operator == "Shape":
         return _INT64
     if operator in ("Not", *_COMPARISONS):
-        return 1
+        return _BOOL
     if operator == "QuantizeLinear":
-        return given.array(2).width if given.has(2) else 1
+        return given.array(2).kind if given.has(2) else _UINT8
     if operator == "DequantizeLinear":
-        return 4
+        return _FLOAT
     if operator == "ConstantOfShape":
         value = node.attributes.get("value")
-        return value.width if value else 4
-    if operator in (*_TOGETHER, "Range", "Concat", "Einsum", "Gemm", "MatMul"):
-        return max(one.width for one in given.arrays)
-    return given.array(0).width
+        return value.kind if value else _FLOAT
+    return given.array(1 if operator == "Where" else 0).kind
 
 
 # -- numbers ---------------------------------------------------------------------------------------
@@ -444,8 +471,15 @@ def _moved(node: Node, given: _Inputs, values: _Values) -> NDArray[Any]:
 
 
 def _cast(node: Node, given: _Inputs, values: _Values) -> NDArray[Any] | None:
-    kind = kind_of(node.attributes["to"])
-    return None if kind is None else values[0].astype(kind)
+    kind, found = kind_of(node.attributes["to"]), values[0]
+    if kind is None:
+        return None
+    if kind.kind in "iu":
+        # What a number becomes that the type has no room for differs.
+        least, most = np.iinfo(kind).min, np.iinfo(kind).max
+        if not all(least <= one <= most for one in found.ravel().tolist()):
+            return None
+    return found.astype(kind)
 
 
 def _constant_of_shape(node: Node, given: _Inputs, values: _Values) -> NDArray[Any]:
@@ -455,8 +489,10 @@ def _constant_of_shape(node: Node, given: _Inputs, values: _Values) -> NDArray[A
 
 def _divided(node: Node, given: _Inputs, values: _Values) -> NDArray[Any]:
     first, second = values
-    whole = first.dtype.kind in "iu"
-    return np.trunc(first / second).astype(first.dtype) if whole else first / second
+    if first.dtype.kind == "f":
+        return first / second
+    down = first // second
+    return down + ((first != down * second) & ((first < 0) != (second < 0)))  # towards zero
 
 
 def _sliced(node: Node, given: _Inputs, values: _Values) -> NDArray[Any] | None:
@@ -473,8 +509,9 @@ def _reduced_numbers(node: Node, given: _Inputs, values: _Values) -> NDArray[Any
     if not axes:
         return None
     reduce = {"Max": np.max, "Min": np.min, "Prod": np.prod, "Sum": np.sum}
-    keep = bool(node.attributes.get("keepdims", 1))
-    return reduce[node.operator.removeprefix("Reduce")](values[0], axis=tuple(axes), keepdims=keep)
+    keep = _flag(node, "keepdims", 1)
+    found = reduce[node.operator.removeprefix("Reduce")](values[0], axis=tuple(axes), keepdims=keep)
+    return None if found.dtype != values[0].dtype else found
 
 
 _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
@@ -482,7 +519,7 @@ _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "Floor": np.floor, "Greater": np.greater, "GreaterOrEqual": np.greater_equal,
     "Identity": np.array, "Less": np.less, "LessOrEqual": np.less_equal, "Max": np.maximum,
     "Min": np.minimum, "Mul": np.multiply, "Neg": np.negative, "Not": np.logical_not,
-    "Or": np.logical_or, "Sqrt": np.sqrt, "Sub": np.subtract, "Where": np.where,
+    "Or": np.logical_or, "Sub": np.subtract, "Where": np.where,
 }  # fmt: skip
 _NUMBERS: Mapping[str, Callable[[Node, _Inputs, _Values], Any]] = {
     **dict.fromkeys(("Expand", "Flatten", "Reshape", "Squeeze", "Unsqueeze"), _moved),
@@ -509,6 +546,8 @@ def _folded(node: Node, given: _Inputs) -> NDArray[Any] | None:
     known = operator in _ARITHMETIC or operator in _NUMBERS
     if not known or any(one.value is None for one in given.arrays):
         return None
+    if any(one.kind not in _FOLDED for one in given.arrays) and operator not in _FLOATS_FOLDED:
+        return None
     values = [given.numbers(place) for place in range(len(given.arrays))]
     with np.errstate(all="ignore"):
         if operator in _ARITHMETIC:
@@ -519,34 +558,87 @@ def _folded(node: Node, given: _Inputs) -> NDArray[Any] | None:
 
 # -- costs -----------------------------------------------------------------------------------------
 
+_EACH, _SLOWLY, _CUBIC = 50, 200, 3_000
+"""Multiplications that take as long as an operator does for a number: where many lie in a row, else
+or with a function such as a power, and with a spline."""
+_WINDOW, _MATRIX = 10, 2_000
+"""As above, for a number that is seen through a window, and to begin with another matrix."""
+_ROW = 8
+_SLOW = (
+    "InstanceNormalization", "LayerNormalization", "LogSoftmax", "Mish", "Pow", "Softmax",
+    "Softplus", "Where",
+)  # fmt: skip
+_RECORD = 200  # bytes at most that are kept of each matrix
+
 
 def multiplications(node: Node, given: Given, found: Sequence[Array]) -> int:
-    """How many an operator needs; of what only moves or compares numbers, how many it gives."""
-    inputs, size = _Inputs(given), max(one.size for one in found)
-    operator = node.operator
+    """How many take as long as an operator does.
+
+    They take about a tenth of a nanosecond each, or less.
+    """
+    inputs, size, operator = _Inputs(given), found[0].size, node.operator
+    read = inputs.arrays[:1] if operator == "Conv" else inputs.arrays  # filters are in its products
+    largest = max((*found, *read), key=lambda one: one.size)
+    in_rows = largest.size <= _ROW or largest.shape[-1] >= _ROW
+    each = _EACH if in_rows and operator not in _SLOW else _SLOWLY
+    if operator == "Resize" and node.attributes.get("mode") == "cubic":
+        each = _CUBIC
+    moved = each * largest.size
     if operator == "Conv":
-        return size * math.prod(inputs.shape(1)[1:])
-    if operator == "ConvTranspose":
-        return inputs.array(0).size * math.prod(inputs.shape(1)[1:])
+        kernel, sides = inputs.shape(1)[1:], found[0].shape[2:]
+        padded = found[0].nbytes // found[0].width
+        seen = math.prod(inputs.shape()[:2]) * math.prod(kernel[1:]) * math.prod(sides)
+        matrices = found[0].shape[0] * node.attributes.get("group", 1)
+        return moved + padded * math.prod(kernel) + _WINDOW * seen + _MATRIX * matrices
     if operator in _POOLS:
-        return size * math.prod(node.attributes["kernel_shape"])
-    if operator == "MatMul":
-        return size * inputs.shape(0)[-1]
-    if operator == "Gemm":
-        return size * inputs.shape(0)[0 if node.attributes.get("transA") else 1]
-    if operator == "Einsum":
-        return math.prod(_letters(node, inputs)[0].values())
-    return max(size, *(one.size for one in inputs.arrays), 0)
+        return moved + _WINDOW * size * math.prod(node.attributes["kernel_shape"])
+    if operator in ("MatMul", "Gemm", "Einsum"):
+        slow = 1 if inputs.array(0).kind == _FLOAT else _WINDOW
+        matrices = _matrices(node, inputs, found[0])
+        return moved + slow * _products(node, inputs, size) + _MATRIX * matrices
+    return moved
 
 
-def scratch(node: Node, given: Given) -> int:
-    """Bytes that the runtime takes while it computes, beside what it gives."""
-    inputs = _Inputs(given)
-    if node.operator == "ConvTranspose":
-        shape, filters = inputs.shape(0), inputs.shape(1)
-        return 4 * math.prod(filters[1:]) * math.prod(shape[2:])
+def _products(node: Node, inputs: _Inputs, size: int) -> int:
     if node.operator == "Einsum":
-        sides, _ = _letters(node, inputs)
-        copies = sum(one.nbytes for one in inputs.arrays)
-        return copies + (4 * math.prod(sides.values()) if len(inputs.arrays) > 2 else 0)
+        return math.prod(_letters(node, inputs)[0].values())
+    return size * inputs.shape(0)[0 if _flag(node, "transA") else -1]
+
+
+def _matrices(node: Node, inputs: _Inputs, found: Array) -> int:
+    """That are multiplied one after the other."""
+    if node.operator == "Gemm":
+        return 1
+    if node.operator == "MatMul":
+        return math.prod(found.shape[:-2]) if len(found.shape) > 2 else 1
+    sides, result = _letters(node, inputs)
+    terms = node.attributes["equation"].replace(" ", "").partition("->")[0].split(",")
+    return math.prod(sides[one] for one in result if all(one in term for term in terms))
+
+
+def scratch(node: Node, given: Given, found: Sequence[Array]) -> int:
+    """Bytes that the runtime takes while it computes, beside what it gives."""
+    inputs, operator, out = _Inputs(given), node.operator, found[0]
+    if operator == "Conv":
+        # All that the windows see, once more; in whole numbers, where each of it lies.
+        filters = inputs.array(1)
+        each = 4 * math.prod(filters.shape[1:]) + 8 * math.prod(filters.shape[2:])
+        return each * math.prod(out.shape[2:])
+    if operator in ("MatMul", "Gemm", "Einsum"):
+        copies = sum(one.nbytes for one in (out, *inputs.arrays)) if operator == "Einsum" else 0
+        return copies + _RECORD * _matrices(node, inputs, out)
+    if operator in ("LogSoftmax", "Softmax", "Sum", "Max", "Min", "Where", "Resize"):
+        return 2 * max(one.nbytes for one in (out, *inputs.arrays))
+    if operator in _REDUCTIONS and out.size > 1:
+        return 8 * (out.size + inputs.array(0).size // out.size)  # a place each
     return 0
+
+
+def padding(node: Node, given: Given) -> int:
+    """Bytes of zeros that the runtime keeps with an operator's weights, for good."""
+    inputs, operator = _Inputs(given), node.operator
+    if operator not in ("Conv", "MatMul", "Gemm") or not inputs.array(1).constant:
+        return 0
+    weights = inputs.array(1)
+    side = weights.shape[0 if operator == "Conv" or _flag(node, "transB") else -1]
+    return weights.size // side * (-side % BLOCK) * weights.width

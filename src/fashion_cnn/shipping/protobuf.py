@@ -3,23 +3,30 @@
 Source: protobuf.dev/programming-guides/encoding.
 """
 
+import struct
 from collections.abc import Iterator
 
-_VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
+_VARINT, _BYTES, _FOUR = 0, 2, 5
+_KEYS = range(8, 1 << 32)
+"""Of longer ones a runtime keeps 32 bits: it would read another field than the one seen here."""
 
 
 class RefusedError(Exception):
     """What is wrong with a model, to be said behind its name."""
 
 
-def fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def fields(content: memoryview) -> Iterator[tuple[int, int | float | memoryview]]:
     """The fields of a message: (number, value), without following any of them.
+
+    A value is an unsigned number, a float of 32 bits, or bytes.
 
     Raises: `RefusedError`.
     """
     position = 0
     while position < len(content):
         key, position = varint(content, position)
+        if key not in _KEYS:
+            raise RefusedError("is no ONNX model")
         field, kind = key >> 3, key & 7
         if kind == _VARINT:
             value, position = varint(content, position)
@@ -27,14 +34,15 @@ def fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             continue
         if kind == _BYTES:
             length, position = varint(content, position)
-        elif kind in (_EIGHT, _FOUR):
-            length = 8 if kind == _EIGHT else 4
+        elif kind == _FOUR:
+            length = 4
         else:
             raise RefusedError("is no ONNX model")
         end = position + length
         if end > len(content):
             raise RefusedError("is no ONNX model, or is cut off")
-        yield field, content[position:end]
+        part = content[position:end]
+        yield field, part if kind == _BYTES else struct.unpack("<f", part)[0]
         position = end
 
 
@@ -71,10 +79,12 @@ def signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def packed(value: int | memoryview) -> list[int]:
+def packed(value: float | memoryview) -> list[int]:
     """Signed numbers of a repeated field: one, or many packed together. Raises: `RefusedError`."""
     if isinstance(value, int):
         return [signed(value)]
+    if isinstance(value, float):
+        raise RefusedError("holds damaged numbers")
     numbers, position = [], 0
     while position < len(value):
         number, position = varint(value, position)
