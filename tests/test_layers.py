@@ -204,8 +204,8 @@ def test_the_photo_model_is_looked_into_where_it_answers() -> None:
 def test_what_would_take_too_much_is_not_shown(monkeypatch) -> None:
     """All that is shown is kept at once: of a large network, or a hostile file, nothing is."""
     model, image = open_model(None, threads=1), np.full((28, 28), 90, np.uint8)
-    monkeypatch.setattr(onnx_cost, "MOST_BYTES", 100_000)
-    assert onnx_cost.fits(read_graph(model.data, "it")), "answering alone takes less"
+    alone = onnx_cost.cost(read_graph(model.data, "it"), 1).nbytes
+    monkeypatch.setattr(onnx_cost, "MOST_BYTES", alone)
     seen = Inside(model).see(image)
     assert seen.notes == [NO_MAPS, NO_WINDOW, NO_CHANNELS]
     np.testing.assert_array_equal(seen.logits, model.logits(image[None])[0])

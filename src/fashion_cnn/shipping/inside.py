@@ -9,6 +9,7 @@ network's, it is left out and the reason is given.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,8 @@ from fashion_cnn.shipping.onnx_rules import outputs_of
 Floats = NDArray[np.float32]
 _Arrays = Mapping[str, Array]
 
-_MOST_STAGES, _FLOAT32 = 8, 4
+_MOST_STAGES = 8
+_UINT8, _FLOAT32 = 2, 4  # ONNX's number for the one, and bytes of the other
 _MOST_VALUES = 10**6
 """Of a stage, and of each thing that the first convolution is shown by: an answer has them all."""
 _MOST_PRODUCTS = 10**8  # of the first convolution, which numpy computes anew
@@ -91,7 +93,7 @@ class Seen:
         """Whether each feature is the largest or the mean value of a map of the last stage."""
         if self.features is None or not self.stages:
             return False
-        last = self.stages[-1]
+        last = self.stages[-1].astype(np.float64)  # in which no sum overflows
         return any(
             _alike(pooled, self.features) for pooled in (last.max((1, 2)), last.mean((1, 2)))
         )
@@ -248,7 +250,7 @@ def convolve(window: Window, shape: Sequence[int]) -> Floats:
     return np.einsum("yxij,fij->fyx", chosen, window.weights) + window.bias[:, None, None]
 
 
-def _alike(one: Floats, other: Floats) -> bool:
+def _alike(one: NDArray[np.floating[Any]], other: Floats) -> bool:
     if one.shape != other.shape:
         return False
     most = max(1, np.abs(other).max(initial=0))
@@ -261,7 +263,7 @@ def _finite(*arrays: Floats) -> bool:
 
 def _arrays(graph: Graph) -> _Arrays:
     """All tensors for one image, but for most numbers; of a graph whose cost could be told."""
-    known = {graph.inputs[0]: Array((1, 28, 28), 1), **graph.constants}
+    known = {graph.inputs[0]: Array((1, 28, 28), _UINT8), **graph.constants}
     for node in graph.nodes:
         given = [known[name] if name else None for name in node.inputs]
         known |= zip(node.outputs, outputs_of(node, given), strict=False)
