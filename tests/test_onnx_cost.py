@@ -409,6 +409,17 @@ CANNOT_BE_TOLD = {
     ],
     "products of three": [node("Einsum", "three", "three", "three", "logits", equation="i,i,i->i")],
     "nothing": [node("Slice", "images", "first", "first", "logits")],
+    "a pool of far apart numbers": [
+        node("Unsqueeze", "images", "first", "map"),
+        node("MaxPool", "map", "logits", kernel_shape=[4, 4], dilations=[2, 2], auto_pad="VALID"),
+    ],
+    "a size of a large product": [
+        node("ReduceProd", "large", "side"),
+        node("ConstantOfShape", "side", "logits"),
+    ],
+    "the largest number backwards": [
+        node("Slice", "large", "first", "last", "first", "minus one", "logits")
+    ],
     "neither yes nor no": [node("ReduceMax", "images", "logits", keepdims=2)],
     "more results than there are": [
         helper.make_node("Relu", ["three"], ["logits", "more"]),
@@ -435,6 +446,7 @@ CANNOT_BE_TOLD = {
 @pytest.mark.parametrize("nodes", CANNOT_BE_TOLD.values(), ids=CANNOT_BE_TOLD.keys())
 def test_a_size_that_cannot_be_told_is_refused(nodes) -> None:
     constants = {"zero": np.array(0, I64), "one": np.array(1, I64), "below": whole(-1)}
+    constants |= {"large": whole(2**40, 2**30), "last": whole(2**63 - 1), "minus one": whole(-1)}
     constants |= {"three": floats(3), "six": whole(1, 1, 28, 28, 1, -1), "first": whole(0)}
     constants |= {"filters": floats(1, 1, 1, 1, 1, 1), "far": np.array([1e30], F)}
     constants |= {"seven": np.array([7], np.int32), "minus": np.array([0, -1], np.int32)}

@@ -146,7 +146,8 @@ def _cuts(node: Node, given: _Inputs) -> dict[int, range]:
         if step > 0:
             start, end = min(max(start, 0), side), min(max(end, 0), side)
         else:
-            start, end = min(max(start, 0), side - 1), min(max(end, -1), side)
+            _must_fit(end < side)  # the runtime takes the largest number for the first place
+            start, end = min(max(start, 0), side - 1), max(end, -1)
         cuts[axis] = range(start, end, step)
     return cuts
 
@@ -285,6 +286,8 @@ def _windows(node: Node, sides: Shape, kernel: Sequence[int]) -> Shape:
     automatic = node.attributes.get("auto_pad", "NOTSET")
     if min(*strides, *dilations, *kernel) < 1:
         raise ValueError("a window that does not move")
+    # The runtime's pools then have fewer windows than its convolutions.
+    _must_fit(node.operator == "Conv" or max(dilations) == 1 or automatic == "NOTSET")
     for at, side in enumerate(sides):
         reach = dilations[at] * (kernel[at] - 1) + 1
         if automatic.startswith("SAME"):
@@ -510,8 +513,12 @@ def _reduced_numbers(node: Node, given: _Inputs, values: _Values) -> NDArray[Any
         return None
     reduce = {"Max": np.max, "Min": np.min, "Prod": np.prod, "Sum": np.sum}
     keep = _flag(node, "keepdims", 1)
-    found = reduce[node.operator.removeprefix("Reduce")](values[0], axis=tuple(axes), keepdims=keep)
-    return None if found.dtype != values[0].dtype else found
+    # As objects, which have no largest number; the runtime computes large ones in its own way.
+    found = reduce[node.operator.removeprefix("Reduce")](
+        values[0].astype(object), axis=tuple(axes), keepdims=keep
+    )
+    large = any(abs(one) >= 2**31 for one in (*values[0].ravel(), *np.ravel(found)))
+    return None if large else np.asarray(found).astype(values[0].dtype)
 
 
 _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
