@@ -1,6 +1,8 @@
 """What is unpacked is bounded: in size, in time, and against the size of what is packed."""
 
+import errno
 import gzip
+import os
 import time
 import zipfile
 import zlib
@@ -68,6 +70,19 @@ def test_damaged_files_are_named(tmp_path, damage) -> None:
     path.write_bytes(damage(gzip.compress(np.random.default_rng(0).bytes(1000))))
     with pytest.raises(DataError, match=r"file is damaged \("):
         read_file(path, MOST)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOMEM])
+def test_a_failing_disk_is_no_damaged_file(tmp_path, monkeypatch, number) -> None:
+    path = tmp_path / "file"
+
+    def failing(*arguments, **words):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "open", failing)
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        read_file(path, MOST)
+    assert (caught.value.errno, caught.value.filename) == (number, str(path))
 
 
 def test_zeros_that_unpack_to_far_more_are_refused(tmp_path) -> None:

@@ -151,16 +151,19 @@ class DataSet:
 
         Raises:
             DataError: as `verify`.
+            OSError: no copy is right, and the disk of the first is failing.
         """
-        faults = []
+        faults: list[DataError | OSError] = []
         for path in candidates(self.directory, name):
             try:
                 data = self._read_as(path, name)
-            except DataError as error:
-                faults.append(str(error))
+            except (DataError, OSError) as error:
+                faults.append(error)
             else:
                 self.passed_over.extend(f"passed over: {fault}" for fault in faults)
                 return data
+        if faults and isinstance(faults[0], OSError):
+            raise faults[0]
         missing = f"{self.directory} has no {name}.gz"
         raise DataError(f"{faults[0] if faults else missing}; {_again(self.directory)}")
 

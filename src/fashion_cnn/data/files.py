@@ -74,6 +74,7 @@ def read_file(path: Path, limit: int) -> bytes:
 
     Raises:
         DataError: it is damaged, unreadable, or packed as no data are; see `Gunzip`.
+        OSError: the disk is failing, or the process may open no more files.
     """
     try:
         with path.open("rb") as raw:
@@ -84,6 +85,9 @@ def read_file(path: Path, limit: int) -> bytes:
     except (EOFError, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error})") from None
     except OSError as error:
+        if error.errno in OUT_OF_ROOM:
+            error.filename = str(path)
+            raise
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
 
 
