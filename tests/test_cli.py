@@ -61,7 +61,7 @@ def fails(capsys, code: int, *arguments: str) -> str:
         ("train --epochs two", "'two' is not a valid integer"),
         ("train --lr nan", "learning_rate (--lr) is nan"),
         ("train --threads 99999", "99999 is not in the range 1<=x<=1023"),
-        ("train --lr inf", "is inf; it must be a number above 0 and below infinity"),
+        ("train --lr inf", "is inf; it must be a number above 0 and at most 1e"),
         ("train --lr 0", "learning_rate (--lr) is 0.0; it must be a number above 0"),
         ("train --dropout 1", "dropout is 1.0; it must be a number of at least 0 and below 1"),
         ("train --schedule cosin", "did you mean 'cosine'"),

@@ -1,5 +1,6 @@
 """Files that may be anything, and folders that come from somebody else."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -11,11 +12,22 @@ import pytest
 
 from fashion_cnn.data.adoption import adopt
 from fashion_cnn.errors import CheckpointError, DataError, ModelError, UsageError
-from fashion_cnn.files import read_bytes, read_json, read_text, write_atomically, write_durably
+from fashion_cnn.files import (
+    MOST_TEXT,
+    from_json,
+    read_bytes,
+    read_fields,
+    read_json,
+    read_text,
+    to_json,
+    write_atomically,
+    write_durably,
+)
+from fashion_cnn.recipes.recipe import MOST_EPOCHS
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.history import read_history
+from fashion_cnn.run.history import EpochRecord, history_to_csv, read_history
 from fashion_cnn.run.lock import hold
-from fashion_cnn.run.log import append_entry
+from fashion_cnn.run.log import append_entry, to_line
 from fashion_cnn.run.weights import read_weights
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from shapes import write_idx
@@ -64,6 +76,93 @@ def test_text_that_is_not_utf_8_is_named(tmp_path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match=r"history.csv is not UTF-8 text"):
         read_history(path)
+
+
+@pytest.mark.parametrize(
+    "read", [read_json, read_fields, read_history, lambda path: Run(path.parent).events()]
+)
+def test_text_takes_many_times_its_size_and_may_have_less_of_it(tmp_path, read) -> None:
+    path = tmp_path / "log.jsonl"
+    path.touch()
+    os.truncate(path, MOST_TEXT + 1)
+    with pytest.raises(UsageError, match=r"log.jsonl has more than 16,777,216 bytes"):
+        read(path)
+    with pytest.raises(CheckpointError, match=r"state has more than 16,777,216 bytes"):
+        from_json(path.read_bytes(), "state", CheckpointError)
+
+
+def test_a_log_of_lines_without_end_is_refused(tmp_path) -> None:
+    (tmp_path / "log.jsonl").write_bytes(b"\n" * 250_001)
+    with pytest.raises(UsageError, match=r"log.jsonl has more than 250,000 lines"):
+        Run(tmp_path).events()
+
+
+TOML = {
+    "lists in lists": f"epochs = {'[' * 5_000}",
+    "digits": f"epochs = {'1' * 5_000}",
+    "parts of a key": f"{'a.' * 40_000}a = 1",
+}
+
+
+@pytest.mark.parametrize("kind", TOML)
+def test_toml_that_its_parser_chokes_on_is_named(tmp_path, kind: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(TOML[kind])
+    with pytest.raises(UsageError, match=r"recipe.toml (is not valid TOML|has more than 32,768 b)"):
+        read_fields(path)
+
+
+def test_a_step_of_the_log_that_is_no_number_is_cut_off_at_once(tmp_path) -> None:
+    run = Run(tmp_path)
+    steps = ["x", 1.5, True, [1], None, -1, 10**15, 10**15 + 1]
+    lines = [to_line({"event": "epoch", "step": step}) for step in steps]
+    (tmp_path / "log.jsonl").write_bytes(b"".join([*lines, to_line({"event": "started"})]))
+    run.cut_back(10**15, [])
+    assert run.events() == [{"event": "epoch", "step": 10**15}, {"event": "started"}]
+
+
+RECORD = EpochRecord(1, 10, 1e-3, 1.0, 0.5, 1.0, 0.5, 1.0, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("epoch", -1),
+        ("step", 10**26),
+        ("val_loss", 1e308),
+        ("train_loss", -1e308),
+        ("train_loss", float("inf")),
+        ("learning_rate", float("nan")),
+        ("val_accuracy", 1.5),
+        ("train_accuracy", -0.1),
+        ("seconds", 1e31),
+    ],
+)
+def test_a_history_of_no_training_is_refused(tmp_path, column: str, value: float) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text(history_to_csv([dataclasses.replace(RECORD, **{column: value})]))
+    with pytest.raises(UsageError, match=rf"history.csv is not .* \({column} is "):
+        read_history(path)
+
+
+def test_a_history_has_no_more_epochs_than_a_recipe(tmp_path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text(history_to_csv([RECORD] * MOST_EPOCHS))
+    assert len(read_history(path)) == MOST_EPOCHS
+    path.write_text(history_to_csv([RECORD] * (MOST_EPOCHS + 1)))
+    with pytest.raises(UsageError, match=r"history.csv is not .* \(it has more than 30,000 epochs"):
+        read_history(path)
+
+
+def test_what_the_longest_training_writes_can_be_read(tmp_path) -> None:
+    """A record of figures of all digits, as the log, the history and a checkpoint's state have."""
+    long = 1.2345678901234567e-100
+    record = EpochRecord(MOST_EPOCHS, 2**53, long, long, long, long, long, long, long)
+    fields = dataclasses.asdict(record)
+    append_entry(tmp_path / "log.jsonl", "epoch", fields)
+    state = to_json({"history": [fields] * 2})[len(to_json({"history": [fields]})) :]
+    for written in (tmp_path / "log.jsonl").read_bytes(), history_to_csv([record]).encode(), state:
+        assert len(written) * MOST_EPOCHS < MOST_TEXT
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOMEM])

@@ -17,7 +17,8 @@ import fashion_cnn
 PACKAGE = Path(fashion_cnn.__file__).parent
 LAYERS = [
     {"commands", "errors", "text", "version", "dependencies"},
-    {"classifier", "files", "process", "recipes"},
+    {"files"},
+    {"classifier", "process", "recipes"},
     {"data"},
     {"run"},
     {"training", "evaluation"},
@@ -31,7 +32,7 @@ LAYERS = [
     {"__main__"},
 ]
 ROOM = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}
-LIGHT = {room for rooms in LAYERS[:4] for room in rooms} | {"training"}
+LIGHT = {room for rooms in LAYERS[:5] for room in rooms} | {"training"}
 HEAVY = {"torch", "keras", "tensorflow", "matplotlib", "sklearn", "optuna", "tensorboard", "mlflow"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

@@ -2,6 +2,7 @@
 
 import json
 import linecache
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -120,6 +122,72 @@ BAD = {
 def test_what_is_wrong_is_told_in_a_sentence(tmp_path: Path, code: str) -> None:
     with pytest.raises(UsageError, match=BAD[code]):
         build_model(recipe_of(code, tmp_path), 10)
+
+
+@pytest.mark.parametrize(
+    ("weight", "scale", "wrong"),
+    [
+        (
+            "bfloat16",
+            "float32",
+            r"1\.weight of net in .* is of torch\.bfloat16; leave parameters in",
+        ),
+        ("complex64", "float32", r"1\.weight of net in .* is of torch\.complex64"),
+        ("float64", "float32", r"1\.weight of net in .* is of torch\.float64"),
+        ("float32", "bfloat16", r"scale of net in .* is of torch\.bfloat16"),
+        ("float32", "complex64", r"scale of net in .* is of torch\.complex64"),
+        ("float32", "float64", ""),
+    ],
+)
+def test_tensors_that_cannot_be_kept_are_refused_before_training(
+    tmp_path: Path, weight: str, scale: str, wrong: str
+) -> None:
+    code = f"""
+class net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 10, dtype=torch.{weight}))
+        self.register_buffer("scale", torch.ones(2, dtype=torch.{scale}))
+    def forward(self, x):
+        return super().forward(x.to(self[1].weight.dtype)).real.float()
+"""
+    if wrong:
+        with pytest.raises(UsageError, match=wrong):
+            build_model(recipe_of(code, tmp_path), 10)
+        return
+    arrays = weight_arrays(build_model(recipe_of(code, tmp_path), 10))
+    assert safetensors.numpy.load(safetensors.numpy.save(arrays)).keys() == arrays.keys()
+
+
+ENDING = {
+    "import sys; sys.exit(0)": "cannot be made: SystemExit: 0",
+    "def net(): raise SystemExit": "cannot be made: SystemExit",
+    "class net(nn.Linear):\n"
+    "    def __init__(self): super().__init__(784, 10)\n"
+    "    def forward(self, x): raise SystemExit(0)": "fails on 2 images.*SystemExit: 0",
+}
+
+
+@pytest.mark.parametrize("code", ENDING)
+def test_code_that_ends_the_process_does_not_end_the_command(tmp_path: Path, code: str) -> None:
+    with pytest.raises(UsageError, match=ENDING[code]):
+        build_model(recipe_of(code, tmp_path), 10)
+
+
+def test_code_is_read_out_of_a_plain_file_of_a_size_that_can_be(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match="net.py is not a plain file"):
+        given(f"{file}:Net")
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(UsageError, match="net.py is not a plain file"):
+        given(f"{file}:Net")
+    file.unlink()
+    file.write_bytes(b"#" * (own_network.MOST_CODE + 1))
+    with pytest.raises(UsageError, match="net.py has more than 1,048,576 bytes"):
+        given(f"{file}:Net")
+    with pytest.raises(UsageError, match="cannot be read"):
+        given("a\0.py:Net")
 
 
 SETTINGS = """

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -99,11 +100,47 @@ def test_unknown_and_missing_keys_are_named() -> None:
         ("class_weights", (0.0,) * 10),
         ("model", 3),
         ("augment_classes", (0, 6)),
+        ("seed", 2**53 + 1),
+        ("batch_size", 2**63),
+        ("width", 65_537),
+        ("epochs", 30_001),
+        ("learning_rate", 1e31),
+        ("weight_decay", 1e31),
+        ("class_weights", (-(10**4_000),)),
+        ("class_weights", (10**4_000,)),
+        ("init_from", "a\0"),
+        ("teacher", "\ud800"),
+        ("model", "a\0.py:Net"),
+        ("model", "a\ud800.py:Net"),
+        ("model", "timm:\0"),
     ],
 )
 def test_bad_values_are_named_with_what_is_allowed(field: str, value) -> None:
     with pytest.raises(UsageError, match=rf"{field}( \(--lr\))? is .*must be"):
         Recipe().replace(**{field: value})
+
+
+@pytest.mark.parametrize("field", ["class_weights", "width", "dropout", "augment_classes", "model"])
+def test_a_number_that_python_does_not_write_out_is_refused(field: str) -> None:
+    number = 10**5_000
+    value = (number,) if field in ("class_weights", "augment_classes") else number
+    with pytest.raises(UsageError, match=f"{field} is too long to show .*must be"):
+        Recipe().replace(**{field: value})
+    with pytest.raises(UsageError, match="no recipe too long to show"):
+        catalog.named(number)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_path_of_another_encoding_is_a_path() -> None:
+    path = os.fsdecode(b"caf\xe9/w.safetensors")
+    assert Recipe.from_dict(json.loads(json.dumps({"name": "x", "init_from": path}))) == Recipe(
+        name="x", init_from=path
+    )
+
+
+@pytest.mark.parametrize("name", [5, True, ["x"], None])
+def test_what_is_no_name_names_no_recipe(name) -> None:
+    with pytest.raises(UsageError, match="no recipe .*there is: baseline"):
+        catalog.named(name)
 
 
 @pytest.mark.parametrize("classes", [(-1,), (1.0,), (True,), (3, 3)])

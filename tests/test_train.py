@@ -255,6 +255,18 @@ def test_nothing_changes_in_a_step_that_is_not_finite(small_data, where: str, ba
         assert torch.equal(tensor.nan_to_num(), before[name].nan_to_num()), name
 
 
+def test_a_loss_that_no_history_could_hold_is_no_loss(small_data) -> None:
+    recipe = SHORT.replace(batch_size=50)
+    state = TorchState.start(recipe, small_data, CPU)
+    state.model.output.bias.data[0] = 1e32
+    images = torch.from_numpy(small_data.training.images[:50])
+    labels = torch.from_numpy(small_data.training.labels[:50])
+    with pytest.raises(NotFiniteError, match="loss .*e\\+3"):
+        train_step(state, images, labels, 1e-3)
+    with pytest.raises(NotFiniteError, match="validation loss .*e\\+3"):
+        train_module.validate(state.model, small_data.validation)
+
+
 def test_early_stopping_ends_at_the_plateau_and_stays_ended(small_data, tmp_path) -> None:
     recipe = SHORT.replace(epochs=40, early_stopping=2, learning_rate=0.02, dropout=0.0)
     run = Run(tmp_path)

@@ -28,6 +28,11 @@ Fault = type[CheckpointError] | type[DataError] | type[ModelError] | type[UsageE
 MOST_BYTES = 1 << 30
 """Of a file of a run; the largest model here needs a hundredth."""
 
+MOST_TEXT = 1 << 24
+"""Of JSON, a log or a history, which take many times their size when read."""
+
+_MOST_TOML = 1 << 15  # for a key of so many parts the parser needs seconds; four times, the square
+
 
 def read_bytes(path: Path, fault: Fault, most: int = MOST_BYTES) -> bytes:
     """Read a regular file whole.
@@ -64,10 +69,10 @@ def read_bytes(path: Path, fault: Fault, most: int = MOST_BYTES) -> bytes:
     return data
 
 
-def read_text(path: Path, fault: Fault) -> str:
+def read_text(path: Path, fault: Fault, most: int = MOST_TEXT) -> str:
     """Read a regular file of UTF-8, as `read_bytes` does; undecodable bytes are a fault too."""
     try:
-        return read_bytes(path, fault).decode()
+        return read_bytes(path, fault, most).decode()
     except UnicodeDecodeError as error:
         raise fault(f"{path} is not UTF-8 text ({error})") from None
 
@@ -142,7 +147,9 @@ def to_csv(rows: Iterable[Iterable[object]]) -> str:
 
 
 def from_json(data: bytes, what: str, fault: Fault) -> Any:
-    """Decode JSON. Raises `fault`, naming `what`, when it is not valid."""
+    """Decode JSON. Raises `fault`, naming `what`, when it is not valid, or longer than any here."""
+    if len(data) > MOST_TEXT:
+        raise fault(f"{what} has more than {MOST_TEXT:,} bytes, which no such file here has")
     try:
         return json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -151,7 +158,7 @@ def from_json(data: bytes, what: str, fault: Fault) -> Any:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file of a run. Raises `UsageError` when it is missing or not valid."""
-    return from_json(read_bytes(path, UsageError), str(path), UsageError)
+    return from_json(read_bytes(path, UsageError, MOST_TEXT), str(path), UsageError)
 
 
 def read_fields(path: Path) -> dict[str, Any]:
@@ -161,9 +168,10 @@ def read_fields(path: Path) -> dict[str, Any]:
         UsageError: it is missing, or not valid, or no object.
     """
     if path.suffix == ".toml":
+        text = read_text(path, UsageError, _MOST_TOML)
         try:
-            found = tomllib.loads(read_text(path, UsageError))
-        except tomllib.TOMLDecodeError as error:
+            found = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path} is not valid TOML ({error})") from None
     else:
         found = read_json(path)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.own_network import Source, allowed, check_logits
+from fashion_cnn.recipes.own_network import FAILURES, Source, allowed, check_logits
 from fashion_cnn.recipes.recipe import Recipe
 
 OWN = "network."
@@ -53,7 +53,7 @@ def _check_answers(network: keras.Model, source: Source, classes: int) -> None:
             logits = network(sample[:count], training=False)
         except UsageError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise UsageError(
                 f"{source.name} fails on {count} images, float32 (N, 28, 28, 1) with any N: "
                 f"{source.describe(error)}"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 import time
 from typing import Any
 
@@ -17,7 +16,7 @@ from fashion_cnn.on_keras.classifier import predict
 from fashion_cnn.on_keras.state import KerasState
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.history import Trained
+from fashion_cnn.run.history import Trained, can_be_recorded
 from fashion_cnn.training.film import loss_and_accuracy
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.state import CHECKPOINT_SECONDS
@@ -61,7 +60,7 @@ class Recorder(keras.callbacks.Callback):
         state.step += 1
         now = time.perf_counter()
         state.seconds, self._mark = state.seconds + now - self._mark, now
-        if not math.isfinite(logs["loss"]):
+        if not can_be_recorded(logs["loss"]):
             raise NotFiniteError(f"loss {logs['loss']:g}")
         self._progress.step(state.step, logs["loss"], logs["accuracy"])
         if state.step % state.steps_per_epoch == 0:
@@ -144,6 +143,6 @@ def validate(model: keras.Model, split: Split) -> tuple[NDArray[np.float32], flo
     began = time.perf_counter()
     found = predict(model, split.images)
     loss, accuracy = loss_and_accuracy(found, split.labels)
-    if not math.isfinite(loss):
+    if not can_be_recorded(loss):
         raise NotFiniteError(f"validation loss {loss:g}")
     return found, loss, accuracy, time.perf_counter() - began

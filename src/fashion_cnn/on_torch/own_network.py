@@ -13,10 +13,13 @@ from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
 from fashion_cnn.process import launch
-from fashion_cnn.recipes.own_network import Source, allowed, check_logits
+from fashion_cnn.recipes.own_network import FAILURES, Source, allowed, check_logits
 from fashion_cnn.recipes.recipe import Recipe
 
 _COUNTS = (2, 5)  # images of a sample; more than one, so that batch norm could speak of a variance
+
+_OF_BUFFERS = {torch.float16, torch.float32, torch.float64, torch.bool, torch.uint8, torch.int8}
+_OF_BUFFERS |= {torch.int16, torch.int32, torch.int64}
 
 
 class OwnCNN(nn.Module):
@@ -73,6 +76,7 @@ def build_own(recipe: Recipe, classes: int) -> OwnCNN:
             f"{source.name} in {source.file} puts its parameters on {', '.join(elsewhere)}; leave "
             "them on the CPU, --device moves them"
         )
+    _check_types(network, source)
     _check_answers(network, source, classes)
     if not any(p.requires_grad for p in network.parameters()):
         raise UsageError(f"{source.name} in {source.file} has no parameters to learn")
@@ -86,6 +90,18 @@ def build_own(recipe: Recipe, classes: int) -> OwnCNN:
     return OwnCNN(network)
 
 
+def _check_types(network: nn.Module, source: Source) -> None:
+    """Raise `UsageError` unless the optimiser, and the files of a checkpoint, take every tensor."""
+    parameters = dict(network.named_parameters())
+    for name, value in {**network.state_dict(), **parameters}.items():
+        found = getattr(value, "dtype", type(value).__name__)
+        if found not in ({torch.float32} if name in parameters else _OF_BUFFERS):
+            raise UsageError(
+                f"{name} of {source.name} in {source.file} is of {found}; leave parameters in "
+                "float32 (--precision mixed uses bfloat16), and the rest in a type that NumPy has"
+            )
+
+
 def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
     """Call the network once, without training it; lazy layers take their shapes from that."""
     sample = torch.from_numpy(np.random.default_rng(0).normal(size=(max(_COUNTS), 1, 28, 28)))
@@ -97,7 +113,7 @@ def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
                 found.append(network(sample[:count].float()))
     except UsageError:
         raise
-    except Exception as error:
+    except FAILURES as error:
         raise UsageError(
             f"{source.name} fails on {_COUNTS[len(found)]} images, float32 (N, 1, 28, 28) with any "
             f"N: {source.describe(error)}"

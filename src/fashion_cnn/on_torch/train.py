@@ -23,7 +23,7 @@ from fashion_cnn.on_torch.state import TorchState
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.history import Trained
+from fashion_cnn.run.history import Trained, can_be_recorded
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.state import CHECKPOINT_SECONDS
 
@@ -43,8 +43,8 @@ def train_step(state: TorchState, images: Tensor, labels: Tensor, rate: float) -
         larger part).
 
     Raises:
-        NotFiniteError: the loss or the gradient is not finite; the weights are as they were
-            (batch norm's running statistics are not).
+        NotFiniteError: the loss or the gradient is not finite, or the loss is beyond what a history holds; the
+            weights are as they were (batch norm's running statistics are not).
     """
     ranks, recipe, optimizer = state.ranks, state.recipe, state.optimizer
     seed_generator(images.device, first_seed(recipe.seed, "dropout") + state.step)
@@ -56,7 +56,7 @@ def train_step(state: TorchState, images: Tensor, labels: Tensor, rate: float) -
     correct = logits.argmax(1) == (labels.argmax(1) if labels.ndim == 2 else labels)
     value, right = ranks.sum(loss.item() / ranks.size, int(correct.sum()))
     norm = gradient_norm(optimizer)
-    if not (math.isfinite(value) and math.isfinite(norm)):
+    if not (can_be_recorded(value) and math.isfinite(norm)):
         raise NotFiniteError(f"loss {value:g}, gradient norm {norm:g}")
     for group in optimizer.param_groups:
         group["lr"] = rate
@@ -154,7 +154,7 @@ def validate(
         loss = F.cross_entropy(logits, labels).item()
         accuracy = (logits.argmax(1) == labels).double().mean().item()
     loss, accuracy, seconds = ranks.from_first(loss, accuracy, time.perf_counter() - began)
-    if not math.isfinite(loss):
+    if not can_be_recorded(loss):
         raise NotFiniteError(f"validation loss {loss:g}")
     return found, loss, accuracy, seconds
 

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.fields import nearest
+from fashion_cnn.recipes.fields import nearest, shown
 from fashion_cnn.recipes.recipe import Recipe
 
 
@@ -189,9 +189,10 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
 
 def named(name: str) -> Recipe:
     """The recipe of that name; raises `UsageError` for an unknown one, naming the nearest."""
-    if name not in RECIPES:
+    if not isinstance(name, str) or name not in RECIPES:
         known = list(RECIPES)
-        raise UsageError(f"no recipe {name!r}{nearest(name, known)}; there is: {', '.join(known)}")
+        near = nearest(name, known) if isinstance(name, str) else ""
+        raise UsageError(f"no recipe {shown(name)}{near}; there is: {', '.join(known)}")
     return RECIPES[name]()
 
 

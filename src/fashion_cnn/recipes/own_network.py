@@ -17,12 +17,20 @@ from typing import Any
 import numpy as np
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.files import read_bytes
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.recipe import Recipe
 
+MOST_CODE = 1 << 20
+"""Bytes of a file of code."""
+
 _SETTINGS = ("width", "blocks", "dropout")
 """The fields that a network of somebody's own gets if it takes a parameter of that name."""
+
+
+FAILURES = (Exception, SystemExit)
+"""Of somebody's code: one that ends the process would end a command as if it were done."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Source:
             return maker(**{name: value for name, value in settings.items() if name in taken})
         except UsageError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise UsageError(f"{self.name} cannot be made: {self.describe(error)}") from error
 
     def _settings(self, recipe: Recipe, taken: Container[str]) -> dict[str, Any]:
@@ -88,7 +96,7 @@ class Source:
                 )
         return {name: getattr(recipe, name) for name in _SETTINGS}
 
-    def describe(self, error: Exception) -> str:
+    def describe(self, error: BaseException) -> str:
         """Say what went wrong, and at which line of this code."""
         lines = [
             frame.lineno
@@ -153,10 +161,7 @@ def given(model: str | Callable[..., Any], sha256: str = "") -> dict[str, str]:
 
 def _read(model: str) -> Source:
     file, name = own_network(model) or ("", "")
-    try:
-        return Source(file, name, Path(file).read_bytes())
-    except OSError as error:
-        raise UsageError(f"model is {model!r}, but {file}: {error.strerror}") from None
+    return Source(file, name, read_bytes(Path(file), UsageError, MOST_CODE))
 
 
 def check_logits(logits: Any, images: int, classes: int, source: Source) -> None:

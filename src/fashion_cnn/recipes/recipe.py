@@ -11,8 +11,19 @@ from types import MappingProxyType
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.fields import MOST, check_folder_name, check_value, flag, nearest
+from fashion_cnn.recipes.fields import (
+    MOST,
+    MOST_SIZE,
+    check_folder_name,
+    check_value,
+    flag,
+    nearest,
+    shown,
+)
 from fashion_cnn.recipes.networks import NETWORKS, TIMM, own_network, timm_name
+
+MOST_EPOCHS = 30_000
+"""Of a run: what is written of each fits into `files.MOST_TEXT` bytes of a checkpoint's state."""
 
 
 def _field(
@@ -71,6 +82,7 @@ class Recipe:
         "channels of the first stage; the later ones have 2 and 4 times as many "
         "(strided_cnn: 2 and 2)",
         low=1,
+        high=65_536,
     )
     blocks: int = _field(
         1, "residual blocks in each stage; wide_resnet has one fewer in its first", low=1, high=20
@@ -79,7 +91,7 @@ class Recipe:
         0, "random seed of split, initial weights, image order, dropout and augmentation"
     )
 
-    epochs: int = _field(50, "passes over the training part", low=1)
+    epochs: int = _field(50, "passes over the training part", low=1, high=MOST_EPOCHS)
     batch_size: int = _field(64, "images in each step", low=1)
     validation: float = _field(
         0.1,
@@ -118,7 +130,9 @@ class Recipe:
         "the optimiser",
         choices=("adam", "adamw", "sgd", "rmsprop", "muon"),
     )
-    learning_rate: float = _field(1e-3, "peak learning rate", open_low=True, flag="lr")
+    learning_rate: float = _field(
+        1e-3, "peak learning rate", high=MOST_SIZE, open_low=True, flag="lr"
+    )
     momentum: float = _field(
         0.9,
         "momentum (sgd, muon) or beta1 (adam, adamw): decay of the averaged gradient, per step",
@@ -132,7 +146,9 @@ class Recipe:
         0.99, "rmsprop: decay of the squared gradient, per step", high=1, open_high=True
     )
     weight_decay: float = _field(
-        0.0, "L2 penalty (adam, sgd, rmsprop) or decoupled weight decay (adamw, muon)"
+        0.0,
+        "L2 penalty (adam, sgd, rmsprop) or decoupled weight decay (adamw, muon)",
+        high=MOST_SIZE,
     )
     schedule: str = _field(
         "constant",
@@ -200,24 +216,28 @@ class Recipe:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            if type(item.default) is float and type(value) is int and abs(value) < MOST:
+            if type(item.default) is float and type(value) is int and abs(value) <= MOST:
                 value = float(value)
             elif item.name == "class_weights" and type(value) is tuple:
-                value = tuple(float(w) if type(w) is int and w < MOST else w for w in value)
+                value = tuple(float(w) if type(w) is int and abs(w) <= MOST else w for w in value)
             object.__setattr__(self, item.name, value)
             check_value(item, value)
         check_folder_name("name", self.name)  # of the run, where nobody gives it another
         if not all(type(w) is float and 0 < w < math.inf for w in self.class_weights):
             raise UsageError(
-                f"class_weights is {self.class_weights}; it must be positive numbers, or empty"
+                f"class_weights is {shown(self.class_weights)}; it must be positive numbers, "
+                "or empty"
             )
         for name in ("model_sha256", "init_sha256", "teacher_sha256"):
             if (value := getattr(self, name)) and not re.fullmatch("[0-9a-f]{64}", value):
-                raise UsageError(f"{name} is {value!r}; it must be 64 hexadecimal digits, or empty")
+                raise UsageError(
+                    f"{name} is {shown(value)}; it must be 64 hexadecimal digits, or empty"
+                )
         chosen = self.augment_classes
-        if any(type(k) is not int or k < 0 for k in chosen) or len(set(chosen)) < len(chosen):
+        sound = all(type(k) is int and 0 <= k <= MOST for k in chosen)
+        if not sound or len(set(chosen)) < len(chosen):
             raise UsageError(
-                f"augment_classes is {chosen}; it must be different whole numbers from 0 on"
+                f"augment_classes is {shown(chosen)}; it must be different whole numbers from 0 on"
             )
         for name, why in _WHY_NOT.items():
             value = getattr(self, name)
@@ -317,7 +337,7 @@ class Recipe:
             UsageError: a key is unknown, or a value is out of its range.
         """
         if not isinstance(values, Mapping):
-            raise UsageError(f"a recipe is an object of fields, not {values!r:.40}")
+            raise UsageError(f"a recipe is an object of fields, not {shown(values)}")
         if "name" not in values:
             raise UsageError("the recipe lacks 'name'")
         # An older record may have fields that are gone; at these values they did nothing.

@@ -12,7 +12,7 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.files import read_bytes, read_json, to_json, write_atomically
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.networks import own_network
-from fashion_cnn.recipes.own_network import Source, allow, allowed, given
+from fashion_cnn.recipes.own_network import MOST_CODE, Source, allow, allowed, given
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoints import Checkpoints
@@ -39,7 +39,6 @@ _NETWORK = "network.py"
 _LAYERS = "layers.json"
 _FILM = "film.safetensors"
 _LOCK = ".lock"
-_MOST_CODE = 1 << 20  # bytes of a network's code
 _OTHERS = ("model*.onnx", "export.json", "*.tfevents.*")
 _ALL = (
     _RECIPE,
@@ -228,7 +227,7 @@ class Run:
             )
         if trust_code and recipe.model_sha256:
             (_, name) = own_network(recipe.model) or ("", "")
-            code = read_bytes(file, UsageError, _MOST_CODE) if os.path.lexists(file) else b""
+            code = read_bytes(file, UsageError, MOST_CODE) if os.path.lexists(file) else b""
             found = Source(str(file), name, code)
             if found.sha256 != recipe.model_sha256:
                 raise UsageError(f"{file} is not the code that the run was trained with")
@@ -327,7 +326,7 @@ class Run:
         kept = [
             entry
             for entry in self.events()
-            if entry.get("event") != "epoch" or entry.get("step") in range(step + 1)
+            if entry.get("event") != "epoch" or _is_up_to(step, entry.get("step"))
         ]
         self._write(_LOG, b"".join(to_line(entry) for entry in kept))
 
@@ -363,6 +362,10 @@ class Run:
         self._known.pop(name, None)
         if not self._read_only:
             write_atomically(self.path / name, data)
+
+
+def _is_up_to(step: int, found: Any) -> bool:
+    return type(found) is int and 0 <= found <= step
 
 
 def _is_own(path: Path) -> bool:

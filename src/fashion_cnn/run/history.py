@@ -3,13 +3,20 @@
 import csv
 import dataclasses
 import io
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.files import read_text, to_csv
+from fashion_cnn.recipes.fields import MOST_SIZE
+from fashion_cnn.recipes.recipe import MOST_EPOCHS
+from fashion_cnn.run.typed import Count, Share, Within, decode
+
+Size = Annotated[float, Within(-MOST_SIZE, MOST_SIZE)]
+"""What can be drawn, and summed."""
 
 EVENT_FILE = "fashion-cnn.tfevents.0"
 """The history as TensorBoard reads it: any file whose name has "tfevents" in it."""
@@ -31,15 +38,20 @@ class EpochRecord:
         images_per_second: of training alone.
     """
 
-    epoch: int
-    step: int
-    learning_rate: float
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    seconds: float
-    images_per_second: float
+    epoch: Count
+    step: Count
+    learning_rate: Size
+    train_loss: Size
+    train_accuracy: Share
+    val_loss: Size
+    val_accuracy: Share
+    seconds: Size
+    images_per_second: Size
+
+
+def can_be_recorded(loss: float) -> bool:
+    """Whether a loss is a number that a history may hold; a larger one is of a ruin."""
+    return abs(loss) <= MOST_SIZE
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class Trained:
 def history_to_csv(records: Iterable[EpochRecord]) -> str:
     """A header and a row an epoch; floats are written so that they read back exactly."""
     header = [item.name for item in dataclasses.fields(EpochRecord)]
-    return to_csv([header, *map(dataclasses.astuple, records)])
+    return to_csv([header, *(dataclasses.astuple(record) for record in records)])
 
 
 def read_history(path: Path) -> list[EpochRecord]:
@@ -70,13 +82,13 @@ def read_history(path: Path) -> list[EpochRecord]:
     text = read_text(path, UsageError) if path.exists() else ""
     types = {item.name: item.type for item in dataclasses.fields(EpochRecord)}
     try:
+        rows = csv.DictReader(io.StringIO(text))
         history = [
-            EpochRecord(**{name: types[name](value) for name, value in row.items()})  # type: ignore
-            for row in csv.DictReader(io.StringIO(text))
+            decode(EpochRecord, {name: types[name](value) for name, value in row.items()})  # type: ignore
+            for row in islice(rows, MOST_EPOCHS + 1)
         ]
-        for record in history:
-            if not all(math.isfinite(value) for value in dataclasses.astuple(record)):
-                raise ValueError(f"a number of epoch {record.epoch} is not finite")
+        if len(history) > MOST_EPOCHS:
+            raise ValueError(f"it has more than {MOST_EPOCHS:,} epochs")
         return history
     except (ValueError, TypeError, KeyError, OverflowError, csv.Error) as error:
         raise UsageError(f"{path} is not a history as it was written ({error})") from None

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.files import open_to_append, read_bytes
+from fashion_cnn.files import MOST_TEXT, open_to_append, read_bytes
+
+_MOST_LINES = 250_000  # as many as there can be in such a file, of 67 bytes
 
 
 def append_entry(path: Path, event: str, details: dict[str, Any]) -> None:
@@ -20,9 +22,16 @@ def append_entry(path: Path, event: str, details: dict[str, Any]) -> None:
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
-    """The entries, none without the file; a torn line is passed over. Raises as `read_bytes`."""
+    """The entries, none without the file; a torn line is passed over.
+
+    Raises:
+        UsageError: as `read_bytes`, or there are more lines than a run writes.
+    """
+    data = read_bytes(path, UsageError, MOST_TEXT) if path.exists() else b""
+    if data.count(b"\n") > _MOST_LINES:
+        raise UsageError(f"{path} has more than {_MOST_LINES:,} lines, which no log here has")
     entries = []
-    for line in read_bytes(path, UsageError).splitlines() if path.exists() else []:
+    for line in data.split(b"\n"):
         try:
             entries.append(json.loads(line))
         except (ValueError, RecursionError):
