@@ -1,6 +1,8 @@
 """Searches: what may be searched, what is measured, pruned, stopped, shared and gone on with."""
 
 import dataclasses
+import os
+import resource
 import shlex
 import time
 from collections import Counter
@@ -11,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
 
 from fashion_cnn.cli import main
 from fashion_cnn.cli.train import train
-from fashion_cnn.errors import FashionCNNError, UsageError
+from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError, UsageError
 from fashion_cnn.evaluation.metrics import measure
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.search import to_text
@@ -271,6 +275,14 @@ def test_another_search_of_the_name_is_refused(tmp_path, pretended) -> None:
         ("sqlite:////proc/no/such.db", "cannot be used: unable to open"),
         ("mysql://u@h/d", "needs a driver that is not installed"),
         ("/proc/journal.log", "storage /proc/journal.log"),
+        (5, "storage is 5; it must be a database's URL or a file"),
+        (Path("/dev/null"), "/dev/null is not a plain file"),
+        ("/dev/full", "/dev/full is not a plain file"),
+        ("/dev", "/dev is not a plain file"),
+        ("sqlite:////dev/null", "/dev/null is not a plain file"),
+        ("sqlite://", "storage sqlite:// names no file"),
+        ("sqlite:///", "storage sqlite:/// names no file"),
+        ("sqlite:///:memory:", "storage sqlite:///:memory: names no file"),
     ],
 )
 def test_a_storage_that_cannot_be_used_is_named(tmp_path, place, words) -> None:
@@ -289,13 +301,88 @@ def test_the_examples_of_the_guide_run(pretended, capsys, words) -> None:
     assert f"{count} trials: " in capsys.readouterr().out
 
 
-def test_a_database_that_is_a_link_is_left_alone(tmp_path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "theirs.db").touch()
-    (tmp_path / "out/search.db").symlink_to(tmp_path / "theirs.db")
-    with (
-        pytest.raises(UsageError, match=r"search.db is a link; .* remove it"),
-        open_search(wanted(1), tmp_path / "out", ""),
-    ):
-        pytest.fail("it was opened")
-    assert (tmp_path / "theirs.db").read_bytes() == b""
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1}', "is a file, but no journal"),
+        ("precious", "is a file, but no journal"),
+        ("{", "is a file, but no journal"),
+        ('{"op_code":0}\n', "is not as a search wrote it"),
+        ('{"op_code":\n{"op_code":0}\n', "is not as a search wrote it"),
+        ('{"op_code":[]}\n', "is not as a search wrote it"),
+    ],
+)
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path, text, words) -> None:
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(UsageError, match=f"file {words}"):
+        run_search(wanted(1), tmp_path / "out", str(tmp_path / "file"), [], print)
+    assert (tmp_path / "file").read_text() == text
+
+
+def test_a_file_that_is_no_journal_s_lock_is_left_alone(tmp_path) -> None:
+    (tmp_path / "poetry.lock").write_text("precious")
+    with pytest.raises(UsageError, match=r"poetry\.lock is not the journal's lock"):
+        run_search(wanted(1), tmp_path / "out", str(tmp_path / "poetry"), [], print)
+    assert (tmp_path / "poetry.lock").read_text() == "precious"
+
+
+def test_a_disk_without_room_is_no_fault_of_the_command_line(tmp_path) -> None:
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5 << 10, hard))
+    try:
+        with pytest.raises(OSError, match="disk I/O error") as raised, study_in(tmp_path):
+            pytest.fail("it was opened")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    assert raised.value.errno in OUT_OF_ROOM
+    assert str(tmp_path / "search.db") in raised.value.filename
+
+
+@pytest.mark.parametrize("words", ["disk I/O error", "database or disk is full"])
+def test_a_disk_that_fills_up_meanwhile_is_told_as_one(tmp_path, words) -> None:
+    with pytest.raises(OSError, match=words) as raised, open_search(wanted(1), tmp_path, ""):
+        raise StorageInternalError from OperationalError("INSERT", {}, Exception(words))
+    assert raised.value.errno in OUT_OF_ROOM
+    other = pytest.raises(FashionCNNError, match="the search's storage failed .*no such table")
+    with other, open_search(wanted(1), tmp_path, ""):
+        raise StorageInternalError from OperationalError("INSERT", {}, Exception("no such table"))
+
+
+@pytest.mark.parametrize(
+    ("place", "make"),
+    [
+        ("search.db", os.symlink),
+        ("search.db", os.link),
+        ("search.db-journal", os.link),
+        ("trials/.0000.lock", os.symlink),
+        ("trials/.0000.lock", os.link),
+    ],
+)
+def test_a_search_writes_into_nobody_s_file(tmp_path, pretended, place, make) -> None:
+    (tmp_path / "out/trials").mkdir(parents=True)
+    (tmp_path / "theirs").touch()
+    make(tmp_path / "theirs", tmp_path / "out" / place)
+    with pytest.raises(UsageError, match=rf"{place} (is a link|has a second name).* remove it"):
+        search(tmp_path / "out", wanted(1))
+    assert (tmp_path / "theirs").read_bytes() == b""
+    assert pretended.commands == []
+
+
+@pytest.mark.parametrize("place", ["trials", "trials/0000"])
+def test_a_search_writes_into_nobody_s_folder(tmp_path, pretended, place) -> None:
+    link = tmp_path / "out" / place
+    link.parent.mkdir(parents=True)
+    (tmp_path / "theirs").mkdir()
+    link.symlink_to(tmp_path / "theirs")
+    with pytest.raises(UsageError, match=f"{place} is a link; .* remove it"):
+        search(tmp_path / "out", wanted(1))
+    assert list((tmp_path / "theirs").iterdir()) == pretended.commands == []
+
+
+@ASKED_BY_HAND
+def test_a_database_that_came_from_elsewhere_names_no_folder_outside(tmp_path, pretended) -> None:
+    with study_in(tmp_path / "out") as study:
+        study.enqueue_trial({}, user_attrs={"folder": "../../theirs", "retry_of": 0})
+    with pytest.raises(UsageError, match=r"the folder of trial 1 is '../../theirs'"):
+        search(tmp_path / "out", wanted(2))
+    assert not (tmp_path / "theirs").exists()

@@ -12,8 +12,9 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from fashion_cnn.cli import main
+from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
-from fashion_cnn.tuning.space import parse_space
+from fashion_cnn.tuning.space import Search, parse_space
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,8 @@ def _elsewhere(monkeypatch, tmp_path) -> None:
         ("--search lr=0.1:0.01", "a low end below its high end"),
         ("--search lr=0.1:0.1", "a low end below its high end"),
         ("--search lr=0.1:0.2:0.5", "the step must be above 0 and fit"),
+        ("--search dropout=0:0.5:1e-300", "fit into the range, at most 1,000,000 times"),
+        ("--search dropout=0:0.5:4e-7", "fit into the range, at most 1,000,000 times"),
         ("--search lr=0.1:0.2:log:3", "too many parts"),
         ("--search lr=a:b", "learning_rate: 'a' is not a number"),
         ("--search lr=0.1:inf", "'inf' is not a finite number"),
@@ -54,12 +57,31 @@ def _elsewhere(monkeypatch, tmp_path) -> None:
         ("--search lr=0.1:0.2 --epochs 0", "epochs is 0"),
         ("--search lr=0.1:0.2 --trials 0", "0 is not in the range"),
         ("--search lr=0.1:0.2 --sampler grid", "'grid' is not one of"),
+        ("--search lr=0.1:0.2 --name a\x01b\udce9", r"(--name) is 'a\x01b\udce9'; it must be"),
+        ("--search lr=0.1:0.2 --name a/b", "(--name) is 'a/b'; it must be"),
+        ("--search lr=0.1:0.2 --output .x", "(--name) is '.x'; it must be"),
     ],
 )
 def test_a_wrong_search_is_told_before_anything_is_trained(capsys, words, message) -> None:
     assert main(["tune", *words.split()]) == 2
     assert message in capsys.readouterr().err
     assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": 5}, "name is 5; it must be a string"),
+        ({"name": ""}, r"the search's name \(--name\) is ''"),
+        ({"trials": 0}, "trials is 0; it must be a whole number of at least 1"),
+        ({"trials": "3"}, "trials is '3'; it must be a whole number of at least 1"),
+    ],
+)
+def test_a_search_of_other_types_is_told(change, words) -> None:
+    recipe = catalog.named("fast")
+    space = parse_space(["flip=on,off"], recipe, {})
+    with pytest.raises(UsageError, match=words):
+        Search(**{"name": "s", "recipe": recipe, "given": {}, "space": space, **change})
 
 
 def test_a_space_is_what_was_typed() -> None:
@@ -82,6 +104,7 @@ def test_a_space_is_what_was_typed() -> None:
         ("lr=1e-4:0.1", FloatDistribution(1e-4, 0.1)),
         ("lr=1e-4:0.1:log", FloatDistribution(1e-4, 0.1, log=True)),
         ("dropout=0:0.5:0.125", FloatDistribution(0.0, 0.5, step=0.125)),
+        ("dropout=0:0.5:5e-7", FloatDistribution(0.0, 0.5, step=5e-7)),
         ("batch-size=32:512", IntDistribution(32, 512)),
         ("batch-size=32:512:log", IntDistribution(32, 512, log=True)),
         ("batch-size=32:512:32", IntDistribution(32, 512, step=32)),

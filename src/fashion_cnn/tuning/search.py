@@ -1,7 +1,9 @@
 """A search: trials of a recipe with other values, chosen by Optuna, measured on validation."""
 
 import contextlib
+import os
 import socket
+import stat
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.files import read_bytes, to_json, write_atomically
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import FRAMEWORKS
+from fashion_cnn.recipes.fields import check_folder_name
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.search import to_text
 from fashion_cnn.run.folder import Run
@@ -58,9 +61,12 @@ def run_search(
         What `describe_search` says of it, and the signal that ended this worker, or None.
 
     Raises:
-        UsageError: the storage cannot be used, or holds another search of this name.
+        UsageError: the storage cannot be used, or holds another search of this name; or there is a
+            link where the search would write.
         FashionCNNError: a training or the storage failed.
+        OSError: the disk is full or failing.
     """
+    _check_own(folder / "trials")
     (folder / "trials").mkdir(parents=True, exist_ok=True)
     worker = _Worker(search, folder, arguments, say)
     with open_search(search, folder, storage) as study, Interruption() as interruption:
@@ -88,10 +94,13 @@ def carry_out(
 def open_search(search: Search, folder: Path, storage: str) -> Iterator[optuna.Study]:
     """The study behind a search, made if it is new; arguments and errors are `run_search`'s."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if not isinstance(storage, str | os.PathLike):
+        raise UsageError(f"storage is {storage!r:.60}; it must be a database's URL or a file")
     own = folder.resolve() / "search.db"
-    if not storage and own.is_symlink():
-        raise UsageError(f"{own} is a link; a search keeps its own database: remove it")
-    place = storage or f"sqlite:///{own}"
+    if not storage:
+        for end in ("", "-journal", "-wal", "-shm"):  # SQLite's
+            _check_own(own.with_name(own.name + end))
+    place = str(storage) or f"sqlite:///{own}"
     try:
         with open_storage(place, _again) as opened:
             study = optuna.create_study(
@@ -153,13 +162,15 @@ class _Worker:
         if sum(other.number < trial.number for other in earlier) >= self.search.trials:
             trial.set_user_attr("surplus", True)
             raise _SurplusError
-        folder = trial.user_attrs.get("folder", f"{trial.number:04d}")
+        folder = str(trial.user_attrs.get("folder", f"{trial.number:04d}"))
+        check_folder_name(f"the folder of trial {trial.number}", folder)
         run = Run(self.folder / "trials" / folder)
         # Held while this process lives: whoever can take it knows that the trial's worker is gone.
         with hold(self._lock(trial.number)):
             trial.set_user_attr("folder", folder)
             trial.set_user_attr("place", self.place)
             params = {dimension.field: dimension.suggest(trial) for dimension in self.search.space}
+            _check_own(run.path)
             wait_until_free(run, interruption, self.say)
             if interruption.signal:
                 raise _StoppedError(trial.number)
@@ -223,6 +234,14 @@ class _Worker:
         values = " ".join(f"{name}={_short(value)}" for name, value in trial.params.items())
         done = len(study.get_trials(deepcopy=False, states=_COUNTED[:2]))
         self.say(f"trial {trial.number} ({done}/{self.search.trials}): {_outcome(trial)}  {values}")
+
+
+def _check_own(path: Path) -> None:
+    """Raise `UsageError` if what is written there would be written into somebody's file."""
+    with contextlib.suppress(FileNotFoundError):  # another worker may be removing SQLite's
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1):
+            raise UsageError(f"{path} is a link; a search writes only what is its own: remove it")
 
 
 def _again(study: optuna.Study, trial: FrozenTrial, *, counted: bool = True) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.fields import flag, format_value, nearest
+from fashion_cnn.recipes.fields import check_folder_name, flag, format_value, nearest
 from fashion_cnn.recipes.recipe import Recipe, train_command
 
 _FIELDS = {item.name: item for item in dataclasses.fields(Recipe)}
@@ -18,6 +18,8 @@ CHOICES = {
     "pruner": ("median", "hyperband", "halving", "none"),
 }
 """What `Search` allows of each; the first is its default."""
+
+_MOST_STEPS = 1_000_000  # Optuna counts them exactly, and a sampler lists them
 
 _FIXED = {
     "name": "a recipe's name decides nothing",
@@ -79,7 +81,8 @@ class Search:
         framework: what trains; None for `train`'s default.
 
     Raises:
-        UsageError: `objective`, `sampler` or `pruner` is none of `CHOICES`.
+        UsageError: `objective`, `sampler` or `pruner` is none of `CHOICES`, `trials` is below 1,
+            or no folder can have the name.
     """
 
     name: str
@@ -96,6 +99,13 @@ class Search:
         for name, allowed in CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
                 raise UsageError(f"{name} is {value!r}; it must be one of: {', '.join(allowed)}")
+        if type(self.trials) is not int or self.trials < 1:
+            raise UsageError(
+                f"trials is {self.trials!r:.60}; it must be a whole number of at least 1"
+            )
+        if not isinstance(self.name, str):
+            raise UsageError(f"name is {self.name!r:.60}; it must be a string")
+        check_folder_name("the search's name (--name)", self.name)
 
     def command(self, params: Mapping[str, Any]) -> list[str]:
         """The words after `fashion-cnn` that train one point of the space."""
@@ -162,8 +172,11 @@ def _parse(word: str, recipe: Recipe) -> Dimension:
         raise UsageError(f"{word!r} must have a low end below its high end")
     if log and found.low <= 0:
         raise UsageError(f"{word!r}: on a logarithmic scale the low end must be above 0")
-    if rest and not log and not (0 < step <= found.high - found.low):
-        raise UsageError(f"{word!r}: the step must be above 0 and fit into the range")
+    if rest and not log and not (0 < step <= found.high - found.low <= step * _MOST_STEPS):
+        raise UsageError(
+            f"{word!r}: the step must be above 0 and fit into the range, at most {_MOST_STEPS:,} "
+            "times"
+        )
     return found
 
 

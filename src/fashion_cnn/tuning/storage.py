@@ -1,21 +1,23 @@
 """Where a search is kept: SQLite in its folder, any database by its URL, or a journal file."""
 
+import errno
+import stat
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
 from fashion_cnn.dependencies import install_command
-from fashion_cnn.errors import UsageError
+from fashion_cnn.errors import OUT_OF_ROOM, UsageError
 
 _HEARTBEAT_SECONDS = 20
 _SILENT_SECONDS = 120
@@ -25,6 +27,12 @@ _BUSY_SECONDS = 60
 
 _MADE_MEANWHILE = ("already exists", "duplicate key", "UNIQUE constraint", "is locked")
 """What SQLite and PostgreSQL say when another worker makes the same tables at this moment."""
+
+_NO_ROOM = {"disk I/O error": errno.EIO, "database or disk is full": errno.ENOSPC}
+"""What SQLite says of a disk, as the system says it of a file."""
+
+_FIRST = b'{"op_code":'
+"""What each line of a journal begins with, as Optuna writes it."""
 
 
 @contextmanager
@@ -37,10 +45,14 @@ def open_storage(place: str, stale: Callable[[optuna.Study, Any], None]) -> Iter
 
     Raises:
         UsageError: it cannot be reached, is not one, or its driver is not installed.
+        OSError: there, or while it is used: its disk is full or failing.
     """
     storage = _journal(place) if "://" not in place else _database(place, stale)
     try:
         yield storage
+    except (StorageInternalError, SQLAlchemyError) as error:
+        _check_room(error, place)
+        raise
     finally:
         if isinstance(storage, RDBStorage):
             storage.scoped_session.remove()
@@ -50,9 +62,35 @@ def open_storage(place: str, stale: Callable[[optuna.Study, Any], None]) -> Iter
 def _journal(path: str) -> JournalStorage:
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _check_plain(path)
+        _check_lock(Path(f"{path}.lock"))
+        with Path(path).open("ab+") as file:
+            file.seek(0)
+            found = file.read(len(_FIRST))
+        if found not in (b"", _FIRST):
+            raise UsageError(f"storage {path} is a file, but no journal of a search")
         return JournalStorage(JournalFileBackend(path))
     except OSError as error:
+        if error.errno in OUT_OF_ROOM:
+            raise
         raise UsageError(f"storage {path}: {error.strerror}") from None
+    except UsageError:  # which is a ValueError
+        raise
+    except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UsageError(f"storage {path} is not as a search wrote it ({error!r:.80})") from None
+
+
+def _check_lock(path: Path) -> None:
+    """Raise `UsageError` for a file: Optuna, whose locks are links, would wait, then remove it."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISLNK(path.lstat().st_mode):
+            raise UsageError(f"{path} is not the journal's lock, which has this name; move it")
+
+
+def _check_plain(path: str) -> None:
+    """Raise `UsageError` for a pipe or a device, which may be waited for, and for a folder."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise UsageError(f"storage {path} is not a plain file")
 
 
 def _database(place: str, stale: Callable[[optuna.Study, Any], None]) -> RDBStorage:
@@ -66,6 +104,9 @@ def _database(place: str, stale: Callable[[optuna.Study, Any], None]) -> RDBStor
         url = url.set(drivername="postgresql+psycopg")
     options = {}
     if url.get_backend_name() == "sqlite":
+        if not url.database or ":memory:" in url.database:
+            raise UsageError(f"storage {place} names no file; give one like sqlite:///search.db")
+        _check_plain(url.database)
         options = {"connect_args": {"timeout": _BUSY_SECONDS}}  # of several workers one writes
     shown = url.render_as_string(hide_password=True)
     try:
@@ -76,8 +117,17 @@ def _database(place: str, stale: Callable[[optuna.Study, Any], None]) -> RDBStor
             f"for PostgreSQL: {install_command('tune')}"
         ) from None
     except SQLAlchemyError as error:
+        _check_room(error, place)
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
         raise UsageError(f"storage {shown} cannot be used: {reason}") from None
+
+
+def _check_room(error: Exception, place: str) -> None:
+    """Raise `OSError` if it says that a disk is full or failing."""
+    for words, number in _NO_ROOM.items():
+        if words in str(error.__cause__ or error):
+            shown = sqlalchemy.make_url(place).render_as_string(hide_password=True)
+            raise OSError(number, words, f"storage {shown}") from None
 
 
 def _open(
