@@ -19,7 +19,7 @@ from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.pictures import find_pictures
-from fashion_cnn.errors import ImageError, ModelError
+from fashion_cnn.errors import ImageError, ModelError, UsageError
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.shipping import listing
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -31,6 +31,7 @@ from fashion_cnn.shipping.predict import (
     Predictor,
     open_model,
     open_predictor,
+    predict,
 )
 from opened import load_training
 
@@ -392,3 +393,27 @@ def test_small_products_wake_no_other_thread(pictures, asked: dict[str, str], th
         check=True,
     )
     assert done.stdout.splitlines()[-1] == str({threads})
+
+
+def test_what_gives_no_pixels_is_told(tmp_path) -> None:
+    class Tensor:
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def __array__(self, *arguments, **words):
+            raise self.error
+
+    for error in (RuntimeError("requires grad"), TypeError("BFloat16"), ValueError("ragged")):
+        with pytest.raises(UsageError, match=f"a picture gives no pixels: {error}"):
+            predict(Tensor(error))
+    whole = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90), np.uint8)).save(
+        whole, "PNG"
+    )
+    with Image.open(io.BytesIO(whole.getvalue()[:-2000])) as cut:
+        (answer,) = predict([cut])
+        assert isinstance(answer, ImageError)
+        assert "a picture cannot be read" in str(answer)
+    for reject in ("0.01", [0.01]):
+        with pytest.raises(UsageError, match="it must be a share"):
+            predict(np.zeros((28, 28), np.uint8), reject=reject)

@@ -240,6 +240,8 @@ def predict(
         ModelError: the model is missing, or not what `export` writes.
         UsageError: `pictures` is something else, or there is no threshold for `reject`.
     """
+    if reject is not None and not isinstance(reject, float | int):
+        raise UsageError(f"reject is {reject!r:.60}; it must be a share, as 0.02, or None")
     path = getattr(model, "path", model)  # of a run
     if path is not None and not isinstance(path, str | os.PathLike):
         raise UsageError(f"model is {model!r:.60}; it must be an ONNX file, or a run, or its path")
@@ -272,7 +274,12 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
     pillow = hasattr(one, "save")
     if not pillow and not hasattr(one, "__array__"):
         raise UsageError(f"a picture is {one!r:.60}; give a path, a Pillow picture or an array")
-    pixels = np.asarray(one)
+    try:
+        pixels = np.asarray(one)
+    except OSError as error:  # Pillow reads its file only now
+        return [ImageError(f"a picture cannot be read: {error}")], True
+    except (RuntimeError, TypeError, ValueError) as error:  # a tensor that is to be detached
+        raise UsageError(f"a picture gives no pixels: {error}") from None
     if pixels.shape[-2:] == (28, 28) and pixels.ndim in (2, 3) and not pillow:
         images = pixels if pixels.ndim == 3 else pixels[None]
         return [*predictor.predict_images(images)], pixels.ndim == 2
