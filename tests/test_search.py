@@ -280,6 +280,8 @@ def test_another_search_of_the_name_is_refused(tmp_path, pretended) -> None:
         ("/dev/full", "/dev/full is not a plain file"),
         ("/dev", "/dev is not a plain file"),
         ("sqlite:////dev/null", "/dev/null is not a plain file"),
+        ("sqlite:///\udce9.db", r"storage 'sqlite:///\\udce9.db' is no database URL"),
+        ("postgresql://host:port/x", "storage 'postgresql://host:port/x' is no database URL"),
         ("sqlite://", "storage sqlite:// names no file"),
         ("sqlite:///", "storage sqlite:/// names no file"),
         ("sqlite:///:memory:", "storage sqlite:///:memory: names no file"),
@@ -290,6 +292,15 @@ def test_a_storage_that_cannot_be_used_is_named(tmp_path, place, words) -> None:
         run_search(wanted(1), tmp_path, place, [], print)
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_database_is_in_its_folder_whatever_that_is_called(tmp_path, pretended) -> None:
+    out = tmp_path / "a?b %41 #$é"
+    assert len(search(out, wanted(1))["trials"]) == 1
+    assert (out / "search.db").is_file()
+    assert list(tmp_path.iterdir()) == [out]
+    with pytest.raises(UsageError, match="search.db is not UTF-8"):
+        search(tmp_path / "\udce9", wanted(1))
 
 
 @pytest.mark.parametrize("words", commands("docs/tune.md"))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
@@ -100,7 +101,10 @@ def open_search(search: Search, folder: Path, storage: str) -> Iterator[optuna.S
     if not storage:
         for end in ("", "-journal", "-wal", "-shm"):  # SQLite's
             _check_own(own.with_name(own.name + end))
-    place = str(storage) or f"sqlite:///{own}"
+    try:
+        place = str(storage) or f"sqlite:///{quote(str(own))}"
+    except UnicodeEncodeError:
+        raise UsageError(f"{own} is not UTF-8, as a database's name must be; rename it") from None
     try:
         with open_storage(place, _again) as opened:
             study = optuna.create_study(

@@ -95,8 +95,9 @@ def _check_plain(path: str) -> None:
 
 def _database(place: str, stale: Callable[[optuna.Study, Any], None]) -> RDBStorage:
     try:
+        place.encode()
         url = sqlalchemy.make_url(place)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number, bytes that are no UTF-8
         raise UsageError(
             f"storage {place!r} is no database URL; give one like postgresql://USER@HOST/NAME"
         ) from None
