@@ -3,7 +3,9 @@
 import builtins
 import dataclasses
 import importlib.util
+import os
 import shutil
+import sqlite3
 import time
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from fashion_cnn.cli import main
 from fashion_cnn.reporting import tracking
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.run.log import to_line
 
 SMALL = ("--train-images", "200", "--epochs", "2", "--validation", "0.02", "--threads", "1")
 COLUMNS = {item.name for item in dataclasses.fields(EpochRecord)} - {"step"}
@@ -57,7 +60,8 @@ def scalars(run: Run) -> dict[str, list[tuple[int, float]]]:
 
 def test_a_moment_is_of_the_time_zone_that_the_log_names() -> None:
     assert tracking._moment("2026-01-02T03:04:05+0500") == 1767305045
-    assert abs(tracking._moment(None) - time.time()) < 5
+    for lost in None, "0001-01-01T00:00:00", "0001-01-01T00:00:00+2300", "1960-01-01T00:00:00":
+        assert abs(tracking._moment(lost) - time.time()) < 5
 
 
 def test_tensorboard_reads_the_history(run) -> None:
@@ -101,9 +105,54 @@ def test_mlflow_reads_the_history(run, monkeypatch, tmp_path, capfd) -> None:
             wanted = [(record.step, getattr(record, name)) for record in history]
             assert [(point.step, point.value) for point in points] == wanted
 
-        shutil.copytree(run.path, tmp_path / "another", symlinks=True)
-        assert main(["track", "another", "--to", "mlflow"]) == 0
-        assert len(client.search_runs([experiment.experiment_id])) == 2
+        another = "an 'oth`er" + '"' + os.fsdecode(b"\xe9\\")
+        shutil.copytree(run.path, tmp_path / another, symlinks=True)
+        for _ in range(2):
+            assert main(["track", another, "--to", "mlflow"]) == 0
+            assert len(client.search_runs([experiment.experiment_id])) == 2
+
+
+def test_a_log_of_anything_is_passed_over(run) -> None:
+    lost = [{"step": [1]}, {"step": {}}, {"step": 1.5}, {"time": []}, {}]
+    (run.path / "log.jsonl").write_bytes(
+        b"".join(
+            to_line({"event": "epoch", "step": run.history[0].step, "time": "x"} | entry)
+            for entry in lost
+        )
+    )
+    assert [step for step, _, _ in tracking._points(run)] == [one.step for one in run.history]
+    tracking.track_tensorboard(run)
+
+
+def test_mlflow_looks_for_a_folder_by_a_word_that_it_can_read() -> None:
+    for usual in "/home/a b/runs.1", "2026-01-02T03:04:05+0500":
+        assert tracking._plain(usual) == usual
+    written = tracking._plain("\"'`\\%\n\0é\ud800")
+    assert written.isascii()
+    assert not {*written} & set("\"'`\\\n\0")
+    assert tracking._plain("%22") != tracking._plain('"')
+
+
+def refusals() -> list[Exception]:
+    from sqlalchemy.exc import OperationalError
+
+    at = OperationalError("INSERT INTO experiments", {}, sqlite3.OperationalError("disk I/O error"))
+    return [at, ModuleNotFoundError("No module named 'MySQLdb'"), ValueError("Invalid IPv6 URL")]
+
+
+@pytest.mark.parametrize("error", refusals(), ids=lambda error: type(error).__name__)
+def test_what_mlflow_lets_through_is_one_line_too(run, monkeypatch, capsys, error) -> None:
+    import mlflow
+
+    def refuse() -> None:
+        raise error
+
+    monkeypatch.setattr(mlflow, "MlflowClient", refuse)
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("fashion-cnn: MLflow: ")
+    assert line.endswith("(MLFLOW_TRACKING_URI)")
+    assert "INSERT" not in line
 
 
 def test_mlflows_own_way_out_is_not_cut(run, monkeypatch, capsys) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from fashion_cnn.dependencies import install_command
 from fashion_cnn.errors import FashionCNNError, UsageError
@@ -21,6 +22,9 @@ from fashion_cnn.files import write_atomically
 from fashion_cnn.recipes.fields import format_value
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EVENT_FILE
+from fashion_cnn.text import visible
+
+_KEPT = " !#$&()*+,-./:;<=>?@[]^_{|}~"  # of ASCII: neither quotes nor what could stand before one
 
 
 def check_tracker(name: str) -> None:
@@ -78,6 +82,7 @@ def track_mlflow(run: Run) -> str:
         from mlflow import MlflowClient
         from mlflow.entities import Metric, Param, RunTag
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             client = MlflowClient()
@@ -93,9 +98,10 @@ def track_mlflow(run: Run) -> str:
                 last = max((metric.step for metric in logged), default=-1)
             else:
                 began = int(1000 * (points[0][1] if points else time.time()))
-                there = client.create_run(experiment, began, run_name=run.path.name).info.run_id
+                called = visible(run.path.name)
+                there = client.create_run(experiment, began, run_name=called).info.run_id
                 tags = [RunTag(key, value) for key, value in identity.items()]
-                params = [Param(key, value) for key, value in _parameters(run).items()]
+                params = [Param(key, visible(value)) for key, value in _parameters(run).items()]
                 client.log_batch(there, tags=tags, params=params)
                 last = -1
             for step, moment, figures in points:
@@ -104,8 +110,11 @@ def track_mlflow(run: Run) -> str:
                     metrics = [Metric(key, value, stamp, step) for key, value in figures.items()]
                     client.log_batch(there, metrics=metrics)
             client.set_terminated(there, _mlflow_status(run))
-        except MlflowException as error:
-            reason = " ".join(str(error).split())
+        except UsageError:
+            raise
+        # Also an address that is none, a database without its driver, a folder's name in Latin-1.
+        except (MlflowException, SQLAlchemyError, ImportError, ValueError) as error:
+            reason = " ".join(str(error).partition("[SQL:")[0].split())
             raise FashionCNNError(f"MLflow: {reason} (MLFLOW_TRACKING_URI)") from None
     return f"MLflow, experiment {name}, run {there}"
 
@@ -130,11 +139,8 @@ def _quiet_mlflow() -> Iterator[None]:
 
 def _points(run: Run) -> Iterator[tuple[int, float, Mapping[str, float]]]:
     """Of each epoch: its last step, when it ended (Unix time) and its figures."""
-    stamps = {
-        event.get("step"): event.get("time")
-        for event in run.events()
-        if event.get("event") == "epoch"
-    }
+    ends = [event for event in run.events() if event.get("event") == "epoch"]
+    stamps = {event["step"]: event.get("time") for event in ends if type(event.get("step")) is int}
     for record in run.history:
         figures = {k: float(v) for k, v in dataclasses.asdict(record).items() if k != "step"}
         yield record.step, _moment(stamps.get(record.step)), figures
@@ -152,11 +158,12 @@ def _mlflow_status(run: Run) -> str:
 
 
 def _moment(stamp: Any) -> float:
-    """Unix time of an entry of the log; now where the entry is lost."""
+    """Unix time of an entry of the log; now where that is lost, or no time of a training."""
     try:
-        return datetime.fromisoformat(stamp).timestamp()
-    except (TypeError, ValueError):
-        return time.time()
+        found = datetime.fromisoformat(stamp).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        found = -1.0
+    return found if found >= 0 else time.time()
 
 
 def _parameters(run: Run) -> dict[str, str]:
@@ -167,6 +174,11 @@ def _identity(run: Run) -> dict[str, str]:
     """What tells this run from others: a folder may be used again, and then starts again."""
     started = [event.get("time") for event in run.events() if event.get("event") == "started"]
     return {
-        "fashion_cnn.folder": str(run.path.resolve()),
-        "fashion_cnn.started": str(started[0] if started else ""),
+        "fashion_cnn.folder": _plain(str(run.path.resolve())),
+        "fashion_cnn.started": _plain(str(started[0] if started else "")),
     }
+
+
+def _plain(text: str) -> str:
+    """Text for MLflow's filters, which know no way to write a quote: escaped as in a URL."""
+    return quote(text, _KEPT, errors="backslashreplace")
