@@ -1,6 +1,7 @@
 """Searches: what may be searched, what is measured, pruned, stopped, shared and gone on with."""
 
 import dataclasses
+import json
 import os
 import resource
 import shlex
@@ -177,6 +178,15 @@ def test_a_journal_file_holds_a_search(tmp_path, pretended) -> None:
     assert len(search(tmp_path / "out", wanted(3), journal)["trials"]) == 3
     assert len(pretended.commands) == 3
     assert not (tmp_path / "out/search.db").exists()
+
+
+def test_a_journal_that_a_full_disk_tore_goes_on(tmp_path, pretended) -> None:
+    journal = tmp_path / "journal.log"
+    search(tmp_path / "out", wanted(1), str(journal))
+    with journal.open("a") as file:
+        file.write('{"op_code":5,"wor')
+    assert len(search(tmp_path / "out", wanted(2), str(journal))["trials"]) == 2
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
 
 
 def test_divergence_is_a_result_and_a_failure_is_not(tmp_path, pretended) -> None:

@@ -13,7 +13,7 @@ import optuna
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
 from fashion_cnn.dependencies import install_command
@@ -69,6 +69,7 @@ def _journal(path: str) -> JournalStorage:
             found = file.read(len(_FIRST))
         if found not in (b"", _FIRST):
             raise UsageError(f"storage {path} is a file, but no journal of a search")
+        _cut_torn_line(path)
         return JournalStorage(JournalFileBackend(path))
     except OSError as error:
         if error.errno in OUT_OF_ROOM:
@@ -85,6 +86,17 @@ def _check_lock(path: Path) -> None:
     with suppress(FileNotFoundError):
         if not stat.S_ISLNK(path.lstat().st_mode):
             raise UsageError(f"{path} is not the journal's lock, which has this name; move it")
+
+
+def _cut_torn_line(path: str) -> None:
+    """Remove what a full disk left of a journal's last line; the next one would be lost in it."""
+    lock = JournalFileSymlinkLock(path)
+    lock.acquire()
+    try:
+        with Path(path).open("r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+    finally:
+        lock.release()
 
 
 def _check_plain(path: str) -> None:
