@@ -91,6 +91,15 @@ def test_text_takes_many_times_its_size_and_may_have_less_of_it(tmp_path, read) 
         from_json(path.read_bytes(), "state", CheckpointError)
 
 
+@pytest.mark.parametrize("name", ["recipe.json", "environment.json", "split.json", "layers.json"])
+def test_what_a_run_writes_once_is_small(tmp_path, name: str) -> None:
+    run = Run(tmp_path)
+    (tmp_path / name).touch()
+    os.truncate(tmp_path / name, (1 << 22) + 1)
+    with pytest.raises(UsageError, match=f"{name} has more than 4,194,304 bytes"):
+        getattr(run, name.removesuffix(".json"))
+
+
 def test_a_log_of_lines_without_end_is_refused(tmp_path) -> None:
     (tmp_path / "log.jsonl").write_bytes(b"\n" * 250_001)
     with pytest.raises(UsageError, match=r"log.jsonl has more than 250,000 lines"):

@@ -156,9 +156,9 @@ def from_json(data: bytes, what: str, fault: Fault) -> Any:
         raise fault(f"{what} is not valid JSON ({error})") from None
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file of a run. Raises `UsageError` when it is missing or not valid."""
-    return from_json(read_bytes(path, UsageError, MOST_TEXT), str(path), UsageError)
+def read_json(path: Path, most: int = MOST_TEXT) -> Any:
+    """Read a JSON file of a run. Raises `UsageError` when it is missing, larger or not valid."""
+    return from_json(read_bytes(path, UsageError, most), str(path), UsageError)
 
 
 def read_fields(path: Path) -> dict[str, Any]:

@@ -39,6 +39,7 @@ _NETWORK = "network.py"
 _LAYERS = "layers.json"
 _FILM = "film.safetensors"
 _LOCK = ".lock"
+_MOST_BYTES = 1 << 22  # of what is written once; the layers have most, some hundred each
 _OTHERS = ("model*.onnx", "export.json", "*.tfevents.*")
 _ALL = (
     _RECIPE,
@@ -355,7 +356,7 @@ class Run:
 
     def _read(self, name: str) -> Any:
         if name not in self._known:
-            self._known[name] = read_json(self.path / name)
+            self._known[name] = read_json(self.path / name, _MOST_BYTES)
         return self._known[name]
 
     def _write(self, name: str, data: bytes) -> None:
