@@ -1,6 +1,5 @@
 """Searches with real trainings: stopped, killed, shared by two workers, pruned."""
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
-from fashion_cnn.tuning import storage
+from fashion_cnn.tuning.search import open_search
 from fashion_cnn.tuning.space import Search, parse_space
 from test_search import search
 
@@ -109,10 +108,7 @@ def test_a_training_is_stopped_when_it_is_pruned(tmp_path) -> None:
     given = {"epochs": 30, "train_images": 200, "validation": 0.02}
     space = parse_space(["lr=1e-6:1e-5"], recipe, {})
     hopeless = Search(name="s", recipe=recipe, given=given, space=space, trials=6)
-    search(tmp_path, dataclasses.replace(hopeless, trials=0))
-    place = f"sqlite:///{tmp_path}/search.db"
-    with storage.open_storage(place, lambda study, trial: None) as opened:
-        study = optuna.load_study(study_name="s", storage=opened)
+    with open_search(hopeless, tmp_path, "") as study:
         for _ in range(5):
             study.add_trial(
                 optuna.trial.create_trial(
