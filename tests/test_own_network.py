@@ -397,6 +397,11 @@ KERAS_BAD = {
     "layers.Dense(10)": "gives a Dense, not a keras.Model",
     "keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(),"
     " layers.AveragePooling1D(2)])": "cannot be made",
+    "keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(),"
+    " layers.Dense(10, dtype='bfloat16')])": "kernel of net in .* is of bfloat16; leave weights in",
+    "keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(),"
+    " layers.Dense(10, dtype='float64')])": "kernel of net in .* is of float64; leave weights in",
+    "exit()": "cannot be made: SystemExit",
 }
 
 
