@@ -18,7 +18,7 @@ import torch
 from fashion_cnn import on_keras  # noqa: F401  # first of all that imports Keras: it keeps it quiet
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import epoch_order
-from fashion_cnn.errors import CheckpointError, DivergedError, UsageError
+from fashion_cnn.errors import CheckpointError, DivergedError, NotFiniteError, UsageError
 from fashion_cnn.on_keras import augment as in_numpy
 from fashion_cnn.on_keras import train as train_module
 from fashion_cnn.on_keras.batches import Batches, read_ahead
@@ -342,6 +342,15 @@ def test_hopeless_training_ends_as_diverged_with_good_checkpoints(small_data, tm
     assert all(np.isfinite(array).all() for array in found.model.values())
     rolled = [e["rollbacks"] for e in Run(tmp_path).events() if e["event"] == "rolled back"]
     assert rolled == [1, 2, 3]
+
+
+def test_a_loss_that_no_history_could_hold_is_no_loss(small_data, monkeypatch) -> None:
+    split = small_data.validation
+    far = np.zeros((len(split), 10), np.float32)
+    far[:, 0] = 1e32
+    monkeypatch.setattr(train_module, "predict", lambda model, images: far)
+    with pytest.raises(NotFiniteError, match=r"validation loss .*e\+31"):
+        train_module.validate(None, split)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_roll_back_quarters_the_rate_and_goes_on(small_data, tmp_path, monkeypatch) -> None:
