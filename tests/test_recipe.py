@@ -47,6 +47,12 @@ def test_the_strength_of_an_augmentation_that_is_gone_decides_nothing() -> None:
         Recipe.from_dict({**older, "randaugment": 2})
 
 
+@pytest.mark.parametrize("name", ["self", "obj", "changes"])
+def test_no_name_is_taken_for_anything_but_a_field(name: str) -> None:
+    with pytest.raises(UsageError, match=f"a recipe has no '{name}'"):
+        Recipe().replace(**{name: 1})
+
+
 def test_committed_recipes_open_though_fields_are_gone() -> None:
     known, strange = Recipe().to_dict(), set()
     gone = {"lookahead": 0, "start_side": 28, "mixup": 0.0, "randaugment": 0, "magnitude": 9.0}

@@ -43,8 +43,8 @@ def train_step(state: TorchState, images: Tensor, labels: Tensor, rate: float) -
         larger part).
 
     Raises:
-        NotFiniteError: the loss or the gradient is not finite, or the loss is beyond what a history holds; the
-            weights are as they were (batch norm's running statistics are not).
+        NotFiniteError: the loss or the gradient is not finite, or the loss is beyond what a history
+            holds; the weights are as they were (batch norm's running statistics are not).
     """
     ranks, recipe, optimizer = state.ranks, state.recipe, state.optimizer
     seed_generator(images.device, first_seed(recipe.seed, "dropout") + state.step)

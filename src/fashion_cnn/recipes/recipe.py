@@ -292,7 +292,7 @@ class Recipe:
                 f"0 to {classes - 1}"
             )
 
-    def replace(self, **changes: Any) -> "Recipe":
+    def replace(self, /, **changes: Any) -> "Recipe":
         """Copy with some fields changed; raises `UsageError` for an unknown field or bad value."""
         known = [item.name for item in dataclasses.fields(self)]
         for name in changes:
