@@ -414,3 +414,21 @@ def test_keras_tells_it_too(tmp_path: Path, code: str) -> None:
     with pytest.raises(UsageError, match=KERAS_BAD[code]):
         build_in_keras(Recipe(**given(f"{tmp_path}/own.py:net")), 10)
     assert "keras" in sys.modules
+
+
+def test_a_network_that_ends_the_program_while_it_learns_is_told(home: Path, capsys) -> None:
+    code = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head, self.left = nn.Linear(784, 10), 8
+    def forward(self, x):
+        self.left -= self.training
+        if not self.left:
+            raise SystemExit(0)
+        return self.head(x.flatten(1).float())
+"""
+    (home / "own.py").write_text(f"import torch\nfrom torch import nn\n{code}")
+    assert main(["train", "baseline", *TINY, "--epochs", "9", "--model", "own.py:Net"]) == 2
+    assert "the network's own code ended the program" in capsys.readouterr().err
+    assert Run("runs/mine").exists()

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except (BrokenPipeError, SystemExit) as stop:
         if isinstance(stop, SystemExit) and sys.stdout is out:
-            raise
+            return _fail("the network's own code ended the program (SystemExit)", 2)
         # The reader of our output has gone: nothing is left to say. Of its own output click makes
         # the other error of it, and puts something in the stream's place.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
