@@ -588,6 +588,22 @@ def test_the_child_sets_its_limits_and_serves(monkeypatch) -> None:
     assert flushes == [len(first), len(first + second)]
 
 
+def test_where_less_is_allowed_that_is_the_limit(monkeypatch) -> None:
+    limits = []
+    monkeypatch.setattr(resource, "setrlimit", lambda what, both: limits.append((what, both)))
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (1, 300))
+    stdin = types.SimpleNamespace(buffer=io.BytesIO(struct.pack(">Id", 5, 0.0) + b"hello"))
+    stdout = types.SimpleNamespace(buffer=io.BytesIO())
+    monkeypatch.setattr(decoding_child, "sys", types.SimpleNamespace(stdin=stdin, stdout=stdout))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with warnings.catch_warnings():
+        decoding_child.main()
+    assert limits[0] == (resource.RLIMIT_AS, (300, 300))
+    what, (seconds, most) = limits[-1]
+    assert what == resource.RLIMIT_CPU
+    assert seconds <= most == 300
+
+
 def test_a_picture_that_computes_for_more_than_two_seconds_is_ended() -> None:
     """The limit as the kernel has it: a fresh child has used less than a second."""
     decoder = Decoder()

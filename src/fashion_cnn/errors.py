@@ -32,7 +32,7 @@ class SlowImageError(ImageError):
 
 
 class DecoderError(FashionCNNError):
-    """The process that decodes pictures was killed; nothing is wrong with the picture."""
+    """A process that decodes was killed or could not start; nothing is wrong with its input."""
 
     exit_code = 7
 

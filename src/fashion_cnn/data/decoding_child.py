@@ -185,9 +185,16 @@ def _try(data: bytes) -> tuple[dict[str, Any], bytes]:
         return answer, pixels
 
 
+def _within(what: int, wanted: int) -> int:
+    """As much of a resource as is wanted, or as this process may have at most."""
+    _, most = resource.getrlimit(what)
+    return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+
+
 def main() -> None:
     """Serve frames until standard input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    memory = _within(resource.RLIMIT_AS, MEMORY_BYTES)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warnings.simplefilter("ignore")
@@ -200,7 +207,10 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)  # which ends the process; 0: never
         used = resource.getrusage(resource.RUSAGE_SELF)
         spent = int(used.ru_utime + used.ru_stime) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (spent + CPU_SECONDS, resource.RLIM_INFINITY))
+        seconds = _within(resource.RLIMIT_CPU, spent + CPU_SECONDS)
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1])
+        )
         answer, pixels = _try(data)
         for frame in (json.dumps(answer).encode(), pixels):
             sink.write(struct.pack(">I", len(frame)) + frame)
