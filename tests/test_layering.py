@@ -145,7 +145,7 @@ def test_answering_by_a_calibration_needs_numpy_alone() -> None:
 
 
 def test_fitting_a_calibration_does_without_scipys_optimisers() -> None:
-    """To import them takes half a second at the end of every training."""
+    """Else every training would import them at its end, for this alone."""
     script = """
 import sys, numpy as np
 from fashion_cnn.evaluation.calibration import fit

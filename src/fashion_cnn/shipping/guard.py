@@ -267,7 +267,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._parse(self._flow.unread + data)
 
     def _parse(self, data: bytes) -> None:
-        """Until enough requests wait: 256 KB may hold ten thousand, of some kilobytes each."""
+        """Until enough requests wait: one read may hold very many, and parsed they are larger."""
         at = 0
         while at < len(data) and len(self.pipeline) < _PIPELINED:
             self._parse_part(data[at : at + _PARSED_AT_ONCE])
