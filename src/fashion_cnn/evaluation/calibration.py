@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.metrics import log_softmax, wilson_interval
-from fashion_cnn.run.typed import Share, decode
+from fashion_cnn.run.calibration_file import Choices, Sets
+from fashion_cnn.run.typed import decode
 
 COVERAGE = 0.95
 """How often a prediction set is wanted to hold the true class."""
@@ -34,29 +35,12 @@ images: docs/log.md, 2026-11-27."""
 
 
 @dataclass(frozen=True)
-class _Choice:
-    error_rate: Share
-    threshold: Share | None
-
-
-@dataclass(frozen=True)
-class _Choices:
-    error_rate: Share
-    choices: tuple[_Choice, ...]
-
-
-@dataclass(frozen=True)
-class _Sets:
-    threshold: Share
-
-
-@dataclass(frozen=True)
 class _Fitted:
     """What is read of what `fit` found."""
 
     temperature: float
-    conformal: _Sets
-    reject: _Choices
+    conformal: Sets
+    reject: Choices
     label_smoothing: float = 0.0  # from before it was undone
 
 
@@ -246,7 +230,7 @@ def fit_temperature(
 
 
 def _root(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that rises through 0 does so, by halving: to import scipy's takes longer."""
+    """Where a function that rises through 0 does so, by halving: scipy would be imported for it."""
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if rising(middle) < 0 else (low, middle)

@@ -9,29 +9,43 @@ _Temperature = Annotated[float, Within(1e-6, 1e6)]
 
 
 @dataclass(frozen=True)
+class Sets:
+    """What answering reads of the prediction sets."""
+
+    threshold: Share
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The least confidence that is answered at an error rate; None if none is high enough."""
+
+    error_rate: Share
+    threshold: Share | None
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What answering reads of the error rates; one of them is the file's own."""
+
+    error_rate: Share
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
 class _Images:
     split: str
     n: Count
 
 
 @dataclass(frozen=True)
-class _Sets:
+class _Sets(Sets):
     coverage: Share
-    threshold: Share
     expected_coverage_interval: tuple[Share, Share]
 
 
 @dataclass(frozen=True)
-class _Choice:
-    error_rate: Share
+class _Choices(Choices):
     threshold: Share | None
-
-
-@dataclass(frozen=True)
-class _Choices:
-    error_rate: Share
-    threshold: Share | None
-    choices: tuple[_Choice, ...]
 
 
 @dataclass(frozen=True)
