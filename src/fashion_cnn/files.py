@@ -4,6 +4,7 @@ A folder may come from somebody else: what is written never follows a link that 
 is read is a regular file of a size that can be.
 """
 
+import contextlib
 import csv
 import errno
 import io
@@ -56,9 +57,7 @@ def read_bytes(path: Path, fault: Fault, most: int = MOST_BYTES) -> bytes:
                 raise fault(f"{path} is not a plain file")
             data = file.read(most + 1) if found.st_size <= most else None
     except OSError as error:
-        if error.errno in OUT_OF_ROOM:
-            error.filename = str(path)
-            raise
+        raise_if_out_of_room(error, path)
         raise fault(f"{path} cannot be read: {error.strerror}") from None
     except fault:  # which may be a ValueError
         raise
@@ -67,6 +66,23 @@ def read_bytes(path: Path, fault: Fault, most: int = MOST_BYTES) -> bytes:
     if data is None or len(data) > most:
         raise fault(f"{path} has more than {most:,} bytes, which no such file here has")
     return data
+
+
+def raise_if_out_of_room(error: Exception, path: str | Path) -> None:
+    """Raise an `OSError` that is no fault of a file, with the file's name, which reading omits."""
+    if isinstance(error, OSError) and error.errno in OUT_OF_ROOM:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def check_no_link(path: Path, why: str) -> None:
+    """Raise `UsageError` if what is written there would be written into somebody's file.
+
+    Args: why: what writes only into its own files, for the message.
+    """
+    with contextlib.suppress(FileNotFoundError):  # another process may be removing it
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1):
+            raise UsageError(f"{path} is a link; {why}: remove it")
 
 
 def read_text(path: Path, fault: Fault, most: int = MOST_TEXT) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fashion_cnn.data.gzipped import unpacked
 from fashion_cnn.errors import OUT_OF_ROOM, DataError
+from fashion_cnn.files import raise_if_out_of_room
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -85,9 +86,7 @@ def read_file(path: Path, limit: int) -> bytes:
     except (EOFError, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error})") from None
     except OSError as error:
-        if error.errno in OUT_OF_ROOM:
-            error.filename = str(path)
-            raise
+        raise_if_out_of_room(error, path)
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
 
 

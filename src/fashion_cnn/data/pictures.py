@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fashion_cnn.data.decoding import FILE_BYTES, too_large
-from fashion_cnn.errors import OUT_OF_ROOM, ImageError
+from fashion_cnn.errors import ImageError
+from fashion_cnn.files import raise_if_out_of_room
 
 _SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp",
@@ -60,7 +61,7 @@ def read_bytes(name: str) -> bytes:
                 raise too_large(facts.st_size)
             return f.read(FILE_BYTES + 1)  # a byte more shows one that grew since
     except (OSError, ValueError) as error:
-        _raise_if_out_of_room(error, name)
+        raise_if_out_of_room(error, name)
         raise ImageError(getattr(error, "strerror", None) or str(error)) from None
 
 
@@ -83,7 +84,7 @@ def files_below(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterat
         facts = folder.stat()
         entries = sorted(folder.iterdir())
     except OSError as error:
-        _raise_if_out_of_room(error, folder)
+        raise_if_out_of_room(error, folder)
         yield folder
         return
     here = facts.st_dev, facts.st_ino
@@ -111,14 +112,8 @@ def is_picture(path: Path) -> bool:
         with path.open("rb") as file:
             return bool(kind_of(file.read(KIND_BYTES)))
     except OSError as error:
-        _raise_if_out_of_room(error, path)
+        raise_if_out_of_room(error, path)
         return False
-
-
-def _raise_if_out_of_room(error: Exception, name: str | Path) -> None:
-    """Raise what no other picture would be spared, with the name that reading leaves out."""
-    if isinstance(error, OSError) and error.errno in OUT_OF_ROOM:
-        raise OSError(error.errno, error.strerror, str(name)) from None
 
 
 def shown(name: str) -> str:

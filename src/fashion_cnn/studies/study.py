@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
-from fashion_cnn.files import read_fields, to_json, write_atomically
+from fashion_cnn.files import check_no_link, read_fields, to_json, write_atomically
 from fashion_cnn.frameworks import Hardware
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes import catalog
@@ -202,8 +202,8 @@ def run_study(
     done = {(row["variant"], row["seed"]) for row in result["runs"]}
     places = {(v, s): folder / _folder_name(v) / f"seed-{s}" for v, s in wanted}
     for place in places.values():
-        _check_own(place.parent)
-        _check_own(place)
+        for path in (place.parent, place):
+            check_no_link(path, "a study keeps its runs itself")
     write_atomically(record, to_json(result))
 
     def train(pair: tuple[str, int]) -> _Result:
@@ -283,12 +283,6 @@ def _read_record(record: Path) -> dict[str, Any]:
             f"{record} is not as it was written ({error}); give another --output"
         ) from None
     return found
-
-
-def _check_own(path: Path) -> None:
-    """Raise `UsageError` if what is written there would be written elsewhere."""
-    if path.is_symlink():
-        raise UsageError(f"{path} is a link; a study keeps its runs itself: remove it")
 
 
 def _check_same(found: dict[str, Any], wanted: dict[str, Any], record: Path) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import socket
-import stat
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
-from fashion_cnn.files import read_bytes, to_json, write_atomically
+from fashion_cnn.files import check_no_link, read_bytes, to_json, write_atomically
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.fields import check_folder_name
@@ -33,6 +32,7 @@ from fashion_cnn.tuning.storage import open_storage
 from fashion_cnn.tuning.trial import follow_training, wait_until_free
 
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+_OWN = "a search writes only what is its own"
 _MOST_RETRIES = 3  # a trial that takes its worker down each time must not do so for ever
 
 
@@ -67,7 +67,7 @@ def run_search(
         FashionCNNError: a training or the storage failed.
         OSError: the disk is full or failing.
     """
-    _check_own(folder / "trials")
+    check_no_link(folder / "trials", _OWN)
     (folder / "trials").mkdir(parents=True, exist_ok=True)
     worker = _Worker(search, folder, arguments, say)
     with open_search(search, folder, storage) as study, Interruption() as interruption:
@@ -100,7 +100,7 @@ def open_search(search: Search, folder: Path, storage: str) -> Iterator[optuna.S
     own = folder.resolve() / "search.db"
     if not storage:
         for end in ("", "-journal", "-wal", "-shm"):  # SQLite's
-            _check_own(own.with_name(own.name + end))
+            check_no_link(own.with_name(own.name + end), _OWN)
     try:
         place = str(storage) or f"sqlite:///{quote(str(own))}"
     except UnicodeEncodeError:
@@ -174,7 +174,7 @@ class _Worker:
             trial.set_user_attr("folder", folder)
             trial.set_user_attr("place", self.place)
             params = {dimension.field: dimension.suggest(trial) for dimension in self.search.space}
-            _check_own(run.path)
+            check_no_link(run.path, _OWN)
             wait_until_free(run, interruption, self.say)
             if interruption.signal:
                 raise _StoppedError(trial.number)
@@ -238,14 +238,6 @@ class _Worker:
         values = " ".join(f"{name}={_short(value)}" for name, value in trial.params.items())
         done = len(study.get_trials(deepcopy=False, states=_COUNTED[:2]))
         self.say(f"trial {trial.number} ({done}/{self.search.trials}): {_outcome(trial)}  {values}")
-
-
-def _check_own(path: Path) -> None:
-    """Raise `UsageError` if what is written there would be written into somebody's file."""
-    with contextlib.suppress(FileNotFoundError):  # another worker may be removing SQLite's
-        found = path.lstat()
-        if stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1):
-            raise UsageError(f"{path} is a link; a search writes only what is its own: remove it")
 
 
 def _again(study: optuna.Study, trial: FrozenTrial, *, counted: bool = True) -> None:
