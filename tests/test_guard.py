@@ -457,12 +457,31 @@ def test_of_those_turned_away_256_may_linger(nobody_lingers) -> None:
         state = ServerState()
         lines = [Line(state, kind=few(0)) for _ in range(256)]
         assert {tuple(line.wire.done) for line in lines} == {()}
-        flood = Line(state, kind=few(0))
-        assert flood.wire.written == FULL
-        assert flood.wire.done == ["close"]
-        assert flood.clocks == []
-        lines[0].protocol.connection_lost(None)
-        assert Line(state, kind=few(0)).clocks == [2.0]
+        lines[7].protocol.data_received(GET)  # which it is told of
+        lines[0].protocol.data_received(GET[:9])
+        health = Line(state, kind=few(0))
+        assert (lines[7].wire.written, lines[7].wire.done) == (FULL, ["eof", "close"])
+        assert health.clocks == [2.0]
+        Line(state, kind=few(0))
+        assert (lines[1].wire.written, lines[1].wire.done) == (FULL, ["close"]), "the idlest"
+        assert lines[0].wire.done == []
+        health.protocol.data_received(GET.replace(b"/ ", b"/healthz "))
+        await settle()
+        assert b"200 OK" in health.wire.written, "whatever half requests there are"
+        assert len(LimitedProtocol._lingering) == 256
+
+    in_a_loop(test)
+
+
+def test_who_is_answered_makes_no_room(nobody_lingers) -> None:
+    async def test() -> None:
+        kind = type("Few", (LimitedProtocol,), {"most_held": 0, "most_lingering": 1})
+        asking = Line(ServerState(), waiting, kind=kind)
+        asking.protocol.data_received(POST.replace(b"/ ", b"/readyz "))
+        await settle()
+        late = Line(ServerState(), kind=kind)
+        assert (late.wire.written, late.wire.done, late.clocks) == (FULL, ["close"], [])
+        assert asking.wire.done == []
 
     in_a_loop(test)
 

@@ -123,7 +123,7 @@ def test_256_who_were_turned_away_may_finish_sending_and_no_more(monkeypatch) ->
             connection.sendall(PAGE)
             assert b"503 Service" in wait_for_end(connection)
             told.append(connection)
-        assert [may_send(connection) for connection in told] == [True] * 256 + [False] * 2
+        assert [may_send(connection) for connection in told] == [False] * 2 + [True] * 256
         for connection in told:
             connection.close()
 

@@ -228,9 +228,18 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self.connections.discard(self)
         if len(self._lingering) >= self.most_lingering:
-            transport.write(_FULL)
-            transport.close()
-            return
+            # The newcomer may ask for health; who was told already goes first, then the idlest.
+            other = min(
+                (one for one in self._lingering if not one._answers()),
+                key=lambda one: (not one._turned_away, one._since),
+                default=self,
+            )
+            self._lingering.discard(other)
+            if not other._turned_away:
+                other.transport.write(_FULL)
+            other.transport.close()
+            if other is self:
+                return
         self._lingering.add(self)
         self._wait(_LINGER_SECONDS)
 
