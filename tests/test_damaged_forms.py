@@ -151,6 +151,24 @@ def test_the_process_that_reads_parquet_fails_alone(
     assert why in refused(capsys, code)
 
 
+def test_parquet_that_unpacks_to_more_than_it_says_takes_no_memory(monkeypatch, capsys) -> None:
+    cells = pa.DictionaryArray.from_arrays([0] * 300, pa.array([bytes(8_000_000)], pa.binary()))
+    whole = io.BytesIO()
+    parquet.write_table(
+        pa.table({"image": cells, "label": [0] * 300}), whole, store_schema=False,
+        compression="zstd", dictionary_pagesize_limit=1 << 30,
+    )  # fmt: skip
+    size = parquet.ParquetFile(whole).metadata.row_group(0).column(0).total_uncompressed_size
+    stated = bytes([size * 2 >> 7 * place & 127 | 128 for place in range(3)]) + bytes([size >> 20])
+    assert whole.getvalue().count(stated) == 1
+    altered = whole.getvalue().replace(stated, b"\xff\x81\x80\x00")
+    Path("in/train.parquet").write_bytes(altered)
+    script = parquet_process._CHILD.read_text()
+    Path("child.py").write_text(script.replace("= 4 << 30", "= 1 << 30"))
+    monkeypatch.setattr(parquet_process, "_CHILD", Path("child.py"))
+    assert "alloc of size " in refused(capsys)
+
+
 def test_parquet_of_other_rows_than_it_says(monkeypatch, capsys) -> None:
     script = parquet_process._CHILD.read_text()
     monkeypatch.setattr(parquet_process, "_CHILD", Path("child.py"))

@@ -14,10 +14,16 @@ from pathlib import Path
 from pyarrow import ipc
 from pyarrow.parquet import ParquetFile
 
+MEMORY_BYTES = 4 << 30
+"""Four times what is asked for at once."""
+
 
 def main() -> None:
     """Answer on standard output."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    memory = MEMORY_BYTES if most == resource.RLIM_INFINITY else min(MEMORY_BYTES, most)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, most))  # pages unpack to what they like
     file = ParquetFile(Path(sys.argv[1]))
     groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
     described = (file.schema_arrow.metadata or {}).get(b"huggingface", b"")
