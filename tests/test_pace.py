@@ -60,6 +60,11 @@ def test_epochs_and_images_fill_the_time(
     assert fitted == recipe.replace(epochs=epochs, train_images=images)
 
 
+def test_no_time_is_too_long(small_data: TrainingData) -> None:
+    fitted = pace.fit(Recipe(batch_size=10), small_data, pace.Pace(0.01, 0.005, 0.3), 300_000)
+    assert (fitted.epochs, fitted.train_images) == (30_000, 0)
+
+
 @pytest.mark.parametrize("seconds", [-1.0, 0.0, 0.6, 0.69])
 def test_no_epoch_fits_into_nothing(small_data: TrainingData, seconds: float) -> None:
     with pytest.raises(UsageError, match=r"0\.\d s are left for training.*give more minutes"):

@@ -425,6 +425,7 @@ def kept(file, tmp_path, monkeypatch) -> Path:
         ("runs", [3], "(runs is 3)"),
         ("runs", [{"variant": "as it is", "resumed": False}], "(it lacks runs.seed)"),
         ("runs", [{"variant": [1], "seed": 0, "resumed": False}], "(runs.variant is [1])"),
+        ("runs", [{"variant": "as it is", "seed": 0, "resumed": False}] * 2, "(it has two rows of"),
         ("recipes", [], "(recipes is [])"),
         ("recipes", {"as it is": 1}, "(recipes.as it is is 1)"),
         ("recipes", {"as it is": [1]}, "(recipes.as it is is [1])"),
@@ -457,6 +458,23 @@ def test_an_altered_record_of_a_study_is_told(file, kept, key, value, words) -> 
         tuning.run_study(study, kept.parent, [], print)
     assert words in str(raised.value)
     assert kept.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seeds": (0, 0)}, "seeds must be different whole numbers"),
+        ({"measure": "both"}, "measure must be"),
+        ({"variants": {"mine": {"epoch": 1}}}, "epoch"),
+        ({"recipe": "quick"}, "quick"),
+        ({"name": "../out"}, "the study's name"),
+    ],
+)
+def test_a_study_made_by_hand_is_checked_as_a_file_is(change, words: str) -> None:
+    study = tuning.Study("some", "baseline", (0, 1), "validation", {"mine": {"epochs": 2}})
+    assert tuning.open_study(study) == study
+    with pytest.raises(UsageError, match=words):
+        tuning.open_study(dataclasses.replace(study, **change))
 
 
 def test_a_record_that_is_no_file_is_not_waited_for(file, kept) -> None:

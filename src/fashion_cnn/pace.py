@@ -17,7 +17,7 @@ from fashion_cnn.frameworks import Framework, Hardware, beside_others, open_fram
 from fashion_cnn.process import launch
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import CoreTimes
-from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.recipes.recipe import MOST_EPOCHS, Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.text import duration
@@ -103,12 +103,16 @@ def fit_to_minutes(
 def fit(recipe: Recipe, data: TrainingData, pace: Pace, seconds: float) -> Recipe:
     """Set `epochs` to as many as fit into the time; fewer images where whole epochs do not.
 
+    No recipe has more than `MOST_EPOCHS`: of data that small, training ends before the time.
+
     Raises:
         UsageError: not even one batch an epoch does.
     """
     images = len(data.training)
     whole = _epoch(images, data, pace)
     epochs = max(1, math.floor(seconds / whole * (1 + _CLOSE)))
+    if epochs >= MOST_EPOCHS:
+        return recipe.replace(epochs=MOST_EPOCHS)
     if math.isclose(epochs * whole, seconds, rel_tol=_CLOSE):
         return recipe.replace(epochs=epochs)
     epochs += whole * epochs < seconds

@@ -119,7 +119,7 @@ def open_study(study: "str | os.PathLike[str] | Mapping[str, Any] | Study") -> S
         UsageError: no such study, or what it holds is not one.
     """
     if isinstance(study, Study):
-        return study
+        study = {**dataclasses.asdict(study), "seeds": list(study.seeds)}
     if isinstance(study, Mapping):
         values = dict(study)
         name = values.pop("name", "study")
@@ -277,7 +277,9 @@ def _read_record(record: Path) -> dict[str, Any]:
     """Read a `study.json`. Raises `UsageError` unless tables can be made of it."""
     found = read_fields(record)
     try:
-        decode(_Record, found)
+        rows = decode(_Record, found).runs
+        if len({(row.variant, row.seed) for row in rows}) < len(rows):
+            raise ValueError("it has two rows of one variant and seed")
     except ValueError as error:
         raise UsageError(
             f"{record} is not as it was written ({error}); give another --output"
