@@ -24,7 +24,11 @@ _DIVERGED = 5
 
 
 def _trial(trial: Trial) -> None:
-    """Once, or again and again from some step on; what comes of it is gone on with."""
+    """Once, or again and again from some step on; what comes of it is gone on with.
+
+    A run that was given up may diverge again, for its optimiser has kept what was put there. What
+    it had learned before is then to be had.
+    """
     draw, run = trial.draw, trial.room / "run"
     name, place = draw.choice([*RECIPES]), [*_PLACES][trial.number % len(_PLACES)]
     value, at, always = draw.choice(_VALUES), draw.randrange(_STEPS), draw.random() < 0.3
@@ -36,10 +40,14 @@ def _trial(trial: Trial) -> None:
     print(name, place, value, at, always, code)
     assert code in (0, _DIVERGED), code
     _must_be_finite(run)
-    code = wait(start(words(trial, name, run), unpainted))
-    assert code == 0, f"going on ended with {code}"
+    again = wait(start(words(trial, name, run), unpainted))
+    assert again in (0, code), f"going on ended with {again}"
     _must_be_finite(run)
-    assert Run(run).results.are_whole()
+    if again and Run(run).history:
+        evaluate = ["evaluate", str(run), "--data-dir", str(trial.stage / "data")]
+        again = wait(start(evaluate, unpainted))
+        assert again == 0, f"evaluating ended with {again}"
+    assert again or Run(run).results.are_whole()
 
 
 def _must_be_finite(run: Path) -> None:
@@ -110,8 +118,8 @@ _PLACES: dict[str, _Put] = {
     "optimiser": lambda state, value, draw: _put(
         [
             tensor
-            for kept in state.optimizer.state.values()
-            for tensor in kept.values()
+            for parameter in state.model.parameters()
+            for _, tensor in sorted(state.optimizer.state.get(parameter, {}).items())
             if isinstance(tensor, Tensor)
         ],
         value,
@@ -124,8 +132,8 @@ NUMERICS = Experiment(
     "numerics",
     "NaN, an infinity or a number near the largest in the loss, a gradient, a weight, a statistic, "
     "the average or the optimiser, once or always: exit code 0 or 5, every checkpoint is finite, "
-    "and the run can be gone on with",
-    600,
+    "and the run can be gone on with, or what it learned before evaluated",
+    400,
     _trial,
     240,
 )
