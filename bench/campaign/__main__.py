@@ -27,7 +27,7 @@ from fashion_cnn.process.machine import machine
 from fashion_cnn.version import __version__
 
 RECORD = Path(__file__).resolve().parents[2] / "docs/results/reliability/campaign.json"
-_MINUTES = 10.0  # of a soak
+_MINUTES = 60.0  # of a soak
 EXPERIMENTS = (
     KILLS, KERAS_KILLS, SIGNALS, FAULTS, DISKS, TOGETHER, CLOCK, NUMERICS, FLIPS, CUTS, SWAPS,
     FOLDERS, DATA, FORMS, MIRROR, MODELS, PICTURES, REQUESTS, OPENAPI, SLOW, LOAD, METRICS,
