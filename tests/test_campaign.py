@@ -55,12 +55,12 @@ def odd(trial: Trial) -> None:
 
 
 def test_what_fails_is_recorded_and_gone_on_with(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(campaign, "RECORD", tmp_path / "campaign.json")
+    record = tmp_path / "campaign.json"
     tried = Experiment("odd", "Odd numbers fail.", 9, odd, seconds=8)
 
     def run(goal: int, *, anew: bool = False) -> dict:
-        campaign._run(tried, goal, tmp_path, anew=anew)
-        return json.loads((tmp_path / "campaign.json").read_text())["experiments"]["odd"]
+        campaign._run(tried, goal, tmp_path, record, anew)
+        return json.loads(record.read_text())["experiments"]["odd"]
 
     row = run(1)
     assert (row["trials"], row["failures"], row["bound"], row["goal"]) == (1, [], 3.0, 9)

@@ -26,7 +26,7 @@ from fashion_cnn.files import to_json, write_atomically
 from fashion_cnn.process.machine import machine
 from fashion_cnn.version import __version__
 
-RECORD = Path(__file__).resolve().parents[2] / "docs/results/reliability/campaign.json"
+PUBLISHED = Path(__file__).resolve().parents[2] / "docs/results/reliability/campaign.json"
 _MINUTES = 60.0  # of a soak
 EXPERIMENTS = (
     KILLS, KERAS_KILLS, SIGNALS, FAULTS, DISKS, TOGETHER, CLOCK, NUMERICS, FLIPS, CUTS, SWAPS,
@@ -43,7 +43,10 @@ def main() -> int:
     parser.add_argument("--trials", type=int, metavar="N", help="of each at most; goals without")
     parser.add_argument("--minutes", type=float, default=_MINUTES, metavar="M", help="of a soak")
     parser.add_argument("--room", type=Path, default=Path("runs/campaign"), metavar="FOLDER")
-    parser.add_argument("--table", action="store_true", help="print what was found, and do nothing")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="to go on with; FOLDER/campaign.json without"
+    )
+    parser.add_argument("--table", action="store_true", help="print what is published, no more")
     parser.add_argument("--anew", action="store_true", help="forget what was done before")
     given = parser.parse_args()
     if given.table:
@@ -57,13 +60,13 @@ def main() -> int:
     failed = 0
     for name in given.names or known:
         goal = min(known[name].goal, given.trials or known[name].goal)
-        failed += _run(known[name], goal, room, anew=given.anew)
+        failed += _run(known[name], goal, room, given.record or room / "campaign.json", given.anew)
     return int(failed > 0)
 
 
-def _run(experiment: Experiment, goal: int, room: Path, *, anew: bool) -> int:
+def _run(experiment: Experiment, goal: int, room: Path, record: Path, anew: bool) -> int:
     """Go on with an experiment to so many trials. Returns how many of them failed."""
-    row = {} if anew else _record()["experiments"].get(experiment.name, {})
+    row = {} if anew else _read(record)["experiments"].get(experiment.name, {})
     if (row.get("version"), row.get("what")) != (__version__, experiment.what):
         row = {"trials": 0, "failures": [], "seconds": 0.0}
     row |= {"what": experiment.what, "goal": experiment.goal, "version": __version__}
@@ -77,7 +80,7 @@ def _run(experiment: Experiment, goal: int, room: Path, *, anew: bool) -> int:
             row["failures"].append({"trial": number, "why": why})
             print(f"{experiment.name} {number} FAILED: {why}", file=sys.stderr, flush=True)
         if why or now - written > _WRITTEN_SECONDS or number == goal - 1:
-            _write(experiment.name, row)
+            _write(record, experiment.name, row)
             written = now
     failures, trials = len(row["failures"]), row["trials"]
     print(f"{experiment.name}: {failures} of {trials} trials failed, {row['seconds']:.0f} s")
@@ -90,24 +93,25 @@ def _table() -> str:
         "| experiment | a trial | trials | failures | bound | repeat |",
         "|---|---|---|---|---|---|",
     ]
-    for name, found in _record()["experiments"].items():
+    for name, found in _read(PUBLISHED)["experiments"].items():
         trials, failures = found["trials"], len(found["failures"])
-        bound = f"{min(100, 300 / trials):.3g} %" if not failures else "–"
+        done = f"{trials:,}" if trials >= found["goal"] else f"{trials:,} of {found['goal']:,}"
+        bound = f"{300 / trials:.3g} %" if trials > 3 and not failures else "–"
         repeat = f"`make campaign NAMES={name} N={trials}`"
-        rows.append(f"| {name} | {found['what']} | {trials:,} | {failures} | {bound} | {repeat} |")
+        rows.append(f"| {name} | {found['what']} | {done} | {failures} | {bound} | {repeat} |")
     return "\n".join(rows)
 
 
-def _record() -> dict[str, Any]:
-    return json.loads(RECORD.read_text()) if RECORD.exists() else {"experiments": {}}
+def _read(record: Path) -> dict[str, Any]:
+    return json.loads(record.read_text()) if record.exists() else {"experiments": {}}
 
 
-def _write(name: str, row: dict[str, Any]) -> None:
-    record = _record()
+def _write(record: Path, name: str, row: dict[str, Any]) -> None:
+    found = _read(record)
     bound = 3 / row["trials"] if not row["failures"] else None
-    record["experiments"][name] = {**row, "bound": bound, "machine": machine()}
-    RECORD.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(RECORD, to_json(record))
+    found["experiments"][name] = {**row, "bound": bound, "machine": machine()}
+    record.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(record, to_json(found))
 
 
 if __name__ == "__main__":

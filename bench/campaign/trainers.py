@@ -129,7 +129,7 @@ TOGETHER = Experiment(
     "together",
     "Two to four trainings in one folder at about the same time, one of them killed now and then: "
     "one trains, the others are refused, and resuming ends in the same bits",
-    300,
+    150,
     _together,
     240,
 )
@@ -137,7 +137,7 @@ CLOCK = Experiment(
     "clock",
     "A training while the clock is set back and forth, by libfaketime, and with files of any date, "
     "killed or stopped: resuming and reporting work, and it ends in the same bits",
-    100,
+    50,
     _clock,
     300,
 )

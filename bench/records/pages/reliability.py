@@ -8,7 +8,8 @@ def check(page: Page, records: Records) -> None:
     """Hold every row by the record; one of which there is no row, or that failed, is a fault."""
     for name, found in records.json("reliability/campaign.json")["experiments"].items():
         trials, failures = found["trials"], len(found["failures"])
-        bound = f"{min(100, 300 / trials):.3g} %" if not failures else "–"
+        done = f"{trials:,}" if trials >= found["goal"] else f"{trials:,} of {found['goal']:,}"
+        bound = f"{300 / trials:.3g} %" if trials > 3 and not failures else "–"
         repeat = f"`make campaign NAMES={name} N={trials}`"
-        page.row(name, found["what"], f"{trials:,}", str(failures), bound, repeat)
-    page.settings("bounds the rate of failures at about 3 / N")
+        page.row(name, found["what"], done, str(failures), bound, repeat)
+    page.settings("bounds the rate of failures at about 3 / N, with 95 % confidence")
