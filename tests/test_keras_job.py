@@ -232,7 +232,7 @@ def test_on_the_torch_backend_it_learns_and_resumes_as_on_tensorflow() -> None:
         ("keras", "tensorflow", "keras is not installed, which Keras on tensorflow needs"),
         ("tensorflow", "tensorflow", "tensorflow is not installed"),
         ("torch", "torch", "torch is not installed, which Keras on torch needs"),
-        ("none", "theano", "KERAS_BACKEND is 'theano'; it must be one of tensorflow, torch, jax"),
+        ("none", "theano", "KERAS_BACKEND is 'theano'; it must be one of tensorflow, torch"),
     ],
 )
 def test_what_is_missing_is_named(

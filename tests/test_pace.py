@@ -187,9 +187,6 @@ def test_a_number_that_was_asked_for_stays(monkeypatch) -> None:
     assert beside_others(Hardware(), LONG_AGO, pytest.fail) == Hardware()
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert beside_others(Hardware(threads=2), LONG_AGO, pytest.fail) == Hardware(threads=2)
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    on_jax = Hardware(framework="keras")
-    assert beside_others(on_jax, LONG_AGO, pytest.fail) == on_jax, "it takes no number"
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert beside_others(Hardware(), LONG_AGO, pytest.fail) == Hardware(), "their ranks share"
 

@@ -218,9 +218,9 @@ def beside_others(hardware: Hardware, since: CoreTimes, say: Callable[[str], Non
         since: when looking at the cores began.
         say: is told if there are to be fewer threads than cores.
     """
-    cores, backend = usable_cores(), os.environ.get("KERAS_BACKEND", "tensorflow")
+    cores = usable_cores()
     asked = hardware.threads or threads_of_environment() or launch.ranks() > 1
-    if asked or cores == 1 or (hardware.name == "keras" and backend == "jax"):
+    if asked or cores == 1:
         return hardware
     busy = round(busy_cores(since))
     if not busy:

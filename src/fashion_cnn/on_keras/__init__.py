@@ -10,9 +10,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fashion_cnn.dependencies import install_command
 from fashion_cnn.errors import UsageError
 
-BACKENDS = ("tensorflow", "torch", "jax")
+BACKENDS = ("tensorflow", "torch")
 
 
 @contextmanager
@@ -48,11 +49,9 @@ def _start() -> None:
             import keras  # noqa: F401
     except ModuleNotFoundError as error:
         what = error.name or "keras"
-        install = "-r requirements-keras.txt (or 'fashion-cnn[keras]')"
-        if what == backend != "tensorflow":
-            install = what
+        needed = f"pip install {what}" if what == "torch" else install_command("keras")
         raise UsageError(
-            f"{what} is not installed, which Keras on {backend} needs; pip install {install}"
+            f"{what} is not installed, which Keras on {backend} needs: {needed}"
         ) from None
     # TensorFlow advises whoever opens several models in one process to open fewer.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

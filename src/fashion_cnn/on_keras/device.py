@@ -1,6 +1,5 @@
 """Where Keras computes, and what a reader must know to repeat the numbers."""
 
-import importlib.metadata
 from typing import Any
 
 import keras
@@ -28,16 +27,12 @@ def configure(device: str, threads: int | None, deterministic: bool) -> str:
     backend = keras.backend.backend()
     if backend == "tensorflow":
         present = _configure_tensorflow(device, threads, deterministic)
-    elif backend == "torch":
+    else:
         import torch
 
         torch.set_num_threads(threads or usual_threads())
         torch.use_deterministic_algorithms(deterministic)
         present = keras.ops.zeros(()).device.type
-    else:
-        if threads or deterministic:
-            raise UsageError(f"--threads and --deterministic do nothing for Keras on {backend}")
-        present = _name(next(iter(keras.distribution.list_devices())))
     if device not in ("auto", present):
         raise UsageError(f"device {device!r} is not there; Keras on {backend} has: {present}")
     return present
@@ -46,21 +41,17 @@ def configure(device: str, threads: int | None, deterministic: bool) -> str:
 def describe(device: str) -> dict[str, Any]:
     """The versions, hardware and settings that numbers depend on, for `environment.json`."""
     backend = keras.backend.backend()
-    threads: int | None = None  # JAX takes what there is
-    deterministic = False
     if backend == "tensorflow":
         import tensorflow as tf
         from tensorflow.python.framework.config import is_op_determinism_enabled
 
         threads = tf.config.threading.get_intra_op_parallelism_threads() or usable_cores()
         version, deterministic = tf.__version__, is_op_determinism_enabled()
-    elif backend == "torch":
+    else:
         import torch
 
         threads, version = torch.get_num_threads(), torch.__version__
         deterministic = torch.are_deterministic_algorithms_enabled()
-    else:
-        version = importlib.metadata.version(backend)
     return {
         "framework": "keras",
         "keras": keras.__version__,
@@ -95,7 +86,3 @@ def _configure_tensorflow(device: str, threads: int | None, deterministic: bool)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return present
-
-
-def _name(device: str) -> str:
-    return "cuda" if device.startswith(("gpu", "cuda")) else device.partition(":")[0]

@@ -47,7 +47,6 @@ class Recorder(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Set the learning rate."""
         if (rate := self._state.learning_rate) != self._rate:
-            self._sync()
             self._rate = self.model.optimizer.learning_rate = rate
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -66,11 +65,9 @@ class Recorder(keras.callbacks.Callback):
         if state.step % state.steps_per_epoch == 0:
             return
         if self._interruption.signal is not None:
-            self._sync()
             state.read_sums()
             self.model.stop_training = True  # `train` saves
         elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-            self._sync()
             state.read_sums()
             self._save()
 
@@ -87,11 +84,6 @@ class Recorder(keras.callbacks.Callback):
         self._run.record_history(self._state.history)
         self._progress.epoch(record, best=self._state.is_best(record))
         self._mark = time.perf_counter()
-
-    def _sync(self) -> None:
-        """Bring the variables up to date: JAX trains on a copy of them until it is asked."""
-        if keras.backend.backend() == "jax":
-            self.model.jax_state_sync()
 
     def _save(self) -> None:
         self._state.save(self._run)
