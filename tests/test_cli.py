@@ -18,6 +18,7 @@ from fashion_cnn import doctor as examination
 from fashion_cnn.cli import main
 from fashion_cnn.data import fashion_mnist, fetch
 from fashion_cnn.data.pictures import files_below, is_picture
+from fashion_cnn.dependencies import install_command
 from fashion_cnn.errors import UsageError
 from fashion_cnn.process import launch
 from fashion_cnn.recipes import catalog
@@ -375,7 +376,7 @@ def test_doctor_reports_and_never_fails(capsys, monkeypatch) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "/nowhere" in out
-    assert "not installed; pip install 'fashion-cnn[train]'" in out
+    assert f"not installed; {install_command('train')}" in out
     assert "does not work" not in out
 
 

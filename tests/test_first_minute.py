@@ -1,5 +1,6 @@
 """What a newcomer meets: make on an old Python, how to go on, and the wheel."""
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -67,13 +68,25 @@ def test_after_a_trial_the_words_say_how_to_go_on(
     assert f"to go on: make train ARGS='{more}'" in capsys.readouterr().err
 
 
-def test_an_extra_is_installed_by_name_outside_a_clone(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("origin", "wanted"),
+    [
+        (None, "'fashion-cnn[train]'"),  # from an index
+        ('{"url": "https://example.org/fashion-cnn.whl"}', "'fashion-cnn[train]'"),
+        ('{"url": "file:///gone"}', "'fashion-cnn[train]'"),
+        ("[]", "'fashion-cnn[train]'"),
+        (f'{{"url": "{REPOSITORY.as_uri()}"}}', f"'{REPOSITORY}[train]'"),
+    ],
+)
+def test_an_extra_comes_from_where_the_package_came_from(
+    origin: str | None, wanted: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(importlib.metadata.PathDistribution, "read_text", lambda self, name: origin)
     monkeypatch.chdir(tmp_path)
-    assert install_command("train") == "pip install 'fashion-cnn[train]'"
-    (tmp_path / "pyproject.toml").write_text('name = "another"')
-    assert install_command("train") == "pip install 'fashion-cnn[train]'"
+    assert install_command("train") == f"pip install {wanted}"
     monkeypatch.chdir(REPOSITORY)
-    assert install_command("train") == "pip install '.[train]'"
+    in_the_clone = "'.[train]'" if str(REPOSITORY) in wanted else wanted
+    assert install_command("train") == f"pip install {in_the_clone}"
 
 
 def test_threads_are_those_of_the_environment_unless_asked_for(monkeypatch) -> None:

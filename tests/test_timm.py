@@ -16,6 +16,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 import imagenet
 from fashion_cnn.cli import main
+from fashion_cnn.dependencies import install_command
 from fashion_cnn.errors import ModelError, UsageError
 from fashion_cnn.on_torch import timm_network
 from fashion_cnn.on_torch.classifier import predict, weight_arrays
@@ -235,7 +236,7 @@ def test_without_timm_it_says_what_to_install(elsewhere, few_data) -> None:
     words = ["train", "--model", "timm:mobilenetv2_100", *TINY]
     for absent in ("timm", "torchvision"):
         said = finish(start(few_data, *words, absent=absent), 2)
-        assert "is not installed: pip install 'fashion-cnn[transfer]'" in said.splitlines()[-1]
+        assert f"is not installed: {install_command('transfer')}" in said.splitlines()[-1]
     assert not Path("runs").exists()
 
 

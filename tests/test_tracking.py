@@ -13,6 +13,7 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from fashion_cnn.cli import main
+from fashion_cnn.dependencies import install_command
 from fashion_cnn.reporting import tracking
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
@@ -217,7 +218,7 @@ def test_what_is_missing_is_told_before_training(monkeypatch, tmp_path, capsys) 
     for words in (["train", "--track", "mlflow"], ["track", "x", "--to", "mlflow"]):
         assert main(words) == 2
         assert (
-            "mlflow is not installed; install it with: pip install 'fashion-cnn[track]'"
+            f"mlflow is not installed; install it with: {install_command('track')}"
             in capsys.readouterr().err
         )
     assert main(["track", "nowhere"]) == 2

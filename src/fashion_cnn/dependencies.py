@@ -1,8 +1,13 @@
 """What the package needs and which extra brings it, as pyproject.toml says it."""
 
 import importlib.metadata
+import json
 import re
+import shlex
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 _BROUGHT_BY = {
     "sklearn": "scikit-learn",
@@ -32,9 +37,20 @@ def extra_with(module: str) -> str | None:
 
 
 def install_command(extra: str) -> str:
-    """What installs an extra: from the clone where the person stands in one, else by its name."""
-    try:
-        here = 'name = "fashion-cnn"' in Path("pyproject.toml").read_text()
-    except (OSError, ValueError):
-        here = False
-    return f"pip install '{'.' if here else 'fashion-cnn'}[{extra}]'"
+    """What installs an extra: out of the folder that the package came from, else by its name."""
+    source = _source()
+    place = "fashion-cnn" if source is None else "." if source == Path.cwd() else source
+    return f"pip install {shlex.quote(f'{place}[{extra}]')}"
+
+
+def _source() -> Path | None:
+    """The clone that pip installed the package from, if it did and that is still there."""
+    with suppress(
+        importlib.metadata.PackageNotFoundError, KeyError, OSError, TypeError, ValueError
+    ):
+        origin = importlib.metadata.distribution("fashion-cnn").read_text("direct_url.json")
+        url = urlsplit(json.loads(origin or "{}")["url"])
+        source = Path(url2pathname(url.path))
+        if url.scheme == "file" and (source / "pyproject.toml").is_file():
+            return source.resolve()
+    return None
