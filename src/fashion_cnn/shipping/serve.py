@@ -7,9 +7,7 @@ import io
 import mimetypes
 import signal
 import socket
-import struct
 import sys
-import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -337,7 +335,10 @@ def _add_page(app: FastAPI) -> None:
 def build_server(
     predictor: Predictor, address: Address, drain: float = 0.0, workers: int = 0
 ) -> tuple[uvicorn.Server, socket.socket]:
-    """Make a server and the socket that it is to listen on; arguments and errors as in `serve`."""
+    """Make a server and the socket that it is to listen on; arguments and errors as in `serve`.
+
+    Args: workers: threads that predict; 0 for one a core.
+    """
     desk = Desk(predictor, workers or min(8, usable_cores()))
     desk.check()
     protocol, backlog = protocol_within_descriptors(desk.workers)
@@ -361,7 +362,6 @@ def serve(
     predictor: Predictor,
     address: Address,
     drain: float = 0.0,
-    workers: int = 0,
     *,
     show_token: bool = False,
 ) -> None:
@@ -371,14 +371,13 @@ def serve(
         predictor: the model.
         address: where to listen.
         drain: seconds between SIGTERM, at which /readyz turns 503, and the end of listening.
-        workers: threads that predict; 0 for one a core.
         show_token: print the token with the address, and on a terminal both as a QR code.
 
     Raises:
         ModelError: the model fails on a pair of trousers.
         UsageError: the address is taken or not this machine's.
     """
-    server, listening = build_server(predictor, address, drain, workers)
+    server, listening = build_server(predictor, address, drain)
     print(_invitation(address, listening.getsockname()[1], show_token), file=sys.stderr, flush=True)
     gc.collect()
     gc.freeze()  # or now and then a collection would look at all that was imported: a long wait
@@ -512,17 +511,7 @@ def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _png(pixels: np.ndarray) -> str:
-    """A grey picture, uint8 (H, W), as a PNG file in base64; Pillow takes longer for so little."""
-    height, width = pixels.shape
-    rows = np.zeros((height, 1 + width), np.uint8)  # each begins with its filter: 0, none
-    rows[:, 1:] = pixels
-    chunks = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
-        (b"IDAT", zlib.compress(rows.tobytes())),
-        (b"IEND", b""),
-    )
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
-        for kind, part in chunks
-    )
-    return base64.b64encode(data).decode()
+    """A grey picture, uint8 (H, W), as a PNG file in base64."""
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "PNG")
+    return base64.b64encode(data.getvalue()).decode()

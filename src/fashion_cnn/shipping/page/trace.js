@@ -46,7 +46,7 @@ function draw() {
   const dots = named.map((label, rank) =>
     svg("circle", { cx: x(steps.length - 1), cy: HIGH * (1 - now(label)), r: 3.5, class: `dot-${rank}` }));
   const chart = at("trace-chart");
-  chart.setAttribute("viewBox", `-6 -6 ${WIDE + 12} ${HIGH + 12}`);
+  chart.setAttribute("viewBox", `-6 -6 ${WIDE + 12} ${HIGH + 18}`);
   chart.replaceChildren(...[0, 0.5, 1].map((share) =>
     svg("line", { x1: 0, x2: WIDE, y1: HIGH * share, y2: HIGH * share, class: "rule" })), ...parts, ...dots, axis(0), axis(1));
   at("trace-key").replaceChildren(...named.map((label, rank) => element("li", { class: `key-${rank}` }, `${label} ${percent(now(label))}`)));
@@ -54,7 +54,7 @@ function draw() {
 }
 
 function axis(share) {
-  const text = svg("text", { x: 0, y: HIGH * (1 - share) - 2, class: "axis" });
+  const text = svg("text", { x: 0, y: share ? -2 : HIGH + 9, class: "axis" });
   text.textContent = `${100 * share} %`;
   return text;
 }
