@@ -333,7 +333,6 @@ def test_the_assignments_network_is_printed_to_be_edited(
 ) -> None:
     assert main(["network", "--framework", framework]) == 0
     (home / "own.py").write_text(capsys.readouterr().out)
-    assert main(["network", "fast"]) == 2
     recipe = Recipe(**given("own.py:Net" if framework == "pytorch" else "own.py:net"))
     if framework == "pytorch":
         built, plain = build_model(recipe, 10), build_model(Recipe(), 10)

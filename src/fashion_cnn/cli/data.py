@@ -67,12 +67,7 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
     write(f"wrote {output}")
 
 
-_framing_option = click.option(
-    "--framing",
-    metavar="FRAMING",
-    help="how photos are fitted to 28x28: none, or BACKGROUND,EDGE,CENTRE as in white,28,box  "
-    "[measured on the images]",
-)
+_FRAMING = "how photos are fitted to 28x28: none, or BACKGROUND,EDGE,CENTRE as in white,28,box  "
 _share_option = click.option(
     "--test-share",
     type=float,
@@ -89,7 +84,11 @@ _seed_option = click.option(
 @click.option("--output", type=PLACE, required=True, help="new folder")
 @_share_option
 @_seed_option
-@_framing_option
+@click.option(
+    "--framing",
+    metavar="FRAMING",
+    help=f"{_FRAMING}[Fashion-MNIST's; measured if all pictures are 28x28 and grey]",
+)
 def _import(folder: Path, output: Path, test_share: float, seed: int, framing: str | None) -> int:
     """Make a data set of the photos in FOLDER, which has a folder for each class.
 
@@ -131,7 +130,7 @@ def _import(folder: Path, output: Path, test_share: float, seed: int, framing: s
 @click.option(
     "--transpose/--no-transpose", default=None, help="swap rows and columns  [EMNIST: on]"
 )
-@_framing_option
+@click.option("--framing", metavar="FRAMING", help=f"{_FRAMING}[measured on the images]")
 def _adopt(
     sources: tuple[Path, ...],
     output: Path | None,

@@ -6,20 +6,14 @@ import click
 
 from fashion_cnn.cli.options import framework_option
 from fashion_cnn.cli.output import write
-from fashion_cnn.errors import UsageError
 
 
 @click.command("network")
-@click.argument("recipe", default="baseline")
 @framework_option("pytorch")
-def network(recipe: str, framework: str | None) -> None:
+def network(framework: str | None) -> None:
     """Print the assignment's network as a plain module, to save and edit.
 
     fashion-cnn network > my_net.py; fashion-cnn train --model my_net.py:Net
     """
-    if recipe != "baseline":
-        raise UsageError(
-            f"recipe is {recipe!r}; only the network of baseline is written as a plain module"
-        )
     room = "on_keras" if framework == "keras" else "on_torch"
     write(resources.files("fashion_cnn").joinpath(room, "assignment.py").read_text().rstrip("\n"))

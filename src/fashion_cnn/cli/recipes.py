@@ -15,7 +15,7 @@ def recipes(name: str | None) -> None:
     """List the recipes, or show all of NAME."""
     if name is None:
         for known in catalog.RECIPES:
-            write(beside(known, catalog.description(known).splitlines()[0], 11))
+            write(beside(known, " ".join(catalog.description(known).split("\n\n")[0].split()), 11))
             for word, value in catalog.facts(known).items():
                 write(beside(f"{'':<11}{word}", value, 21))
         return

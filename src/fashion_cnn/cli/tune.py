@@ -21,7 +21,7 @@ from fashion_cnn.tuning.space import CHOICES, Search, parse_space
 
 
 @click.command("tune", cls=WithSubjects)
-@click.argument("words", nargs=-1, metavar="RECIPE")
+@click.argument("words", nargs=-1, metavar="[RECIPE]")
 @click.option(
     "--search",
     multiple=True,

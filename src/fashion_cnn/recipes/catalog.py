@@ -58,7 +58,7 @@ def fast() -> Recipe:
 
 
 def fast93() -> Recipe:
-    """The second rung: `fast` for an epoch more, at a lower learning rate. The goal is 93 %.
+    """`fast` for an epoch more, at a lower learning rate. The goal is 93 %.
 
     Command: fashion-cnn train fast93
     Accuracy: 93.11 ± 0.12 % (n=20, seeds 0 to 19)
@@ -71,8 +71,7 @@ def fast93() -> Recipe:
 
 
 def fast94() -> Recipe:
-    """The third rung: the network of `balanced`, trained as `fast` is. The goal is 94 %, which
-    it misses.
+    """The network of `balanced`, trained as `fast` is. The goal is 94 %, which it misses.
 
     For 6 epochs; weights are averaged, images shifted by up to a pixel.
 
