@@ -1,4 +1,4 @@
-# The server, with the models in the box: no training framework, no shell tools of ours, no root.
+# The server, with the models in the package: no training framework, no shell tools of ours, no root.
 #   docker build -t fashion-cnn .
 #   export FASHION_CNN_TOKEN="$(openssl rand -hex 16)"; echo "http://127.0.0.1:8000/#$FASHION_CNN_TOKEN"
 #   docker run --rm --read-only -p 127.0.0.1:8000:8000 -e FASHION_CNN_TOKEN fashion-cnn

@@ -18,14 +18,14 @@ from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.export import export
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
-from fashion_cnn.shipping.predict import BOX, FOR_PHOTOS, PRETRAINED
+from fashion_cnn.shipping.predict import FOR_PHOTOS, MODELS, PRETRAINED
 from photos import READINGS, macro_interval
 
 
 def main(path: Path) -> None:
     """Export the run, copy the file, write the card."""
     run = Run.open(path)
-    target = BOX / f"{run.recipe.name}.onnx"
+    target = MODELS / f"{run.recipe.name}.onnx"
     if target not in (PRETRAINED, FOR_PHOTOS):
         sys.exit(f"{path} is of {run.recipe.name}, not {PRETRAINED.stem} or {FOR_PHOTOS.stem}")
     with run.lock():
@@ -49,7 +49,7 @@ def card(run: Run, model: OnnxClassifier) -> str:
     smoothing = calibration["label_smoothing"]
     undone = f"Label smoothing of {smoothing:g} undone. " if smoothing else ""
     assert recipe == catalog.named(recipe.name).replace(seed=recipe.seed), "a recipe of its own"
-    title, of_photos = "The model in the box", ""
+    title, of_photos = "The model in the package", ""
     imitated = ", made to look cut out of photos" if recipe.photo else ""
     alone = ": nearly all hold one, so this says no more than the accuracy"
     alone = alone if sets["mean_size"] < 1.01 else ""
@@ -59,7 +59,7 @@ it may be hold the true one for {sets["coverage"]:.1%}
 ({calibration["conformal"]["coverage"]:.0%} asked for), with {sets["mean_size"]:.2f} classes on
 average{alone}."""
     if recipe.name == FOR_PHOTOS.stem:
-        title, of_photos, measures = "The model in the box for photos", _of_photos(recipe), ""
+        title, of_photos, measures = "The model in the package for photos", _of_photos(recipe), ""
     return f"""{head(recipe.name, measured)}# {title}: `{recipe.name}`
 
 `{recipe.name}.onnx`, {model.size:,} bytes, SHA-256 `{model.sha256}`. It takes uint8 images
@@ -79,7 +79,7 @@ interval {100 * low:.2f} - {100 * high:.2f} %, by the checkpoint of step {facts[
 {of_photos}**Calibration.** {undone}Temperature {calibration["temperature"]:.3f}, fitted on
 validation images{imitated}.{measures}
 
-**Strange pictures.** It warns of those in which nothing speaks for or against a class; of the
+**Outliers.** It warns of those in which nothing speaks for or against a class; of the
 validation images{imitated}, {facts["outlier"]["not_warned"]:.0%} are not warned about.
 
 **What it is not for.** What is said of test and validation images holds for pictures made as the

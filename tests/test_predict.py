@@ -24,8 +24,8 @@ from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.shipping import listing
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import (
-    BOX,
     FOR_PHOTOS,
+    MODELS,
     PRETRAINED,
     Prediction,
     Predictor,
@@ -59,8 +59,8 @@ def answers(capsys, *words: str, code: int = 0) -> list[dict]:
 
 @pytest.mark.parametrize("path", [PRETRAINED, FOR_PHOTOS])
 def test_a_model_in_the_box_is_what_its_card_says(path: Path) -> None:
-    assert {path.suffix for path in BOX.iterdir()} == {".onnx", ".md"}
-    assert sorted(BOX.glob("*.onnx")) == [PRETRAINED, FOR_PHOTOS]
+    assert {path.suffix for path in MODELS.iterdir()} == {".onnx", ".md"}
+    assert sorted(MODELS.glob("*.onnx")) == [PRETRAINED, FOR_PHOTOS]
     model, card = OnnxClassifier.open(path), path.with_suffix(".md").read_text()
     assert path.stem == model.facts["recipe"]["name"]
     for figure in (model.sha256, f"{model.size:,} bytes", f"{model.facts['recipe']['seed']}"):

@@ -8,7 +8,7 @@ import yaml
 
 from conftest import REPOSITORY
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
-from fashion_cnn.shipping.predict import BOX
+from fashion_cnn.shipping.predict import MODELS
 from fashion_cnn.version import __version__
 from pretrained import head
 
@@ -56,9 +56,9 @@ def test_an_issue_asks_for_the_doctor(file) -> None:
 
 @pytest.mark.parametrize("name", ["balanced", "photo"])
 def test_a_hub_reads_the_cards(name: str) -> None:
-    card = huggingface_hub.ModelCard.load(BOX / f"{name}.md")
-    measured = OnnxClassifier((BOX / f"{name}.onnx").read_bytes()).facts["measured"]
-    assert (BOX / f"{name}.md").read_text().startswith(head(name, measured))
+    card = huggingface_hub.ModelCard.load(MODELS / f"{name}.md")
+    measured = OnnxClassifier((MODELS / f"{name}.onnx").read_bytes()).facts["measured"]
+    assert (MODELS / f"{name}.md").read_text().startswith(head(name, measured))
     (result,) = card.data.eval_results
     assert result.metric_value == round(measured["accuracy"], 4)
     assert result.dataset_split == measured["split"] == "test"

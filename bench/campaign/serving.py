@@ -24,7 +24,7 @@ BOOT = SAMPLES[9]
 
 @contextmanager
 def running() -> Iterator[int]:
-    """A server of the model in the box; gives its port."""
+    """A server of the model in the package; gives its port."""
     server, listening = build_server(open_predictor(None, threads=1), Address(port=0), workers=1)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

@@ -351,7 +351,7 @@ class Recipe:
         return cls().replace(**changes)
 
 
-IN_THE_BOX = "pretrained"
+PACKAGED = "pretrained"
 """As `Recipe.teacher`: the model that comes in the package."""
 
 _OF_ONE_IMAGE = ("flip", "translate", "rotate", "erase", "cutout")

@@ -12,7 +12,7 @@ import safetensors.numpy
 
 from fashion_cnn.errors import CheckpointError, ModelError, UsageError
 from fashion_cnn.files import read_bytes
-from fashion_cnn.recipes.recipe import IN_THE_BOX, Recipe
+from fashion_cnn.recipes.recipe import PACKAGED, Recipe
 from fashion_cnn.run.checkpoint import WEIGHTS, Arrays
 from fashion_cnn.run.folder import Run
 
@@ -111,7 +111,7 @@ def check_apart(recipe: Recipe, run: Run) -> None:
     """Raise `UsageError` if a new run would replace what it starts from or whom it learns from."""
     for name in ("init_from", "teacher"):
         path = getattr(recipe, name)
-        if path and path != IN_THE_BOX and Path(path).resolve().is_relative_to(run.path.resolve()):
+        if path and path != PACKAGED and Path(path).resolve().is_relative_to(run.path.resolve()):
             raise UsageError(
                 f"{name} is {path!r}, which the new run would replace; give another --output"
             )

@@ -22,8 +22,8 @@ from fashion_cnn.shipping.onnx_classifier import MOST_AT_ONCE, OnnxClassifier
 if TYPE_CHECKING:
     from fashion_cnn.shipping.inside import Inside
 
-BOX = Path(__file__).with_name("pretrained")
-PRETRAINED, FOR_PHOTOS = BOX / "balanced.onnx", BOX / "photo.onnx"
+MODELS = Path(__file__).with_name("pretrained")
+PRETRAINED, FOR_PHOTOS = MODELS / "balanced.onnx", MODELS / "photo.onnx"
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +187,7 @@ class Predictor:
         Args: prepared: of each, what was noted when it was, and whether anything stood out in it.
         """
         logits = self.classifier.logits(images)
-        answer, strangeness = self.calibration.answer(logits), outlier_score(logits)
+        answer, scores = self.calibration.answer(logits), outlier_score(logits)
         names, threshold = (
             self.classifier.class_names,
             self.classifier.facts["outlier"]["threshold"],
@@ -195,16 +195,16 @@ class Predictor:
         orders = np.argsort(-answer.probabilities, axis=1, kind="stable").tolist()
         for row, (image, (notes, found)) in enumerate(zip(images, prepared, strict=True)):
             probabilities, possible = answer.probabilities[row].tolist(), answer.sets[row].tolist()
-            strange = bool(strangeness[row] > threshold)
+            is_outlier = bool(scores[row] > threshold)
             yield Prediction(
                 tuple((names[i], probabilities[i]) for i in orders[row]),
                 tuple(names[i] for i in orders[row] if possible[i]),
                 bool(answer.accepted[row]) or self._reject is None,
-                float(strangeness[row]),
-                (*([WARNING] if strange else []), *notes),
+                float(scores[row]),
+                (*([WARNING] if is_outlier else []), *notes),
                 image,
                 self.classifier.facts["recipe"]["name"],
-                strange or not found,
+                is_outlier or not found,
             )
 
 

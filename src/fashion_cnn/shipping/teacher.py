@@ -8,7 +8,7 @@ import onnxruntime
 
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import ModelError, UsageError
-from fashion_cnn.recipes.recipe import IN_THE_BOX, Recipe
+from fashion_cnn.recipes.recipe import PACKAGED, Recipe
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import FLATTERS, divides_otherwise
@@ -60,7 +60,7 @@ def open_teacher(
         ModelError: it is missing, not what `export` writes, another file than the recipe says, or
             knows other classes.
     """
-    path = None if recipe.teacher == IN_THE_BOX else Path(recipe.teacher)
+    path = None if recipe.teacher == PACKAGED else Path(recipe.teacher)
     if path and path.is_dir() and recipe.teacher_sha256:  # that run may have gone on since
         path = ExportFiles.of(Run(path)).model
     try:
