@@ -1,8 +1,8 @@
 r"""Pictures of the pages, for the README and docs: python bench/screenshots.py RUN OTHER.
 
-Writes docs/images/page.png, layers.png, window.png, evidence.png, draw.png, map.png, film.png and
-compare.png. Needs Debian's chromium. RUN and OTHER are of the assignment's network, with the test
-set sealed and at least ten epochs, as these:
+Writes docs/images/page.png, layers.png, window.png, evidence.png, draw.png, report.png, map.png,
+film.png and compare.png. Needs Debian's chromium. RUN and OTHER are of the assignment's network,
+with the test set sealed and at least ten epochs, as these:
 
     fashion-cnn train baseline --no-test --train-images 12000 --epochs 12 --output lr-0.001
     fashion-cnn train baseline --no-test --train-images 12000 --epochs 12 --lr 0.003 \
@@ -122,8 +122,14 @@ def drawn(browser: Browser) -> None:
 
 
 def of_the_report(browser: Browser, run: Path, folder: Path) -> None:
-    """The map with an image under the mouse, and the film half way."""
+    """A cell of the matrix, the map with an image under the mouse, and the film half way."""
     made = fashion_cnn.report(run, folder / "report.html", show=["map"])
+    page = open_page(browser, made.resolve().as_uri(), 1040, 900)
+    page.click('#confusion [data-cell="6-2"]')  # shirts called pullovers
+    page.add_style_tag(content="#shown .gallery { max-height: 12rem; overflow: hidden; }")
+    page.wait_for_timeout(300)
+    save("report", page.locator("#confusion"))
+    page.close()
     page = open_page(browser, made.resolve().as_uri(), height=900)
     page.add_style_tag(content="nav { display: none !important; }")
     page.select_option("#map-colour", "label")

@@ -6,9 +6,9 @@
     fc.predict("shoe.jpg")                 # also a list, a folder, an array, a Pillow picture
     run.classifier().predict(images)       # labels, calibrated probabilities, sets
 
-Each command is a function of its name: `train`, `evaluate`, `report`, `compare`, `study`, `tune`,
-`export`, `predict`. The names below are imported when they are first used, so that importing the
-package loads neither PyTorch nor matplotlib.
+The main commands are functions of the same names: `train`, `evaluate`, `report`, `compare`,
+`study`, `tune`, `export`, `predict`. The names below are imported when they are first used, so that
+importing the package loads neither PyTorch nor matplotlib.
 """
 
 import os

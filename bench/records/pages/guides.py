@@ -81,7 +81,6 @@ def export(page: Page, records: Records) -> None:
     page.settings(
         "must answer all 10,000 test images as the trained model does",
         "the framework's own exporter (opset 18)",
-        "ONNX Runtime, from 1.15 on",
         "at most 8 MB and 25 megapixels",
         "turns away with 503",
         "runs as user 10001 on",

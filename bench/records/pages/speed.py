@@ -60,16 +60,16 @@ def _training(page: Page, records: Records) -> None:
             f"{_paired(seconds, 'keras_ours', 'keras_fit'):.2f}" if in_keras else "",
         )
     record = records.json("benchmark-overhead.json")
-    page.says("reaches its first step after {:.2f} s", median(record["seconds"]["start"]))
-    page.settings("s on 2 cores of an Intel Xeon (median")
-    page.says("Intel Xeon (median of {},", record["rounds"])
-    trial = records.json("trials/start-without-compiler.json")
-    before, after = (trial["seconds"][name] for name in ("before", "after"))
-    page.says("takes {:.1f} s instead of {:.1f} s on 2 cores", median(after), median(before))
-    page.settings("on 2 cores of an AMD EPYC with AVX2")
-    page.says("(medians of {}, [trial", len(after))
+    page.says("the first step begins after {:.2f} s", median(record["seconds"]["start"]))
+    page.settings(
+        "On 2 cores of an Intel Xeon", "On 2 cores of an AMD EPYC with AVX2, `train fast`"
+    )
+    page.says("(median of {}, [record](results/benchmark-overhead", record["rounds"])
+    after = records.json("trials/start-without-compiler.json")["seconds"]["after"]
+    page.says("that trains for two steps takes {:.1f} s", median(after))
+    page.says("(median of {}, [trial", len(after))
     first = records.json("first-model/metrics.json")
-    page.says("Of the training part {:,} images", first["final"]["training"]["n"])
+    page.says("(at the end {:,} images of", first["final"]["training"]["n"])
     times = first["command_seconds"], first["training_seconds"]
     page.says("`train fast` takes {:.1f} s, {:.1f} s of them training", *times)
 

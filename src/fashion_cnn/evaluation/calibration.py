@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.evaluation.metrics import log_softmax, wilson_interval
+from fashion_cnn.evaluation.metrics import Z95, log_softmax, wilson_interval
 from fashion_cnn.run.calibration_file import Choices, Sets
 from fashion_cnn.run.typed import decode
 
@@ -225,7 +225,7 @@ def fit_temperature(
     else:
         inverse = _root(lambda value: gradients(value)[0].mean(), low, high)
     first, second = gradients(inverse)
-    error = 1.96 * math.sqrt((first**2).sum()) / max(second.sum(), 1e-12)
+    error = Z95 * math.sqrt((first**2).sum()) / max(second.sum(), 1e-12)
     return 1 / inverse, [1 / min(inverse + error, high), 1 / max(inverse - error, low)]
 
 
