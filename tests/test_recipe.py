@@ -222,3 +222,8 @@ def test_a_name_out_of_a_file_is_that_of_a_folder_below(tmp_path, monkeypatch, n
         resolve(str(file), {}, None, "refuse")
     file.write_text(json.dumps(Recipe(epochs=1).to_dict() | {"name": "my own.1 ü"}))
     assert resolve(str(file), {}, None, "refuse")[1] == Path("runs/my own.1 ü")
+
+
+@pytest.mark.parametrize("name", catalog.RECIPES)
+def test_a_summary_is_a_sentence(name: str) -> None:
+    assert catalog.description(name).split("\n\n")[0].endswith(".")
