@@ -153,7 +153,7 @@ def test_every_extra_on_the_pages_exists() -> None:
         for named in re.findall(r"install '\./?(?:fashion-cnn)?\[([\w,]+)\]'", text):
             assert set(named.split(",")) <= extras, page
     listed = set(re.findall(r"^\| `'\.\[(\w+)\]'` \|", PAGES["docs/install.md"], re.MULTILINE))
-    assert listed == extras - {"dev", "understand"}
+    assert listed == extras - {"dev"}
 
 
 def test_every_script_on_the_pages_exists() -> None:
