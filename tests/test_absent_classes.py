@@ -86,3 +86,16 @@ def test_a_folder_adopted_as_it_is_says_which_classes_a_part_lacks(tmp_path, cap
     said = capsys.readouterr().err
     assert "class 1 has no image to test\nclass 3 has no image to test\n" in said
     assert "to train\n" not in said
+
+
+def test_a_class_may_be_called_as_a_word_of_the_report_is() -> None:
+    names = ("accuracy", "macro avg", "split", "split (class)")
+    logits = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 3]]
+    text, values = class_report(measure(logits, np.array([0, 1, 2, 3, 2]), names, "test"))
+    assert values["accuracy"] == 0.8
+    assert values["accuracy (class)"]["recall"] == 1
+    assert values["macro avg (class)"]["support"] == 1
+    assert values["split (class)"]["recall"] == 1
+    assert values["split (class) (class)"]["recall"] == 0.5
+    assert "split" not in values, "the writer's"
+    assert [line.split()[0] for line in text.splitlines()[2:4]] == ["accuracy", "macro"]

@@ -184,7 +184,7 @@ def test_arrays_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_p
     names = [f"bar {k}" for k in range(10)]
     words: dict[str, Any] = {"epochs": 2, "width": 4, "batch_size": 30, "threads": 1}
     run = fc.train("baseline", data=(split.images, split.labels), class_names=names, **words)
-    assert run.path == Path("runs/baseline")
+    assert run.path == tmp_path / "runs/baseline"
     assert run.class_names == tuple(names)
     assert run.metrics.final.test is not None
     assert run.metrics.final.test.n == 60
@@ -251,7 +251,8 @@ def test_wrong_data_are_told(data: Any, error: type[Exception], said: str, tmp_p
             )
         ),
         (lambda: fc.predict(3), "a picture is 3"),
-        (lambda: fc.predict(np.zeros((28, 28))), "uint8 pixels"),
+        (lambda: fc.predict(np.full((28, 28), 256.0)), "must be within 0 to 255"),
+        (lambda: fc.predict(np.zeros((2, 20, 20))), "must be of shape"),
         (lambda: fc.predict(np.zeros((30, 28, 5), np.uint8)), "make no picture"),
         (lambda: fc.predict("x.png", model=3), "model is 3"),
     ],
@@ -265,6 +266,35 @@ def test_wrong_words_are_told(call: Any, said: str, tmp_path, monkeypatch) -> No
 def test_the_run_may_be_gone_on_with_by_a_word_that_the_error_names(run: fc.Run) -> None:
     with pytest.raises(CheckpointError, match="nothing to resume"):
         fc.train(output=run.path / "none", existing="resume")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: images.reshape(-1, 784),
+        lambda images: images[:, None],
+        lambda images: images[..., None],
+        lambda images: images.astype(np.int64),
+        lambda images: images / 255,
+        lambda images: torch.from_numpy(images),
+    ],
+)
+def test_predict_takes_images_in_any_usual_layout(change) -> None:
+    images = make_split(3).images
+    wanted, found = fc.predict(images), fc.predict(change(images))
+    assert isinstance(wanted, list)
+    assert isinstance(found, list)
+    assert [str(one) for one in found] == [str(one) for one in wanted]
+
+
+def test_a_run_stays_where_it_is(run: fc.Run, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(run.path.parent)
+    opened = fc.Run.open(run.path.name)
+    history = opened.history
+    assert history
+    monkeypatch.chdir(tmp_path)
+    assert opened.history == history
+    assert opened.metrics.final.step == run.metrics.final.step
 
 
 def test_predict_takes_pictures_of_every_kind(tmp_path: Path) -> None:

@@ -126,6 +126,18 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("ReduceMean", [X, whole(-1)], {"keepdims": 0}),
     ("ReduceSum", [X], {"noop_with_empty_axes": 1}),
     *((f"Reduce{name}", [X, whole(0, 2)], {}) for name in ("L2", "Max", "Min", "Prod", "Sum")),
+    ("LSTM", [floats(5, 2, 3), floats(1, 16, 3), floats(1, 16, 4)], {"hidden_size": 4}),
+    (
+        "LSTM",
+        [floats(5, 2, 3), floats(2, 16, 3), floats(2, 16, 4), floats(2, 32), None, *[X[:, :2]] * 2],
+        {"hidden_size": 4, "direction": "bidirectional", "layout": 0, "input_forget": 0},
+    ),
+    (
+        "GRU",
+        [floats(5, 2, 3), floats(1, 12, 3), floats(1, 12, 4), floats(1, 24), None, X[:1, :2]],
+        {"hidden_size": 4, "direction": "reverse", "linear_before_reset": 1},
+    ),
+    ("RNN", [floats(5, 2, 3), floats(1, 4, 3), floats(1, 4, 4)], {"hidden_size": 4}),
 ]  # fmt: skip
 
 
@@ -133,7 +145,8 @@ def single(operator: str, given: list[Any], attributes: dict[str, Any]) -> tuple
     """A model of one operator, each of its inputs an input of the model; and what to feed it."""
     feeds = {f"i{at}": np.asarray(value) for at, value in enumerate(given) if value is not None}
     names = [f"i{at}" if value is not None else "" for at, value in enumerate(given)]
-    outputs = [f"o{at}" for at in range(2 if operator == "Split" else 1)]
+    several = {"Split": 2, "LSTM": 3, "GRU": 2, "RNN": 2}
+    outputs = [f"o{at}" for at in range(several.get(operator, 1))]
     graph = helper.make_graph(
         [helper.make_node(operator, names, outputs, **attributes)],
         "one",
@@ -326,6 +339,44 @@ def test_a_slow_operator_counts_more() -> None:
         found[mode] = cost(read_graph(data, "it"), 1).multiplications
     assert found["nearest"] < 5e7
     assert found["cubic"] > 1.4e9
+
+
+RECURRENT = [
+    {"hidden_size": 4},
+    {"hidden_size": 4, "direction": "sideways"},
+    {"hidden_size": 4, "layout": 1},
+    {"hidden_size": 4, "clip": 1.0},
+    {"hidden_size": 5},
+    {},
+]
+
+
+@pytest.mark.parametrize("attributes", RECURRENT)
+def test_a_recurrent_layer_does_what_exporters_write_and_no_more(attributes: dict) -> None:
+    data = graph_of(
+        node("Cast", "images", "x", to=TensorProto.FLOAT),
+        node("Transpose", "x", "steps", perm=[1, 0, 2]),
+        node("LSTM", "steps", "w", "r", "logits", **attributes),
+        constants={"w": floats(1, 16, 28), "r": floats(1, 16, 4)},
+    )
+    if attributes == RECURRENT[0]:
+        assert batch_of(data) == 256
+    else:
+        with pytest.raises(ModelError, match="LSTM whose size cannot be told"):
+            batch_of(data)
+
+
+def test_the_steps_of_a_recurrent_layer_count() -> None:
+    """A million steps of one number each: small, and slow as they come one after the other."""
+    data = graph_of(
+        node("Expand", "number", "shape", "many"),
+        node("LSTM", "many", "w", "r", "logits", hidden_size=1),
+        constants={
+            "number": floats(1, 1, 1), "shape": whole(10**6, 1, 1), "w": floats(1, 4, 1),
+            "r": floats(1, 4, 1),
+        },
+    )  # fmt: skip
+    assert cost(read_graph(data, "it"), 1).multiplications > 4e9
 
 
 def test_each_matrix_counts() -> None:

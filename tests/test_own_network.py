@@ -105,7 +105,7 @@ BAD = {
     "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(1))": "log-pr",
     "def net(): return nn.Sequential(nn.Flatten(), nn.AvgPool1d(78))": "no parameters to learn",
     "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10, device='meta'))": "on meta",
-    "def net(): return nn.Linear(784, 10)": r"fails on 2 images, float32 .* with any N: RuntimeErr",
+    "def net(): return nn.Linear(784, 10)": r"fails on a batch of 2, float32 .* with any N: Run",
     "def net(): return 1 / 0": r"cannot be made: ZeroDivisionError: .*own.py, line 3",
     "def net(: pass": "cannot be made: SyntaxError",
     "def other(): pass": "has no class or function 'net'",
@@ -114,7 +114,22 @@ BAD = {
     "        super().__init__()\n"
     "        self.output = nn.Linear(784, 10)\n"
     "    def forward(self, x):\n"
-    "        return self.output(x.view(2, 784))": "fails on 5 images, float32 ",
+    "        return self.output(x.view(2, 784))": "fails on a batch of 1, float32 ",
+    "def net(): return nn.Sequential(nn.Flatten(), Always(), nn.Linear(784, 10))\n"
+    "class Always(nn.Module):\n"
+    "    def forward(self, x): return nn.functional.dropout(x)": "otherwise each time",
+    "class net(nn.Sequential):\n"
+    "    def __init__(self):\n"
+    "        super().__init__(nn.Flatten(), nn.Linear(784, 10))\n"
+    "        self.calls = 0\n"
+    "    def forward(self, x):\n"
+    "        self.calls += 1\n"
+    "        return super().forward(x) * self.calls": "otherwise each time",
+    "def net(): return nn.Sequential(nn.Conv2d(1, 4, 3),"
+    " nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten(),"
+    " nn.Linear(4 * 26 * 26, 10))": "otherwise beside other images",
+    "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10),"
+    " nn.BatchNorm1d(10, track_running_stats=False))": "fails on a batch of 1, ",
 }
 
 
@@ -163,7 +178,7 @@ ENDING = {
     "def net(): raise SystemExit": "cannot be made: SystemExit",
     "class net(nn.Linear):\n"
     "    def __init__(self): super().__init__(784, 10)\n"
-    "    def forward(self, x): raise SystemExit(0)": "fails on 2 images.*SystemExit: 0",
+    "    def forward(self, x): raise SystemExit(0)": "fails on a batch of 2.*SystemExit: 0",
 }
 
 
@@ -401,7 +416,27 @@ KERAS_BAD = {
     "keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(),"
     " layers.Dense(10, dtype='float64')])": "kernel of net in .* is of float64; leave weights in",
     "exit()": "cannot be made: SystemExit",
+    "keras.Sequential([keras.Input((1, 28, 28)), layers.Flatten(), layers.Dense(10)])": "takes no",
+    "keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Lambda("
+    "lambda x: x + keras.random.normal((1, 784))), layers.Dense(10)])": "otherwise each time",
 }
+
+
+def test_keras_connects_it_to_images_or_tells_why_not(tmp_path: Path) -> None:
+    """On arrays it works, but it asks for a number that symbolic images do not have."""
+    from fashion_cnn.on_keras.model import build_model as build_in_keras
+
+    (tmp_path / "own.py").write_text(
+        "import keras\n"
+        "class net(keras.Model):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.dense = keras.layers.Dense(10)\n"
+        "    def call(self, x):\n"
+        "        return self.dense(keras.ops.reshape(x, (int(x.shape[0]), 784)))\n"
+    )
+    with pytest.raises(UsageError, match=r"net takes no images, float32 \(N, 28, 28, 1\): "):
+        build_in_keras(Recipe(**given(f"{tmp_path}/own.py:net")), 10)
 
 
 @pytest.mark.parametrize("code", KERAS_BAD)
@@ -413,6 +448,81 @@ def test_keras_tells_it_too(tmp_path: Path, code: str) -> None:
     with pytest.raises(UsageError, match=KERAS_BAD[code]):
         build_in_keras(Recipe(**given(f"{tmp_path}/own.py:net")), 10)
     assert "keras" in sys.modules
+
+
+LONE = (
+    "import torch.nn as nn\n"
+    "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.BatchNorm1d(8),"
+    " nn.Linear(8, 10))\n"
+)
+
+
+def test_a_last_batch_of_one_image_is_told_before_training(home: Path, capsys) -> None:
+    (home / "lone.py").write_text(LONE)
+    words = ["--model", "lone.py:net", "--epochs", "1", "--no-test", "--threads", "1"]
+    assert main(["train", *words, "--train-images", "241", "--batch-size", "60"]) == 2
+    assert "last batch has one, which net cannot learn from; choose another --batch-size" in (
+        capsys.readouterr().err
+    )
+    assert main(["train", *words, "--train-images", "241", "--batch-size", "59"]) == 0
+
+
+RECURRENT = """
+import torch.nn as nn
+class net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rows = nn.KIND(28, 8, batch_first=True, bidirectional=True)
+        self.output = nn.Linear(16, 10)
+    def forward(self, x):
+        return self.output(self.rows(x.squeeze(1))[0][:, -1])
+"""
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_a_network_that_reads_an_image_row_by_row_is_exported(
+    home: Path, capsys, kind: str
+) -> None:
+    (home / "rows.py").write_text(RECURRENT.replace("KIND", kind))
+    words = ["--epochs", "1", "--train-images", "300", "--threads", "1", "--output", kind]
+    assert main(["train", "--model", "rows.py:net", *words]) == 0
+    assert main(["export", kind, "--trust-code"]) == 0
+    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+
+
+def test_a_network_that_cannot_be_exported_is_told_so(home: Path, capsys) -> None:
+    code = RECURRENT.replace(
+        "nn.KIND(28, 8, batch_first=True, bidirectional=True)", "nn.Identity()"
+    )
+    code = code.replace(
+        "(x.squeeze(1))[0][:, -1]", "(torch.fft.rfft(x.squeeze(1)[:, 1]).abs()[:, :-1])"
+    )
+    (home / "fft.py").write_text(
+        code.replace("Linear(16", "Linear(14").replace("nn\n", "nn, torch\n", 1)
+    )
+    words = ["--epochs", "1", "--train-images", "300", "--threads", "1", "--output", "fft"]
+    assert main(["train", "--model", "fft.py:net", *words]) == 0
+    assert main(["export", "fft", "--trust-code"]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "this network trains, but is not exported: the model holds an operator 'DFT'" in said
+    assert "export it again" not in said
+
+
+AUGMENTED = (
+    "import keras\n"
+    "from keras import layers\n"
+    "def net(): return keras.Sequential([keras.Input((28, 28, 1)), layers.RandomRotation(0.1),"
+    " layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten(), layers.Dense(10)])\n"
+)
+
+
+def test_keras_layers_that_augment_do_so_in_training_alone(home: Path, capsys) -> None:
+    (home / "augmented.py").write_text(AUGMENTED)
+    words = ["--epochs", "1", "--train-images", "300", "--threads", "1", "--output", "augmented"]
+    given_ = ["train", "--framework", "keras", "--model", "augmented.py:net", *words]
+    assert main(given_) == 0
+    assert main(["export", "augmented", "--trust-code"]) == 0
+    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
 
 
 def test_a_network_that_ends_the_program_while_it_learns_is_told(home: Path, capsys) -> None:

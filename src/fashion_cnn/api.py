@@ -62,6 +62,10 @@ class Run(folder.Run):
         checkpoints, results: what is in the folder.
     """
 
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Args: path: its folder, which is the same one from whatever folder it is then asked."""
+        super().__init__(Path(path).absolute())
+
     @classmethod
     def open(cls, path: RunLike, *, model: Any = None, trust_code: bool = False) -> Self:
         """Open a run, or the folder of one.

@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterable
@@ -31,6 +32,8 @@ MOST_BYTES = 1 << 30
 
 MOST_TEXT = 1 << 24
 """Of JSON, a log or a history, which take many times their size when read."""
+
+_ROW = re.compile(r"\[\n\s+([^][{}\"]+?)\n\s*\]")
 
 _MOST_TOML = 1 << 15  # for a key of so many parts the parser needs seconds; four times, the square
 
@@ -151,8 +154,13 @@ def sync_directory(directory: Path) -> None:
 
 
 def to_json(value: Any) -> bytes:
-    """Encode as JSON; floats round-trip exactly, NaN and infinities are refused."""
-    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+    """Encode as JSON; floats round-trip exactly, NaN and infinities are refused.
+
+    Numbers in a row stand in a line: the matrix of many classes would else have a line for each.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False)
+    text = _ROW.sub(lambda row: f"[{''.join(row[1].split())}]", text)  # no string has a line break
+    return f"{text}\n".encode()
 
 
 def to_csv(rows: Iterable[Iterable[object]]) -> str:

@@ -48,6 +48,13 @@ def adopt(
     """
     data = {name: _read(directory, name, say) for name in FILES}
     arrays = {name: parse_idx(found) for name, found in data.items()}
+    for name, found in arrays.items():
+        if found.ndim != (wanted := 3 if "images" in name else 1):
+            what = "images" if wanted == 3 else "labels"
+            raise DataError(
+                f"{directory}/{name} holds an array of {found.shape}, no {what}; are the files of "
+                "images and labels named the wrong way round?"
+            )
     labels = {name: arrays[name].astype(np.int64) for name in FILES if "labels" in name}
     if (directory / CLASSES).exists():
         names = class_names(read_small(directory / CLASSES), str(directory / CLASSES))

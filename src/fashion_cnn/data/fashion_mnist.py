@@ -247,6 +247,13 @@ def _complete(directory: Path, origin: str) -> Path:
     if not is_own(directory) and all(locate(torchvisions, name) for name in SHA256):
         return torchvisions
     missing = [name for name in SHA256 if locate(directory, name) is None]
+    if missing and not is_own(directory) and len(missing) == len(SHA256):
+        what = "holds no data set" if directory.is_dir() else "is no folder"
+        raise DataError(
+            f"{directory} ({origin}) {what}; make one of photos with fashion-cnn data import, of "
+            f"CSV, IDX, npz or Parquet files with fashion-cnn data adopt, or "
+            f"get Fashion-MNIST with: {command('data', 'get', '--data-dir', directory)}"
+        )
     if missing:
         raise DataError(f"{directory} ({origin}) has no {missing[0]}.gz; {_again(directory)}")
     return directory

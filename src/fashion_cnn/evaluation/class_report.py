@@ -3,13 +3,15 @@
 Ours, because importing scikit-learn would be felt at the end of every short run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from fashion_cnn.run.results import ClassMetrics, Evaluation
 
 _SCORES = {"precision": "precision", "recall": "recall", "f1-score": "f1"}
 """The report's words, and ours."""
+_WORDS = ("accuracy", "macro avg", "weighted avg", "absent", "checkpoint", "split")
+"""What the report holds besides classes; its writer adds the last two."""
 
 
 def class_report(found: Evaluation) -> tuple[str, dict[str, Any]]:
@@ -19,15 +21,18 @@ def class_report(found: Evaluation) -> tuple[str, dict[str, Any]]:
         The text, and the values. Each class by its name, "macro avg" and "weighted avg" have
         "precision", "recall", "f1-score" and "support". Besides there are "accuracy" and, if
         classes have no image, "absent" with their names; the macro average leaves those out.
+        A class that is called as one of these words has " (class)" behind its name.
     """
     there = [one for one in found.per_class if one.support]
-    values: dict[str, Any] = {one.name: _of(one) for one in found.per_class}
+    taken = {*_WORDS, *(one.name for one in found.per_class)}
+    names = {one.name: _free(one.name, taken) for one in found.per_class}
+    values: dict[str, Any] = {names[one.name]: _of(one) for one in found.per_class}
     values["accuracy"] = found.accuracy
     values["macro avg"] = _average(there, [1] * len(there), found.n)
     values["weighted avg"] = _average(there, [one.support for one in there], found.n)
     width = max(len(name) for name in values)
     lines = [f"{'':>{width}} {''.join(f' {word:>9}' for word in (*_SCORES, 'support'))}", ""]
-    lines += [_row(one.name, values[one.name], width) for one in found.per_class]
+    lines += [_row(one.name, _of(one), width) for one in found.per_class]
     lines += ["", f"{'accuracy':>{width}}  {'':>19} {found.accuracy:9.4f} {found.n:>9}"]
     lines += [_row(name, values[name], width) for name in ("macro avg", "weighted avg")]
     if absent := [one.name for one in found.per_class if not one.support]:
@@ -35,6 +40,15 @@ def class_report(found: Evaluation) -> tuple[str, dict[str, Any]]:
         said = f"No image is of {', '.join(absent)}: the macro average is over the others."
         lines += ["", said]
     return "".join(f"{line}\n" for line in lines), values
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """The name, or where it is one of the report's words, another that nothing has."""
+    if name not in _WORDS:
+        return name
+    while name in taken:
+        name += " (class)"
+    return name
 
 
 def _of(one: ClassMetrics) -> dict[str, Any]:

@@ -21,6 +21,8 @@ def to_onnx(model: keras.Model, opset: int) -> onnx.ModelProto:
         ExportError: it does something that Keras cannot export.
     """
     images = keras.InputSpec("uint8", (None, 28, 28), name="images")
+    given = keras.Input((28, 28), dtype="uint8", name="images")
+    model = keras.Model(given, model(given, training=False))  # or layers that augment still would
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         path = Path(folder, "model.onnx")
         try:

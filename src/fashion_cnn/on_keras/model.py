@@ -8,7 +8,7 @@ from keras import layers
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.data.randomness import seed_of
 from fashion_cnn.errors import UsageError
-from fashion_cnn.on_keras.own_network import make_own
+from fashion_cnn.on_keras.own_network import connected, make_own
 from fashion_cnn.recipes.fields import format_value
 from fashion_cnn.recipes.networks import HIDDEN, own_network
 from fashion_cnn.recipes.own_network import allowed
@@ -50,7 +50,7 @@ def build_model(recipe: Recipe, classes: int) -> keras.Model:
     if own_network(recipe.model):
         network = make_own(recipe, classes, _seed(recipe, "start"))
         images = keras.Input((28, 28), dtype="uint8", name="images")
-        return keras.Model(images, network(_normalised(images)), name="own")
+        return keras.Model(images, connected(network, _normalised(images), recipe), name="own")
     _check(recipe, "model", ("simple_cnn",))
     return _simple_cnn(recipe, classes)
 

@@ -1,16 +1,18 @@
 """A network of somebody's own in Keras: checked once on a sample, and wrapped to take pixels."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.own_network import FAILURES, Source, allowed, check_logits
+from fashion_cnn.recipes.own_network import FAILURES, Source, allowed, check_alike, check_logits
 from fashion_cnn.recipes.recipe import Recipe
 
 OWN = "network."
 """What the names of its weights begin with."""
 
-_COUNTS = (2, 5)  # images of a sample
+_COUNTS = (2, 1, 5, 5)  # images of a sample
 
 
 def make_own(recipe: Recipe, classes: int, seed: int) -> keras.Model:
@@ -52,8 +54,9 @@ def own_weights(model: keras.Model) -> dict[str, keras.Variable] | None:
 
 
 def _check_answers(network: keras.Model, source: Source, classes: int) -> None:
-    """Call the network once, without training it."""
+    """Call the network on a few images, without training it."""
     sample = np.random.default_rng(0).normal(size=(max(_COUNTS), 28, 28, 1)).astype(np.float32)
+    answers = []
     for count in _COUNTS:
         try:
             logits = network(sample[:count], training=False)
@@ -61,11 +64,28 @@ def _check_answers(network: keras.Model, source: Source, classes: int) -> None:
             raise
         except FAILURES as error:
             raise UsageError(
-                f"{source.name} fails on {count} images, float32 (N, 28, 28, 1) with any N: "
+                f"{source.name} fails on a batch of {count}, float32 (N, 28, 28, 1) with any N: "
                 f"{source.describe(error)}"
             ) from error
         if not hasattr(logits, "shape"):
             raise UsageError(
                 f"{source.name} gives {type(logits).__name__}, not one tensor of logits"
             )
-        check_logits(keras.ops.convert_to_numpy(logits), count, classes, source)
+        answers.append(keras.ops.convert_to_numpy(logits))
+        check_logits(answers[-1], count, classes, source)
+    check_alike(answers, source)
+
+
+def connected(network: keras.Model, images: Any, recipe: Recipe) -> Any:
+    """What the network makes of symbolic images, float32 (N, 28, 28, 1).
+
+    Raises:
+        UsageError: they are none that it takes.
+    """
+    try:
+        return network(images)
+    except FAILURES as error:
+        source = allowed(recipe)
+        raise UsageError(
+            f"{source.name} takes no images, float32 (N, 28, 28, 1): {source.describe(error)}"
+        ) from error

@@ -1,5 +1,6 @@
 """A network of somebody's own in PyTorch: checked once on a sample, and wrapped to take pixels."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,10 +14,10 @@ from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
 from fashion_cnn.process import launch
-from fashion_cnn.recipes.own_network import FAILURES, Source, allowed, check_logits
+from fashion_cnn.recipes.own_network import FAILURES, Source, allowed, check_alike, check_logits
 from fashion_cnn.recipes.recipe import Recipe
 
-_COUNTS = (2, 5)  # images of a sample; more than one, so that batch norm could speak of a variance
+_COUNTS = (2, 1, 5, 5)  # images of a sample
 
 _OF_BUFFERS = {torch.float16, torch.float32, torch.float64, torch.bool, torch.uint8, torch.int8}
 _OF_BUFFERS |= {torch.int16, torch.int32, torch.int64}
@@ -103,7 +104,7 @@ def _check_types(network: nn.Module, source: Source) -> None:
 
 
 def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
-    """Call the network once, without training it; lazy layers take their shapes from that."""
+    """Call the network on a few images, without training it; lazy layers take their shapes so."""
     sample = torch.from_numpy(np.random.default_rng(0).normal(size=(max(_COUNTS), 1, 28, 28)))
     network.eval()
     found: list[Any] = []
@@ -115,8 +116,8 @@ def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
         raise
     except FAILURES as error:
         raise UsageError(
-            f"{source.name} fails on {_COUNTS[len(found)]} images, float32 (N, 1, 28, 28) with any "
-            f"N: {source.describe(error)}"
+            f"{source.name} fails on a batch of {_COUNTS[len(found)]}, float32 (N, 1, 28, 28) with "
+            f"any N: {source.describe(error)}"
         ) from error
     network.train()
     for logits, count in zip(found, _COUNTS, strict=True):
@@ -124,6 +125,28 @@ def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
             what = getattr(logits, "dtype", type(logits).__name__)
             raise UsageError(f"{source.name} gives {what}, not one tensor of logits")
         check_logits(logits.float().numpy(), count, classes, source)
+    check_alike([logits.float().numpy() for logits in found], source)
+
+
+def check_lone_image(model: nn.Module, recipe: Recipe, images: int) -> None:
+    """Raise `UsageError` if a network cannot learn from one image and the last batch has only that.
+
+    Batch norm behind a linear layer has no variance then, and would end the training in its midst.
+
+    Args: images: to train on.
+    """
+    if images % recipe.batch_size != 1 or not isinstance(model, OwnCNN):
+        return
+    with torch.random.fork_rng(devices=()), torch.no_grad():
+        try:
+            copy.deepcopy(model).train()(torch.zeros(1, 28, 28, dtype=torch.uint8))
+        except FAILURES as error:
+            source = allowed(recipe)
+            raise UsageError(
+                f"of {images:,} images in batches of {recipe.batch_size} the last batch has one, "
+                f"which {source.name} cannot learn from; choose another --batch-size: "
+                f"{source.describe(error)}"
+            ) from error
 
 
 def _fit_in(module: nn.Module, source: Source) -> None:

@@ -19,6 +19,7 @@ from fashion_cnn.on_torch.optim import (
     optimizer_arrays,
     trained_parameters,
 )
+from fashion_cnn.on_torch.own_network import check_lone_image
 from fashion_cnn.on_torch.ranks import ALONE, Ranks
 from fashion_cnn.on_torch.start import head_of, read_start
 from fashion_cnn.recipes.recipe import Recipe
@@ -78,6 +79,7 @@ class TorchState(TrainingState):
         steps = steps_per_epoch(recipe, len(data.training))
         torch.manual_seed(seed_of(recipe.seed, "start"))
         model = build_model(recipe, len(data.training.class_names))
+        check_lone_image(model, recipe, len(data.training))
         if isinstance(model, StagedCNN):
             model.fit_whitening(torch.from_numpy(data.training.images[:_WHITENED]))
         weights = None if resume else read_start(recipe, model)

@@ -8,13 +8,14 @@ import linecache
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.files import read_bytes
@@ -179,6 +180,28 @@ def check_logits(logits: Any, images: int, classes: int, source: Source) -> None
                 f"{source.name} gives {what}, as if its last layer were a softmax; leave that out: "
                 "the loss and the calibration take logits"
             )
+
+
+def check_alike(answers: Sequence[NDArray[np.generic]], source: Source) -> None:
+    """Raise `UsageError` unless a network that does not train answers an image always alike.
+
+    Args: answers: for the first images of a sample, each time for more; the last two for the same.
+    """
+    *_, before, last = answers
+    if not _near(before, last):
+        raise UsageError(
+            f"{source.name} answers the same images otherwise each time, though it does not train: "
+            "is there dropout that is never off, or chance, or a count of its calls?"
+        )
+    if not all(_near(answer, last[: len(answer)]) for answer in answers):
+        raise UsageError(
+            f"{source.name} answers an image otherwise beside other images, though it does not "
+            "train: is there a normalisation over the batch that keeps no statistics?"
+        )
+
+
+def _near(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    return bool(np.allclose(one, other, rtol=1e-2, atol=1e-2 * max(1, np.abs(other).max())))
 
 
 def _gathered(maker: Callable[..., Any]) -> Source:

@@ -227,15 +227,10 @@ def _matrix(values: NDArray[Any], names: Sequence[str], title: str, style: str) 
     axes = figure.add_subplot()
     wrong = values * (1 - np.eye(len(names), dtype=values.dtype))
     most = np.array([values.diagonal().max(), wrong.max()])
-    right = axes.imshow(values, cmap="Blues", vmin=0, vmax=most[0] or 1)
-    edges = np.arange(len(names) + 1) - 0.5
-    mistakes = axes.pcolormesh(
-        edges,
-        edges,
-        np.ma.masked_array(wrong, np.eye(len(names), dtype=bool)),
-        cmap="Oranges",
-        vmin=0,
-        vmax=most[1] or 1,
+    apart = np.ma.masked_array(wrong, np.eye(len(names), dtype=bool))
+    right, mistakes = (
+        axes.imshow(shown, colours, vmin=0, vmax=top or 1, interpolation="nearest")
+        for shown, colours, top in ((values, "Blues", most[0]), (apart, "Oranges", most[1]))
     )
     unit = "images" if style == "d" else "share of the true class"
     for shown, which in ((right, "right"), (mistakes, "wrong")):

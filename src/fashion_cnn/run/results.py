@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -182,7 +183,8 @@ class Metrics:
 def _checksum(values: Mapping[str, Any]) -> str:
     """SHA-256 of what `metrics.json` holds besides: a flipped bit of a digit is none of a form."""
     others = {name: value for name, value in values.items() if name != _CHECKSUM}
-    return hashlib.sha256(to_json(others)).hexdigest()
+    written = f"{json.dumps(others, indent=2)}\n"  # whatever the file's own line breaks are
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def _check_sizes(part: Evaluation, classes: int) -> None:

@@ -14,7 +14,7 @@ from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, SHA256, DataSet
 from fashion_cnn.data.framing import AS_PUBLISHED
 from fashion_cnn.data.split import divide, stratified_sample
-from fashion_cnn.errors import ExportError, UsageError
+from fashion_cnn.errors import ExportError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
 from fashion_cnn.frameworks import Framework, Hardware, hardware_as_before, open_framework
@@ -27,6 +27,7 @@ from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.inside import Inside
 from fashion_cnn.shipping.layers import layers_of
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from fashion_cnn.shipping.onnx_graph import EXPORT_AGAIN
 from fashion_cnn.version import __version__
 
 TOLERANCE = 1e-4
@@ -169,6 +170,7 @@ def write_model(
     Raises:
         UsageError: the run was not evaluated.
         CheckpointError: the checkpoint is missing or damaged.
+        ExportError: the network has operators that no model here may have.
     """
     checkpoint = run.checkpoints.load(answering_checkpoint(run))
     threshold = outlier_threshold(outlier_score(reference.logits(ordinary)))
@@ -176,12 +178,17 @@ def write_model(
     facts = {**_facts(run, checkpoint, calibration), "outlier": outlier}
     answers = Calibration.from_dict(facts["calibration"])
     data = complete(exported, answers, facts).SerializeToString()
+    try:
+        model = OnnxClassifier(data)
+    except ModelError as error:
+        reason = str(error).removesuffix(EXPORT_AGAIN)
+        raise ExportError(f"this network trains, but is not exported: {reason}") from None
     return data, {
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "opset": OPSET,
         "step": facts["made_by"]["step"],
-        "parity": _compare(OnnxClassifier(data), reference, images, answers),
+        "parity": _compare(model, reference, images, answers),
         "facts": facts,
     }
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from fashion_cnn.errors import ExportError
 from fashion_cnn.evaluation.calibration import LEAST_KEPT, Calibration
 
 OPSET = 18
@@ -60,7 +61,11 @@ def complete(
         producer_name="fashion-cnn",
     )
     helper.set_model_props(model, as_properties(facts))
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ExportError(f"this network trains, but is not exported: {reason}") from error
     return model
 
 

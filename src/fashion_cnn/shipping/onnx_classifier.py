@@ -22,7 +22,7 @@ from fashion_cnn.evaluation.outliers import SCORE
 from fashion_cnn.files import read_bytes
 from fashion_cnn.process.machine import usual_threads
 from fashion_cnn.run.typed import Count, Share, decode
-from fashion_cnn.shipping.onnx_graph import read_graph
+from fashion_cnn.shipping.onnx_graph import EXPORT_AGAIN, read_graph
 
 MOST_AT_ONCE = 256
 """Images, which bounds the memory. What is fastest: fashion-cnn benchmark infer."""
@@ -141,7 +141,7 @@ class OnnxClassifier:
         if sha256 not in (None, hashlib.sha256(data).hexdigest()):
             raise ModelError(
                 f"{path} is not the file that was exported: its SHA-256 is not the one in the "
-                "report beside it; export it again with: fashion-cnn export RUN"
+                f"report beside it{EXPORT_AGAIN}"
             )
         return cls(data, threads, str(path), batch)
 
@@ -238,7 +238,7 @@ def _facts(properties: Mapping[str, str], what: str) -> dict[str, Any]:
         if found.outlier.score != SCORE:
             raise ModelError(
                 f"{what} was exported by an earlier version, which scored odd pictures in "
-                "another way; export it again with: fashion-cnn export RUN"
+                f"another way{EXPORT_AGAIN}"
             )
         Calibration.from_dict(facts.get("calibration", {}))
     except (DataError, RecursionError, ValueError) as error:

@@ -22,19 +22,20 @@ OPERATORS = frozenset(
     {
         "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat",
         "Constant", "ConstantOfShape", "Conv", "Cos", "DepthToSpace", "DequantizeLinear", "Div",
-        "Einsum", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gemm",
-        "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "HardSigmoid",
-        "HardSwish", "Identity", "InstanceNormalization", "LayerNormalization", "LeakyRelu", "Less",
-        "LessOrEqual", "Log", "LogSoftmax", "MatMul", "Max", "MaxPool", "Min", "Mish", "Mul", "Neg",
-        "Not", "Or", "PRelu", "Pad", "Pow", "QuantizeLinear", "Range", "Reciprocal", "ReduceL2",
-        "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Reshape",
-        "Resize", "Round", "Selu", "Shape", "Sigmoid", "Sign", "Sin", "Slice", "Softmax",
-        "Softplus", "Softsign", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh",
-        "Tile", "Transpose", "Unsqueeze", "Where",
+        "Einsum", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "GRU", "Gather",
+        "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "HardSigmoid",
+        "HardSwish", "Identity", "InstanceNormalization", "LSTM", "LayerNormalization", "LeakyRelu",
+        "Less", "LessOrEqual", "Log", "LogSoftmax", "MatMul", "Max", "MaxPool", "Min", "Mish",
+        "Mul", "Neg", "Not", "Or", "PRelu", "Pad", "Pow", "QuantizeLinear", "RNN", "Range",
+        "Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum",
+        "Relu", "Reshape", "Resize", "Round", "Selu", "Shape", "Sigmoid", "Sign", "Sin", "Slice",
+        "Softmax", "Softplus", "Softsign", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Sum",
+        "Tanh", "Tile", "Transpose", "Unsqueeze", "Where",
     }
 )  # fmt: skip
 """What the frameworks' exporters write of networks for images; none branches, loops or opens a
 file."""
+EXPORT_AGAIN = "; export it again with: fashion-cnn export RUN"
 BLOCK = 16
 """Channels that the runtime keeps together, on processors with AVX-512; zeros fill the last."""
 MOST_VALUES = 1024
@@ -141,7 +142,7 @@ def read_graph(data: bytes, what: str) -> Graph:
         if graphs and set(opsets) - {None} not in [{one} for one in _OPSETS]:
             raise RefusedError(f"is for other operators than those of the opsets {_OPSETS}")
     except RefusedError as fault:
-        raise ModelError(f"{what} {fault}; export it again with: fashion-cnn export RUN") from None
+        raise ModelError(f"{what} {fault}{EXPORT_AGAIN}") from None
     # Bytes of anybody's: what no rule above foresaw is still no reason to fall over.
     except (ArithmeticError, LookupError, ValueError):
         raise ModelError(f"{what} is no ONNX model") from None

@@ -16,6 +16,8 @@ Shape = tuple[int, ...]
 Given = Sequence[Array | None]
 _Values = Sequence[NDArray[Any]]
 _FLOAT, _UINT8, _INT64, _BOOL = 1, 2, 7, 9  # ONNX's numbers
+_GATES = {"GRU": 3, "LSTM": 4, "RNN": 1}
+_DIRECTIONS = ("forward", "reverse", "bidirectional")
 _FOLDED = (6, _INT64, _BOOL)
 """Types to compute with as the runtime does, to the last digit: floats are rounded by ways that
 differ, and a digit may be made to decide on a size."""
@@ -95,6 +97,25 @@ def _layer_normalisation(node: Node, given: _Inputs) -> list[Shape]:
     shape = given.shape()
     axis = _axis(node.attributes.get("axis", -1), len(shape))
     return [shape, *[shape[:axis] + (1,) * (len(shape) - axis)] * 2]
+
+
+def _recurrent(node: Node, given: _Inputs) -> list[Shape]:
+    """All states over the steps, the last, and of an LSTM the last cells."""
+    (steps, images, features), hidden = given.shape(), node.attributes["hidden_size"]
+    directions = 2 if node.attributes.get("direction") == "bidirectional" else 1
+    gates = _GATES[node.operator] * hidden
+    _must_fit(node.attributes.get("direction", "forward") in _DIRECTIONS)
+    _must_fit(given.shape(1) == (directions, gates, features))
+    _must_fit(given.shape(2) == (directions, gates, hidden))
+    state = (directions, images, hidden)
+    _must_fit(all(given.shape(place) == state for place in (5, 6) if given.has(place)))
+    _must_fit(not given.has(3) or given.shape(3) == (directions, 2 * gates))
+    # Lengths, weights from the cells, another layout, other functions: no exporter asks for them.
+    _must_fit(not (given.has(4) or given.has(7)))
+    known = {"direction", "hidden_size", "input_forget", "layout", "linear_before_reset"}
+    _must_fit({*node.attributes} <= known and not _flag(node, "layout"))
+    found = [(steps, directions, images, hidden), state, state]
+    return found if node.operator == "LSTM" else found[:2]
 
 
 def _concat(node: Node, given: _Inputs) -> Shape:
@@ -372,6 +393,7 @@ RULES: Mapping[str, Callable[[Node, _Inputs], Shape | list[Shape]]] = {
         _GLOBAL, lambda node, given: given.shape()[:2] + (1,) * (len(given.shape()) - 2)
     ),
     **dict.fromkeys(_POOLS, _pooled),
+    **dict.fromkeys(_GATES, _recurrent),
     "BatchNormalization": lambda node, given: [
         given.shape(),
         *[given.shape(1)] * (len(node.outputs) - 1),
@@ -597,6 +619,11 @@ def multiplications(node: Node, given: Given, found: Sequence[Array]) -> int:
         seen = math.prod(inputs.shape()[:2]) * math.prod(kernel[1:]) * math.prod(sides)
         matrices = found[0].shape[0] * node.attributes.get("group", 1)
         return moved + padded * math.prod(kernel) + _WINDOW * seen + _MATRIX * matrices
+    if operator in _GATES:
+        steps, images, features = inputs.shape()
+        directions, gates, hidden = inputs.shape(2)
+        each = gates * (features + hidden + _SLOWLY)
+        return moved + steps * directions * (images * each + 2 * _MATRIX)
     if operator in _POOLS:
         return moved + _WINDOW * size * math.prod(node.attributes["kernel_shape"])
     if operator in ("MatMul", "Gemm", "Einsum"):
@@ -631,6 +658,9 @@ def scratch(node: Node, given: Given, found: Sequence[Array]) -> int:
         filters = inputs.array(1)
         each = 4 * math.prod(filters.shape[1:]) + 8 * math.prod(filters.shape[2:])
         return each * math.prod(out.shape[2:])
+    if operator in _GATES:  # what comes in reversed, the gates of all steps, and packed weights
+        gates = math.prod(inputs.shape()[:2]) * math.prod(inputs.shape(1)[:2]) * out.width
+        return inputs.array(0).nbytes + 3 * gates + 2 * sum(one.nbytes for one in inputs.arrays[1:])
     if operator in ("MatMul", "Gemm", "Einsum"):
         copies = sum(one.nbytes for one in (out, *inputs.arrays)) if operator == "Einsum" else 0
         return copies + _RECORD * _matrices(node, inputs, out)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
 from fashion_cnn.data.pictures import find_pictures, read_bytes, shown
-from fashion_cnn.errors import ImageError, ModelError, UsageError
+from fashion_cnn.errors import DataError, ImageError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.run.command import run_command
@@ -21,6 +21,9 @@ from fashion_cnn.shipping.onnx_classifier import MOST_AT_ONCE, OnnxClassifier
 
 if TYPE_CHECKING:
     from fashion_cnn.shipping.inside import Inside
+
+_LAYOUTS = ((28, 28), (784,), (1, 28, 28), (3, 28, 28), (28, 28, 1), (28, 28, 3))
+"""Of each image in an array of several."""
 
 MODELS = Path(__file__).with_name("pretrained")
 PRETRAINED, FOR_PHOTOS = MODELS / "balanced.onnx", MODELS / "photo.onnx"
@@ -224,8 +227,9 @@ def predict(
     Args:
         pictures: one of these, or a list of them. A path of a PNG, JPEG, WEBP or AVIF file (HEIC
             with pillow-heif); of a folder, for all in and below it; or a pattern with * ? [. A
-            Pillow picture. A uint8 array of pixels, 0 to 255: (28, 28) or (N, 28, 28) is taken as
-            the data set's images, bright on black; (H, W), (H, W, 3) and (H, W, 4) as photos.
+            Pillow picture. An array: (28, 28), (N, 28, 28), (N, 784), (N, 1, 28, 28) or
+            (N, 28, 28, 1), numbers of any type from 0 to 255, or floats from 0 to 1, are taken as
+            the data set's images, bright on black; uint8 (H, W), (H, W, 3) and (H, W, 4) as photos.
         model: an ONNX file, or a run that was exported, or its folder; None for those in the
             package.
         reject: accept only answers so sure that about this share of them is wrong: 0.005, 0.01,
@@ -280,13 +284,12 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
         return [ImageError(f"a picture cannot be read: {error}")], True
     except (RuntimeError, TypeError, ValueError) as error:  # a tensor that is to be detached
         raise UsageError(f"a picture gives no pixels: {error}") from None
-    if pixels.shape[-2:] == (28, 28) and pixels.ndim in (2, 3) and not pillow:
-        images = pixels if pixels.ndim == 3 else pixels[None]
-        return [*predictor.predict_images(images)], pixels.ndim == 2
+    if not pillow and (images := _images_in(pixels)) is not None:
+        return [*predictor.predict_images(images)], pixels.shape[:2] == (28, 28)
     if not pillow and (pixels.dtype != np.uint8 or pixels.ndim not in (2, 3)):
         raise UsageError(
-            f"pixels are {pixels.dtype} {pixels.shape}; they must be uint8 of shape (28, 28), "
-            "(N, 28, 28), (H, W), (H, W, 3) or (H, W, 4)"
+            f"pixels are {pixels.dtype} {pixels.shape}; they must be of shape (28, 28), "
+            "(N, 28, 28) or (N, 784), or uint8 of (H, W), (H, W, 3) or (H, W, 4)"
         )
     from PIL import Image
 
@@ -296,6 +299,24 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
     except (OSError, TypeError, ValueError) as error:
         raise UsageError(f"pixels of shape {pixels.shape} make no picture: {error}") from None
     return predictor.predict_all([file.getvalue()]), True
+
+
+def _images_in(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Images of the data set's kind, uint8 (N, 28, 28), as any array holds them; None for a photo.
+
+    Raises:
+        UsageError: numbers that are no pixels.
+    """
+    from fashion_cnn.data.forms.labelled import to_images
+
+    if pixels.shape in ((28, 28), (28, 28, 1)):
+        pixels = pixels[np.newaxis]
+    if pixels.shape[1:] not in _LAYOUTS:
+        return None
+    try:
+        return to_images(pixels, "the array")[0]
+    except DataError as error:
+        raise UsageError(str(error)) from None
 
 
 def _predict_file(predictor: Predictor, name: str) -> Prediction | ImageError:
