@@ -126,7 +126,11 @@ def of_the_report(browser: Browser, run: Path, folder: Path) -> None:
     made = fashion_cnn.report(run, folder / "report.html", show=["map"])
     page = open_page(browser, made.resolve().as_uri(), 1040, 900)
     page.click('#confusion [data-cell="6-2"]')  # shirts called pullovers
-    page.add_style_tag(content="#shown .gallery { max-height: 12rem; overflow: hidden; }")
+    page.add_style_tag(
+        content="nav { display: none !important; }"
+        "#shown .gallery { max-height: 10.6rem; overflow: hidden; }"
+        "#shown ~ * { display: none; }"
+    )
     page.wait_for_timeout(300)
     save("report", page.locator("#confusion"))
     page.close()
