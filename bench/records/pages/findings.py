@@ -1,6 +1,7 @@
 """docs/findings.md: the assignment's next steps."""
 
 import re
+from statistics import stdev
 
 from bench.records.page import Page
 from bench.records.reading import (
@@ -31,6 +32,15 @@ def check(page: Page, records: Records) -> None:
     for cells in (*study_rows(study), *class_rows(study), *checkpoint_rows(records, study)):
         page.row(*cells)
     page.row("MobileNetV2 from ImageNet", "0", "not measured: see below", "", "", "")
+    imagenet = records.json("imagenet/study.json")
+    moved, nothing = (
+        list(percents(imagenet, f"54,000 images, from {start}").values())
+        for start in ("ImageNet", "nothing")
+    )
+    page.settings("After one epoch on 54,000 images")
+    page.says("it has {:.2f} ± {:.2f} %", mean(moved), stdev(moved))
+    page.says("and {:.2f} ± {:.2f} % from nothing", mean(nothing), stdev(nothing))
+    page.says("from nothing (n={};", len(nothing))
     _how(page, study)
     _checkpoints(page, records, study)
     _intervals(page, records, study)

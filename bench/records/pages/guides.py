@@ -143,15 +143,15 @@ def _imagenet(page: Page, records: Records) -> None:
     page.says("Test accuracy, n={} seeds", seeds)
     (side,) = {fields["input_side"] for fields in study["variants"].values()}
     page.says("enlarged to {} pixels", side)
-    for size in ("600 images", "6,000 images"):
+    for size in ("600 images", "6,000 images", "54,000 images"):
         nothing, moved = (f"{size}, from {start}" for start in ("nothing", "ImageNet"))
         page.row(
             size,
             *(spread(list(percents(study, side).values())) for side in (nothing, moved)),
             between(differences(study, moved, nothing), 1),
             *(
-                spread(list(percents(ours, f"{size}, {recipe}").values()))
-                for recipe in ("baseline", "balanced")
+                spread(list(percents(ours, name).values())) if name in ours["variants"] else ""
+                for name in (f"{size}, baseline", f"{size}, balanced")
             ),
         )
     times = [
@@ -164,6 +164,18 @@ def _imagenet(page: Page, records: Records) -> None:
         "With 6,000 images `balanced`", "with 600 three seeds", "With 6,000 images the four"
     )
     page.says("took {:.0f} to {:.0f} s to train (medians", min(times), max(times))
+    epochs, seconds = zip(
+        *(
+            (run["epochs"], run["training_seconds"])
+            for run in study["runs"]
+            if run["variant"].startswith("54,000")
+        ),
+        strict=True,
+    )
+    if {*epochs} != {1}:
+        page.fault("54,000 images were trained on for more than an epoch")
+    page.settings("With 54,000 images both had one epoch")
+    page.says("one epoch, {:.0f} to {:.0f} s of one", min(seconds), max(seconds))
     sides = records.json("trials/imagenet-side/study.json")
     for fields in sides["variants"].values():
         if fields["train_images"] != 6000:
