@@ -186,11 +186,12 @@ def test_a_csv_alone_gives_its_test_files(capsys) -> None:
     [
         ("pixel0," * 783 + "pixel783\n" + "0," * 783 + "0\n", "no labels"),
         (to_csv(*TRAIN).replace("label", "kind", 1), "no column is named label"),
-        (to_csv(*TRAIN) + "1,2,3\n", "from line 2 on"),
+        (to_csv(*TRAIN) + "1,2,3\n", "3 columns, not 785"),
         (to_csv(TRAIN[0].astype(int) + 1, TRAIN[1]), "pixels from"),
         (to_csv(TRAIN[0], TRAIN[1] - 1), "no whole numbers from 0 on"),
         (to_csv(TRAIN[0][:0], TRAIN[1][:0]), "no rows"),
-        (to_csv(*TRAIN).replace("\n", "\na", 2), "from line 2 on"),
+        (to_csv(*TRAIN).replace("\n", "\na", 2), "line 2: the label 'a"),
+        (to_csv(*TRAIN).replace(",", ",a", 790), "line 2: the pixel 'a"),
     ],
 )
 def test_what_is_wrong_with_a_csv_is_said(text, why, capsys) -> None:

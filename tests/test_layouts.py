@@ -172,10 +172,13 @@ def test_links_are_followed_and_loops_are_told(capsys) -> None:
         fill(name)
     os.symlink("../../elsewhere", "photos/shoe/batch 2")
     os.symlink("..", "elsewhere/deep/back")
+    os.symlink("..", "photos/hat/all")
     os.symlink("gone", "photos/hat/gone.jpg")
     said = import_("photos", capsys, 4)
     assert "shoe/batch 2/deep/back: a folder without pictures that can be read, or a link" in said
+    assert "hat/all: a folder without pictures that can be read, or a link back to a" in said
     assert "hat/gone.jpg: No such file" in said
+    assert sum(row["class"] == "hat" and bool(row["part"]) for row in rows().values()) == 4
     assert sum(row["class"] == "shoe" and bool(row["part"]) for row in rows().values()) == 8
     assert "photos/shoe/batch 2/deep/0.png" in find_pictures(["photos"])
 

@@ -174,7 +174,9 @@ def test_a_batch_may_be_all_images() -> None:
     assert steps_per_epoch(Recipe(batch_size=64), 65) == 2
     with pytest.raises(UsageError) as caught:
         steps_per_epoch(Recipe(batch_size=64), 63)
-    assert str(caught.value) == "batch_size is 64, more than the 63 images to train on"
+    assert str(caught.value) == (
+        "batch_size is 64, more than the 63 images to train on; give a smaller --batch-size"
+    )
 
 
 def test_stopping_by_hand() -> None:

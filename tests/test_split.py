@@ -154,7 +154,10 @@ def test_the_smallest_and_the_largest_parts(small_split: Split) -> None:
     for share in (0.001, 0.999):
         with pytest.raises(UsageError) as caught:
             divide(small_split, validation=share, seed=0)
-        assert str(caught.value) == f"validation {share} of 300 images leaves a part empty"
+        assert str(caught.value) == (
+            f"a validation share of {share:.3g} of 300 images leaves a part empty; give another "
+            "--validation"
+        )
     with pytest.raises(UsageError) as caught:
         divide(small_split, validation=0.1, seed=0, train_images=271)
     assert str(caught.value) == (

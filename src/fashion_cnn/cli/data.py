@@ -67,6 +67,8 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
     write(f"wrote {output}")
 
 
+_FEW_BYTES = 2000 * 784
+"""Of images: for fewer the batches of recipes are large, and what they validate on is little."""
 _FRAMING = "how photos are fitted to 28x28: none, or BACKGROUND,EDGE,CENTRE as in white,28,box  "
 _share_option = click.option(
     "--test-share",
@@ -180,7 +182,9 @@ def _adopt(
 def _say_what_next(folder: Path, contents: "Contents") -> None:
     how = contents.framing.describe()
     say(f"photos will be prepared like its images: {how} (--framing changes that)")
-    say(f"train on it with: {command('train', '--data-dir', folder)}")
+    small = ["fast", "--epochs", 20, "--batch-size", 16, "--validation", 0.2]
+    words = small if contents.sizes["train-images-idx3-ubyte"] < _FEW_BYTES else []
+    say(f"train on it with: {command('train', *words, '--data-dir', folder)}")
 
 
 data.add_command(audit)

@@ -74,20 +74,24 @@ def _read_standard_input() -> bytes:
     return data
 
 
-def files_below(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
     """The files in and below a folder, in order, hidden ones left out; links are followed.
 
-    A folder that cannot be read, or is a link back to one of those `above`, comes as it is:
-    reading it says what is wrong.
+    A folder that cannot be read, or is a link back to one above it, comes as it is: reading it says
+    what is wrong.
     """
+    parents = folder.absolute().parents
+    return _below(folder, frozenset(_identity(one.stat()) for one in parents if one.exists()))
+
+
+def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     try:
-        facts = folder.stat()
+        here = _identity(folder.stat())
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise_if_out_of_room(error, folder)
         yield folder
         return
-    here = facts.st_dev, facts.st_ino
     if here in above:
         yield folder
         return
@@ -95,9 +99,13 @@ def files_below(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterat
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            yield from files_below(path, (*above, here))
+            yield from _below(path, above | {here})
         else:
             yield path
+
+
+def _identity(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino
 
 
 def is_picture(path: Path) -> bool:

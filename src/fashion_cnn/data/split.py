@@ -111,7 +111,10 @@ def divide(
     everything = np.arange(len(split))
     count = round(validation * len(split))
     if not 0 < count < len(split):
-        raise UsageError(f"validation {validation} of {len(split)} images leaves a part empty")
+        raise UsageError(
+            f"a validation share of {validation:.3g} of {len(split)} images leaves a part empty; "
+            "give another --validation"
+        )
     held_out = stratified_sample(split.labels, count, seed, "validation")
     rest = np.setdiff1d(everything, held_out)
     if train_images > len(rest):

@@ -1,7 +1,9 @@
 """Pictures of a run, drawn from its folder alone, of the data and of a study."""
 
 import io
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -357,11 +359,20 @@ def drawn(figure: Figure, form: str) -> bytes:
     return data.getvalue()
 
 
+@contextmanager
+def _any_letters() -> Iterator[None]:
+    """Classes may have names in letters that the font lacks: boxes in a PNG; SVG has the text."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        yield
+
+
 def png(figure: Figure) -> bytes:
     """Draw a figure."""
     data = io.BytesIO()
     figure.set_dpi(_DOTS)
-    FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
+    with _any_letters():
+        FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
     return data.getvalue()
 
 
@@ -373,8 +384,11 @@ def svg(figure: Figure, name: str) -> bytes:
     data = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     # Text stays text, in the page's letters.
-    with rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": name, "font.sans-serif": ["DejaVu Sans"]}
+    with (
+        rc_context(
+            {"svg.fonttype": "none", "svg.hashsalt": name, "font.sans-serif": ["DejaVu Sans"]}
+        ),
+        _any_letters(),
     ):
         FigureCanvasSVG(figure).print_svg(data, metadata=nothing)
     return data.getvalue().encode()

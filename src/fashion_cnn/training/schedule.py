@@ -49,7 +49,8 @@ def steps_per_epoch(recipe: Recipe, images: int) -> int:
     """
     if recipe.batch_size > images:
         raise UsageError(
-            f"batch_size is {recipe.batch_size}, more than the {images} images to train on"
+            f"batch_size is {recipe.batch_size}, more than the {images} images to train on; "
+            "give a smaller --batch-size"
         )
     return math.ceil(images / recipe.batch_size)
 

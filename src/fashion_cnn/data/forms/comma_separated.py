@@ -166,12 +166,29 @@ def _parse(lines: list[str], path: Path, first: int, columns: _Columns) -> NDArr
         except ValueError:
             rows = _numbers(lines, np.float64, columns.separator)
     except ValueError as error:
-        raise DataError(f"{path}, from line {first} on: {error}") from None
+        raise DataError(_fault(lines, path, first, columns, error)) from None
     if rows.shape[1] != columns.count:
         raise DataError(f"{path}, from line {first} on: {rows.shape[1]} columns")
     if not np.isfinite(rows).all():
         raise DataError(f"{path}, from line {first} on: a value that is no number")
     return rows
+
+
+def _fault(lines: list[str], path: Path, first: int, columns: _Columns, error: ValueError) -> str:
+    """What is wrong with the first line of which something is; else what numpy says of them."""
+    for number, line in enumerate(lines, first):
+        cells = [cell.strip() for cell in line.split(columns.separator)]
+        if len(cells) != columns.count:
+            return f"{path}, line {number}: {len(cells)} columns, not {columns.count}"
+        for place, cell in enumerate(cells):
+            if not _is_number(cell):
+                what = "label" if place == columns.label else "pixel"
+                named = "; number the classes from 0, their names go into classes.txt"
+                return (
+                    f"{path}, line {number}: the {what} {cell!r:.40} is no number"
+                    f"{named if what == 'label' else ''}"
+                )
+    return f"{path}, from line {first} on: {error}"
 
 
 def _numbers(lines: list[str], kind: type, apart: str) -> NDArray[Any]:
