@@ -291,3 +291,15 @@ def test_checkpoints_that_are_a_link_are_not_pruned(tmp_path) -> None:
         with pytest.raises(UsageError, match="is a link to .*theirs"):
             write()
     assert [path.name for path in theirs.iterdir()] == ["step-00000003"]
+
+
+def test_numbers_in_a_row_stand_in_a_line() -> None:
+    value = {"matrix": [[1, 2], [30, 0.5]], "names": ["a [\n 1 2\n]", "b"], "none": [], "of": [{}]}
+    written = to_json(value)
+    assert json.loads(written) == value
+    assert b'"matrix": [\n    [1,2],\n    [30,0.5]\n  ]' in written
+
+
+def test_the_matrices_of_a_thousand_classes_can_be_read_again() -> None:
+    matrix = [[0] * 1000 for _ in range(1000)]
+    assert 6 * len(to_json(matrix)) < 0.8 * MOST_TEXT, "of two checkpoints, on three parts"
