@@ -18,7 +18,7 @@ BOOT = SAMPLES[9].read_bytes()
 
 @contextmanager
 def running(model: Path | None = None, **address: Any) -> Iterator[int]:
-    """A server in a thread of this process, of the model in the box or another; gives its port."""
+    """A server in a thread, of the model in the package or another; gives its port."""
     server, listening = build_server(
         open_predictor(model, threads=1), Address(port=0, **address), workers=1
     )

@@ -287,6 +287,16 @@ def test_predict_takes_images_in_any_usual_layout(change) -> None:
     assert [str(one) for one in found] == [str(one) for one in wanted]
 
 
+def test_28_images_are_no_single_one() -> None:
+    images = make_split(28).images
+    for given in (images, images[..., None]):
+        found = fc.predict(given)
+        assert isinstance(found, list)
+        assert len(found) == 28
+    for given in (images[0], images[0][..., None]):
+        assert isinstance(fc.predict(given), fc.Prediction)
+
+
 def test_a_run_stays_where_it_is(run: fc.Run, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(run.path.parent)
     opened = fc.Run.open(run.path.name)

@@ -113,7 +113,7 @@ def test_a_pair_as_far_apart_as_the_threshold_is_near() -> None:
         assert found["test_images_near_training"] == wanted
 
 
-def test_the_threshold_of_strangeness_spares_19_in_20() -> None:
+def test_the_threshold_of_outliers_spares_19_in_20() -> None:
     scores = np.random.default_rng(0).permutation(101).astype(float)
     threshold = outlier_threshold(scores)
     assert threshold == 95

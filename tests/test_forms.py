@@ -186,7 +186,7 @@ def test_a_csv_alone_gives_its_test_files(capsys) -> None:
     [
         ("pixel0," * 783 + "pixel783\n" + "0," * 783 + "0\n", "no labels"),
         (to_csv(*TRAIN).replace("label", "kind", 1), "no column is named label"),
-        (to_csv(*TRAIN) + "1,2,3\n", "3 columns, not 785"),
+        (to_csv(*TRAIN) + "\n\n1,2,3\n", f"line {len(TRAIN[1]) + 4}: columns: 3, not 785"),
         (to_csv(TRAIN[0].astype(int) + 1, TRAIN[1]), "pixels from"),
         (to_csv(TRAIN[0], TRAIN[1] - 1), "no whole numbers from 0 on"),
         (to_csv(TRAIN[0][:0], TRAIN[1][:0]), "no rows"),

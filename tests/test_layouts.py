@@ -167,6 +167,15 @@ def test_a_picture_in_both_parts_stays_in_the_test_part(capsys) -> None:
     assert "train/hat/copy.png: the same file as test/hat/0.png" in said
 
 
+def test_a_folder_may_be_named_from_inside_of_it(capsys, monkeypatch) -> None:
+    for name in ("hat", "shoe"):
+        fill(f"photos/{name}")
+    count = len(list(find_pictures(["photos"])))
+    monkeypatch.chdir("photos/shoe")
+    for word in ("..", "../../photos", "."):
+        assert len(list(find_pictures([word]))) == (count if word != "." else count // 2)
+
+
 def test_links_are_followed_and_loops_are_told(capsys) -> None:
     for name in ("photos/hat", "photos/shoe", "elsewhere/deep"):
         fill(name)

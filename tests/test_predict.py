@@ -58,7 +58,7 @@ def answers(capsys, *words: str, code: int = 0) -> list[dict]:
 
 
 @pytest.mark.parametrize("path", [PRETRAINED, FOR_PHOTOS])
-def test_a_model_in_the_box_is_what_its_card_says(path: Path) -> None:
+def test_a_model_in_the_package_is_what_its_card_says(path: Path) -> None:
     assert {path.suffix for path in MODELS.iterdir()} == {".onnx", ".md"}
     assert sorted(MODELS.glob("*.onnx")) == [PRETRAINED, FOR_PHOTOS]
     model, card = OnnxClassifier.open(path), path.with_suffix(".md").read_text()

@@ -122,6 +122,6 @@ FOLDERS = Experiment(
     "folders",
     "A run folder in which one name is a link, a pipe, a device, a folder or junk; any command "
     "names it or does without, and alters nothing outside",
-    500,
+    200,
     _trial,
 )

@@ -251,7 +251,7 @@ KERAS_KILLS = Experiment(
     "keras-kills",
     "A chain of one to five SIGKILLs at random instants of a training in Keras on TensorFlow: "
     "resuming ends in the same bits",
-    50,
+    40,
     functools.partial(_kill, recipes=_KERAS),
     600,
 )

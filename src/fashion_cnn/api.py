@@ -63,7 +63,7 @@ class Run(folder.Run):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Args: path: its folder, which is the same one from whatever folder it is then asked."""
+        """Args: path: its folder; made absolute, so that a later `chdir` does not matter."""
         super().__init__(Path(path).absolute())
 
     @classmethod

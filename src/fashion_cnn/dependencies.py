@@ -38,13 +38,11 @@ def extra_with(module: str) -> str | None:
 
 def install_command(extra: str) -> str:
     """What installs an extra: out of the folder that the package came from, else by its name."""
-    source = _source()
-    place = "fashion-cnn" if source is None else "." if source == Path.cwd() else source
-    return f"pip install {shlex.quote(f'{place}[{extra}]')}"
+    return f"pip install {shlex.quote(f'{_source()}[{extra}]')}"
 
 
-def _source() -> Path | None:
-    """The clone that pip installed the package from, if it did and that is still there."""
+def _source() -> str:
+    """The clone that pip installed the package from, if that is still there; else its name."""
     with suppress(
         importlib.metadata.PackageNotFoundError, KeyError, OSError, TypeError, ValueError
     ):
@@ -52,5 +50,5 @@ def _source() -> Path | None:
         url = urlsplit(json.loads(origin or "{}")["url"])
         source = Path(url2pathname(url.path))
         if url.scheme == "file" and (source / "pyproject.toml").is_file():
-            return source.resolve()
-    return None
+            return "." if source.resolve() == Path.cwd() else str(source.resolve())
+    return "fashion-cnn"

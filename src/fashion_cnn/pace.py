@@ -117,6 +117,7 @@ def fit(recipe: Recipe, data: TrainingData, pace: Pace, seconds: float) -> Recip
         return recipe.replace(epochs=epochs)
     epochs += whole * epochs < seconds
     room = round((seconds / epochs - _epoch(0, data, pace)) / pace.image_seconds)
+    room -= room % recipe.batch_size == 1  # a last batch of one image is of little use, or of none
     if room < max(recipe.batch_size, len(data.training.class_names)):
         raise UsageError(
             f"{max(seconds, 0):.1f} s are left for training, less than one batch and its "

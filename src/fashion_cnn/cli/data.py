@@ -67,8 +67,8 @@ def _show_samples(data_dir: Path | None, output: Path, columns: int, seed: int) 
     write(f"wrote {output}")
 
 
-_FEW_BYTES = 2000 * 784
-"""Of images: for fewer the batches of recipes are large, and what they validate on is little."""
+_FEW = 2000
+"""Images: below, the recipes' batches are too large, and the images they validate on too few."""
 _FRAMING = "how photos are fitted to 28x28: none, or BACKGROUND,EDGE,CENTRE as in white,28,box  "
 _share_option = click.option(
     "--test-share",
@@ -182,8 +182,10 @@ def _adopt(
 def _say_what_next(folder: Path, contents: "Contents") -> None:
     how = contents.framing.describe()
     say(f"photos will be prepared like its images: {how} (--framing changes that)")
-    small = ["fast", "--epochs", 20, "--batch-size", 16, "--validation", 0.2]
-    words = small if contents.sizes["train-images-idx3-ubyte"] < _FEW_BYTES else []
+    images = contents.sizes["train-images-idx3-ubyte"] // 784
+    batch = min(16, max(1, images // 2))
+    small = ["fast", "--epochs", 20, "--batch-size", batch, "--validation", 0.2]
+    words = small if images < _FEW else []
     say(f"train on it with: {command('train', *words, '--data-dir', folder)}")
 
 

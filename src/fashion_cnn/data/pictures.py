@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fashion_cnn.data.decoding import FILE_BYTES, too_large
@@ -80,8 +81,11 @@ def files_below(folder: Path) -> Iterator[Path]:
     A folder that cannot be read, or is a link back to one above it, comes as it is: reading it says
     what is wrong.
     """
-    parents = folder.absolute().parents
-    return _below(folder, frozenset(_identity(one.stat()) for one in parents if one.exists()))
+    above = set()
+    for parent in (*folder.resolve().parents, *Path(os.path.abspath(folder)).parents):
+        with suppress(OSError):
+            above.add(_identity(parent.stat()))
+    return _below(folder, frozenset(above))
 
 
 def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:

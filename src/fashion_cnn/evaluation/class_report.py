@@ -21,7 +21,8 @@ def class_report(found: Evaluation) -> tuple[str, dict[str, Any]]:
         The text, and the values. Each class by its name, "macro avg" and "weighted avg" have
         "precision", "recall", "f1-score" and "support". Besides there are "accuracy" and, if
         classes have no image, "absent" with their names; the macro average leaves those out.
-        A class that is called as one of these words has " (class)" behind its name.
+        A class named like one of these, or "checkpoint" or "split", which the writer adds, has
+        " (class)" behind its name.
     """
     there = [one for one in found.per_class if one.support]
     taken = {*_WORDS, *(one.name for one in found.per_class)}

@@ -80,12 +80,13 @@ def connected(network: keras.Model, images: Any, recipe: Recipe) -> Any:
     """What the network makes of symbolic images, float32 (N, 28, 28, 1).
 
     Raises:
-        UsageError: they are none that it takes.
+        UsageError: it fails on them, as where it asks for the number of images.
     """
     try:
         return network(images)
     except FAILURES as error:
         source = allowed(recipe)
         raise UsageError(
-            f"{source.name} takes no images, float32 (N, 28, 28, 1): {source.describe(error)}"
+            f"{source.name} works on arrays, but not on symbolic images, float32 "
+            f"(None, 28, 28, 1): {source.describe(error)}"
         ) from error

@@ -135,11 +135,13 @@ def check_lone_image(model: nn.Module, recipe: Recipe, images: int) -> None:
 
     Args: images: to train on.
     """
-    if images % recipe.batch_size != 1 or not isinstance(model, OwnCNN):
+    if (images - 1) % recipe.batch_size or not isinstance(model, OwnCNN):
         return
+    before = copy.deepcopy(model.state_dict())
     with torch.random.fork_rng(devices=()), torch.no_grad():
         try:
-            copy.deepcopy(model).train()(torch.zeros(1, 28, 28, dtype=torch.uint8))
+            model.train()(torch.zeros(1, 28, 28, dtype=torch.uint8))
+            model.load_state_dict(before)
         except FAILURES as error:
             source = allowed(recipe)
             raise UsageError(

@@ -190,18 +190,18 @@ def check_alike(answers: Sequence[NDArray[np.generic]], source: Source) -> None:
     *_, before, last = answers
     if not _near(before, last):
         raise UsageError(
-            f"{source.name} answers the same images otherwise each time, though it does not train: "
-            "is there dropout that is never off, or chance, or a count of its calls?"
+            f"{source.name} gives the same images other answers each time, also in evaluation: is "
+            "there dropout that is never off, or randomness, or a count of its calls?"
         )
     if not all(_near(answer, last[: len(answer)]) for answer in answers):
         raise UsageError(
-            f"{source.name} answers an image otherwise beside other images, though it does not "
-            "train: is there a normalisation over the batch that keeps no statistics?"
+            f"the answer of {source.name} for an image depends on the other images of the batch, "
+            "also in evaluation: is there a normalisation over the batch that keeps no statistics?"
         )
 
 
 def _near(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
-    return bool(np.allclose(one, other, rtol=1e-2, atol=1e-2 * max(1, np.abs(other).max())))
+    return bool(np.allclose(one, other, rtol=1e-2, atol=1e-2 * max(1e-6, np.abs(other).max())))
 
 
 def _gathered(maker: Callable[..., Any]) -> Source:

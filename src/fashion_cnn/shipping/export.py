@@ -182,7 +182,7 @@ def write_model(
         model = OnnxClassifier(data)
     except ModelError as error:
         reason = str(error).removesuffix(EXPORT_AGAIN)
-        raise ExportError(f"this network trains, but is not exported: {reason}") from None
+        raise ExportError(f"this network can be trained, but not exported: {reason}") from None
     return data, {
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),

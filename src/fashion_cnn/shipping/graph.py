@@ -65,7 +65,7 @@ def complete(
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ExportError(f"this network trains, but is not exported: {reason}") from error
+        raise ExportError(f"this network can be trained, but not exported: {reason}") from error
     return model
 
 

@@ -22,8 +22,9 @@ from fashion_cnn.shipping.onnx_classifier import MOST_AT_ONCE, OnnxClassifier
 if TYPE_CHECKING:
     from fashion_cnn.shipping.inside import Inside
 
+_SINGLE = ((28, 28), (28, 28, 1))
 _LAYOUTS = ((28, 28), (784,), (1, 28, 28), (3, 28, 28), (28, 28, 1), (28, 28, 3))
-"""Of each image in an array of several."""
+"""Of an array of one image, and of each in an array of several."""
 
 MODELS = Path(__file__).with_name("pretrained")
 PRETRAINED, FOR_PHOTOS = MODELS / "balanced.onnx", MODELS / "photo.onnx"
@@ -227,9 +228,10 @@ def predict(
     Args:
         pictures: one of these, or a list of them. A path of a PNG, JPEG, WEBP or AVIF file (HEIC
             with pillow-heif); of a folder, for all in and below it; or a pattern with * ? [. A
-            Pillow picture. An array: (28, 28), (N, 28, 28), (N, 784), (N, 1, 28, 28) or
-            (N, 28, 28, 1), numbers of any type from 0 to 255, or floats from 0 to 1, are taken as
-            the data set's images, bright on black; uint8 (H, W), (H, W, 3) and (H, W, 4) as photos.
+            Pillow picture. An array: (28, 28), (28, 28, 1), (N, 28, 28), (N, 784), or N of 28x28
+            with 1 or 3 channels before or behind, numbers of any type from 0 to 255, or floats from
+            0 to 1, are taken as the data set's images, bright on black; uint8 (H, W), (H, W, 3) and
+            (H, W, 4) as photos (a grey one 784 wide: as a Pillow picture).
         model: an ONNX file, or a run that was exported, or its folder; None for those in the
             package.
         reject: accept only answers so sure that about this share of them is wrong: 0.005, 0.01,
@@ -285,11 +287,12 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
     except (RuntimeError, TypeError, ValueError) as error:  # a tensor that is to be detached
         raise UsageError(f"a picture gives no pixels: {error}") from None
     if not pillow and (images := _images_in(pixels)) is not None:
-        return [*predictor.predict_images(images)], pixels.shape[:2] == (28, 28)
+        return [*predictor.predict_images(images)], pixels.shape in _SINGLE
     if not pillow and (pixels.dtype != np.uint8 or pixels.ndim not in (2, 3)):
         raise UsageError(
             f"pixels are {pixels.dtype} {pixels.shape}; they must be of shape (28, 28), "
-            "(N, 28, 28) or (N, 784), or uint8 of (H, W), (H, W, 3) or (H, W, 4)"
+            "(N, 28, 28) or (N, 784), with a channel or three, or uint8 of (H, W), (H, W, 3) or "
+            "(H, W, 4)"
         )
     from PIL import Image
 
@@ -309,7 +312,7 @@ def _images_in(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
     """
     from fashion_cnn.data.forms.labelled import to_images
 
-    if pixels.shape in ((28, 28), (28, 28, 1)):
+    if pixels.shape in _SINGLE:
         pixels = pixels[np.newaxis]
     if pixels.shape[1:] not in _LAYOUTS:
         return None

@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -77,17 +77,19 @@ def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) ->
     first = text.readline(_LONGEST_LINE).strip(" \r\n")
     columns = _columns(first, path)
     images, labels = [], []
-    count, lines, blank = 0, [] if columns.header else [first], 0
+    lines = {} if columns.header else {1: first}  # by their numbers in the file
+    count, number, blank = 0, 1, 0
     scale = 0  # of numbers with a point, told by the first of them
     while True:
         while len(lines) < _ROWS and (line := text.readline(_LONGEST_LINE)):
+            number += 1
             if line.strip():
-                lines.append(line)
+                lines[number] = line
             elif (blank := blank + 1) > MOST_IMAGES:
                 raise DataError(f"{path} has more than {MOST_IMAGES:,} empty lines")
         if not lines:
             break
-        rows = _parse(lines, path, count + 1 + columns.header, columns)
+        rows = _parse(lines, path, columns)
         if not count and not columns.header and _label_is_last(rows):
             columns = replace(columns, label=_PIXELS)
         labels.append(rows[:, columns.label])
@@ -96,7 +98,7 @@ def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) ->
             scale = scale or (255 if pixels.max() <= 1 else 1)
             pixels = np.rint(pixels * scale).clip(-_FAR, _FAR).astype(np.int32)
         images.append(to_images(pixels, str(path))[0])
-        count, lines = count + len(rows), []
+        count, lines = count + len(rows), {}
         if count > MOST_IMAGES:
             raise DataError(f"{path} has more than {MOST_IMAGES:,} rows")
         block_read()
@@ -157,16 +159,18 @@ def _label_is_last(rows: NDArray[Any]) -> bool:
     return shares[1] < _MOSTLY and (shares[0] >= _MOSTLY or values[0] > 2 * values[1])
 
 
-def _parse(lines: list[str], path: Path, first: int, columns: _Columns) -> NDArray[Any]:
+def _parse(numbered: Mapping[int, str], path: Path, columns: _Columns) -> NDArray[Any]:
+    lines = list(numbered.values())
     if '"' in lines[0]:
         lines = [line.replace('"', "") for line in lines]
+    first = next(iter(numbered))
     try:
         try:
             rows = _numbers(lines, np.int32, columns.separator)
         except ValueError:
             rows = _numbers(lines, np.float64, columns.separator)
     except ValueError as error:
-        raise DataError(_fault(lines, path, first, columns, error)) from None
+        raise DataError(f"{path}, {_fault(numbered, columns) or error}") from None
     if rows.shape[1] != columns.count:
         raise DataError(f"{path}, from line {first} on: {rows.shape[1]} columns")
     if not np.isfinite(rows).all():
@@ -174,21 +178,21 @@ def _parse(lines: list[str], path: Path, first: int, columns: _Columns) -> NDArr
     return rows
 
 
-def _fault(lines: list[str], path: Path, first: int, columns: _Columns, error: ValueError) -> str:
-    """What is wrong with the first line of which something is; else what numpy says of them."""
-    for number, line in enumerate(lines, first):
-        cells = [cell.strip() for cell in line.split(columns.separator)]
+def _fault(numbered: Mapping[int, str], columns: _Columns) -> str:
+    """What is wrong with the first line of which something is; "" if that is not seen here."""
+    for number, line in numbered.items():
+        cells = [cell.strip().strip('"') for cell in line.split(columns.separator)]
         if len(cells) != columns.count:
-            return f"{path}, line {number}: {len(cells)} columns, not {columns.count}"
+            return f"line {number}: columns: {len(cells)}, not {columns.count}"
         for place, cell in enumerate(cells):
-            if not _is_number(cell):
-                what = "label" if place == columns.label else "pixel"
-                named = "; number the classes from 0, their names go into classes.txt"
+            if not _is_number(cell) and place == columns.label:
                 return (
-                    f"{path}, line {number}: the {what} {cell!r:.40} is no number"
-                    f"{named if what == 'label' else ''}"
+                    f"line {number}: the label {cell!r:.40} is no number; number the classes from "
+                    "0, their names go into classes.txt"
                 )
-    return f"{path}, from line {first} on: {error}"
+            if not _is_number(cell):
+                return f"line {number}: the pixel {cell!r:.40} is no number"
+    return ""
 
 
 def _numbers(lines: list[str], kind: type, apart: str) -> NDArray[Any]:

@@ -9,6 +9,7 @@ package.
 import json
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from pyarrow import ipc
@@ -23,7 +24,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     memory = MEMORY_BYTES if most == resource.RLIM_INFINITY else min(MEMORY_BYTES, most)
-    resource.setrlimit(resource.RLIMIT_AS, (memory, most))  # pages unpack to what they like
+    with suppress(OSError, ValueError):  # some systems have no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (memory, most))  # pages unpack to what they like
     file = ParquetFile(Path(sys.argv[1]))
     groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
     described = (file.schema_arrow.metadata or {}).get(b"huggingface", b"")
