@@ -334,13 +334,13 @@ def test_temperatures_at_the_ends_of_the_range_have_intervals() -> None:
     # probability of the first class: p x 0 + (1 - p) x -0.1 + 0.1, and 0.01 p (1 - p).
     temperature, interval = fit_temperature(np.array([[0.0, -0.1]]), np.array([1]))
     p = special.expit(0.1 / 20)
-    error = 1.96 * (0.1 * p) / (0.01 * p * (1 - p))
+    error = 1.959963984540054 * (0.1 * p) / (0.01 * p * (1 - p))
     assert temperature == 20
     assert interval == pytest.approx([max(1 / (0.05 + error), 0.05), 20])
     temperature, interval = fit_temperature(np.array([[1.0, 0.0]]), np.array([0]))
     assert temperature == 0.05
     p = special.expit(20.0)
-    error = 1.96 * (1 - p) / (p * (1 - p))
+    error = 1.959963984540054 * (1 - p) / (p * (1 - p))
     assert interval == pytest.approx([0.05, 1 / (20 - error)])
 
 

@@ -103,8 +103,9 @@ def test_wrong_words_and_values(capsys, elsewhere, arguments: str, words: str) -
 
 
 def test_missing_data_is_code_3(capsys, elsewhere) -> None:
-    assert "no train-images" in fails(capsys, 3, "train", "--data-dir", "nowhere")
-    assert "no train-images" in fails(capsys, 3, "data", "verify", "--data-dir", "nowhere")
+    for words in (["train"], ["data", "verify"]):
+        said = fails(capsys, 3, *words, "--data-dir", "nowhere")
+        assert "nowhere (--data-dir) is no folder; make one of photos with" in said
     assert list(elsewhere.iterdir()) == []
 
 

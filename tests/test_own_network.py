@@ -523,7 +523,7 @@ AUGMENTED = (
 
 def test_keras_layers_that_augment_do_so_in_training_alone(home: Path, capsys) -> None:
     (home / "augmented.py").write_text(AUGMENTED)
-    words = ["--epochs", "1", "--train-images", "300", "--threads", "1", "--output", "augmented"]
+    words = ["--epochs", "1", "--train-images", "300", "--output", "augmented"]
     given_ = ["train", "--framework", "keras", "--model", "augmented.py:net", *words]
     assert main(given_) == 0
     assert main(["export", "augmented", "--trust-code"]) == 0

@@ -153,6 +153,13 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def from_here(path: Path) -> Path:
+    """A path as people are shown it: relative if it is below the working folder."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.relative_to(Path.cwd())
+    return path
+
+
 def to_json(value: Any) -> bytes:
     """Encode as JSON; floats round-trip exactly, NaN and infinities are refused.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.metrics import Z95, wilson_interval
+from fashion_cnn.files import from_here
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.folder import Run
@@ -276,14 +277,14 @@ def _must_be_comparable(one: _Member, other: _Member) -> None:
 
 def _group(members: Sequence[_Member]) -> Group:
     members = sorted(members, key=lambda member: member.recipe.seed)
-    name = str(members[0].run.path)
+    name = str(from_here(members[0].run.path))
     if len(members) > 1:
         shared = {member.run.path.parent for member in members}
-        where = shared.pop() if len(shared) == 1 else members[0].recipe.name
+        where = from_here(shared.pop()) if len(shared) == 1 else members[0].recipe.name
         name = f"{where} ({len(members)} seeds)"
     return Group(
         name,
-        {member.recipe.seed: str(member.run.path) for member in members},
+        {member.recipe.seed: str(from_here(member.run.path)) for member in members},
         tuple(right / images for right, images in (_all(member.counts) for member in members)),
         np.array([_recalls(member.counts) for member in members]),
         tuple(member.predictions for member in members),

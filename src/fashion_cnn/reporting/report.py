@@ -20,7 +20,7 @@ from fashion_cnn.evaluation.mistakes import (
     mistakes_between,
 )
 from fashion_cnn.evaluation.occlusion import occlusion_maps
-from fashion_cnn.files import write_atomically
+from fashion_cnn.files import from_here, write_atomically
 from fashion_cnn.reporting.charts import charts
 from fashion_cnn.reporting.film import film_data
 from fashion_cnn.reporting.map import FeatureMap, map_data, map_features
@@ -176,7 +176,7 @@ def make_report(
         film=film and film_data(film),
         film_sheet=film and sheet_of(dict(enumerate(film.images))),
         name=run.path.resolve().name,
-        folder=str(run.path),
+        folder=str(from_here(run.path)),
         trained=_what_was_trained(run),
         curves=_what_curves_show(run),
         metrics=metrics,

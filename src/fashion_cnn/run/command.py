@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fashion_cnn.commands import command
 from fashion_cnn.errors import FashionCNNError
-from fashion_cnn.files import read_json
+from fashion_cnn.files import from_here, read_json
 from fashion_cnn.recipes.networks import own_network
 
 
@@ -12,7 +12,7 @@ def run_command(verb: str, folder: Path, *flags: str) -> str:
     """A command on the run in a folder, for instance "evaluate", that does so when pasted."""
     model = _value(folder / "recipe.json", "model")
     data_dir = _value(folder / "split.json", "data_dir")
-    return command(verb, folder, *flags, *needed(model, data_dir))
+    return command(verb, from_here(folder), *flags, *needed(model, data_dir))
 
 
 def needed(model: str | None, data_dir: str | None) -> list[str]:
