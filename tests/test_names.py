@@ -178,3 +178,14 @@ def test_a_command_on_a_run_names_the_data_that_it_is_of(tmp_path) -> None:
     ]  # fmt: skip
     (run / "split.json").write_text("[]")
     assert run_command("evaluate", run) == command("evaluate", run)
+
+
+def test_labels_under_the_name_of_images_are_told(own: Path, capsys) -> None:
+    images, labels = own / "train-images-idx3-ubyte", own / "train-labels-idx1-ubyte"
+    files = [next(iter(own.glob(f"{path.name}*"))) for path in (images, labels)]
+    first, second = (path.read_bytes() for path in files)
+    files[0].write_bytes(second)
+    files[1].write_bytes(first)
+    assert main(["data", "adopt", "own"]) == 3
+    said = capsys.readouterr().err
+    assert "no images; are the files of images and labels named the wrong way round?" in said
