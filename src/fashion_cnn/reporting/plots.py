@@ -355,7 +355,8 @@ def drawn(figure: Figure, form: str) -> bytes:
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
     data = io.BytesIO()
-    FigureCanvasPdf(figure).print_pdf(data, metadata={"CreationDate": None})
+    with _any_letters():
+        FigureCanvasPdf(figure).print_pdf(data, metadata={"CreationDate": None})
     return data.getvalue()
 
 
