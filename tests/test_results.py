@@ -14,6 +14,7 @@ import pytest
 from conftest import REPOSITORY
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.compare import accuracy_interval, compare, unpaired_interval
+from fashion_cnn.files import from_here
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.comparison_page import members
 from fashion_cnn.reporting.report import report
@@ -91,7 +92,7 @@ def test_the_interval_of_what_nothing_pairs_is_newcombes() -> None:
 def test_the_records_are_compared(tmp_path: Path) -> None:
     runs = [Run.open(folder) for folder in EVALUATED]
     found = compare(runs)
-    shown = {str(run.path): run.results.metrics.shown for run in runs}
+    shown = {str(from_here(run.path)): run.results.metrics.shown for run in runs}
     assert {group.name: group.mean for group in found.groups} == {
         name: of.accuracy for name, of in shown.items()
     }
