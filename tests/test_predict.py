@@ -1,6 +1,8 @@
 """Pictures into answers, from wherever they come; bad ones are named and the rest is done."""
 
+import base64
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -221,6 +223,22 @@ def test_a_listing_by_hand() -> None:
     }
     assert (second["file"], second["accepted"]) == ("y.png", False)
     assert third == {"file": "z.png", "error": "no picture"}
+    clash = listing.to_csv([], ("file", "label", "Bag")).splitlines()[0]
+    assert clash.endswith(",error,class file,class label,Bag"), "no column is called as another"
+
+
+def test_a_notebook_shows_a_prediction() -> None:
+    classes = (("<i>Bag", 0.5), ("Coat", 0.375), ("Dress", 0.12), ("Shirt", 0.005))
+    shown = dataclasses.replace(answer(True, level=7), classes=classes)
+    assert repr([shown]) == "[Prediction('<i>Bag', 0.5000)]"
+    html = shown._repr_html_()
+    data = html.split("data:image/png;base64,")[1].split('"')[0]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), shown.seen)
+    assert "&lt;i&gt;Bag" in html
+    assert "<i>" not in html
+    assert all(one in html for one in ("50.0%", "Coat", "37.5%", "Dress", "! odd", "! small"))
+    assert "Shirt" not in html, "three are enough"
 
 
 def test_pictures_of_one_name_are_numbered(tmp_path) -> None:

@@ -40,9 +40,12 @@ def to_json(rows: Sequence[Row], top_k: int) -> str:
 
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """A row a file: label, probability, … as in `fixed`, then all probabilities."""
+    """A row a file: label, probability, … as in `fixed`, then all probabilities.
+
+    Each of these in a column of its class's name; "class label" where the class is "label".
+    """
     fixed = ["file", "label", "probability", "accepted", "may_be", "warnings", "recipe", "error"]
-    table = [[*fixed, *names]]
+    table = [[*fixed, *(f"class {name}" if name in fixed else name for name in names)]]
     for name, answer in rows:
         if isinstance(answer, str):
             table.append([shown(name), *[""] * 6, answer, *[""] * len(names)])

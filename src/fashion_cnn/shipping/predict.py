@@ -1,10 +1,12 @@
 """Pictures into answers, with the model that comes in the package or any exported one."""
 
+import base64
 import functools
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +32,9 @@ MODELS = Path(__file__).with_name("pretrained")
 PRETRAINED, FOR_PHOTOS = MODELS / "balanced.onnx", MODELS / "photo.onnx"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
-    """What a model says of one picture.
+    """What a model says of one picture. A notebook shows it with what the network was given.
 
     Attributes:
         classes: all names with their calibrated probabilities, 0 to 1, most probable first.
@@ -69,6 +71,32 @@ class Prediction:
 
     def __str__(self) -> str:
         return "\n".join([f"{self.label} {self.probability:.1%}", *self.warnings])
+
+    def __repr__(self) -> str:
+        return f"Prediction({self.label!r}, {self.probability:.4f})"
+
+    def _repr_html_(self) -> str:
+        """The picture as the network was given it, the three most probable classes, the warnings.
+
+        Colours that read on white and on black: a notebook may be either.
+        """
+        from PIL import Image
+
+        png = io.BytesIO()
+        Image.fromarray(self.seen).save(png, "PNG")
+        rows = "".join(
+            f'<tr><td style="text-align:left">{escape(name)}</td>'
+            f'<td><meter value="{p:.4f}">{p:.1%}</meter></td><td>{p:.1%}</td></tr>'
+            for name, p in self.classes[:3]
+        )
+        told = "".join(f"<div>! {escape(warning)}</div>" for warning in self.warnings)
+        return (
+            '<div style="display:flex;gap:1em;align-items:center">'
+            '<img alt="what the network was given" width="112" height="112" '
+            'style="image-rendering:pixelated" src="data:image/png;base64,'
+            f'{base64.b64encode(png.getvalue()).decode()}">'
+            f"<div><table>{rows}</table>{told}</div></div>"
+        )
 
     def to_dict(self, top_k: int | None = None) -> dict[str, Any]:
         """As JSON holds it, without the picture."""
