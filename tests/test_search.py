@@ -189,6 +189,19 @@ def test_a_journal_that_a_full_disk_tore_goes_on(tmp_path, pretended) -> None:
     assert all(json.loads(line) for line in journal.read_text().splitlines())
 
 
+def test_a_journal_damaged_while_it_is_searched_is_told(tmp_path, pretended) -> None:
+    journal = tmp_path / "journal.log"
+
+    def damage(_: str) -> None:
+        with journal.open("a") as file:
+            file.write('{"op_code":5,\x00}\n{"op_code":4}\n')
+
+    with pytest.raises(FashionCNNError, match=r"storage failed \(a line of the journal is damaged"):
+        run_search(wanted(3), tmp_path / "out", str(journal), [], damage)
+    with pytest.raises(UsageError, match=r"journal\.log: a line of the journal is damaged"):
+        search(tmp_path / "out", wanted(3), str(journal))
+
+
 def test_divergence_is_a_result_and_a_failure_is_not(tmp_path, pretended) -> None:
     pretended.codes = [5, 0, 3]
     with pytest.raises(FashionCNNError, match="trial 2 ended with 3: as it should be") as raised:
@@ -329,13 +342,13 @@ def test_the_examples_of_the_guide_run(pretended, capsys, words) -> None:
         ("precious", "is a file, but no journal"),
         ("{", "is a file, but no journal"),
         ('{"op_code":0}\n', "is not as a search wrote it"),
-        ('{"op_code":\n{"op_code":0}\n', "is not as a search wrote it"),
+        ('{"op_code":\n{"op_code":0}\n', "a line of the journal is damaged"),
         ('{"op_code":[]}\n', "is not as a search wrote it"),
     ],
 )
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path, text, words) -> None:
     (tmp_path / "file").write_text(text)
-    with pytest.raises(UsageError, match=f"file {words}"):
+    with pytest.raises(UsageError, match=words):
         run_search(wanted(1), tmp_path / "out", str(tmp_path / "file"), [], print)
     assert (tmp_path / "file").read_text() == text
 

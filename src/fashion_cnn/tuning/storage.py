@@ -35,6 +35,16 @@ _FIRST = b'{"op_code":'
 """What each line of a journal begins with, as Optuna writes it."""
 
 
+class _Journal(JournalFileBackend):
+    """Says of a line that is damaged while a search goes on what a database says of itself."""
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        try:
+            yield from super().read_logs(log_number_from)
+        except ValueError as error:
+            raise StorageInternalError(f"a line of the journal is damaged: {error}") from None
+
+
 @contextmanager
 def open_storage(place: str, stale: Callable[[optuna.Study, Any], None]) -> Iterator[BaseStorage]:
     """Open a storage, or make it; its connections are closed at the end.
@@ -70,13 +80,15 @@ def _journal(path: str) -> JournalStorage:
         if found not in (b"", _FIRST):
             raise UsageError(f"storage {path} is a file, but no journal of a search")
         _cut_torn_line(path)
-        return JournalStorage(JournalFileBackend(path))
+        return JournalStorage(_Journal(path))
     except OSError as error:
         if error.errno in OUT_OF_ROOM:
             raise
         raise UsageError(f"storage {path}: {error.strerror}") from None
     except UsageError:  # which is a ValueError
         raise
+    except StorageInternalError as error:
+        raise UsageError(f"storage {path}: {error}") from None
     except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UsageError(f"storage {path} is not as a search wrote it ({error!r:.80})") from None
 
