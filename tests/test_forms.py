@@ -14,6 +14,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from fashion_cnn.cli import main
+from fashion_cnn.data.forms.find import read_forms
 from fashion_cnn.data.forms.labelled import to_images
 from fashion_cnn.data.idx import to_idx
 from fashion_cnn.data.randomness import stream
@@ -334,6 +335,41 @@ def test_emnist_as_it_is(capsys) -> None:
         emnist(part, images, labels)
     adopt(capsys, "--no-transpose")
     check((TRAIN[0].transpose(0, 2, 1), TRAIN[1]), (TEST[0].transpose(0, 2, 1), TEST[1]))
+
+
+@pytest.mark.parametrize("form", ["npz", "parquet", "csv", "idx"])
+def test_any_form_is_transposed_where_that_is_asked_for(form, capsys) -> None:
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        turned = images.transpose(0, 2, 1)
+        if form == "npz":
+            np.savez(f"in/{part}.npz", **{f"x_{part}": turned, f"y_{part}": labels})
+        elif form == "parquet":
+            cells = [list(map(int, one.ravel())) for one in turned]
+            table = pa.table({"image": cells, "label": labels})
+            parquet.write_table(table, f"in/{part}.parquet")
+        elif form == "csv":
+            Path(f"in/{part}.csv").write_text(to_csv(turned, labels))
+        else:
+            Path(f"in/{part}-images.idx").write_bytes(to_idx(turned))
+            Path(f"in/{part}-labels.idx").write_bytes(to_idx(labels.astype(np.uint8)))
+    assert "rows and columns of the images exchanged" in adopt(capsys, "--transpose")
+    check()
+
+
+def test_it_is_told_how_much_of_idx_files_is_read() -> None:
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        emnist(part, images, labels)
+    told: list[int] = []
+    read_forms([Path("in")], progress=told.append)
+    assert sum(told) == sum(file.stat().st_size for file in Path("in").iterdir())
+
+
+def test_archives_packed_once_more_are_told(capsys) -> None:
+    np.savez("in/plain.npz", x_train=TRAIN[0], y_train=TRAIN[1])
+    packed = gzip.compress(Path("in/plain.npz").read_bytes())
+    Path("in/plain.npz").unlink()
+    Path("in/train.npz.gz").write_bytes(packed)
+    assert "train.npz.gz is packed once more, with gzip: unpack it first" in adopt(capsys, code=3)
 
 
 def test_two_sets_in_one_folder_are_not_mixed(capsys) -> None:

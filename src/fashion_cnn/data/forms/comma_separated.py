@@ -199,7 +199,7 @@ def _numbers(lines: list[str], kind: type, apart: str) -> NDArray[Any]:
     return np.loadtxt(lines, dtype=kind, delimiter=apart, comments=None, ndmin=2)
 
 
-def read_csvs(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:
+def read_csvs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
     """Read a file a part; one without labels is passed over if it is not to train on.
 
     Raises:
@@ -213,12 +213,9 @@ def read_csvs(files: list[Path], transposed: bool, progress: Callable[[int], Non
                 "files of one data set"
             )
         try:
-            found = read_csv(of[0], progress)
+            parts[part] = read_csv(of[0], progress)
         except UnlabelledError:
             if part == "train":
                 raise
             notes.append(f"passed over {shown(of[0].name)}: it has pixels and no labels")
-            continue
-        images = found.images.transpose(0, 2, 1) if transposed else found.images
-        parts[part] = Part(np.ascontiguousarray(images), found.labels)
     return Labelled("CSV", parts, {}, tuple(notes))

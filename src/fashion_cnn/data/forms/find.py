@@ -56,31 +56,34 @@ def read_forms(
         named = " and ".join(f"{form} ({shown(of[0].name)}, …)" for form, of in kinds.items())
         raise DataError(f"files of several forms: {named}; name the files of one of them")
     ((form, found),) = kinds.items()
-    exchanged = transpose
-    if exchanged is None:
-        exchanged = form in ("IDX", "CSV") and any(
+    if transpose is None:
+        transpose = form in ("IDX", "CSV") and any(
             "emnist" in f"{file.parent.name}/{file.name}".lower() for file in found
         )
     try:
-        labelled = _READERS[form](found, exchanged, progress)
+        labelled = _READERS[form](found, progress)
     except DataError as error:
         others = "; ".join(f"{shown(file.name)} is {kind}" for file, kind in passed_over[:5])
         raise DataError(f"{error}{others and f' (passed over: {others})'}") from None
-    notes = list(labelled.notes)
-    if exchanged:
+    parts, notes = labelled.parts, list(labelled.notes)
+    if transpose:
+        parts = {name: part.transposed() for name, part in parts.items()}
         notes.append("rows and columns of the images exchanged (--no-transpose to keep them)")
     notes += [f"passed over {shown(file.name)}: {kind}" for file, kind in passed_over]
     names = {**labelled.names, **names_beside(files)}
-    return Labelled(form, labelled.parts, names, tuple(notes))
+    return Labelled(form, parts, names, tuple(notes))
 
 
 def form_of(path: Path) -> str:
     """The form of a file by its content: a key of the readers, or a line on what it is instead."""
     try:
         with path.open("rb") as raw:
-            start = unpacked(raw, path).peek(START)[:START]
+            opened = unpacked(raw, path)
+            start, packed = opened.peek(START)[:START], opened is not raw
     except (DataError, EOFError, zlib.error) as error:
         return f"damaged ({error})"
+    if packed and start.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PAR1")):
+        return "packed once more, with gzip: unpack it first"
     if start.startswith(b"\x93NUMPY") or (start.startswith(b"PK\x03\x04") and b".npy" in start):
         return "npz"
     if start.startswith(b"PAR1"):
@@ -96,7 +99,7 @@ def form_of(path: Path) -> str:
     return "no form of a data set that is known" if start else "empty"
 
 
-_READERS: Mapping[str, Callable[[list[Path], bool, Progress], Labelled]] = {
+_READERS: Mapping[str, Callable[[list[Path], Progress], Labelled]] = {
     "CSV": read_csvs,
     "IDX": read_idx_files,
     "Parquet": read_parquets,

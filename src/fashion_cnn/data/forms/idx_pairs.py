@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from fashion_cnn.data.files import read_file
 from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
 from fashion_cnn.data.forms.parts import IMAGES, by_part, words
@@ -35,14 +33,10 @@ def read_bounded(path: Path) -> bytes:
     return data
 
 
-def read_idx_files(
-    files: list[Path], transposed: bool, progress: Callable[[int], None]
-) -> Labelled:
+def read_idx_files(files: list[Path], progress: Callable[[int], None]) -> Labelled:
     """Read a file of images and the file of their labels, a part.
 
     Labels are (N,), or QMNIST's (N, 8), whose first column is the class.
-
-    Args: transposed: whether rows and columns are exchanged, as in all of EMNIST's files.
 
     Raises:
         DataError: a file is damaged, or of other things; or there are no such pairs.
@@ -65,7 +59,6 @@ def read_idx_files(
         classes = parse_idx(read_bounded(pair["labels"]))
         if classes.ndim == 2 and classes.shape[1] == _QMNIST_COLUMNS:
             classes = classes[:, 0]
-        if transposed:
-            pixels = np.ascontiguousarray(pixels.transpose(0, 2, 1))
+        progress(sum(file.stat().st_size for file in pair.values()))
         parts[part] = Part(pixels, to_labels(classes, len(pixels), str(pair["labels"])))
     return Labelled("IDX", parts, {})

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from fashion_cnn.errors import DataError
 
-PARTS = ("train", "validation", "test")
-
 SIDE = 28
 _GREY = np.array([0.299, 0.587, 0.114])
 """Source: ITU-R BT.601, as for photos."""
@@ -35,6 +33,10 @@ class Part:
     def select(self, indices: NDArray[np.int64]) -> "Part":
         """Copy the images and labels at `indices`, int64 (M,)."""
         return Part(self.images[indices], self.labels[indices])
+
+    def transposed(self) -> "Part":
+        """A copy with rows and columns of the images exchanged."""
+        return Part(np.ascontiguousarray(self.images.transpose(0, 2, 1)), self.labels)
 
 
 @dataclass(frozen=True, eq=False)

@@ -105,7 +105,7 @@ def _read_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np
         raise DataError(f"{where} is damaged ({told(error)})") from None
 
 
-def read_npzs(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:
+def read_npzs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
     """Read archives, and arrays by themselves, each by the words of its name.
 
     Raises:

@@ -135,7 +135,7 @@ def _decode(cell: Any, path: Path) -> NDArray[np.uint8]:
     return pixels if pixels.ndim == 2 else to_images(pixels[np.newaxis, :, :, :3], "")[0][0]
 
 
-def read_parquets(files: list[Path], transposed: bool, progress: Callable[[int], None]) -> Labelled:
+def read_parquets(files: list[Path], progress: Callable[[int], None]) -> Labelled:
     """Read the files of each part. Raises as `read_parquet`."""
     parts, names, notes = {}, {}, []
     for part, of in by_part(files).items():
