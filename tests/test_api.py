@@ -78,13 +78,29 @@ def test_a_run_classifies(run: fc.Run, few_data: Path) -> None:
         fc.open_classifier(str(run.path)).logits(held_out.images[:7]),
         opened.logits(held_out.images[:7]),
     )
+
+
+def test_a_checkpoint_that_was_not_calibrated_has_no_calibration(
+    few_data: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """Though it is the one that answers now: the run went on and was killed."""
+    fitted = {"train_images": 100, "epochs": 40, "learning_rate": 0.01, "dropout": 0.0}
+    run = fc.train("baseline", tmp_path / "run", data=few_data, width=8, **fitted)
+    images, other = run.validation(few_data).images, _other(run)
+    assert run.checkpoints.sha256(run.answering) != run.checkpoints.sha256(other)
+    assert run.classifier().predict(images).sets.any()
     with pytest.raises(UsageError, match="no calibration"):
-        run.classifier("step-00000010" if not run.history else _other(run)).predict(held_out.images)
+        run.classifier(other).predict(images)
+    monkeypatch.setattr(fc.Run, "answering", property(lambda self: other))
+    with pytest.raises(UsageError, match="no calibration"):
+        run.classifier().predict(images)
 
 
 def test_a_checkpoint_is_a_name(run: fc.Run) -> None:
     with pytest.raises(UsageError, match="checkpoint is 5; it must be a name"):
         fc.open_classifier(run, 5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="there is no 'treads'.*did you mean 'threads'"):
+        run.classifier(treads=2)
 
 
 def _other(run: fc.Run) -> str:
@@ -235,6 +251,7 @@ def test_wrong_data_are_told(data: Any, error: type[Exception], said: str, tmp_p
         (lambda: fc.evaluate(None), "run is None"),
         (lambda: fc.open_classifier("runs/none"), "holds no run"),
         (lambda: fc.open_classifier(5), "run is 5"),
+        (lambda: fc.tune("fast", search={"epochs": 5}), "search has epochs=5; it must be text or"),
         (lambda: fc.load_training(5), "data must be a folder"),
         (lambda: fc.compare("runs/none"), "holds no run"),
         (lambda: fc.report(["runs/none"]), "must be a run"),

@@ -17,6 +17,7 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import OperationalError
 
+import fashion_cnn as fc
 from fashion_cnn.cli import main
 from fashion_cnn.cli.train import train
 from fashion_cnn.errors import OUT_OF_ROOM, FashionCNNError, UsageError
@@ -170,6 +171,22 @@ def test_loss_is_to_be_low(tmp_path, pretended) -> None:
     result = search(tmp_path, wanted(6, objective="loss", pruner="none"))
     assert result["best"]["value"] == min(1 - quality(words) for words in pretended.commands)
     assert "| validation loss |" in to_text(result)
+
+
+def test_a_search_from_python_is_that_of_the_command_line(tmp_path, pretended) -> None:
+    """With all digits of its values, and held to the code of a network of one's own."""
+    (tmp_path / "net.py").write_text("from torch import nn\nclass Net(nn.Flatten): ...\n")
+    rates = [0.0123456789, 0.02]
+    space, own = {"learning_rate": rates, "flip": [True, False]}, "net.py:Net"
+    result = fc.tune("fast", "python", search=space, trials=3, model=own, threads=1)
+    typed = ["learning_rate=0.0123456789,0.02", "flip=on,off"]
+    words = ["--threads", "1", "--model", own, "--trials", "3", "--output", "shell"]
+    assert main(["tune", "fast", *typed, *words]) == 0
+    assert len(result["trials"]) == 3
+    python, shell = pretended.commands[:3], pretended.commands[3:]
+    for one, other in zip(python, shell, strict=True):
+        assert one[one.index("--model-sha256") + 1] == other[other.index("--model-sha256") + 1]
+        assert float(one[one.index("--lr") + 1]) in rates
 
 
 def test_a_journal_file_holds_a_search(tmp_path, pretended) -> None:

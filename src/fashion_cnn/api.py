@@ -6,7 +6,7 @@ one that an error names by its flag.
 """
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -26,7 +26,7 @@ from fashion_cnn.evaluation import compare as comparing
 from fashion_cnn.evaluation.calibration import Answer, Calibration
 from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
 from fashion_cnn.recipes import catalog
-from fashion_cnn.recipes.fields import format_value, nearest
+from fashion_cnn.recipes.fields import nearest
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.summary import summarise
 from fashion_cnn.run import folder
@@ -109,14 +109,17 @@ class Run(folder.Run):
         """
         if checkpoint is not None and not isinstance(checkpoint, str):
             raise UsageError(f"checkpoint is {checkpoint!r:.60}; it must be a name")
-        wanted = _hardware({"device": "cpu", **hardware})
+        wanted = _hardware({"device": "cpu", **hardware}, only=True)
         with open_framework(hardware_as_before(wanted, self)) as framework:
             opened = framework.open_classifier(self, checkpoint)
         found, calibration = self.results.calibration, None
-        if found is not None and checkpoint in (None, self.answering, found["checkpoint"]):
-            of = self.checkpoints.sha256(found["checkpoint"])
-            if found.get("sha256", of) == of:  # else the run went on since it was calibrated
-                calibration = Calibration.from_dict(found)
+        name = checkpoint or self.answering
+        if found is not None and (
+            found["sha256"] == self.checkpoints.sha256(name)
+            if found.get("sha256")
+            else found["checkpoint"] == name  # calibrated before the file was noted
+        ):
+            calibration = Calibration.from_dict(found)
         return RunClassifier(opened, calibration, self.class_names)
 
     def validation(self, data: Any = None) -> Split:
@@ -551,7 +554,7 @@ def tune(
         UsageError: an unknown argument or invalid value, or the folder holds another search.
     """
     from fashion_cnn.tuning.search import carry_out
-    from fashion_cnn.tuning.space import CHOICES, Search, parse_space
+    from fashion_cnn.tuning.space import CHOICES, Search, parse_space, typed
 
     _check_path("output", output)
     if not isinstance(search, Mapping):
@@ -560,6 +563,10 @@ def tune(
     for word in (*how, *CHOICES):
         if word in settings:
             how[word] = settings.pop(word)
+    if "model" in settings:
+        from fashion_cnn.recipes import own_network
+
+        settings |= own_network.given(settings["model"], settings.get("model_sha256", ""))
     chosen = open_recipe("baseline" if recipe is None else recipe).replace(**settings)
     known = catalog.named(chosen.name).to_dict()
     given = settings | {
@@ -567,10 +574,13 @@ def tune(
         for name, value in chosen.to_dict().items()
         if value != known[name]
     }
-    words = [
-        f"{field}={values if isinstance(values, str) else ','.join(map(format_value, values))}"
-        for field, values in search.items()
-    ]
+    words = []
+    for field, values in search.items():
+        if not isinstance(values, Iterable):
+            raise UsageError(f"search has {field}={values!r:.60}; it must be text or a list")
+        words.append(
+            f"{field}={values if isinstance(values, str) else ','.join(map(typed, values))}"
+        )
     space = parse_space(words, chosen, given)
     storage, name = how.pop("storage"), how.pop("name")
     place = Path(output) if output else Path("runs", "searches", name or chosen.name)

@@ -29,25 +29,28 @@ from fashion_cnn.tuning.space import CHOICES, Search, parse_space
     help="what to vary: LOW:HIGH, LOW:HIGH:log, LOW:HIGH:STEP or A,B,C; one or more",
 )
 @click.option(
-    "--trials", type=click.IntRange(min=1), default=40, help="number of trials in all  [40]"
+    "--trials",
+    type=click.IntRange(min=1),
+    default=Search.trials,
+    help=f"number of trials in all  [{Search.trials}]",
 )
 @click.option(
     "--objective",
     type=click.Choice(CHOICES["objective"]),
-    default="accuracy",
-    help="what to optimise, on validation images  [accuracy]",
+    default=Search.objective,
+    help=f"what to optimise, on validation images  [{Search.objective}]",
 )
 @click.option(
     "--sampler",
     type=click.Choice(CHOICES["sampler"]),
-    default="tpe",
-    help="how values are chosen  [tpe]",
+    default=Search.sampler,
+    help=f"how values are chosen  [{Search.sampler}]",
 )
 @click.option(
     "--pruner",
     type=click.Choice(CHOICES["pruner"]),
-    default="median",
-    help="how hopeless trials are stopped early  [median]",
+    default=Search.pruner,
+    help=f"how hopeless trials are stopped early  [{Search.pruner}]",
 )
 @click.option(
     "--storage", default="", help="database URL or journal file  [SQLite in the output folder]"

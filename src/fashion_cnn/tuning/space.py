@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.fields import check_folder_name, flag, format_value, nearest
+from fashion_cnn.recipes.fields import check_folder_name, flag, nearest
 from fashion_cnn.recipes.recipe import Recipe, train_command
 
 _FIELDS = {item.name: item for item in dataclasses.fields(Recipe)}
@@ -60,9 +60,14 @@ class Dimension:
     def __str__(self) -> str:
         """As it is typed."""
         if self.choices:
-            return f"{self.field}={','.join(format_value(value) for value in self.choices)}"
+            return f"{self.field}={','.join(map(typed, self.choices))}"
         end = ":log" if self.log else f":{self.step:g}" if self.step else ""
         return f"{self.field}={self.low!r}:{self.high!r}{end}"
+
+
+def typed(value: Any) -> str:
+    """A value of a field as it is typed, with all of its digits."""
+    return "on" if value is True else "off" if value is False else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)
