@@ -20,6 +20,7 @@ from drawn import figures_instead_of_pictures
 from fashion_cnn.cli import main
 from fashion_cnn.errors import CheckpointError, DataError, ImageError, UsageError
 from fashion_cnn.recipes import catalog
+from fashion_cnn.run import checkpoint
 from fashion_cnn.text import aligned
 
 SETTINGS: dict[str, Any] = {"epochs": 2, "train_images": 300, "width": 4, "threads": 1}
@@ -420,6 +421,21 @@ def test_a_run_shows_what_both_checkpoints_have_on_what_they_trained_on(
     assert f"{100 * final.accuracy:.2f} % {final.loss:.3f}" in str(run)
     page = (run.path / "report.html").read_text()
     assert f"<td>{final.loss:.4f}</td>" in page
+
+
+def test_a_checkpoint_that_does_not_say_how_far_it_came_is_not_evaluated(
+    run: fc.Run, few_data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run.path, tmp_path / "altered", symlinks=True)
+    newest = max((tmp_path / "altered/checkpoints").glob("step-*"))
+    state = json.loads((newest / "state.json").read_text())
+    del state["seconds"]
+    (newest / "state.json").write_text(json.dumps(state))
+    kept = ("model.safetensors", "optimizer.safetensors", "state.json")
+    content = {name: (newest / name).read_bytes() for name in kept}
+    (newest / "MANIFEST.json").write_bytes(checkpoint._manifest(content))
+    with pytest.raises(CheckpointError, match=r"state.json lacks \['seconds'\]"):
+        fc.evaluate(tmp_path / "altered", data=few_data)
 
 
 def test_metrics_of_before_training_figures_are_read(run: fc.Run, tmp_path: Path) -> None:

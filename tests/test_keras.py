@@ -370,6 +370,24 @@ def test_a_roll_back_quarters_the_rate_and_goes_on(small_data, tmp_path, monkeyp
     assert (event["step"], event["to"]) == (7, 5)
 
 
+def test_a_signal_behind_a_step_that_ruined_the_weights_rolls_back_first(
+    small_data, tmp_path, monkeypatch
+) -> None:
+    ruined, original = [True], KerasState.save
+
+    def save(self, run: Run) -> None:
+        if self.step % STEPS and ruined:
+            ruined.clear()
+            raise NotFiniteError("a weight is not finite")
+        original(self, run)
+
+    monkeypatch.setattr(KerasState, "save", save)
+    run = train("keras", SHORT, small_data, tmp_path, stop=STEPS + 3)
+    assert not ruined
+    (event,) = [e for e in run.events() if e["event"] == "rolled back"]
+    assert event["to"] == STEPS
+
+
 def test_early_stopping_and_extension(small_data, tmp_path) -> None:
     recipe = SHORT.replace(epochs=30, early_stopping=1, learning_rate=0.02, dropout=0.0)
     run = Run(tmp_path)

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import statistics
+import sys
 import threading
 import time
 from pathlib import Path
@@ -103,7 +104,7 @@ def test_a_study_trains_each_run_once_and_goes_on(file, tmp_path, capsys, monkey
     assert metrics.best
     shown = metrics.best.validation
     assert rows[-1]["accuracy"] == shown.accuracy
-    assert rows[-1]["process_seconds"] > rows[-1]["training_seconds"]
+    assert rows[-1]["command_seconds"] > rows[-1]["training_seconds"]
     assert rows[-1]["command"][:3] == ["fashion-cnn", "train", "baseline"]
     assert "--no-test" in rows[-1]["command"]
     assert (rows[-1]["n"], rows[-1]["ece"]) == (240, shown.ece)
@@ -220,7 +221,7 @@ def test_a_run_that_fails_ends_the_study_with_its_code(file, tmp_path) -> None:
 
 def test_rows_are_only_reused_for_what_they_are(file, tmp_path, monkeypatch) -> None:
     def pretended(study, variant, seed, *_) -> tuple:
-        times = {"training_seconds": 1.0, "process_seconds": 2.0, "resumed": False}
+        times = {"training_seconds": 1.0, "command_seconds": 2.0, "resumed": False}
         return {"variant": variant, "seed": seed, "accuracy": 0.9, **times}, {}
 
     monkeypatch.setattr(tuning, "_train", pretended)
@@ -267,7 +268,7 @@ def test_the_table_pairs_by_seed() -> None:
             "seed": seed,
             "accuracy": accuracy,
             "training_seconds": 2.0,
-            "process_seconds": 5.0 + seed,
+            "command_seconds": 5.0 + seed,
             "resumed": False,
         }
         for variant, values in accuracies.items()
@@ -290,7 +291,7 @@ def test_pairs_are_of_one_seed_and_times_of_runs_in_one_go_on_one_machine() -> N
             "resumed": resumed,
             "environment": where,
             "training_seconds": seconds,
-            "process_seconds": 2 * seconds,
+            "command_seconds": 2 * seconds,
             **({"accuracy": accuracy} if accuracy else {"diverged": True}),
         }
         for variant, seed, accuracy, resumed, where, seconds in (
@@ -322,7 +323,7 @@ def rows_of(eces: dict[str, list[float]], shirts: dict[str, list[float]]) -> dic
             "ece": ece,
             "class_accuracy": dict.fromkeys(CONFUSED, 0.8) | {"Shirt": shirts[variant][seed]},
             "training_seconds": 2.0,
-            "process_seconds": 5.0,
+            "command_seconds": 5.0,
             "resumed": False,
         }
         for variant, values in eces.items()
@@ -410,7 +411,7 @@ def kept(file, tmp_path, monkeypatch) -> Path:
     record, row = tmp_path / "out/study.json", {"accuracy": 0.9, "ece": 0.1}
     found = json.loads(record.read_text())
     row |= {"class_accuracy": {"Coat": 1}, "checkpoints": {"best": {"accuracy": 0.9}}}
-    row |= {"training_seconds": 1.0, "process_seconds": 2.0}
+    row |= {"training_seconds": 1.0, "command_seconds": 2.0}
     for one in found["runs"]:
         del one["diverged"]
         one.update(row)
@@ -440,7 +441,7 @@ def kept(file, tmp_path, monkeypatch) -> Path:
         ("checkpoints", 1, "(runs.checkpoints is 1)"),
         ("checkpoints", {"best": {}}, "(it lacks runs.checkpoints.best.accuracy)"),
         ("training_seconds", "long", "(runs.training_seconds is 'long')"),
-        ("process_seconds", -1, "(runs.process_seconds is -1)"),
+        ("command_seconds", -1, "(runs.command_seconds is -1)"),
         ("resumed", "no", "(runs.resumed is 'no')"),
         ("resumed", ..., "(it lacks runs.resumed)"),
     ],
@@ -589,3 +590,9 @@ def test_every_command_of_the_findings_is_its_recipe(monkeypatch, tmp_path) -> N
         given = train.make_context("train", words[1:]).params
         changes = {name: value for name, value in given.items() if value is not None}
         assert Recipe().replace(**{k: v for k, v in changes.items() if k in fields}) == recipe
+
+
+def test_a_training_that_is_killed_ends_as_a_shell_says() -> None:
+    killed = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    assert tuning._wait_for(killed, alone=False) == 128 + 9
+    assert tuning._wait_for([sys.executable, "-c", "raise SystemExit(3)"], alone=True) == 3

@@ -40,6 +40,7 @@ from fashion_cnn.run.recipe_file import open_recipe
 from fashion_cnn.run.weights import FLATTERS, check_apart, has_seen_validation
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, schedule_after_extension, steps_per_epoch
+from fashion_cnn.training.state import check_state
 from fashion_cnn.version import __version__
 
 Existing = Literal["refuse", "overwrite", "resume"]
@@ -178,7 +179,7 @@ def evaluate(
     steps = steps_per_epoch(recipe, len(data.training))
     with open_framework(hardware_as_before(hardware, run)) as framework, run.lock():
         fingerprint = recipe.fingerprint(data.fingerprint())
-        found, history, rejected = run.checkpoints.newest(fingerprint)
+        found, history, rejected = run.checkpoints.newest(fingerprint, check_state)
         if rejected:
             raise CheckpointError(
                 f"the newest checkpoint of {run.path} is damaged ({rejected[0]}); --resume trains "

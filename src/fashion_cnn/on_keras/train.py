@@ -104,12 +104,12 @@ def train(
     recorder = Recorder(state, run, data, interruption, progress)
     progress.begin(state.recipe.epochs, state.steps_per_epoch, state.step)
     while not (status := state.status):
-        if interruption.signal is not None:
-            state.save(run)
-            status = "interrupted"
-            break
         epoch, first = divmod(state.step, state.steps_per_epoch)
         try:
+            if interruption.signal is not None:
+                state.save(run)
+                status = "interrupted"
+                break
             state.model.fit(
                 read_ahead(Batches(data.training, state.recipe, epoch, first)),
                 initial_epoch=epoch,

@@ -7,6 +7,11 @@ import threading
 from types import FrameType
 
 
+def exit_status(returncode: int) -> int:
+    """What a shell calls the end of a child: 128 + n where `subprocess` says -n, of signal n."""
+    return 128 - returncode if returncode < 0 else returncode
+
+
 class Interruption:
     """While entered, SIGINT and SIGTERM only set `signal`; a second one ends the process.
 

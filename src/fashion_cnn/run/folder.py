@@ -62,6 +62,7 @@ class _Environment:
     device: str = ""
     backend: str = ""
     threads: Count | None = None
+    ranks: Count = 1
     deterministic: bool = False
     command: tuple[str, ...] = ()
     data_sha256: Mapping[str, str] = field(default_factory=dict)
@@ -380,7 +381,7 @@ def _check_environment(found: Any) -> None:
         raise ValueError("it names no framework")
     others = {name: v for name, v in found.items() if name not in ("command", "data_sha256")}
     for name, value in others.items():
-        if not isinstance(value, str | int | float | None):
+        if not isinstance(value, str | int | float | None) or "\0" in str(value):
             raise ValueError(f"{name} is {value!r:.40}")
 
 

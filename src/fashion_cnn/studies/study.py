@@ -18,6 +18,7 @@ from typing import Any
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
 from fashion_cnn.files import check_no_link, read_fields, to_json, write_atomically
 from fashion_cnn.frameworks import Hardware
+from fashion_cnn.process.interruption import exit_status
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import check_folder_name, nearest
@@ -56,7 +57,7 @@ class _Row:
     class_accuracy: Mapping[str, Share] = field(default_factory=dict)
     checkpoints: Mapping[str, _Checkpoint] = field(default_factory=dict)
     training_seconds: Positive = 0.0
-    process_seconds: Positive = 0.0
+    command_seconds: Positive = 0.0
 
 
 @dataclass(frozen=True)
@@ -359,7 +360,7 @@ def _train(
             if one and (found := getattr(one, study.measure))
         },
         "training_seconds": metrics.training_seconds,
-        "process_seconds": seconds,
+        "command_seconds": seconds,
     }
     return row, {k: v for k, v in run.environment.items() if k != "command"}
 
@@ -375,7 +376,7 @@ def _wait_for(command: list[str], alone: bool) -> int:
         raise KeyboardInterrupt
     if done.returncode and not alone:
         sys.stderr.buffer.write(done.stderr)
-    return done.returncode
+    return exit_status(done.returncode)
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
@@ -383,7 +384,7 @@ def _outcome(row: Mapping[str, Any]) -> str:
         return "diverged"
     return (
         f"{100 * row['accuracy']:.2f} % in {row['training_seconds']:.1f} s, "
-        f"{row['process_seconds']:.1f} s in all"
+        f"{row['command_seconds']:.1f} s in all"
     )
 
 

@@ -223,9 +223,14 @@ class TrainingState(ABC):
         return accept
 
     def _accept(self, found: Checkpoint) -> None:
-        if unknown := {name for name in _STATE if type(found.state.get(name)) not in (int, float)}:
-            raise CheckpointError(f"{found.path}: state.json lacks {sorted(unknown)}")
+        check_state(found)
         self.take(found)
+
+
+def check_state(found: Checkpoint) -> None:
+    """Raise `CheckpointError` unless a checkpoint says how far its run had come."""
+    if unknown := {name for name in _STATE if type(found.state.get(name)) not in (int, float)}:
+        raise CheckpointError(f"{found.path}: state.json lacks {sorted(unknown)}")
 
 
 _OF_ADAM = ("exp_avg", "exp_avg_sq")

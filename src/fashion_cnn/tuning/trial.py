@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.files import open_to_append
-from fashion_cnn.process.interruption import Interruption
+from fashion_cnn.process.interruption import Interruption, exit_status
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 
@@ -61,7 +61,7 @@ def follow_training(
         except BaseException:
             process.terminate()
             raise
-    return 128 - process.returncode if process.returncode < 0 else process.returncode
+    return exit_status(process.returncode)
 
 
 def wait_until_free(run: Run, interruption: Interruption, say: Callable[[str], None]) -> None:
