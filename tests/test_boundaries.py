@@ -10,11 +10,15 @@ from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split
 from fashion_cnn.evaluation.audit import audit
 from fashion_cnn.evaluation.calibration import Calibration, rejection
-from fashion_cnn.evaluation.compare import mcnemar, paired_interval, student_quantile
+from fashion_cnn.evaluation.compare import (
+    mcnemar,
+    paired_interval,
+    student_interval,
+    student_quantile,
+)
 from fashion_cnn.evaluation.metrics import expected_calibration_error, wilson_interval
 from fashion_cnn.evaluation.outliers import outlier_threshold
 from fashion_cnn.evaluation.reliability import reliability, risk_coverage
-from fashion_cnn.reporting.study import student_interval
 from fashion_cnn.run.predictions import Predictions
 
 EVEN = np.zeros((1, 2))  # logits: one half each, exactly

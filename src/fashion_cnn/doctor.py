@@ -60,6 +60,6 @@ def _data() -> str:
         if directory is None:
             return str(fashion_mnist.nowhere())
         fashion_mnist.DataSet.open(directory).verify()
-    except DataError as error:
+    except (DataError, OSError) as error:
         return str(error)
     return f"{directory}: all four files verified"

@@ -19,6 +19,11 @@ def visible(text: str) -> str:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """Of what an error says; its type's name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def to_utf8(text: str) -> bytes:
     r"""Text for a file; bytes of a path that are no UTF-8 become \udcXX."""
     return text.encode(errors="backslashreplace")

@@ -53,7 +53,7 @@ class Decoder:
     def decode(
         self, data: bytes, cpu_seconds: float | None = None
     ) -> tuple[NDArray[np.uint8], list[str]]:
-        """Open a PNG, JPEG, WEBP or AVIF file, turned upright and shrunk to 256 pixels or fewer.
+        """Open a PNG, JPEG, WEBP, AVIF or HEIC file, upright and shrunk to 256 pixels or fewer.
 
         Args:
             data: the file.

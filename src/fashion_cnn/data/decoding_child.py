@@ -133,7 +133,7 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _without_metadata(data: bytes) -> bytes:
-    """The same PNG, JPEG, WEBP or AVIF file with nothing in it but what makes up its pixels."""
+    """The same PNG, JPEG or WEBP file with nothing in it but what makes up its pixels."""
     kind = kind_of(data[:KIND_BYTES])
     at = {"PNG": 8, "JPEG": 2, "WEBP": 12}[kind]
     kept = [data[:at]]

@@ -72,9 +72,8 @@ class Group:
         if self.deviation is None:
             (alone,) = self.predictions
             return accuracy_interval(alone) if alone else wilson_interval(*_all(self.counts))
-        error = self.deviation / len(self.accuracies) ** 0.5
-        reach = student_quantile(len(self.accuracies) - 1) * error
-        return self.mean - reach, self.mean + reach
+        _, low, high = student_interval(self.accuracies)
+        return low, high
 
 
 @dataclass(frozen=True)
@@ -292,6 +291,16 @@ def _group(members: Sequence[_Member]) -> Group:
     )
 
 
+def student_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean, and Student's 95 % interval of it; of one value, that value thrice."""
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return mean, mean, mean
+    error = statistics.stdev(values) / len(values) ** 0.5
+    reach = student_quantile(len(values) - 1) * error
+    return mean, mean - reach, mean + reach
+
+
 def _difference(first: Group, second: Group) -> Difference:
     accuracy = second.mean - first.mean
     recalls = second.recalls.mean(0) - first.recalls.mean(0)
@@ -308,13 +317,14 @@ def _difference(first: Group, second: Group) -> Difference:
         return Difference(accuracy, interval, "paired by image", recalls, of_classes, test)
     common = sorted(first.runs.keys() & second.runs.keys())
     if len(common) > 1 and len(common) == len(first.runs) == len(second.runs):
-        pairs = np.array(second.accuracies) - np.array(first.accuracies)
-        reach = student_quantile(len(pairs) - 1) * float(pairs.std(ddof=1)) / len(pairs) ** 0.5
+        pairs = [b - a for a, b in zip(first.accuracies, second.accuracies, strict=True)]
+        _, low, high = student_interval(pairs)
         method = f"Student's, {len(pairs)} pairs of one seed"
     else:
         error, freedom = _welch(first, second)
-        reach, method = student_quantile(freedom) * error, "Welch's, over the seeds"
-    return Difference(accuracy, (accuracy - reach, accuracy + reach), method, recalls, None, None)
+        reach = student_quantile(freedom) * error
+        low, high, method = accuracy - reach, accuracy + reach, "Welch's, over the seeds"
+    return Difference(accuracy, (low, high), method, recalls, None, None)
 
 
 def _unpaired(first: Group, second: Group) -> Difference:

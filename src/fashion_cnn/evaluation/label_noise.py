@@ -29,7 +29,7 @@ def suspects(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> N
     """Positions of the labels that are probably wrong, the least credible first.
 
     Args:
-        labels: (N,) int64 from 0 to 9, of every class at least one.
+        labels: (N,) int64 from 0 to C - 1, of every class at least one.
         probabilities: (N, C), from classifiers that did not train on the image in question.
 
     Returns:
@@ -45,9 +45,7 @@ def suspects(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> N
     return np.asarray(found, np.int64)
 
 
-def ceiling(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int = 0
-) -> dict[str, Any]:
+def ceiling(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, Any]:
     """Estimate the share of right labels: what a classifier that knows every true class scores.
 
     The trace of cleanlab's joint distribution of given and true labels, with a 95 % interval by
@@ -57,16 +55,14 @@ def ceiling(
     classifier would give as well is missed. The interval is for the drawing of images only; it
     knows nothing of these assumptions.
 
-    Args:
-        labels, probabilities: as in `suspects`.
-        seed: of the resampling.
+    Args: labels, probabilities: as in `suspects`.
 
     Returns:
         "n", "accuracy" from 0 to 1, "interval", "resamples".
     """
     values = [_right(labels, probabilities)]
     for resample in range(_RESAMPLES):
-        drawn = stream(seed, "label noise", resample).integers(0, len(labels), len(labels))
+        drawn = stream(0, "label noise", resample).integers(0, len(labels), len(labels))
         values.append(_right(labels[drawn], probabilities[drawn]))
     low, high = np.percentile(values[1:], [2.5, 97.5])
     return {

@@ -8,6 +8,7 @@ import keras
 import onnx
 
 from fashion_cnn.errors import ExportError
+from fashion_cnn.text import first_line
 
 
 def to_onnx(model: keras.Model, opset: int) -> onnx.ModelProto:
@@ -30,6 +31,5 @@ def to_onnx(model: keras.Model, opset: int) -> onnx.ModelProto:
                 path, format="onnx", verbose=False, opset_version=opset, input_signature=[images]
             )
         except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ExportError(f"Keras cannot export this network: {reason}") from error
+            raise ExportError(f"Keras cannot export this network: {first_line(error)}") from error
         return onnx.load(path)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from fashion_cnn.errors import ExportError
+from fashion_cnn.text import first_line
 
 
 def to_onnx(model: nn.Module, opset: int) -> onnx.ModelProto:
@@ -35,7 +36,7 @@ def to_onnx(model: nn.Module, opset: int) -> onnx.ModelProto:
                 verbose=False,
             )
     except torch.onnx.errors.OnnxExporterError as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        reason = first_line(error.__cause__ or error)
         raise ExportError(f"PyTorch cannot export this network: {reason}") from error
     assert program is not None
     return program.model_proto

@@ -275,7 +275,7 @@ class Recipe:
             "schedule_epochs": schedule in ("step", "plateau"),
             "schedule_factor": schedule in ("step", "plateau"),
             "warmup": schedule in ("one-cycle", "triangle"),
-            "augment_classes": any(getattr(self, one) for one in _OF_ONE_IMAGE),
+            "augment_classes": any(getattr(self, one) for one in OF_ONE_IMAGE),
         }
         return needs.get(name, True)
 
@@ -354,7 +354,7 @@ class Recipe:
 PACKAGED = "pretrained"
 """As `Recipe.teacher`: the model that comes in the package."""
 
-_OF_ONE_IMAGE = ("flip", "translate", "rotate", "erase", "cutout")
+OF_ONE_IMAGE = ("flip", "translate", "rotate", "erase", "cutout")
 """The augmentations that `augment_classes` confines; mixing takes two images."""
 
 _AT_RANDOM = (
@@ -368,7 +368,7 @@ _WHY_NOT = {
     "teacher_sha256": "there is no teacher; name one with --teacher, or leave it out",
     "distill": "there is no teacher; name one with --teacher, or leave it out",
     "augment_classes": "there is nothing to apply to them; it must be empty, or come with one of "
-    + ", ".join(_OF_ONE_IMAGE),
+    + ", ".join(OF_ONE_IMAGE),
 }
 """Fields that must stay as they are where they do not apply, and why they do not."""
 MAY_CHANGE = ("epochs", "early_stopping")

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_cnn.evaluation.occlusion import BLOCK
+
 COLUMNS = 40
 """Images side by side in a sheet."""
 
 _FOR, _AGAINST = (255, 140, 40), (70, 140, 255)  # told apart by the colour-blind too
 _STRONGEST = 0.85  # opacity
 _QUALITY = 50  # of WebP, from 0 to 100
-_BLOCK = 4  # pixels over which a map of squares, four pixels apart, is constant
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def heat_maps(maps: Mapping[int, NDArray[np.floating]]) -> HeatMaps | None:
     """
     if not maps:
         return None
-    values = np.stack(list(maps.values()))[:, ::_BLOCK, ::_BLOCK]
+    values = np.stack(list(maps.values()))[:, ::BLOCK, ::BLOCK]
     most = max(float(np.abs(values).max()), 0.01)
     tiles = np.zeros((*values.shape, 4), np.uint8)
     tiles[..., :3] = np.where(values[..., None] > 0, _FOR, _AGAINST)

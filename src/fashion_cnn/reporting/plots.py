@@ -16,15 +16,16 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from fashion_cnn.data.split import Split, stratified_sample
-from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.reporting.study import differences, quantities, student_interval
+from fashion_cnn.evaluation.compare import student_interval
+from fashion_cnn.recipes.recipe import OF_ONE_IMAGE, Recipe
+from fashion_cnn.reporting.study import differences, quantities
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
 from fashion_cnn.run.results import Metrics
 
 TRAINING, VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
 _CURVES = ("loss", "accuracy")
-_AUGMENTS = ("flip", "translate", "rotate", "erase", "cutout", "cutmix", "outliers", "photo")
+_AUGMENTS = (*OF_ONE_IMAGE, "cutmix", "outliers", "photo")
 _INCHES, _LARGEST = 0.5, 20.0  # of a confusion matrix: a class, and in all
 _MOST_WRITTEN, _MOST_NAMED = 40, 60  # classes whose cells hold their numbers, that are named
 _MOST_ROWS = 50  # of a grid of samples

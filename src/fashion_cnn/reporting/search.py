@@ -26,7 +26,7 @@ def to_text(result: Mapping[str, Any]) -> str:
         "|---" * (len(fields) + 4) + "|",
     ]
     for row in done[:_SHOWN]:
-        params = " | ".join(_short(row["params"][name]) for name in fields)
+        params = " | ".join(short(row["params"][name]) for name in fields)
         lines.append(
             f"| {row['trial']} | {_value(row['value'], accuracy)} | {params} | {row['epochs']} | "
             f"{row['seconds']:.1f} |"
@@ -59,5 +59,6 @@ def _value(value: float, accuracy: bool) -> str:
     return f"{100 * value:.2f} %" if accuracy else f"{value:.4f}"
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value of a field in few digits."""
     return f"{value:.4g}" if isinstance(value, float) else format_value(value)

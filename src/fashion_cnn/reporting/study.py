@@ -1,10 +1,10 @@
 """A study in tables, out of what its `study.json` holds."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from fashion_cnn.evaluation.compare import student_quantile
+from fashion_cnn.evaluation.compare import student_interval
 
 CONFUSED = ("T-shirt/top", "Pullover", "Coat", "Shirt")
 """The classes that are taken for each other: docs/assignment.md, part (c)."""
@@ -31,7 +31,7 @@ def to_table(result: Mapping[str, Any]) -> str:
     first = next(iter(result["variants"]))
     lines = [
         f"| {result['recipe']}, {result['measure']} accuracy | n | mean ± sd | paired difference, "
-        "95 % interval | training, median | process, median |",
+        "95 % interval | training, median | whole command, median |",
         "|---|---|---|---|---|---|",
     ]
     for variant in result["variants"]:
@@ -42,7 +42,7 @@ def to_table(result: Mapping[str, Any]) -> str:
         lines.append(
             f"| {variant} | {len(own)}{f' (and {diverged} diverged)' if diverged else ''} | "
             f"{_mean_sd(list(own.values()))} | {difference} | "
-            f"{_median(rows, 'training_seconds')} | {_median(rows, 'process_seconds')} |"
+            f"{_median(rows, 'training_seconds')} | {_median(rows, 'command_seconds')} |"
         )
     return "\n".join(lines)
 
@@ -121,16 +121,6 @@ def differences(result: Mapping[str, Any], variant: str, quantity: str = "accura
     first = _by_seed(result, next(iter(result["variants"])), quantity)
     own = _by_seed(result, variant, quantity)
     return [own[seed] - first[seed] for seed in own if seed in first]
-
-
-def student_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean, and Student's 95 % interval of it; of one value, that value thrice."""
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return mean, mean, mean
-    error = statistics.stdev(values) / len(values) ** 0.5
-    reach = student_quantile(len(values) - 1) * error
-    return mean, mean - reach, mean + reach
 
 
 def _by_seed(result: Mapping[str, Any], variant: str, quantity: str) -> dict[int, float]:

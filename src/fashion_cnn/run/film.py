@@ -16,7 +16,7 @@ from fashion_cnn.files import read_bytes
 IMAGES = 200
 """Validation images whose answers are kept, at most; fewer where there are many classes."""
 
-MOST_CLASSES = 40
+MOST_FILMED = 40
 """Of a data set of more there is no film."""
 
 _MOST_FRAMES = 200
@@ -86,7 +86,7 @@ _KINDS = {
 
 def shown_images(classes: int) -> int:
     """How many images a film of so many classes follows; 0 for those that have none."""
-    return min(IMAGES, _MOST_ANSWERS // classes) if classes <= MOST_CLASSES else 0
+    return min(IMAGES, _MOST_ANSWERS // classes) if classes <= MOST_FILMED else 0
 
 
 def some_filters(weights: NDArray[np.floating[Any]] | None) -> NDArray[np.float16]:

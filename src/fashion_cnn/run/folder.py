@@ -277,10 +277,9 @@ class Run:
         if not self._read_only:
             append_entry(self.path / _LOG, event, details)
 
-    def record_test_reading(self, **details: Any) -> int:
-        """Write down that the test set is about to be opened, before it is; count it in."""
+    def record_test_reading(self, **details: Any) -> None:
+        """Write down that the test set is about to be opened, before it is."""
         self.log("test_set_opened", **details)
-        return self.test_readings()
 
     def test_readings(self) -> int:
         """How often this run has opened the test set."""

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-Decoded = TypeVar("Decoded")
+from fashion_cnn.recipes.fields import MOST
 
-MOST = 2**53
-"""No larger integer, which not every program could read out of JSON exactly."""
+Decoded = TypeVar("Decoded")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, SHA256, DataSet
 from fashion_cnn.data.framing import AS_PUBLISHED
-from fashion_cnn.data.split import divide, stratified_sample
+from fashion_cnn.data.split import stratified_sample
 from fashion_cnn.errors import ExportError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
@@ -73,12 +73,7 @@ def export(
     with open_framework(hardware) as framework:
         reference = framework.open_classifier(run, checkpoint)
         exported = framework.to_onnx(run, checkpoint, OPSET)
-    parts = divide(
-        data_set.training(),
-        validation=run.recipe.validation,
-        train_images=run.recipe.train_images,
-        seed=run.recipe.seed,
-    )
+    parts = data_set.divided(run.recipe)
     images, ordinary = data_set.test_images(), parts.validation
     calibration = run.results.calibration
     assert calibration is not None

@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fashion_cnn.errors import ExportError
 from fashion_cnn.evaluation.calibration import LEAST_KEPT, Calibration
+from fashion_cnn.text import first_line
 
 OPSET = 18
 """The operators' version, the lowest that PyTorch exports to. Source: onnx/docs/Versioning.md;
@@ -64,7 +65,7 @@ def complete(
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise ExportError(f"this network can be trained, but not exported: {reason}") from error
     return model
 

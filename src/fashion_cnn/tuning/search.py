@@ -21,7 +21,7 @@ from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.fields import check_folder_name
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.reporting.search import to_text
+from fashion_cnn.reporting.search import short, to_text
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.run.lock import hold
@@ -235,7 +235,7 @@ class _Worker:
         return self.folder / "trials" / f".{number:04d}.lock"
 
     def _tell(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        values = " ".join(f"{name}={_short(value)}" for name, value in trial.params.items())
+        values = " ".join(f"{name}={short(value)}" for name, value in trial.params.items())
         done = len(study.get_trials(deepcopy=False, states=_COUNTED[:2]))
         self.say(f"trial {trial.number} ({done}/{self.search.trials}): {_outcome(trial)}  {values}")
 
@@ -283,7 +283,3 @@ def _outcome(trial: FrozenTrial) -> str:
     with contextlib.suppress(TypeError):
         return f"validation {trial.value:.5f}"
     return trial.state.name.lower()
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_cnn.data.framing import SIDE
 from fashion_cnn.errors import DataError
 
-SIDE = 28
 _GREY = np.array([0.299, 0.587, 0.114])
 """Source: ITU-R BT.601, as for photos."""
 

@@ -2,13 +2,10 @@
 
 export const at = (id) => document.getElementById(id);
 
-/** An element with attributes, or properties that start with a dot, and children. */
+/** An element with attributes and children. */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith(".")) made[name.slice(1)] = value;
-    else if (value !== false) made.setAttribute(name, value === true ? "" : value);
-  }
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.append(...children);
   return made;
 }
