@@ -253,7 +253,7 @@ HUGE = bytes([0, 0, 8, 3]) + b"\xff" * 12
         (replaced(FILES[1], np.zeros(299, np.uint8)), "for 300 images"),
         (replaced(FILES[1], gzip.compress(WIDE)), "run up to 32767"),
         (replaced(FILES[1], np.full(300, -1, np.int16)), "labels run from -1"),
-        (replaced(FILES[2], np.zeros((0, 28, 28), np.uint8)), "t10k"),
+        (replaced(FILES[2], np.zeros((0, 28, 28), np.uint8)), "test: "),
         (replaced(FILES[0], gzip.compress(HUGE)), "are read"),
         (replaced(FILES[0], gzip.compress(HUGE[:3])), "not an IDX file"),
         (replaced(FILES[0], gzip.compress(to_idx(np.zeros(9, np.uint8)) + b"x")), "has more"),

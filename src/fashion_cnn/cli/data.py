@@ -174,7 +174,7 @@ def _adopt(
         contents, counts = convert(found, output, draw, wanted, say)
     write(
         f"{folder}: {len(contents.class_names)} classes, {counts['train']:,} images to train on "
-        f"and {counts['t10k']:,} to test on; recorded in {folder}/dataset.json"
+        f"and {counts['test']:,} to test on; recorded in {folder}/dataset.json"
     )
     _say_what_next(folder, contents)
 

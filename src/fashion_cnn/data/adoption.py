@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_cnn.data.fashion_mnist import SHA256
-from fashion_cnn.data.files import FILES, candidates
+from fashion_cnn.data.files import FILES, PREFIXES, candidates
 from fashion_cnn.data.forms.idx_pairs import read_bounded
 from fashion_cnn.data.framing import Framing, measure_framing
 from fashion_cnn.data.idx import parse_idx
@@ -39,7 +39,7 @@ def adopt(
         say: gets a line a file that was passed over for another, and a class without images.
 
     Returns:
-        What was recorded, and the images of each part by "train" and "t10k".
+        What was recorded, and the images of each part by "train" and "test".
 
     Raises:
         DataError: a file is missing, damaged, or of other things than 28x28 images and labels.
@@ -73,19 +73,18 @@ def adopt(
             )
         names = tuple(str(label) for label in range(largest + 1))
     counts = {}
-    for part in ("train", "t10k"):
+    for part, prefix in PREFIXES.items():
         try:
             split = Split(
-                arrays[f"{part}-images-idx3-ubyte"], labels[f"{part}-labels-idx1-ubyte"], names
+                arrays[f"{prefix}-images-idx3-ubyte"], labels[f"{prefix}-labels-idx1-ubyte"], names
             )
         except DataError as error:
             raise DataError(f"{directory}, {part}: {error}") from None
         if not len(split):
             raise DataError(f"{directory}, {part}: no images")
         counts[part] = len(split)
-        where = {"train": "train", "t10k": "test"}[part]
         for label in sorted({*range(len(names))} - {*split.labels.tolist()}):
-            say(f"class {names[label]} has no image to {where}")
+            say(f"class {names[label]} has no image to {part}")
     contents = contents_of(
         shown(directory.resolve().name), names, data, framing or measure_framing(arrays[FILES[0]])
     )

@@ -41,7 +41,7 @@ def convert(
         say: gets a line on each thing that was changed or passed over.
 
     Returns:
-        What was recorded, and the images of each part by "train" and "t10k".
+        What was recorded, and the images of each part by "train" and "test".
 
     Raises:
         UsageError: `output` cannot be used.
@@ -77,7 +77,7 @@ def convert(
             say(f"class {name} has no image to {' or '.join(missing)}")
     framing = framing or measure_framing(parts["train"].images)
     contents = write_data_set(output, names, parts, framing)
-    return contents, {"train": len(parts["train"].labels), "t10k": len(parts["test"].labels)}
+    return contents, {"train": len(parts["train"].labels), "test": len(parts["test"].labels)}
 
 
 def _class_names(

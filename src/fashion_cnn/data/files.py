@@ -17,6 +17,9 @@ FILES = (
 )
 """Plain, or with .gz behind."""
 
+PREFIXES = {"train": "train", "test": "t10k"}
+"""What the files of a part begin with."""
+
 START = 512
 """Bytes of a file that tell what it is."""
 

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from fashion_cnn.data.files import PREFIXES
 from fashion_cnn.data.forms.labelled import Part
 from fashion_cnn.data.framing import Framing
 from fashion_cnn.data.idx import to_idx
 from fashion_cnn.data.manifest import MANIFEST, Contents, contents_of, write_manifest
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import UsageError
-
-_FILES = {"train": "train", "test": "t10k"}
 
 
 def check_free(output: Path) -> None:
@@ -47,7 +46,7 @@ def write_data_set(
     """
     kind = np.uint8 if len(names) <= 256 else np.int16
     files = {}
-    for part, name in _FILES.items():
+    for part, name in PREFIXES.items():
         files[f"{name}-images-idx3-ubyte"] = to_idx(parts[part].images)
         files[f"{name}-labels-idx1-ubyte"] = to_idx(parts[part].labels.astype(kind))
     contents = contents_of(shown(output.resolve().name), names, files, framing)
