@@ -195,6 +195,27 @@ def test_resume_and_overwrite(few_data: Path, tmp_path: Path, without_plots) -> 
     assert len(anew.history) == 1
 
 
+def test_what_is_trained_anew_has_the_data_that_are_named_now(
+    few_data: Path, tmp_path: Path, monkeypatch, without_plots
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
+    split = make_split(100)
+    small: dict[str, Any] = {"epochs": 1, "width": 4, "train_images": 60, "test": False}
+    fc.train("baseline", "run", data=(split.images, split.labels), **small)
+    run = fc.train("baseline", "run", existing="overwrite", **small)
+    assert (
+        run.environment["data_sha256"]
+        == fc.train("baseline", "other", data=few_data, **small).environment["data_sha256"]
+    )
+
+
+def test_a_record_is_reported_without_its_data(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("FASHION_CNN_DATA", str(tmp_path / "nowhere"))
+    shutil.copytree(REPOSITORY / "docs/results/baseline", tmp_path / "record")
+    assert fc.report(tmp_path / "record", tmp_path / "page.html").exists()
+
+
 def test_arrays_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_plots) -> None:
     monkeypatch.chdir(tmp_path)
     split = make_split(300)

@@ -11,6 +11,7 @@ from fashion_cnn.cli import main
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.compare import Comparison, compare
+from fashion_cnn.reporting.charts import chart
 from fashion_cnn.reporting.comparison import results_table
 from fashion_cnn.reporting.comparison_page import (
     comparison_page,
@@ -92,6 +93,17 @@ def test_runs_of_one_epoch_are_points_at_that_epoch(tmp_path) -> None:
     assert axes.get_xlim() == (0, 2)
     low, high = axes.get_ylim()
     assert low < runs[0].history[0].val_loss < high
+
+
+def test_a_run_that_was_stopped_in_its_first_epoch_has_an_empty_curve(tmp_path) -> None:
+    runs = [finished_run(tmp_path / name)[0] for name in "ab"]
+    runs[0].record_history([])
+    drawn = chart(curves(runs, ["a", "b"], "loss"))
+    assert "<desc>a: ; b: " in drawn
+
+
+def test_the_run_that_one_stands_in_has_a_name() -> None:
+    assert short_names([".", "../b"]) == [".", "../b"]
 
 
 def test_a_setting_that_only_begins_to_matter_is_no_difference(tmp_path) -> None:

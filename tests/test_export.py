@@ -222,6 +222,10 @@ def test_what_cannot_be_exported_is_told(capsys, run: Run) -> None:
     assert main(["export", "nowhere"]) == 2
     assert main(["export", "run", "--output", "model.bin"]) == 2
     assert "must end in .onnx" in capsys.readouterr().err
+    Path("mine.json").write_text('{"epochs": 4}')
+    assert main(["export", "run", "--output", "mine.onnx"]) == 2
+    assert "mine.json, where the report on the export goes, is another" in capsys.readouterr().err
+    assert Path("mine.json").read_text() == '{"epochs": 4}'
     assert main(["benchmark", "infer", "run"]) == 2
     assert "fashion-cnn export run --int8" in capsys.readouterr().err
     (run.path / "metrics.json").unlink()

@@ -11,6 +11,7 @@ from fashion_cnn.data.split import divide
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.metrics import log_softmax
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.film import film_data
 from fashion_cnn.run.film import Film, shown_images, some_filters
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
@@ -136,3 +137,10 @@ def test_a_run_of_another_seed_follows_other_images() -> None:
     made = film_epoch(DATA, film_record(), Recipe(seed=5).seed, LOGITS, score, FILTERS)
     assert made
     assert (made.images != frame(1).images).any()
+
+
+def test_filters_that_are_not_square_say_so() -> None:
+    data = film_data(frame(3))
+    assert (data["count"], data["sides"]) == (32, [5, 5])
+    oblong = dataclasses.replace(frame(3), filters=np.zeros((1, 4, 3, 5), np.float16))
+    assert film_data(oblong)["sides"] == [3, 5]

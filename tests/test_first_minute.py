@@ -64,7 +64,7 @@ def test_after_a_trial_the_words_say_how_to_go_on(
     assert f"to go on: {command}" in capsys.readouterr().err
     monkeypatch.setenv("MAKE_TARGET", "train")
     assert main([*words, "--overwrite"]) == 0
-    more = f"--resume --epochs 50 --threads 1 --data-dir {few_data}"
+    more = f"--resume --epochs 50 --output {tmp_path / 'run'} --threads 1 --data-dir {few_data}"
     assert f"to go on: make train ARGS='{more}'" in capsys.readouterr().err
 
 

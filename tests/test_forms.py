@@ -372,6 +372,36 @@ def test_archives_packed_once_more_are_told(capsys) -> None:
     assert "train.npz.gz is packed once more, with gzip: unpack it first" in adopt(capsys, code=3)
 
 
+@pytest.mark.parametrize("unnamed", [False, True])
+def test_npz_files_of_the_same_names_are_told_apart_by_their_own(unnamed, capsys) -> None:
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        if unnamed:
+            np.savez(f"in/{part}.npz", images, labels)
+        else:
+            np.savez(f"in/{part}.npz", images=images, labels=labels)
+    adopt(capsys)
+    check()
+
+
+@pytest.mark.parametrize("form", ["csv", "npz"])
+def test_pixels_of_0_and_1_become_black_and_white(form, capsys) -> None:
+    bits = [(images // 128, labels) for images, labels in (TRAIN, TEST)]
+    for part, (images, labels) in zip(("train", "test"), bits, strict=True):
+        if form == "csv":
+            Path(f"in/{part}.csv").write_text(to_csv(images, labels))
+        else:
+            np.savez(f"in/{part}.npz", **{f"x_{part}": images, f"y_{part}": labels})
+    assert "pixels of 0 and 1 times 255" in adopt(capsys)
+    check(*((255 * images, labels) for images, labels in bits))
+
+
+def test_data_whose_name_speaks_of_classes_are_data(capsys) -> None:
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        Path(f"in/mnist_3classes_{part}.csv").write_text(to_csv(images, labels))
+    adopt(capsys)
+    check()
+
+
 def test_two_sets_in_one_folder_are_not_mixed(capsys) -> None:
     for kind in ("letters", "digits"):
         for part, (images, labels) in (("train", TRAIN), ("test", TEST)):

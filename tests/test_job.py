@@ -17,11 +17,13 @@ from sklearn.metrics import classification_report
 from fashion_cnn import CLASS_NAMES, Run, open_classifier
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import DataSet
+from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.training.schedule import schedule_after_extension
 from forked import wait_for_line
 from opened import load_test
+from short import train
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = REPOSITORY / "fashion_mnist_pytorch.py"
@@ -283,7 +285,7 @@ def test_extending_says_what_happens_to_the_schedule(tmp_path, capsys, few_data)
     assert len(Run(tmp_path / "run").history) == 2
     assert Run(tmp_path / "run").recipe.epochs == 2
     assert main(["train", "--resume", "--epochs", "1", *output]) == 2
-    assert "2 are done" in capsys.readouterr().err
+    assert "2 are begun" in capsys.readouterr().err
     before = Recipe(schedule="constant")
     notice = schedule_after_extension(before, before.replace(epochs=60))
     assert notice
@@ -329,3 +331,25 @@ def test_no_test_leaves_the_test_set_sealed_until_evaluate(
     guess = (classifier.logits(test.images) + classifier.logits(mirrored)).argmax(1)
     assert metrics.tta.test.accuracy == (guess == test.labels).mean()
     assert metrics.tta.test.accuracy != metrics.final.test.accuracy
+
+
+def test_an_epoch_that_is_begun_is_asked_for(small_data, tmp_path) -> None:
+    recipe, steps = Recipe(epochs=3, width=4, batch_size=48), 5
+    train("pytorch", recipe, small_data, tmp_path, stop=steps + 2)
+    with pytest.raises(UsageError, match="epochs is 1, but 2 are begun; ask for at least 2"):
+        train("pytorch", recipe.replace(epochs=1), small_data, tmp_path, resume=True)
+
+
+def test_a_recipe_file_that_says_otherwise_than_the_run_is_told(few_data, tmp_path, capsys) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("recipe = 'baseline'\nepochs = 1\ntrain_images = 200\nwidth = 4\n")
+    words = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data), "--no-test"]
+    assert main(["train", str(file), *words]) == 0
+    assert main(["train", str(file), "--resume", *words[:4]]) == 0
+    assert "passed over" not in capsys.readouterr().err
+    file.write_text("recipe = 'baseline'\nepochs = 2\ntrain_images = 200\nwidth = 4\n")
+    assert main(["train", str(file), "--resume", *words[:4]]) == 0
+    assert "the run goes on by its own recipe: epochs of " in capsys.readouterr().err
+    assert main(["train", str(file), "--resume", "--epochs", "2", *words[:4]]) == 0
+    assert "passed over" not in capsys.readouterr().err
+    assert len(Run(tmp_path / "run").history) == 2

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from conftest import make_split
 from fashion_cnn.data.split import divide
+from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.neighbours import images_to_map, in_a_plane, nearest
 from fashion_cnn.reporting import map as mapping
 from fashion_cnn.reporting.map import map_features
@@ -81,6 +82,22 @@ def test_mistakes_are_mapped_and_what_must_be(tmp_path) -> None:
     assert {*wrong, *hits} < set(chosen)
     assert images_to_map(found, hits, 7).tolist() == hits.tolist()
     assert images_to_map(found, hits, 9**9).tolist() == list(range(1200))
+
+
+def test_a_map_says_whether_all_mistakes_are_on_it(page_file, tmp_path, monkeypatch) -> None:
+    html, run = page_file
+    assert "every mistake among them" in html.read_text()
+    predictions, images = run.results.predictions, make_split(1200, seed=1)
+    monkeypatch.setattr(mapping, "MOST_POINTS", int((~predictions.correct).sum()) - 1)
+    found = map_features(Seeing(), images, predictions, [], TRAINING)  # type: ignore[arg-type]
+    assert not found.has_all_mistakes
+
+
+def test_a_map_of_too_few_is_refused(tmp_path) -> None:
+    run, _, images = finished_run(tmp_path / "run")
+    few = make_split(6, seed=9)
+    with pytest.raises(UsageError, match="more than 8 training images and at least 4 .* not 6"):
+        map_features(Seeing(), images, run.results.predictions, [], few)  # type: ignore[arg-type]
 
 
 def test_neighbours_stay_neighbours_in_the_plane() -> None:

@@ -94,6 +94,8 @@ def test_a_recorded_file_is_told_from_another_beside_it(own: Path, capsys) -> No
 def test_torchvisions_folder_is_entered(tmp_path) -> None:
     write_idx(tmp_path / "root/FashionMNIST/raw", 3)
     assert find_data(tmp_path / "root") == tmp_path / "root/FashionMNIST/raw"
+    write_idx(tmp_path / "root", 3)
+    assert find_data(tmp_path / "root") == tmp_path / "root", "what is there itself goes first"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -546,3 +546,110 @@ class Net(nn.Module):
     assert main(["train", "baseline", *TINY, "--epochs", "9", "--model", "own.py:Net"]) == 2
     assert "the network's own code ended the program" in capsys.readouterr().err
     assert Run("runs/mine").exists()
+
+
+UNUSED = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head, self.left_over = nn.Linear(784, 10), nn.Linear(5, 5)
+    def forward(self, x):
+        return self.head(x.flatten(1))
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "muon"])
+def test_a_network_with_a_layer_that_it_does_not_use_is_resumed(home: Path, optimizer) -> None:
+    (home / "own.py").write_text(UNUSED)
+    own = ["--model", "own.py:Net", "--optimizer", optimizer, "--threads", "1", "--no-test"]
+    small = ["--train-images", "150", "--batch-size", "50"]
+    assert main(["train", *own, *small, "--epochs", "2", "--name", "whole"]) == 0
+    assert main(["train", *own, *small, "--epochs", "1", "--name", "parts"]) == 0
+    resume = ["train", "--resume", "--name", "parts", "--epochs", "2", "--trust-code"]
+    assert main(resume) == 0
+    whole, parts = (Run(f"runs/{name}").checkpoints.load("final") for name in ("whole", "parts"))
+    for name, array in whole.model.items():
+        np.testing.assert_array_equal(array, parts.model[name], err_msg=name)
+
+
+def test_keras_layers_that_draw_are_resumed_exactly(home: Path) -> None:
+    (home / "augmented.py").write_text(
+        AUGMENTED.replace("layers.RandomRotation(0.1)", "layers.RandomTranslation(0.1, 0.1)")
+    )
+    own = ["--framework", "keras", "--model", "augmented.py:net", "--no-test", "--deterministic"]
+    small = ["--train-images", "150", "--batch-size", "50"]
+    assert main(["train", *own, *small, "--epochs", "2", "--name", "whole"]) == 0
+    assert main(["train", *own, *small, "--epochs", "1", "--name", "parts"]) == 0
+    own_network._ALLOWED.clear()
+    resume = ["train", "--resume", "--name", "parts", "--epochs", "2", "--trust-code"]
+    assert main(resume) == 0
+    whole, parts = (Run(f"runs/{name}").checkpoints.load("final") for name in ("whole", "parts"))
+    for name, array in whole.model.items():
+        np.testing.assert_array_equal(array, parts.model[name], err_msg=name)
+
+
+def test_what_the_last_layer_of_a_keras_network_sees(home: Path) -> None:
+    own = ["--framework", "keras", "--model", KERAS, "--width", "4", "--no-test"]
+    assert main(["train", *own, *TINY]) == 0
+    opened = fashion_cnn.Run.open("runs/mine", trust_code=True).classifier()
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
+    features = opened.features(images)
+    weights = Run("runs/mine").checkpoints.load("final").model
+    kernel = next(a for a in weights.values() if a.ndim == 2 and 10 in a.shape)
+    bias = next(array for array in weights.values() if array.shape == (10,))
+    kernel = kernel if kernel.shape[1] == 10 else kernel.T
+    np.testing.assert_allclose(features @ kernel + bias, opened.logits(images), atol=1e-4)
+
+
+def test_an_evaluation_that_is_refused_does_not_open_the_test_set(home: Path, capsys) -> None:
+    assert main(["train", *TINY, "--model", EXAMPLE, "--no-test"]) == 0
+    own_network._ALLOWED.clear()
+    assert main(["evaluate", "runs/mine"]) == 2
+    assert "--trust-code" in capsys.readouterr().err
+    assert Run("runs/mine").test_readings() == 0
+
+
+@pytest.mark.parametrize("kind", ["Dropout1d", "Dropout2d", "AlphaDropout"])
+def test_over_ranks_a_dropout_that_all_would_draw_alike_is_refused(
+    tmp_path: Path, monkeypatch, kind: str
+) -> None:
+    code = UNUSED.replace("nn.Linear(5, 5)", f"nn.{kind}(0.5)")
+    assert build_model(recipe_of(code, tmp_path), 10)
+    monkeypatch.setattr("fashion_cnn.process.launch.ranks", lambda: 2)
+    with pytest.raises(UsageError, match=f"{kind}, which every rank would draw alike"):
+        build_model(recipe_of(code, tmp_path), 10)
+
+
+layers, WIDTHS, unused = [nn.Identity()], [4, 8], object()
+
+
+class Crowded(nn.Module):
+    """Its attributes have the names of what stands around it."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Linear(784, WIDTHS[0])
+        self.unused = nn.Linear(WIDTHS[0], classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.unused(self.layers(x.flatten(1)))
+
+
+def test_an_attribute_is_not_what_stands_around_a_class_of_a_notebook() -> None:
+    fields = given(Crowded)
+    code = own_network._ALLOWED[fields["model_sha256"]].code.decode()
+    assert "WIDTHS = [4, 8]" in code
+    assert "object" not in code
+    model = build_model(Recipe(**fields), 3)
+    assert model(torch.zeros(2, 28, 28, dtype=torch.uint8)).shape == (2, 3)
+
+
+def leaning(classes: int) -> nn.Module:
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(784, classes))
+
+
+def test_what_cannot_be_kept_of_a_notebook_is_named() -> None:
+    with pytest.raises(UsageError, match="leaning uses layers, which is a list: of what stands"):
+        given(leaning)

@@ -308,6 +308,72 @@ def test_a_map_is_enlarged_and_a_window_slid_by_mouse(page: "Page") -> None:
     assert "becomes 0 (ReLU)" in said
 
 
+def test_the_trace_of_a_model_of_more_classes_than_are_answered(page: "Page") -> None:
+    """Of each step there are the ten classes that are likeliest: others come and go."""
+    page.evaluate(
+        """async () => {
+          const { addStep } = await import("/trace.js");
+          const top = (first) => Array.from({ length: 10 }, (_, rank) =>
+            ({ label: `class ${first + rank}`, probability: rank ? 0.02 : 0.8 }));
+          for (let step = 0; step < 45; step++) addStep("brush", { top: top(step < 44 ? 0 : 10) });
+        }"""
+    )
+    words = page.locator("#trace-words")
+    expect(words).to_have_text(re.compile(r"Step 45, brush: class 10 80\.0 % \(\+80\.0 points\)"))
+    key = page.locator("#trace-key")
+    expect(key).to_contain_text("class 10 80.0 %")
+    expect(key).to_contain_text("class 0 0.0 %")
+    points = page.locator("#trace-chart polyline").first.get_attribute("points")
+    assert points
+    assert "NaN" not in page.inner_html("#trace-chart")
+
+
+def test_the_layers_stay_those_of_the_picture_that_is_shown(page: "Page") -> None:
+    """Another picture is chosen and left again before its layers are here; or they fail."""
+    page.set_input_files("#file", [SAMPLES[9], SAMPLES[0]])
+    headline(page)
+    page.click("#layers summary")
+    shares = page.locator(".through .scores button").first
+    expect(shares).to_be_visible()
+    before = shares.inner_text()
+    page.route("**/v1/layers*", lambda route: route.fulfill(status=500, body="{}"))
+    buttons = page.locator("#several button")
+    buttons.nth(1).click()
+    expect(page.locator("#layers-parts")).to_be_hidden()
+    page.unroute("**/v1/layers*")
+    buttons.nth(0).click()
+    expect(shares).to_be_visible()
+    assert shares.inner_text() == before
+    expect(page.locator("#layers-status")).to_have_text("")
+
+
+def test_what_is_transparent_in_a_large_picture_is_white(page: "Page") -> None:
+    size = page.evaluate(
+        """async () => {
+          const paper = new OffscreenCanvas(2100, 2100).getContext("2d");
+          const noise = paper.createImageData(2100, 700);
+          for (let at = 0; at < noise.data.length; at += 65536)
+            crypto.getRandomValues(noise.data.subarray(at, at + 65536));
+          paper.putImageData(noise, 0, 1400);
+          const large = await paper.canvas.convertToBlob();
+          globalThis.sent = null;
+          const before = globalThis.fetch;
+          globalThis.fetch = (address, how) => {
+            if (how?.body instanceof Blob) globalThis.sent = how.body;
+            return before(address, how);
+          };
+          const { predict } = await import("/server.js");
+          await predict(large);
+          const seen = await createImageBitmap(globalThis.sent);
+          const there = new OffscreenCanvas(seen.width, seen.height).getContext("2d");
+          there.drawImage(seen, 0, 0);
+          return [large.size, ...there.getImageData(seen.width / 2, 10, 1, 1).data];
+        }"""
+    )
+    assert size[0] > 8_000_000
+    assert min(size[1:]) > 250, "white, not black"
+
+
 def test_the_layers_by_keyboard(page: "Page") -> None:
     page.focus("#samples img[alt=Bag] >> ..")
     page.keyboard.press("Enter")

@@ -435,3 +435,23 @@ def test_what_gives_no_pixels_is_told(tmp_path) -> None:
     for reject in ("0.01", [0.01]):
         with pytest.raises(UsageError, match="it must be a share"):
             predict(np.zeros((28, 28), np.uint8), reject=reject)
+
+
+def test_a_picture_in_memory_is_answered_as_its_file(tmp_path, images) -> None:
+    """Turned by its EXIF, in print's four colours, or larger than a file may be."""
+    upright = Image.fromarray(images[0]).convert("RGB").resize((280, 280))
+    turned = upright.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, picture, how in (
+        ("turned", turned, {"exif": exif}),
+        ("print", upright.convert("CMYK"), {}),
+    ):
+        picture.save(tmp_path / f"{name}.jpg", quality=95, **how)
+        wanted = predict(tmp_path / f"{name}.jpg")
+        with Image.open(tmp_path / f"{name}.jpg") as opened:
+            found = predict(opened)
+        assert (found.label, found.label) == (wanted.label, predict(upright).label)
+        assert found.probability == pytest.approx(wanted.probability, abs=0.05)
+    noise = np.random.default_rng(0).integers(0, 256, (1800, 1800, 3), dtype=np.uint8)
+    assert predict(noise).doubtful, "9.7 MB, which no file may have"

@@ -189,6 +189,13 @@ def test_a_search_from_python_is_that_of_the_command_line(tmp_path, pretended) -
         assert float(one[one.index("--lr") + 1]) in rates
 
 
+def test_workers_of_one_storage_share_by_the_recipe_s_name(tmp_path, pretended) -> None:
+    for folder in ("one", "two"):
+        words = ["--search", SPACE[0], "--trials", "2", "--output", str(tmp_path / folder)]
+        assert main(["tune", "fast", *words, "--storage", str(tmp_path / "journal.log")]) == 0
+    assert len(pretended.commands) == 2, "the second found all done"
+
+
 def test_a_journal_file_holds_a_search(tmp_path, pretended) -> None:
     journal = str(tmp_path / "deep/journal.log")
     search(tmp_path / "out", wanted(2), journal)
@@ -301,6 +308,11 @@ def test_another_search_of_the_name_is_refused(tmp_path, pretended) -> None:
     for other in (wanted(2, space=("lr=1e-3:1e-1",)), wanted(2, objective="loss")):
         with pytest.raises(UsageError, match="another"):
             search(tmp_path, other)
+    of_data = wanted(1, data_sha256={"train-images-idx3-ubyte": "a"})
+    search(tmp_path, of_data)  # of a search of before that was not noted
+    search(tmp_path, wanted(1))
+    with pytest.raises(UsageError, match="with another data set"):
+        search(tmp_path, wanted(1, data_sha256={"train-images-idx3-ubyte": "b"}))
     (tmp_path / "search.db").unlink()
     (tmp_path / "trials/0000/recipe.json").write_text("{}")
     with pytest.raises(UsageError, match="is of another search"):

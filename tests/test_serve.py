@@ -242,6 +242,9 @@ def test_an_open_door_is_found(host: str) -> None:
 
 
 def test_what_is_printed_is_what_was_asked_for() -> None:
+    for empty in ({"host": ""}, {"allow_hosts": ("shoes", "")}):
+        with pytest.raises(UsageError, match="--host or --allow-host is empty"):
+            Address(token="correct horse battery", **empty)
     assert Address().url(81) == "http://127.0.0.1:81/"
     assert Address("localhost").url(81) == "http://localhost:81/"
     assert Address("::1").url(81) == "http://[::1]:81/"

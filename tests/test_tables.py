@@ -156,7 +156,7 @@ def test_a_row_is_of_the_checkpoint_that_answers(
 
 def test_times_are_medians_of_runs_in_one_go_on_one_machine() -> None:
     def row(variant: str, seed: int, seconds: float, **more) -> dict[str, Any]:
-        times = {"training_seconds": seconds, "process_seconds": 3 * seconds, "resumed": False}
+        times = {"training_seconds": seconds, "command_seconds": 3 * seconds, "resumed": False}
         accuracy = {"accuracy": 0.5 + seed / 100, "ece": 0.1}
         return {"variant": variant, "seed": seed, **accuracy, **times, **more}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from conftest import make_split
+from fashion_cnn import api
 from fashion_cnn.cli import main
 from fashion_cnn.cli.train import train
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
@@ -32,7 +33,7 @@ from fashion_cnn.reporting.study import (
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import Trained
 from fashion_cnn.studies import study as tuning
-from fashion_cnn.text import aligned
+from fashion_cnn.text import aligned, cell
 from finished import Guesser, around, finished_run
 
 RESULTS = Path(__file__).parents[1] / "docs/results"
@@ -596,3 +597,19 @@ def test_a_training_that_is_killed_ends_as_a_shell_says() -> None:
     killed = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     assert tuning._wait_for(killed, alone=False) == 128 + 9
     assert tuning._wait_for([sys.executable, "-c", "raise SystemExit(3)"], alone=True) == 3
+
+
+def test_rows_of_other_data_are_not_taken_for_these(file, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tuning, "_wait_for", train_here)
+    file.write_text(file.read_text().replace("[0, 1]", "[0]"))
+    api.study(file, tmp_path / "out")
+    monkeypatch.setattr(tuning, "_wait_for", lambda _, alone: pytest.fail("trained again"))
+    assert len(api.study(file, tmp_path / "out")["runs"]) == 2
+    split = make_split(300)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"study.json was made with other data; give another"):
+        api.study(file, tmp_path / "out", data=(split.images, split.labels))
+
+
+def test_a_bar_in_a_name_stays_in_its_cell() -> None:
+    assert aligned(f"| a | b |\n|---|---|\n| {cell('x|y')} | 1 |").splitlines()[-1] == "x|y  1"

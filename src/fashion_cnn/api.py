@@ -325,7 +325,8 @@ def train(
     place = None if output is None else Path(output)
     resolved, place, existing = job.resolve(recipe, settings, place, existing, trust_code)
     run = folder.Run(place)
-    directory = _directory(data, class_names, run if run.exists() else None)
+    goes_on = existing == "resume" and run.exists()
+    directory = _directory(data, class_names, run if goes_on else None)
     if minutes is not None:
         from fashion_cnn.pace import fit_to_minutes
 
@@ -469,7 +470,9 @@ def report(
 
                 look = look_into(opened, computes)
         opened.check_results()
-    place, directory = None if output is None else Path(output), _directory(data, run=opened)
+    place = None if output is None else Path(output)
+    # A record shows no images, so that its data need not be here.
+    directory = Path() if opened.is_record else _directory(data, run=opened)
     return reporting.report(opened, directory, place, classifier=classifier, show=show, look=look)
 
 
@@ -512,9 +515,10 @@ def study(
     _check_path("output", output)
     chosen = open_study(study)
     place = Path(output) if output else Path("runs", "studies", chosen.name)
-    words = [] if data is None else ["--data-dir", str(_directory(data))]
+    directory = _directory(data)
+    words = [] if data is None else ["--data-dir", str(directory)]
     words += [] if threads is None else ["--threads", str(threads)]
-    result = run_study(chosen, place, words, _SAY, jobs)
+    result = run_study(chosen, place, words, _SAY, jobs, DataSet.open(directory).contents.sha256)
     write_atomically(place / "study.md", to_utf8(f"{to_tables(result)}\n"))
     if len(chosen.variants) > 1:
         write_atomically(place / "differences.png", differences_plot(result))
@@ -581,19 +585,20 @@ def tune(
         words.append(
             f"{field}={values if isinstance(values, str) else ','.join(map(typed, values))}"
         )
-    space = parse_space(words, chosen, given)
+    space, directory = parse_space(words, chosen, given), _directory(data)
     storage, name = how.pop("storage"), how.pop("name")
     place = Path(output) if output else Path("runs", "searches", name or chosen.name)
     wanted = Search(
-        name=name or place.resolve().name,
+        name=name or (chosen.name if storage else place.resolve().name),
         recipe=chosen,
         given=given,
         space=space,
         trials=trials,
         framework=hardware.framework,
+        data_sha256=DataSet.open(directory).contents.sha256,
         **how,
     )
-    passed = ["--data-dir", str(_directory(data)), "--device", hardware.device]
+    passed = ["--data-dir", str(directory), "--device", hardware.device]
     passed += ["--threads", str(hardware.threads)] if hardware.threads else []
     passed += ["--deterministic"] * hardware.deterministic
     result, _ = carry_out(wanted, place, storage, passed, _SAY)

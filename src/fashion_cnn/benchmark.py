@@ -56,7 +56,7 @@ def benchmark_inference(
     threads = int(describe(device)["threads"])
     checkpoint = answering_checkpoint(run)
     exported = {
-        "onnx": open_model(where.model, threads),
+        "onnx": open_model(run.path, threads),  # which is refused if the run went on since
         "int8": open_model(where.int8, threads),
     }
     forms: dict[str, Classifier] = {"pytorch": open_classifier(run, checkpoint, device), **exported}

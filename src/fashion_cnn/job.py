@@ -29,6 +29,7 @@ from fashion_cnn.frameworks import (
 from fashion_cnn.process import launch
 from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import CoreTimes
+from fashion_cnn.recipes.catalog import RECIPES
 from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.own_network import given
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
@@ -234,6 +235,8 @@ def resolve(
             changes = {**changes, "name": chosen.name}
         resolved, origin = resumed_recipe(run, changes), f"the run in {folder}"
         lines = [describe_recipe(resolved, changes, origin)]
+        if isinstance(recipe, Recipe) or (recipe is not None and str(recipe) not in RECIPES):
+            lines[:0] = _passed_over(run.recipe, chosen, changes)
         if notice := schedule_after_extension(run.recipe, resolved):
             lines.insert(0, notice)
     else:
@@ -245,6 +248,22 @@ def resolve(
         with Progress() as progress:
             progress.say("\n".join(lines))
     return resolved, folder, existing
+
+
+def _passed_over(before: Recipe, named: Recipe, changes: dict[str, Any]) -> list[str]:
+    """A line on what a recipe, or its file, says otherwise than the run that goes on; or none."""
+    found = [
+        field.name
+        for field in dataclasses.fields(Recipe)
+        if field.name not in changes
+        and getattr(named, field.name) not in ("", getattr(before, field.name))
+    ]
+    if not found:
+        return []
+    return [
+        f"the run goes on by its own recipe: {', '.join(found)} of {named.name} are passed over "
+        f"(set {' or '.join(MAY_CHANGE)} beside it to change them)"
+    ]
 
 
 def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:

@@ -1,5 +1,6 @@
 """Text that comes from anywhere, on its way to a person."""
 
+import re
 import shutil
 import textwrap
 import unicodedata
@@ -39,6 +40,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def cell(text: str) -> str:
+    """Text for a cell of a Markdown table, which a bar would end."""
+    return text.replace("|", "\\|")
+
+
 def aligned(markdown: str) -> str:
     """Markdown for a terminal: tables in columns, numbers to the right; lines as wide as it is.
 
@@ -48,7 +54,8 @@ def aligned(markdown: str) -> str:
     rows: list[list[str]] = []
     for line in [*markdown.split("\n"), ""]:
         if line.startswith("|"):
-            rows.append([cell.strip() for cell in line.strip().strip("|").split("|")])
+            cells = re.split(r"(?<!\\)\|", line.strip().strip("|"))
+            rows.append([one.strip().replace("\\|", "|") for one in cells])
             continue
         if rows:
             lines += _columns(rows)

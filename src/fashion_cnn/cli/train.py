@@ -33,7 +33,7 @@ from fashion_cnn.recipes.recipe import Recipe
 @click.option(
     "--minutes",
     type=float,
-    help="end after about this time: measures the speed, then sets --epochs",
+    help="end after about this time: measures the speed, then sets --epochs (and --train-images)",
 )
 @click.option("--output", type=PLACE, help="run folder  [runs/RECIPE]")
 @click.option("--name", help="use the run folder runs/NAME")
@@ -129,6 +129,10 @@ def train(
     return 128 + outcome.signal if outcome.signal else 0
 
 
+_MADE = {"train": "results", "train-keras": "results-keras"}
+"""The run folders of make's targets, as their scripts have them."""
+
+
 def _going_on(status: str, recipe: Recipe) -> list[str]:
     """The words that train a run on; none where its recipe is done."""
     if status == "interrupted":
@@ -142,5 +146,6 @@ def _going_on(status: str, recipe: Recipe) -> list[str]:
 def _command(words: list[str], folder: Path, same: list[str]) -> str:
     """What to type, in the form in which this command was. Args: same: what was given to it."""
     if target := os.environ.get("MAKE_TARGET"):
-        return f"make {target} ARGS={shlex.quote(shlex.join([*words, *same]))}"
+        elsewhere = [] if folder == Path(_MADE.get(target, "")) else ["--output", str(folder)]
+        return f"make {target} ARGS={shlex.quote(shlex.join([*words, *elsewhere, *same]))}"
     return command("train", *words, "--output", folder, *same)

@@ -55,7 +55,9 @@ from fashion_cnn.tuning.space import CHOICES, Search, parse_space
 @click.option(
     "--storage", default="", help="database URL or journal file  [SQLite in the output folder]"
 )
-@click.option("--name", help="name of the search in the storage  [RECIPE]")
+@click.option(
+    "--name", help="name of the search in the storage  [RECIPE; without --storage the folder's]"
+)
 @click.option(
     "--output", type=PLACE, help="folder for the trials of this worker  [runs/searches/NAME]"
 )
@@ -98,14 +100,15 @@ def tune(
 
     searched = [*search, *(word for word in words if "=" in word)]
     space = parse_space(searched, recipe, given)
+    from fashion_cnn.data.fashion_mnist import DataSet
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.reporting.search import to_text
     from fashion_cnn.tuning.search import carry_out
 
-    data_directory(data_dir, say)  # missing data are told, or fetched, once
+    directory = data_directory(data_dir, say)  # missing data are told, or fetched, once
     folder = output or Path("runs", "searches", name or recipe.name)
     wanted = Search(
-        name=name or folder.resolve().name,
+        name=name or (recipe.name if storage else folder.resolve().name),
         recipe=recipe,
         given=given,
         space=space,
@@ -114,6 +117,7 @@ def tune(
         sampler=sampler,
         pruner=pruner,
         framework=framework,
+        data_sha256=DataSet.open(directory).contents.sha256,
     )
     passed = ["--data-dir", str(data_dir)] if data_dir is not None else []
     passed += hardware_words(device, threads, deterministic)

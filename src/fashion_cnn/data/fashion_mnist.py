@@ -243,10 +243,10 @@ def _again(directory: Path) -> str:
 
 
 def _complete(directory: Path, origin: str) -> Path:
-    torchvisions = directory / "FashionMNIST" / "raw"
-    if not is_own(directory) and all(locate(torchvisions, name) for name in SHA256):
-        return torchvisions
     missing = [name for name in SHA256 if locate(directory, name) is None]
+    torchvisions = directory / "FashionMNIST" / "raw"
+    if missing and not is_own(directory) and all(locate(torchvisions, name) for name in SHA256):
+        return torchvisions
     if missing and not is_own(directory) and len(missing) == len(SHA256):
         what = "holds no data set" if directory.is_dir() else "is no folder"
         raise DataError(

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +28,8 @@ class Group:
     """Runs of one recipe that differ in their seed alone.
 
     Attributes:
-        name: the folder of a single run; the recipe and how many seeds of several.
+        name: the folder of a single run; of several the folder that they share, or else their
+            recipe, and how many seeds; with a run's folder where that is not told apart.
         runs: their folders, by seed.
         accuracies: from 0 to 1, one a run.
         recalls: (runs, classes), NaN for a class without images.
@@ -156,6 +158,13 @@ def compare(runs: Sequence[Run]) -> Comparison:
             groups.append(_group(some))
         else:  # two runs are asked about one by one; one seed twice is nothing to average
             groups += [_group([one]) for one in some]
+    names = Counter(group.name for group in groups)
+    groups = [
+        dataclasses.replace(group, name=f"{min(group.runs.values())} and others, {group.name}")
+        if names[group.name] > 1
+        else group
+        for group in groups
+    ]
     first = members[0]
     return Comparison(
         first.metrics.reports_speak_on,

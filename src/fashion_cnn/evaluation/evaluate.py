@@ -53,19 +53,19 @@ def evaluate_run(
         What `metrics.json` is to hold. The caller writes it when all other results are there.
     """
     parts = {"training": _sample(data.training), "validation": data.validation}
-    if open_test:
-        run.record_test_reading(status=trained.status, step=trained.step)
-        parts["test"] = open_test()
     best, answering = best_record(run.history), run.answering
     at: dict[str, tuple[int, float]] = {"best": (best.step, best.epoch)} if best else {}
     at["final"] = trained.step, round(trained.epochs, 4)
-    scored: dict[int, tuple[Classifier, _Logits]] = {}
-    weights: dict[int, str] = {}
-    for name, (step, _) in at.items():
-        if step not in scored:  # the last epoch may be the best one
-            classifier = open_classifier(name)
-            weights[step] = run.checkpoints.sha256(name)
-            scored[step] = classifier, {p: classifier.logits(s.images) for p, s in parts.items()}
+    names = {step: name for name, (step, _) in at.items()}  # the last epoch may be the best one
+    classifiers = {step: open_classifier(name) for step, name in names.items()}
+    weights = {step: run.checkpoints.sha256(name) for step, name in names.items()}
+    if open_test:  # now that nothing is refused any more
+        run.record_test_reading(status=trained.status, step=trained.step)
+        parts["test"] = open_test()
+    scored = {
+        step: (one, {part: one.logits(split.images) for part, split in parts.items()})
+        for step, one in classifiers.items()
+    }
     found = {
         name: replace(_measure((step, epoch), scored[step][1], parts), sha256=weights[step])
         for name, (step, epoch) in at.items()

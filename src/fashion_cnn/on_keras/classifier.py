@@ -33,10 +33,16 @@ class KerasClassifier:
             UsageError: wrong images, or the network has no such layer.
         """
         check_images(images)
-        found = [one for one in self._model.layers if isinstance(one, keras.layers.Dense)]
+        inputs, layers = self._model.inputs, self._model.layers
+        own = next((one for one in layers if isinstance(one, keras.Model)), None)
+        found = [one for one in (own or self._model).layers if isinstance(one, keras.layers.Dense)]
         if not found:
             raise UsageError("the network has no fully connected layer, so no features before it")
-        return predict(keras.Model(self._model.inputs, found[-1].input), images)
+        if own is None:
+            return predict(keras.Model(inputs, found[-1].input), images)
+        given = layers[layers.index(own) - 1].output  # what comes into a network of somebody's own
+        inside = keras.Model(own.inputs, found[-1].input)
+        return predict(keras.Model(inputs, inside(given)), images)
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -18,6 +18,8 @@ from fashion_cnn.run.checkpoint import Arrays, Checkpoint
 from fashion_cnn.training.schedule import steps_per_epoch
 from fashion_cnn.training.state import TrainingState, check_optimizer_arrays
 
+_DRAWS = 1024  # of a layer in a step, at most
+
 
 @dataclass(kw_only=True)
 class KerasState(TrainingState):
@@ -75,10 +77,19 @@ class KerasState(TrainingState):
         check_optimizer_arrays(self.recipe, shapes(self.model), found.optimizer, step, what)
         load_weights(self.model, found.model, what)
         load_optimizer_arrays(self.model.optimizer, self.model, found.optimizer, step)
+        self.place_draws(step)
+
+    def place_draws(self, step: int) -> None:
+        """Let what is drawn in a step be a function of each layer's seed and of the step alone.
+
+        A dropout draws once a step, by a count that goes on by itself; what else a network of
+        somebody's own may have draws more than once.
+        """
         for layer in self.model._flatten_layers():
-            if generator := getattr(layer, "seed_generator", None):
-                # the masks of a step are a function of (seed, step)
-                generator.state.assign([generator.state.numpy()[0], step])
+            for name in ("seed_generator", "generator"):
+                if isinstance(generator := getattr(layer, name, None), keras.random.SeedGenerator):
+                    place = step if type(layer) is keras.layers.Dropout else step * _DRAWS
+                    generator.state.assign([generator.state.numpy()[0], place])
 
     def read_sums(self) -> None:
         """Take the sums of the epoch under way from the model's metrics."""

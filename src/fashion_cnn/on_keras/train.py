@@ -15,6 +15,7 @@ from fashion_cnn.on_keras.batches import Batches, read_ahead
 from fashion_cnn.on_keras.classifier import predict
 from fashion_cnn.on_keras.state import KerasState
 from fashion_cnn.process.interruption import Interruption
+from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import Trained, can_be_recorded
 from fashion_cnn.training.film import loss_and_accuracy
@@ -45,7 +46,9 @@ class Recorder(keras.callbacks.Callback):
         self._state.write_sums()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Set the learning rate."""
+        """Set the learning rate, and where a network of somebody's own draws from."""
+        if own_network(self._state.recipe.model):
+            self._state.place_draws(self._state.step)
         if (rate := self._state.learning_rate) != self._rate:
             self._rate = self.model.optimizer.learning_rate = rate
 

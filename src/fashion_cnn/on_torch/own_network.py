@@ -9,13 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
+from fashion_cnn.on_torch.timm_network import TimmCNN
 from fashion_cnn.process import launch
 from fashion_cnn.recipes.own_network import FAILURES, Source, allowed, check_alike, check_logits
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.text import first_line
 
 _COUNTS = (2, 1, 5, 5)  # images of a sample
 
@@ -135,7 +138,7 @@ def check_lone_image(model: nn.Module, recipe: Recipe, images: int) -> None:
 
     Args: images: to train on.
     """
-    if (images - 1) % recipe.batch_size or not isinstance(model, OwnCNN):
+    if (images - 1) % recipe.batch_size or not isinstance(model, OwnCNN | TimmCNN):
         return
     before = copy.deepcopy(model.state_dict())
     with torch.random.fork_rng(devices=()), torch.no_grad():
@@ -143,11 +146,11 @@ def check_lone_image(model: nn.Module, recipe: Recipe, images: int) -> None:
             model.train()(torch.zeros(1, 28, 28, dtype=torch.uint8))
             model.load_state_dict(before)
         except FAILURES as error:
-            source = allowed(recipe)
+            own = isinstance(model, OwnCNN)
+            said = allowed(recipe).describe(error) if own else first_line(error)
             raise UsageError(
                 f"of {images:,} images in batches of {recipe.batch_size} the last batch has one, "
-                f"which {source.name} cannot learn from; choose another --batch-size: "
-                f"{source.describe(error)}"
+                f"which {recipe.model} cannot learn from; choose another --batch-size: {said}"
             ) from error
 
 
@@ -161,6 +164,11 @@ def _fit_in(module: nn.Module, source: Source) -> None:
         module.__class__ = BatchNorm
     elif type(module) is nn.Dropout:
         module.__class__ = Dropout
+    elif isinstance(module, _DropoutNd):
+        raise UsageError(
+            f"{source.name} has a {type(module).__name__}, which every rank would draw alike; use "
+            "Dropout, or leave torchrun out"
+        )
     elif isinstance(module, _BatchNorm):
         raise UsageError(
             f"{source.name} has a {type(module).__name__}, which would see a rank's share of a "

@@ -19,7 +19,7 @@ from fashion_cnn.on_torch.optim import (
     optimizer_arrays,
     trained_parameters,
 )
-from fashion_cnn.on_torch.own_network import check_lone_image
+from fashion_cnn.on_torch.own_network import OwnCNN, check_lone_image
 from fashion_cnn.on_torch.ranks import ALONE, Ranks
 from fashion_cnn.on_torch.start import head_of, read_start
 from fashion_cnn.recipes.recipe import Recipe
@@ -91,7 +91,7 @@ class TorchState(TrainingState):
             average=copy.deepcopy(model).requires_grad_(False) if recipe.ema_decay else None,
             optimizer=build_optimizer(recipe, model),
             ranks=ranks,
-            network=ranks.together(model, in_parts=recipe.freeze > 0),
+            network=ranks.together(model, in_parts=recipe.freeze > 0 or isinstance(model, OwnCNN)),
             weights=weights,
             recipe=recipe,
             fingerprint=recipe.fingerprint(data.fingerprint()),
@@ -115,6 +115,10 @@ class TorchState(TrainingState):
         super().begin(run, progress, resume=resume)
         if taken := self.weights:
             run.log("took weights", file=str(taken.file), sha256=taken.sha256, anew=taken.anew)
+
+    def wait_for_others(self) -> None:
+        """As `TrainingState.wait_for_others`."""
+        self.ranks.sum(0.0)
 
     def freeze(self, frozen: bool) -> None:
         """Let the head alone learn, or all that is there to be learned.
@@ -183,6 +187,9 @@ class TorchState(TrainingState):
             own = {name.removesuffix("/weight"): rest.pop(name) for name in names if name in rest}
             load_weights(self.model, own, str(found.path))
         shapes = {name: tuple(p.shape) for name, p in trained_parameters(self.model).items()}
+        if isinstance(self.model, OwnCNN):  # what it does not use has no gradient, so no state
+            kept = {name.rpartition("/")[0] for name in rest}
+            shapes = {name: shape for name, shape in shapes.items() if name in kept}
         check_optimizer_arrays(self.recipe, shapes, rest, found.state["step"], str(found.path))
         load_optimizer_arrays(self.optimizer, self.model, rest)
 

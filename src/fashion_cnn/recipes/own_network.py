@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import dis
 import hashlib
 import inspect
 import linecache
@@ -239,15 +240,36 @@ def _gather(item: Any, imports: dict[str, str], bodies: dict[str, str]) -> None:
         value = around[name]
         if isinstance(value, ModuleType):
             imports[name] = f"import {value.__name__} as {name}"
-        elif isinstance(value, bool | int | float | str | bytes | tuple | type(None)):
+        elif _is_literal(value):
             bodies[name] = f"{name} = {value!r}\n"
-        elif getattr(value, "__module__", item.__module__) != item.__module__:
-            origin = getattr(value, "__qualname__", name)
+        elif origin := _origin(name, value, item.__module__):
             imports[name] = f"from {value.__module__} import {origin} as {name}"
-        else:
+        elif inspect.isclass(value) or (callable(value) and hasattr(value, "__name__")):
             _gather(value, imports, bodies)
+        else:
+            raise UsageError(
+                f"{item.__name__} uses {name}, which is a {type(value).__name__}: of what stands "
+                "around a network only code, modules and plain values can be kept with it; make "
+                "it inside, or write the network into a file and give model='FILE.py:NAME'"
+            )
     del bodies[item.__name__]
     bodies[item.__name__] = text
+
+
+def _is_literal(value: Any) -> bool:
+    """Whether what a value is written as gives it back."""
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+
+
+def _origin(name: str, value: Any, module: str) -> str:
+    """What a value is called in the module that it comes from; "" if that is this one, or none."""
+    home = getattr(value, "__module__", None) or module
+    known = getattr(value, "__qualname__", name)
+    found = getattr(sys.modules.get(home), known, None) if home != module else None
+    return known if found is value else ""
 
 
 def _source_of(item: Any) -> str:
@@ -273,4 +295,9 @@ def _source_of(item: Any) -> str:
 def _names(code: Any) -> set[str]:
     """Every global name that compiled code refers to, also inside its functions and classes."""
     inner = (part for part in code.co_consts if hasattr(part, "co_names"))
-    return {*code.co_names, *(name for part in inner for name in _names(part))}
+    own = {
+        one.argval
+        for one in dis.get_instructions(code)
+        if "GLOBAL" in one.opname or one.opname == "LOAD_NAME"  # an attribute's name is none
+    }
+    return own.union(*map(_names, inner))

@@ -71,6 +71,6 @@ def _said(figure: Figure) -> str:
         line = shown[0] if isinstance(shown, ErrorbarContainer) else shown
         assert isinstance(line, Line2D)
         points = np.asarray(line.get_xydata())
-        points = points[:: -(-len(points) // _MOST_SAID)]
+        points = points[:: max(1, -(-len(points) // _MOST_SAID))]
         lines.append(f"{name}: " + ", ".join(f"{y:.4g} at {x:.4g}" for x, y in points))
     return "; ".join(lines)

@@ -7,6 +7,7 @@ import numpy as np
 
 from fashion_cnn.evaluation.compare import Comparison, Difference, Group, accuracy_interval
 from fashion_cnn.files import to_csv
+from fashion_cnn.text import cell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,20 +39,20 @@ def comparison_text(comparison: Comparison) -> str:
         lines += ["", f"{group.name} against {first.name}:", f"  {_verdict(difference)}"]
         lines += _sides(difference, group.name, first.name)
     lines += ["", _RECALL, ""]
-    header = " | ".join(group.name for group in comparison.groups)
+    header = " | ".join(cell(group.name) for group in comparison.groups)
     lines += [f"| class | {header} |", "|---" * (2 + len(others)) + "|"]
     for label, name in enumerate(comparison.class_names):
         if np.isnan(first.recalls[0, label]):
-            lines.append(f"| {name} | no image |{' |' * len(others)}")
+            lines.append(f"| {cell(name)} | no image |{' |' * len(others)}")
             continue
         cells = [f"{100 * first.recalls.mean(0)[label]:.1f} %"]
         for difference in comparison.differences:
-            cell = f"{100 * difference.recalls[label]:+.1f}"
+            gain = f"{100 * difference.recalls[label]:+.1f}"
             if difference.recall_intervals:
                 low, high = difference.recall_intervals[label]
-                cell += f" ({100 * low:+.1f} to {100 * high:+.1f})"
-            cells.append(cell)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+                gain += f" ({100 * low:+.1f} to {100 * high:+.1f})"
+            cells.append(gain)
+        lines.append(f"| {cell(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -156,7 +157,7 @@ def _row(group: Group, difference: Difference | None) -> str:
     spread = "" if group.deviation is None else f" ± {100 * group.deviation:.2f}"
     low, high = group.interval
     cells = [
-        group.name,
+        cell(group.name),
         str(len(group.runs)),
         f"{100 * group.mean:.2f}{spread} %",
         f"{100 * low:.2f} to {100 * high:.2f}",

@@ -34,7 +34,8 @@ def members(comparison: Comparison) -> list[tuple[Run, Predictions]]:
     """The runs, those of a group one after the other, each with its answers.
 
     Raises:
-        UsageError: one keeps none.
+        UsageError: one keeps none, or there are more runs than a page holds, or more classes than
+            its matrix has room for.
     """
     found = []
     for group in comparison.groups:
@@ -45,6 +46,11 @@ def members(comparison: Comparison) -> list[tuple[Run, Predictions]]:
                     "--page"
                 )
             found.append((Run.open(path), predictions))
+    if len(found) > MOST_RUNS or len(comparison.class_names) > _MOST_CLASSES:
+        raise UsageError(
+            f"a page compares at most {MOST_RUNS} runs of at most {_MOST_CLASSES} classes, not "
+            f"{len(found)} of {len(comparison.class_names)}; without --page there is no limit"
+        )
     return found
 
 
@@ -58,15 +64,9 @@ def comparison_page(comparison: Comparison, images: Split) -> str:
         HTML with its style, script and pictures inside.
 
     Raises:
-        UsageError: more runs than a page holds, more classes than its matrix has room for, or
-            other images.
+        UsageError: as `members`, or other images.
     """
     found = members(comparison)
-    if len(found) > MOST_RUNS or len(comparison.class_names) > _MOST_CLASSES:
-        raise UsageError(
-            f"a page compares at most {MOST_RUNS} runs of at most {_MOST_CLASSES} classes, not "
-            f"{len(found)} of {len(comparison.class_names)}; without --page there is no limit"
-        )
     labels = found[0][1].labels
     if not np.array_equal(labels, images.labels):
         raise UsageError(
@@ -80,7 +80,8 @@ def comparison_page(comparison: Comparison, images: Split) -> str:
         "names": comparison.class_names,
         "columns": COLUMNS,
         "answers": [
-            [index, int(labels[index]), int(predicted[0, index]), []] for index in sheet.places
+            [index, int(labels[index]), None, []]  # what each run calls it stands beneath
+            for index in sheet.places
         ],
         "heat": None,
         "runs": names,
@@ -113,7 +114,7 @@ def short_names(paths: Sequence[str]) -> list[str]:
     shared = 0
     while all(len(one) > shared + 1 and one[shared] == parts[0][shared] for one in parts):
         shared += 1
-    return ["/".join(one[shared:]) for one in parts]
+    return ["/".join(one[shared:]) or path for one, path in zip(parts, paths, strict=True)]
 
 
 def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:

@@ -49,16 +49,17 @@ const drawMatrix = frame => film.confusion[frame].forEach((count, place) => {
 const canvas = document.getElementById("film-filters"), across = Math.min(8, film.count);
 const drawFilters = frame => {
   if (!canvas) return;
-  const side = film.side, scale = Math.max(2, Math.floor(40 / side)), step = side * scale + 4;
-  canvas.width = across * step;
-  canvas.height = Math.ceil(film.count / across) * step;
+  const [high, wide] = film.sides, size = high * wide, scale = Math.max(2, Math.floor(40 / Math.max(high, wide)));
+  const right = wide * scale + 4, down = high * scale + 4;
+  canvas.width = across * right;
+  canvas.height = Math.ceil(film.count / across) * down;
   const brush = canvas.getContext("2d");
-  for (let place = 0; place < film.count * side * side; place++) {
-    const filter = Math.floor(place / (side * side)), pixel = place % (side * side);
-    const weight = (weights[frame * film.count * side * side + place] - 128) / 127, strength = Math.abs(weight);
+  for (let place = 0; place < film.count * size; place++) {
+    const filter = Math.floor(place / size), pixel = place % size;
+    const weight = (weights[frame * film.count * size + place] - 128) / 127, strength = Math.abs(weight);
     const [r, g, b] = weight > 0 ? [255, 140, 40] : [70, 140, 255];
     brush.fillStyle = `rgb(${r * strength}, ${g * strength}, ${b * strength})`;
-    brush.fillRect(filter % across * step + pixel % side * scale, Math.floor(filter / across) * step + Math.floor(pixel / side) * scale, scale, scale);
+    brush.fillRect(filter % across * right + pixel % wide * scale, Math.floor(filter / across) * down + Math.floor(pixel / wide) * scale, scale, scale);
   }
 };
 

@@ -27,7 +27,7 @@ def film_data(film: Film) -> dict[str, Any]:
         "probabilities": _text(255 * shares),
         "filters": _text(128 + 127 * (film.filters.astype(np.float32) / largest)),
         "count": film.filters.shape[1],
-        "side": film.filters.shape[2],
+        "sides": list(film.filters.shape[2:]),
     }
 
 

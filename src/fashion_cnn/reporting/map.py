@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.split import Split
+from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.neighbours import NEIGHBOURS, images_to_map, in_a_plane, nearest
 from fashion_cnn.reporting.pictures import Sheet, sheet_of
 from fashion_cnn.run.predictions import Predictions
@@ -30,6 +31,7 @@ class FeatureMap:
         neighbours: int64 (N, 8), training images, the nearest first.
         labels: int64 (N, 8), of these.
         pictures: of the neighbours, as many as a page has room for.
+        has_all_mistakes: whether there was room for each.
     """
 
     chosen: NDArray[np.int64]
@@ -37,6 +39,7 @@ class FeatureMap:
     neighbours: NDArray[np.int64]
     labels: NDArray[np.int64]
     pictures: Sheet
+    has_all_mistakes: bool
 
 
 def map_features(
@@ -56,8 +59,14 @@ def map_features(
         training: the training part.
 
     Raises:
-        UsageError: the network does not end in a fully connected layer.
+        UsageError: the network does not end in a fully connected layer, or there are too few
+            images.
     """
+    if len(training) <= NEIGHBOURS or len(images) < 4:
+        raise UsageError(
+            f"a map needs more than {NEIGHBOURS} training images and at least 4 to show, not "
+            f"{len(training)} and {len(images)}; leave it out"
+        )
     chosen = images_to_map(predictions, np.array(first, np.int64), MOST_POINTS)
     features = _features(classifier, images.images[chosen])
     found = nearest(features, _features(classifier, training.images))
@@ -73,6 +82,7 @@ def map_features(
         found,
         training.labels[found],
         sheet_of({index: training.images[index] for index in shown}, lossy=True),
+        bool(np.isin(np.flatnonzero(~predictions.correct), chosen).all()),
     )
 
 

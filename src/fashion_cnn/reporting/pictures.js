@@ -18,7 +18,7 @@ const at = (element, place, x = "--x", y = "--y") => {
   element.style.setProperty(y, Math.floor(place / columns));
   return element;
 };
-const spoken = ([index, label, predicted]) => `image ${index}: ${names[label]}, called ${names[predicted]}`;
+const spoken = ([index, label, predicted]) => `image ${index}: ${names[label]}${predicted === null ? "" : `, called ${names[predicted]}`}`;
 /* The picture at a place of the sheet, as a button that enlarges it. */
 const thumbnail = place => {
   const button = at(make("button", "", "px"), place);
@@ -59,7 +59,8 @@ const large = document.getElementById("large");
 let siblings = [];
 const enlarge = place => {
   const answer = answers[place], [index, label, predicted, shares] = answer;
-  const head = make("h3", predicted === label ? `${names[label]}, and called so` : `${names[label]} called ${names[predicted]}`);
+  const said = predicted === label ? ", and called so" : predicted === null ? "" : ` called ${names[predicted]}`;
+  const head = make("h3", names[label] + said);
   head.id = "large-title";
   const picture = at(make("span", "", "px"), place), parts = make("div", "", "large");
   picture.setAttribute("role", "img");

@@ -7,6 +7,7 @@ from typing import Any
 from fashion_cnn.commands import pasted
 from fashion_cnn.recipes.fields import format_value
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.text import cell
 
 _SHOWN = 10
 
@@ -26,7 +27,7 @@ def to_text(result: Mapping[str, Any]) -> str:
         "|---" * (len(fields) + 4) + "|",
     ]
     for row in done[:_SHOWN]:
-        params = " | ".join(short(row["params"][name]) for name in fields)
+        params = " | ".join(cell(short(row["params"][name])) for name in fields)
         lines.append(
             f"| {row['trial']} | {_value(row['value'], accuracy)} | {params} | {row['epochs']} | "
             f"{row['seconds']:.1f} |"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fashion_cnn.evaluation.compare import student_interval
+from fashion_cnn.text import cell
 
 CONFUSED = ("T-shirt/top", "Pullover", "Coat", "Shirt")
 """The classes that are taken for each other: docs/assignment.md, part (c)."""
@@ -40,7 +41,7 @@ def to_table(result: Mapping[str, Any]) -> str:
         diverged = len(rows) - len(own)
         difference = "" if variant == first else _interval(differences(result, variant))
         lines.append(
-            f"| {variant} | {len(own)}{f' (and {diverged} diverged)' if diverged else ''} | "
+            f"| {cell(variant)} | {len(own)}{f' (and {diverged} diverged)' if diverged else ''} | "
             f"{_mean_sd(list(own.values()))} | {difference} | "
             f"{_median(rows, 'training_seconds')} | {_median(rows, 'command_seconds')} |"
         )
@@ -62,12 +63,12 @@ def to_class_table(result: Mapping[str, Any]) -> str:
     lines = [
         f"| {result['recipe']}, {result['measure']} | n | {' | '.join(columns)} |",
         "|---" * (len(columns) + 2) + "|",
-        f"| {first} | {len(_by_seed(result, first, 'ECE'))} | {' | '.join(means)} |",
+        f"| {cell(first)} | {len(_by_seed(result, first, 'ECE'))} | {' | '.join(means)} |",
     ]
     for variant in others:
         pairs = [differences(result, variant, name) for name in columns]
         cells = " | ".join(map(_interval, pairs))
-        lines.append(f"| {variant} | {len(pairs[0])} | {cells} |")
+        lines.append(f"| {cell(variant)} | {len(pairs[0])} | {cells} |")
     return "\n".join(lines)
 
 
@@ -96,7 +97,7 @@ def to_checkpoint_table(result: Mapping[str, Any]) -> str:
             }
             pairs = [own[seed] - answering[seed] for seed in own if seed in answering]
             cells += [str(len(own)), _mean_sd(list(own.values())), _interval(pairs)]
-        lines.append(f"| {' | '.join([variant, *cells])} |")
+        lines.append(f"| {' | '.join([cell(variant), *cells])} |")
     heads = [f"n | {name} | paired difference, 95 % interval" for name in _CHECKPOINTS.values()]
     head = f"| {result['recipe']}, {result['measure']} accuracy | {' | '.join(heads)} |"
     noted = any("checkpoints" in row for row in result["runs"])

@@ -38,14 +38,19 @@ class ExportFiles:
         """In the run folder, or `output`, a FILE.onnx (beside it FILE-int8.onnx, FILE.json).
 
         Raises:
-            UsageError: `output` has another ending.
+            UsageError: `output` has another ending, or its report would replace another file.
         """
         if output is None:
             return cls(*(run.path / name for name in (_MODEL, _INT8, _REPORT)))
         if output.suffix != ".onnx":
             raise UsageError(f"--output {output} must end in .onnx")
-        int8 = output.with_name(f"{output.stem}-int8.onnx")
-        return cls(output, int8, output.with_suffix(".json"))
+        int8, report = output.with_name(f"{output.stem}-int8.onnx"), output.with_suffix(".json")
+        if os.path.lexists(report) and not _is_report(report):
+            raise UsageError(
+                f"{report}, where the report on the export goes, is another file; give another "
+                "--output"
+            )
+        return cls(output, int8, report)
 
     @classmethod
     def beside(cls, model: Path) -> "ExportFiles":
@@ -93,3 +98,11 @@ class ExportFiles:
         write_atomically(self.report, to_json(report))
         for name, data in models.items():
             write_atomically(getattr(self, name), data)
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        values = read_json(path)
+    except UsageError:
+        return False
+    return isinstance(values, dict) and "parity" in values

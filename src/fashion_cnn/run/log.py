@@ -2,7 +2,7 @@
 
 import json
 import os
-import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ _MOST_LINES = 250_000  # as many as there can be in such a file, of 67 bytes
 
 def append_entry(path: Path, event: str, details: dict[str, Any]) -> None:
     """Append an event with its time, durably."""
-    entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
+    now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    entry = {"time": now, "event": event, **details}
     with open_to_append(path) as file:
         file.write(to_line(entry))
         file.flush()

@@ -35,6 +35,8 @@ class Address:
     allow_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not (self.host and all(self.allow_hosts)):
+            raise UsageError("--host or --allow-host is empty; name an address, or leave it out")
         if self.host not in LOOPBACK and not self.token:
             raise UsageError(
                 f"--host {self.host} opens the server to others; set a token of at least "

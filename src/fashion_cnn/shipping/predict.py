@@ -28,6 +28,9 @@ _SINGLE = ((28, 28), (28, 28, 1))
 _LAYOUTS = ((28, 28), (784,), (1, 28, 28), (3, 28, 28), (28, 28, 1), (28, 28, 3))
 """Of an array of one image, and of each in an array of several."""
 
+_NOT_IN_PNG = ("CMYK", "YCbCr", "LAB", "HSV")
+_LONGEST_EDGE = 1024  # pixels of a picture in memory that is answered; of a file it is 256
+
 MODELS = Path(__file__).with_name("pretrained")
 PRETRAINED, FOR_PHOTOS = MODELS / "balanced.onnx", MODELS / "photo.onnx"
 
@@ -322,11 +325,17 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
             "(N, 28, 28) or (N, 784), with a channel or three, or uint8 of (H, W), (H, W, 3) or "
             "(H, W, 4)"
         )
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     file = io.BytesIO()
     try:
-        (one if pillow else Image.fromarray(pixels)).save(file, "PNG")
+        picture = ImageOps.exif_transpose(one) if pillow else Image.fromarray(pixels)
+        if picture.mode in _NOT_IN_PNG:
+            picture = picture.convert("RGB")
+        if max(picture.size) > _LONGEST_EDGE:  # a phone's photo as PNG would be too many bytes
+            picture = picture.convert("RGBA") if picture.mode == "P" else picture
+            picture.thumbnail((_LONGEST_EDGE, _LONGEST_EDGE))
+        picture.save(file, "PNG")
     except (OSError, TypeError, ValueError) as error:
         raise UsageError(f"pixels of shape {pixels.shape} make no picture: {error}") from None
     return predictor.predict_all([file.getvalue()]), True

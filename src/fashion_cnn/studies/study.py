@@ -165,6 +165,7 @@ def run_study(
     arguments: list[str],
     say: Callable[[str], None],
     jobs: int = 1,
+    data_sha256: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Train what is not trained yet; seeds in the outer loop, so that pairs are near in time.
 
@@ -177,13 +178,15 @@ def run_study(
         arguments: for every command, for instance `--threads 1`.
         say: gets a line a run.
         jobs: runs at once.
+        data_sha256: of the files of the data set, which must be those of the rows in the folder;
+            None for any.
 
     Returns:
         What `study.json` holds: the study, the recipes, the environment, and a row a run.
 
     Raises:
-        UsageError: the folder is of another study, holds a run of another recipe, or a link where
-            a run would be; or `jobs` is below 1.
+        UsageError: the folder is of another study or of other data, holds a run of another recipe,
+            or a link where a run would be; or `jobs` is below 1.
         FashionCNNError: a run failed; its own message stands above.
     """
     if type(jobs) is not int or jobs < 1:
@@ -197,6 +200,8 @@ def run_study(
     if record.exists():
         result |= _read_record(record)
         _check_same(result, description, record)
+        if data_sha256 and result["environment"].get("data_sha256", data_sha256) != data_sha256:
+            raise UsageError(f"{record} was made with other data; give another --output")
         result |= description
     wanted = [(variant, seed) for seed in study.seeds for variant in study.variants]
     result["runs"] = [row for row in result["runs"] if (row["variant"], row["seed"]) in wanted]

@@ -129,9 +129,9 @@ class TrainingState(ABC):
         """
         if resume:
             self._restore_newest(run, progress)
-            if self.recipe.epochs < (done := len(self.history)):
+            if self.recipe.epochs < (done := -(-self.step // self.steps_per_epoch)):
                 raise UsageError(
-                    f"epochs is {self.recipe.epochs}, but {done} are done; ask for at least {done}"
+                    f"epochs is {self.recipe.epochs}, but {done} are begun; ask for at least {done}"
                 )
             run.cut_back(self.step, self.history)
         else:
@@ -170,6 +170,7 @@ class TrainingState(ABC):
         found, history, _ = run.checkpoints.newest(self.fingerprint, accept, or_start=True)
         self._become(found, history)
         self.rollbacks = rollbacks
+        self.wait_for_others()  # who may still read what is removed now
         run.checkpoints.cut_back(self.step, self.history)
         run.cut_back(self.step, self.history)
         if gives_up:
@@ -185,6 +186,9 @@ class TrainingState(ABC):
             f"diverged at step {step} ({what}): back to step {self.step}, with a quarter of the "
             "learning rate"
         )
+
+    def wait_for_others(self) -> None:  # noqa: B027
+        """Until all that train together are here; alone, not at all."""
 
     def _restore_newest(self, run: Run, progress: Progress) -> None:
         """Become what the newest usable checkpoint holds, and name those that were rejected."""

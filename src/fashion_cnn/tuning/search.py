@@ -259,9 +259,12 @@ def _check_same(study: optuna.Study, search: Search) -> None:
         "space": [str(dimension) for dimension in search.space],
         "objective": search.objective,
         "framework": search.framework or FRAMEWORKS[0],
+        "data set": dict(search.data_sha256),
     }
     found = study.user_attrs
     for key, value in wanted.items():
+        if not value:
+            continue
         before = found.get(key, value)
         if key == "recipe":  # as recipes: a field that was not there yet has its default
             before = Recipe.from_dict(before).to_dict()
@@ -271,7 +274,7 @@ def _check_same(study: optuna.Study, search: Search) -> None:
                 "--name or --output"
             )
     for key, value in wanted.items():
-        if key not in found:
+        if value and key not in found:
             study.set_user_attr(key, value)
 
 

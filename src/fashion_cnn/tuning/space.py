@@ -84,6 +84,7 @@ class Search:
         trials: how many the study is to have, pruned ones included.
         sampler, pruner: see `choosing`.
         framework: what trains; None for `train`'s default.
+        data_sha256: of the files of the data set; empty for any.
 
     Raises:
         UsageError: `objective`, `sampler` or `pruner` is none of `CHOICES`, `trials` is below 1,
@@ -99,6 +100,7 @@ class Search:
     sampler: str = "tpe"
     pruner: str = "median"
     framework: str | None = None
+    data_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():

@@ -13,7 +13,7 @@ from fashion_cnn.data.files import START, encoding_of, foreign
 from fashion_cnn.data.forms.class_names import is_names, names_beside
 from fashion_cnn.data.forms.comma_separated import read_csvs, separator
 from fashion_cnn.data.forms.idx_pairs import read_idx_files
-from fashion_cnn.data.forms.labelled import Labelled
+from fashion_cnn.data.forms.labelled import Labelled, Part
 from fashion_cnn.data.forms.numpy_archive import read_npzs
 from fashion_cnn.data.forms.parquet import read_parquets
 from fashion_cnn.data.forms.parts import part_alone
@@ -70,7 +70,11 @@ def read_forms(
         parts = {name: part.transposed() for name, part in parts.items()}
         notes.append("rows and columns of the images exchanged (--no-transpose to keep them)")
     notes += [f"passed over {shown(file.name)}: {kind}" for file, kind in passed_over]
-    names = {**labelled.names, **names_beside(files)}
+    if max(int(part.images.max(initial=0)) for part in parts.values()) == 1:
+        parts = {name: Part(255 * part.images, part.labels) for name, part in parts.items()}
+        notes.append("pixels of 0 and 1 times 255")
+    beside = names_beside(file for file in files if file not in found)
+    names = {**labelled.names, **beside}
     return Labelled(form, parts, names, tuple(notes))
 
 

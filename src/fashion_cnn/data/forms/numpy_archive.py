@@ -115,7 +115,9 @@ def read_npzs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
     for file in files:
         found = read_npz(file) if zipfile.is_zipfile(file) else {file.stem: read_npy(file)}
         for name, array in found.items():
-            arrays[f"{file.stem} {name}" if name == "arr_0" else name] = (array, file)
+            of_file = len(files) > 1 and part_of(name) is None  # it says which part it is of
+            whole = f"{file.stem} {name}" if of_file or name == "arr_0" else name
+            arrays[whole] = (array, file)
         progress(file.stat().st_size)
     parts, notes = {}, []
     roles = _roles(arrays)

@@ -67,7 +67,10 @@ export function setUpDrawing(answered, failed) {
       newest = { name: null };
       if (!asking && !pad.isEmpty) send();
     },
-    stop: () => running.abort(),
+    stop() {
+      newest = null;
+      running.abort();
+    },
   };
 }
 

@@ -21,8 +21,9 @@ export function lookInto(file) {
 }
 
 async function look() {
-  if (!at("layers").open || !shown || shown === seen) return;
+  if (!at("layers").open || !shown) return;
   running.abort();
+  if (shown === seen) return;
   running = new AbortController();
   const file = shown;
   try {
@@ -32,6 +33,7 @@ async function look() {
     at("layers-status").textContent = "";
   } catch (fault) {
     if (fault.kind === "cancelled") return;
+    seen = null;
     at("layers-parts").hidden = true;
     at("layers-status").textContent = fault.message;
   }

@@ -80,7 +80,10 @@ async function shrink(picture) {
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(scale * bitmap.width));
   canvas.height = Math.max(1, Math.round(scale * bitmap.height));
-  canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  const paper = canvas.getContext("2d");
+  paper.fillStyle = "white"; // JPEG knows nothing of what is transparent, and would make it black
+  paper.fillRect(0, 0, canvas.width, canvas.height);
+  paper.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.92));
 }
 
