@@ -201,7 +201,8 @@ def test_what_is_trained_anew_has_the_data_that_are_named_now(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     split = make_split(100)
-    small: dict[str, Any] = {"epochs": 1, "width": 4, "train_images": 60, "test": False}
+    small: dict[str, Any] = {"epochs": 1, "width": 4, "batch_size": 20, "train_images": 60}
+    small["test"] = False
     fc.train("baseline", "run", data=(split.images, split.labels), **small)
     run = fc.train("baseline", "run", existing="overwrite", **small)
     assert (

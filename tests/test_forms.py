@@ -372,6 +372,12 @@ def test_archives_packed_once_more_are_told(capsys) -> None:
     assert "train.npz.gz is packed once more, with gzip: unpack it first" in adopt(capsys, code=3)
 
 
+def test_a_file_without_labels_alone_is_no_data_set(capsys) -> None:
+    lines = [",".join(map(str, image.ravel())) for image in TEST[0]]
+    Path("in/test.csv").write_text("\n".join(lines) + "\n")
+    assert "there are no images to train on" in adopt(capsys, code=3)
+
+
 @pytest.mark.parametrize("unnamed", [False, True])
 def test_npz_files_of_the_same_names_are_told_apart_by_their_own(unnamed, capsys) -> None:
     for part, (images, labels) in (("train", TRAIN), ("test", TEST)):

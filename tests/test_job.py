@@ -349,7 +349,7 @@ def test_a_recipe_file_that_says_otherwise_than_the_run_is_told(few_data, tmp_pa
     assert "passed over" not in capsys.readouterr().err
     file.write_text("recipe = 'baseline'\nepochs = 2\ntrain_images = 200\nwidth = 4\n")
     assert main(["train", str(file), "--resume", *words[:4]]) == 0
-    assert "the run goes on by its own recipe: epochs of " in capsys.readouterr().err
+    assert f"what {file} says otherwise is passed over: epochs (only" in capsys.readouterr().err
     assert main(["train", str(file), "--resume", "--epochs", "2", *words[:4]]) == 0
     assert "passed over" not in capsys.readouterr().err
     assert len(Run(tmp_path / "run").history) == 2

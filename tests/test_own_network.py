@@ -14,6 +14,7 @@ import safetensors.numpy
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.functional import max_pool2d
 
 import fashion_cnn
 from conftest import REPOSITORY
@@ -603,6 +604,22 @@ def test_what_the_last_layer_of_a_keras_network_sees(home: Path) -> None:
     np.testing.assert_allclose(features @ kernel + bias, opened.logits(images), atol=1e-4)
 
 
+def test_features_of_a_keras_network_that_is_no_graph_are_refused(home: Path) -> None:
+    (home / "own.py").write_text(
+        "import keras\n"
+        "class Net(keras.Model):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.flat, self.head = keras.layers.Flatten(), keras.layers.Dense(10)\n"
+        "    def call(self, x): return self.head(self.flat(x))\n"
+    )
+    words = ["--framework", "keras", "--model", "own.py:Net", "--no-test"]
+    assert main(["train", *words, *TINY]) == 0
+    opened = fashion_cnn.Run.open("runs/mine", trust_code=True).classifier()
+    with pytest.raises(UsageError, match="no graph of layers"):
+        opened.features(np.zeros((2, 28, 28), np.uint8))
+
+
 def test_an_evaluation_that_is_refused_does_not_open_the_test_set(home: Path, capsys) -> None:
     assert main(["train", *TINY, "--model", EXAMPLE, "--no-test"]) == 0
     own_network._ALLOWED.clear()
@@ -616,10 +633,10 @@ def test_over_ranks_a_dropout_that_all_would_draw_alike_is_refused(
     tmp_path: Path, monkeypatch, kind: str
 ) -> None:
     code = UNUSED.replace("nn.Linear(5, 5)", f"nn.{kind}(0.5)")
-    assert build_model(recipe_of(code, tmp_path), 10)
+    assert build_model(recipe_of(code, tmp_path, "Net"), 10)
     monkeypatch.setattr("fashion_cnn.process.launch.ranks", lambda: 2)
     with pytest.raises(UsageError, match=f"{kind}, which every rank would draw alike"):
-        build_model(recipe_of(code, tmp_path), 10)
+        build_model(recipe_of(code, tmp_path, "Net"), 10)
 
 
 layers, WIDTHS, unused = [nn.Identity()], [4, 8], object()
@@ -630,11 +647,11 @@ class Crowded(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.layers = nn.Linear(784, WIDTHS[0])
+        self.layers = nn.Linear(196, WIDTHS[0])
         self.unused = nn.Linear(WIDTHS[0], classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.unused(self.layers(x.flatten(1)))
+        return self.unused(self.layers(max_pool2d(x, 2).flatten(1)))
 
 
 def test_an_attribute_is_not_what_stands_around_a_class_of_a_notebook() -> None:

@@ -453,5 +453,8 @@ def test_a_picture_in_memory_is_answered_as_its_file(tmp_path, images) -> None:
             found = predict(opened)
         assert (found.label, found.label) == (wanted.label, predict(upright).label)
         assert found.probability == pytest.approx(wanted.probability, abs=0.05)
+    upright.save(tmp_path / "broken.jpg", exif=b"Exif\0\0XX\0\0\0\0\0\0")
+    with Image.open(tmp_path / "broken.jpg") as opened:
+        assert predict(opened).label == predict(upright).label, "its EXIF is damaged"
     noise = np.random.default_rng(0).integers(0, 256, (1800, 1800, 3), dtype=np.uint8)
     assert predict(noise).doubtful, "9.7 MB, which no file may have"
