@@ -33,6 +33,8 @@ PEERS = {
 """What the pictures call them; the others are ours."""
 LEFT = ("Keras, MNIST example", "Ultralytics, YOLO26n")
 """Those whose name stands before the point."""
+RIGHT = ("fast, 1 epoch", "fast93", "fast94, on AVX2")
+"""Of ours those whose name stands behind it."""
 COLOURS = ("#b8560b", "#7b3fa0", "#555555", "#2e7d32", "#c2185b")
 MACHINES = {"with AVX-512": "peers.json", "with AVX2": "peers-avx2.json"}
 """The records of bench/peers.py, by what sets their machines apart: each had 2 cores of an EPYC."""
@@ -82,7 +84,8 @@ def ours() -> list[Point]:
         of_study("fast, 1 epoch", "sprint/study.json"),
         of_study("fast", "speedrun/study.json"),
         of_study("fast93", "speedrun-93/study.json"),
-        of_study("fast94", "speedrun-94/study.json"),
+        of_study("fast94, 6 epochs", "speedrun-94/history/01.json"),
+        of_study("fast94, on AVX2", "speedrun-94/study.json"),
         of_study("balanced", "balanced/study.json", alone),
         of_run("best", "best", "final"),
         of_run("the assignment", "baseline-xeon", "final"),
@@ -161,7 +164,7 @@ def draw(axes: Axes, points: list[Point], others: list[Point], beside: list[Poin
             color=TOOLS,
         )
     for point in points:
-        right = point.minutes < 1 and point.name != "fast"  # whose right has a hollow square
+        right = point.name in RIGHT
         below = point.name == "best"
         raised = 4 if point.name == "the assignment" else -4  # clear of fast's one epoch
         axes.annotate(

@@ -20,7 +20,8 @@ import reference
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
-MADE = re.compile(r"<!-- made: (\w+) -->")
+MADE = re.compile(r"<!-- made: (\w+) -->.*", re.DOTALL)
+"""With what tells a reader of the file where to look instead."""
 HEAD = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 """Of a model's card; for hubs, not for readers."""
 CODE = {".py": "python", ".toml": "toml", ".sh": "bash", ".yml": "yaml", "": "", ".txt": ""}

@@ -43,9 +43,12 @@ EPOCHS = {
 """Of each peer: what its documentation says, or what ends in 5 to 20 minutes on two cores."""
 OURS = {
     "fast": ["fast", "--validation", "0.1"],
-    "fast94": ["fast94", "--validation", "0.1"],
+    "fast94": ["fast94", "--epochs", "6", "--label-smoothing", "0.05", "--validation", "0.1"],
 }
-"""Arguments of `fashion-cnn train`; they keep as many images for validation as the others do."""
+"""Arguments of `fashion-cnn train`; they keep as many images for validation as the others do.
+
+`fast94` as it was when they were measured.
+"""
 MATCH = 0.9164
 """Test accuracy that the course project reached; sought on validation images."""
 

@@ -145,7 +145,7 @@ def study_rows(study: Row) -> list[list[str]]:
         own = list(percents(study, variant).values())
         all_of_it = [row for row in study["runs"] if row["variant"] == variant]
         times = []
-        for key in ("training_seconds", "process_seconds"):
+        for key in ("training_seconds", "command_seconds"):
             found = seconds(study, variant, key)
             fewer = f" (n={len(found)})" if len(found) < len(all_of_it) else ""
             times.append(f"{median(found):.1f} s{fewer}" if found else "")
@@ -178,6 +178,20 @@ def minutes(of_seconds: float) -> str:
     """Write 523.2 as "8 min 43 s"."""
     whole = round(of_seconds)
     return f"{whole // 60} min {whole % 60} s"
+
+
+def elapsed(of_seconds: float) -> str:
+    """Write 67.6 as "67.6 s", and two minutes or more as `minutes`."""
+    return f"{of_seconds:.1f} s" if of_seconds < 120 else minutes(of_seconds)
+
+
+def kind_of_epyc(environment: Row) -> str:
+    """What sets one AMD EPYC apart from another, and how it computes what is half precision."""
+    known = {
+        ("AMD EPYC (AVX512)", "bfloat16"): "AVX-512, bfloat16",
+        ("AMD EPYC (AVX2)", "float32"): "AVX2, float32",
+    }
+    return known[environment["device_name"], environment["mixed_precision_is"]]
 
 
 def right(confusion: Sequence[Sequence[int]]) -> int:

@@ -21,9 +21,10 @@ from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.manifest import is_own
 from fashion_cnn.data.split import Split
-from fashion_cnn.errors import UsageError
+from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.evaluation import compare as comparing
 from fashion_cnn.evaluation.calibration import Answer, Calibration
+from fashion_cnn.files import from_here
 from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import nearest
@@ -146,7 +147,9 @@ class Run(folder.Run):
 
     def _repr_html_(self) -> str:
         """The card: the table, and the curves."""
-        head = f"<b>{escape(self.recipe.name)}</b> in <code>{escape(str(self.path))}</code>"
+        head = (
+            f"<b>{escape(self.recipe.name)}</b> in <code>{escape(str(from_here(self.path)))}</code>"
+        )
         if not self.results.exist():
             return f"<p>{head}, not evaluated yet</p>"
         from fashion_cnn.reporting.charts import charts
@@ -515,10 +518,17 @@ def study(
     _check_path("output", output)
     chosen = open_study(study)
     place = Path(output) if output else Path("runs", "studies", chosen.name)
-    directory = _directory(data)
+    directory = None
+    try:
+        directory = _directory(data)
+        known = DataSet.open(directory).contents.sha256
+    except DataError:
+        if data is not None or not (place / "study.json").exists():
+            raise
+        known = None  # the study may be done; a training that is not says what it lacks
     words = [] if data is None else ["--data-dir", str(directory)]
     words += [] if threads is None else ["--threads", str(threads)]
-    result = run_study(chosen, place, words, _SAY, jobs, DataSet.open(directory).contents.sha256)
+    result = run_study(chosen, place, words, _SAY, jobs, known)
     write_atomically(place / "study.md", to_utf8(f"{to_tables(result)}\n"))
     if len(chosen.variants) > 1:
         write_atomically(place / "differences.png", differences_plot(result))
@@ -546,10 +556,11 @@ def tune(
         search: by field "LOW:HIGH", "LOW:HIGH:log", "LOW:HIGH:STEP", or a list of values.
         trials: how many the search has in the end, pruned ones included.
         data: as in `train`.
-        settings: fields of the recipe; `device`, `threads`, `deterministic`, `framework`;
-            `objective` ("accuracy", "loss"), `sampler` ("tpe", "gp", "random"), `pruner`
-            ("median", "hyperband", "halving", "none"), `storage` (a database URL or a journal
-            file), `name` (of the search).
+        settings: fields of the recipe (`model` by name or as "FILE.py:NAME": trials are processes
+            of their own); `device`, `threads`, `deterministic`, `framework`; `objective`
+            ("accuracy", "loss"), `sampler` ("tpe", "gp", "random"), `pruner` ("median",
+            "hyperband", "halving", "none"), `storage` (a database URL or a journal file), `name`
+            (of the search).
 
     Returns:
         What search.json holds: the trials, and the best one.
@@ -567,7 +578,7 @@ def tune(
     for word in (*how, *CHOICES):
         if word in settings:
             how[word] = settings.pop(word)
-    if "model" in settings:
+    if isinstance(settings.get("model"), str):
         from fashion_cnn.recipes import own_network
 
         settings |= own_network.given(settings["model"], settings.get("model_sha256", ""))

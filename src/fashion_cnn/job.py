@@ -236,7 +236,7 @@ def resolve(
         resolved, origin = resumed_recipe(run, changes), f"the run in {folder}"
         lines = [describe_recipe(resolved, changes, origin)]
         if isinstance(recipe, Recipe) or (recipe is not None and str(recipe) not in RECIPES):
-            lines[:0] = _passed_over(run.recipe, chosen, changes)
+            lines[:0] = _passed_over(run.recipe, chosen, changes, recipe)
         if notice := schedule_after_extension(run.recipe, resolved):
             lines.insert(0, notice)
     else:
@@ -250,7 +250,9 @@ def resolve(
     return resolved, folder, existing
 
 
-def _passed_over(before: Recipe, named: Recipe, changes: dict[str, Any]) -> list[str]:
+def _passed_over(
+    before: Recipe, named: Recipe, changes: dict[str, Any], origin: object
+) -> list[str]:
     """A line on what a recipe, or its file, says otherwise than the run that goes on; or none."""
     found = [
         field.name
@@ -260,9 +262,10 @@ def _passed_over(before: Recipe, named: Recipe, changes: dict[str, Any]) -> list
     ]
     if not found:
         return []
+    where = named.name if isinstance(origin, Recipe) else origin
     return [
-        f"the run goes on by its own recipe: {', '.join(found)} of {named.name} are passed over "
-        f"(set {' or '.join(MAY_CHANGE)} beside it to change them)"
+        f"the run goes on by its own recipe; what {where} says otherwise is passed over: "
+        f"{', '.join(found)} (only {' and '.join(MAY_CHANGE)} can change, given beside it)"
     ]
 
 

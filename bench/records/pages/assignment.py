@@ -142,6 +142,11 @@ def _what_follows(page: Page, records: Records) -> None:
         pair[0],
         f"{pair[1]} to {pair[2]}",
     )
+    page.says(
+        "last epoch it has {:+.2f} points ({:+.2f} to {:+.2f})",
+        *student(findings.last_epochs(records)),
+    )
+    page.settings("which contains 0. It was found by looking at these same runs")
     page.says("goes from {} ± {} to {} ± {} % (n={})", *means[0], *means[1], 3)
     page.says(
         "it has {:+.2f} points ({:+.2f} to {:+.2f})",

@@ -157,6 +157,6 @@ def _of_study(held: Any) -> Iterator[float]:
                 yield from (value / 100 for value in student(pairs))
     for variant in held["variants"]:
         rows = [row for row in held["runs"] if row["variant"] == variant]
-        for key in ("training_seconds", "process_seconds", "loss"):
+        for key in ("training_seconds", "command_seconds", "loss"):
             if found := [row[key] for row in rows if key in row]:
                 yield from (mean(found), median(found))

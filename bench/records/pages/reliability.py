@@ -16,3 +16,4 @@ def check(page: Page, records: Records) -> None:
     hours = sum(row["seconds"] for row in experiments.values()) / 3600
     page.says("in {:.0f} hours together", hours)
     page.settings("bounds the rate of failures at about 3 / N, with 95 % confidence")
+    page.settings("2 or 3 epochs of some hundred images")

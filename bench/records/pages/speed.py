@@ -60,7 +60,9 @@ def _training(page: Page, records: Records) -> None:
             f"{_paired(seconds, 'keras_ours', 'keras_fit'):.2f}" if in_keras else "",
         )
     record = records.json("benchmark-overhead.json")
-    page.says("the first step begins after {:.2f} s", median(record["seconds"]["start"]))
+    page.says(
+        "the first step is done and validated after {:.2f} s", median(record["seconds"]["start"])
+    )
     page.settings(
         "On 2 cores of an Intel Xeon", "On 2 cores of an AMD EPYC with AVX2, `train fast`"
     )

@@ -7,6 +7,8 @@ from bench.records.reading import (
     catalog,
     deviation,
     differences,
+    elapsed,
+    kind_of_epyc,
     mean,
     median,
     seconds,
@@ -33,8 +35,8 @@ def _columns(runs: list[Row]) -> list[str]:
         f"{mean(accuracies):.2f} ± {deviation(accuracies):.2f} %",
         f"n={len(runs)}",
         *(
-            f"{median(row[key] for row in runs):.1f} s"
-            for key in ("training_seconds", "process_seconds")
+            elapsed(median(row[key] for row in runs))
+            for key in ("training_seconds", "command_seconds")
         ),
     ]
 
@@ -46,21 +48,30 @@ def _records(page: Page, records: Records) -> None:
     page.settings("On 2 cores of an Intel Xeon with AVX-512", "starts from reports 91.64 %")
     totals = []
     for goal in ("93", "94"):
-        found = records.json(f"speedrun-{goal}/study.json")["runs"]
+        study = records.json(f"speedrun-{goal}/study.json")
+        found, where = study["runs"], study["environment"]
+        machine = f"{where['threads']} cores, AMD EPYC ({kind_of_epyc(where)})"
         link = f"[study](results/speedrun-{goal}/study.json)"
-        page.row(f"{goal} %", f"`fast{goal}`", *_columns(found), link)
-        totals.append(sum(row["process_seconds"] for row in found) / 60)
+        page.row(f"{goal} %", f"`fast{goal}`", *_columns(found), machine, link)
+        totals.append(sum(row["command_seconds"] for row in found) / 60)
+        if mean(row["accuracy"] for row in found) < int(goal) / 100:
+            page.fault(f"fast{goal} misses its goal")
     page.says("repeat them, about {:.0f} and {:.0f} minutes:", *totals)
-    if mean(row["accuracy"] for row in found) >= 0.94:
-        page.fault("fast94 reaches its goal")
     page.settings(
-        "on 2 cores of an AMD EPYC with AVX-512",
         "`make speedrun GOAL=93` and `make speedrun GOAL=94`",
         "on 12,000 validation images with the test set sealed",
-        "so nobody holds 94 % or 95 % yet",
+        "The first `fast94` missed 94 % on the test set",
+        "The rule asked for 20 seeds until then; for 94 % and 95 % it now asks for 10",
+        "nobody holds 95 % yet",
+    )
+    runs_there = records.json("speedrun-94/fast.json")["runs"]
+    page.says(
+        "On the second of these machines `fast` trains for {} (median, n={}",
+        elapsed(median(row["training_seconds"] for row in runs_there)),
+        len(runs_there),
     )
     page.says(
-        "prints its row, about {:.0f} minutes", sum(row["process_seconds"] for row in runs) / 60
+        "prints its row, about {:.0f} minutes", sum(row["command_seconds"] for row in runs) / 60
     )
     accuracies = [100 * row["accuracy"] for row in runs]
     page.says("every one of the {} runs has more, the lowest {:.2f} %", len(runs), min(accuracies))
@@ -68,9 +79,8 @@ def _records(page: Page, records: Records) -> None:
         page.fault("not every run passes 91.64 %")
     page.settings(
         "The 60,000 training images",
-        "at least 20 seeds",
+        "at least 20 seeds (10 for 94 % and 95 %)",
         "a mean of at least 92 %, 93 %, 94 %, 95 %",
-        "The goal was 25 times",
     )
 
 
@@ -155,7 +165,22 @@ def _history(page: Page, records: Records) -> None:
     page.says("| {:.2f} ± {:.2f} % ({}) | {} | {} | 2 cores, Intel Xeon", *_entry(old["runs"]))
     new = records.json("speedrun/study.json")
     page.says("| {:.2f} ± {:.2f} % ({}) | {} | {} | the same", *_entry(new["runs"]))
-    page.settings("2 cores, Intel Xeon (AMX)")
+    missed = records.json("speedrun-94/history/01.json")
+    page.says("| {:.2f} ± {:.2f} % ({}) | {} | {} | 2 cores, AMD EPYC", *_entry(missed["runs"]))
+    reached = records.json("speedrun-94/study.json")
+    page.says(
+        "| {:.2f} ± {:.2f} % ({}) | {} | {} | 2 cores, AMD EPYC (AVX2", *_entry(reached["runs"])
+    )
+    before, after = (study["recipes"]["fast94"] for study in (missed, reached))
+    page.says("the network of `balanced` for {} epochs; it missed", before["epochs"])
+    smoothing = after["label_smoothing"]
+    page.says("| {} epochs, label smoothing {}", after["epochs"], smoothing)
+    page.settings(
+        "2 cores, Intel Xeon (AMX)",
+        "| 2 cores, AMD EPYC (AVX-512, bfloat16) | the network",
+        "epochs; it missed 94 % (",
+        "| 2 cores, AMD EPYC (AVX2, float32) | 8",
+    )
 
 
 def _entry(runs: list[Row]) -> list[object]:

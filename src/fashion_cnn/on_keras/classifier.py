@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
 from fashion_cnn.errors import UsageError
-from fashion_cnn.on_keras.model import build_model
+from fashion_cnn.on_keras.model import build_model, normalised
 from fashion_cnn.on_keras.weights import load_weights
 from fashion_cnn.run.dataset import class_names_of
 from fashion_cnn.run.folder import Run
@@ -40,9 +40,14 @@ class KerasClassifier:
             raise UsageError("the network has no fully connected layer, so no features before it")
         if own is None:
             return predict(keras.Model(inputs, found[-1].input), images)
-        given = layers[layers.index(own) - 1].output  # what comes into a network of somebody's own
-        inside = keras.Model(own.inputs, found[-1].input)
-        return predict(keras.Model(inputs, inside(given)), images)
+        try:
+            inside = keras.Model(own.inputs, found[-1].input)
+        except AttributeError:  # a subclass of keras.Model, whose layers are no graph
+            raise UsageError(
+                "the network is no graph of layers (keras.Sequential, or keras.Model of inputs and "
+                "outputs), so there are no features before its last one"
+            ) from None
+        return predict(keras.Model(inputs, inside(normalised(inputs[0]))), images)
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -50,12 +50,12 @@ def build_model(recipe: Recipe, classes: int) -> keras.Model:
     if own_network(recipe.model):
         network = make_own(recipe, classes, _seed(recipe, "start"))
         images = keras.Input((28, 28), dtype="uint8", name="images")
-        return keras.Model(images, connected(network, _normalised(images), recipe), name="own")
+        return keras.Model(images, connected(network, normalised(images), recipe), name="own")
     _check(recipe, "model", ("simple_cnn",))
     return _simple_cnn(recipe, classes)
 
 
-def _normalised(images: Any) -> Any:
+def normalised(images: Any) -> Any:
     """Grey levels, uint8 (N, 28, 28), to what networks take: float32 (N, 28, 28, 1)."""
     x = layers.Reshape((28, 28, 1), dtype="uint8")(images)
     return (layers.Rescaling(1 / 255, **_FIXED)(x) - PIXEL_MEAN) / PIXEL_STD
@@ -80,7 +80,7 @@ def _simple_cnn(recipe: Recipe, classes: int) -> keras.Model:
     """
     width = recipe.width
     images = keras.Input((28, 28), dtype="uint8", name="images")
-    x = _normalised(images)
+    x = normalised(images)
     fan_in = 9
     for number, filters in enumerate((width, 2 * width, 4 * width), start=1):
         if number == 3:

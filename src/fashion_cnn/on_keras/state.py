@@ -88,7 +88,7 @@ class KerasState(TrainingState):
         for layer in self.model._flatten_layers():
             for name in ("seed_generator", "generator"):
                 if isinstance(generator := getattr(layer, name, None), keras.random.SeedGenerator):
-                    place = step if type(layer) is keras.layers.Dropout else step * _DRAWS
+                    place = step if type(layer) is keras.layers.Dropout else step * _DRAWS % 2**31
                     generator.state.assign([generator.state.numpy()[0], place])
 
     def read_sums(self) -> None:

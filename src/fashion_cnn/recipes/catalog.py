@@ -71,23 +71,24 @@ def fast93() -> Recipe:
 
 
 def fast94() -> Recipe:
-    """The network of `balanced`, trained as `fast` is. The goal is 94 %, which it misses.
+    """The network of `balanced`, trained as `fast` is. The goal is 94 %.
 
-    For 6 epochs; weights are averaged, images shifted by up to a pixel.
+    For 8 epochs; weights are averaged, images shifted by up to a pixel.
 
     Command: fashion-cnn train fast94
-    Accuracy: 93.89 ± 0.09 % (n=10, seeds 0 to 9)
-    Training: 67.6 s with validation; the whole command 80.1 s (medians)
-    Hardware: 2 cores of an AMD EPYC (AVX-512, bfloat16), torch 2.13.0
+    Accuracy: 94.16 ± 0.15 % (n=10, seeds 0 to 9)
+    Training: 7 min 4 s with validation; the whole command 7 min 22 s (medians)
+    Hardware: 2 cores of an AMD EPYC (AVX2, float32), torch 2.13.0
     Network: 483,488 parameters, 29.0 MFLOP an image forward
     Record: docs/results/speedrun-94
     """
     return fast().replace(
         name="fast94",
         model="resnet",
-        epochs=6,
+        epochs=8,
         ema_decay=0.998,
         translate=1,
+        label_smoothing=0.1,
     )
 
 

@@ -267,9 +267,10 @@ def _is_literal(value: Any) -> bool:
 def _origin(name: str, value: Any, module: str) -> str:
     """What a value is called in the module that it comes from; "" if that is this one, or none."""
     home = getattr(value, "__module__", None) or module
-    known = getattr(value, "__qualname__", name)
-    found = getattr(sys.modules.get(home), known, None) if home != module else None
-    return known if found is value else ""
+    if home == module:
+        return ""
+    names = (getattr(value, "__qualname__", name), getattr(value, "__name__", name), name)
+    return next((one for one in names if getattr(sys.modules.get(home), one, None) is value), "")
 
 
 def _source_of(item: Any) -> str:

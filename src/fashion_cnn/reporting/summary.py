@@ -7,6 +7,7 @@ from typing import Any
 
 from fashion_cnn.commands import pasted
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST
+from fashion_cnn.files import from_here
 from fashion_cnn.process.machine import DEVICES
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import format_value, with_flag
@@ -129,7 +130,7 @@ def summarise(run: Run, metrics: Metrics) -> str:
             f"{metrics.status}: {duration(metrics.training_seconds)} of training and validation; "
             f"the command took {duration(metrics.command_seconds)}",
             f"test set opened {metrics.test_readings} time(s) by this run",
-            f"results in {run.path}/: metrics.json, plots, report, checkpoints",
+            f"results in {from_here(run.path)}/: metrics.json, plots, report, checkpoints",
         ]
     )
 

@@ -71,6 +71,7 @@ class _Record:
     measure: str
     recipes: Mapping[str, _Description]
     runs: tuple[_Row, ...]
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class TrainingState(ABC):
 
         Raises:
             CheckpointError: `resume`, and there is nothing to resume from.
-            UsageError: `resume`, and more epochs are done than the recipe has.
+            UsageError: `resume`, and more epochs are begun than the recipe has.
         """
         if resume:
             self._restore_newest(run, progress)

@@ -67,7 +67,10 @@ class Dimension:
 
 def typed(value: Any) -> str:
     """A value of a field as it is typed, with all of its digits."""
-    return "on" if value is True else "off" if value is False else str(value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    short = f"{value:g}" if isinstance(value, float) else ""
+    return short if short and float(short) == value else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,7 +70,7 @@ def read_forms(
         parts = {name: part.transposed() for name, part in parts.items()}
         notes.append("rows and columns of the images exchanged (--no-transpose to keep them)")
     notes += [f"passed over {shown(file.name)}: {kind}" for file, kind in passed_over]
-    if max(int(part.images.max(initial=0)) for part in parts.values()) == 1:
+    if max((int(part.images.max(initial=0)) for part in parts.values()), default=0) == 1:
         parts = {name: Part(255 * part.images, part.labels) for name, part in parts.items()}
         notes.append("pixels of 0 and 1 times 255")
     beside = names_beside(file for file in files if file not in found)
