@@ -90,6 +90,7 @@ NOT_RUN = {
 MAKE_NOT_RUN = {
     "benchmark": "times the machine for minutes; tests/test_bench.py runs the script",
     "campaign": "thousands of trials; tests/test_campaign.py runs some",
+    "docs": "`make check` builds the site",
     "pins": "asks the package index",
     "speedrun": HOURS,
     "test": "that is this",

@@ -351,10 +351,10 @@ def test_what_is_transparent_in_a_large_picture_is_white(page: "Page") -> None:
     size = page.evaluate(
         """async () => {
           const paper = new OffscreenCanvas(2100, 2100).getContext("2d");
-          const noise = paper.createImageData(2100, 700);
+          const noise = paper.createImageData(2100, 1100);
           for (let at = 0; at < noise.data.length; at += 65536)
             crypto.getRandomValues(noise.data.subarray(at, at + 65536));
-          paper.putImageData(noise, 0, 1400);
+          paper.putImageData(noise, 0, 1000);
           const large = await paper.canvas.convertToBlob();
           globalThis.sent = null;
           const before = globalThis.fetch;
