@@ -32,7 +32,7 @@ def result(monkeypatch) -> dict:
     clock = [0.0]
     forms = {
         "pytorch": Timed(clock, 4.0, 1.0),
-        "model.onnx": Timed(clock, 1.0, 0.5),
+        "run": Timed(clock, 1.0, 0.5),
         "int8.onnx": Timed(clock, 1.0, 4.0),
     }
     there = [
@@ -56,7 +56,7 @@ def result(monkeypatch) -> dict:
         "configure": lambda *words, **how: "cpu",
         "describe": lambda device: {"threads": 2, "device_name": "some"},
         "answering_checkpoint": lambda run: "best",
-        "open_model": lambda file, threads: forms[file.name],
+        "open_model": lambda path, threads: forms[path.name],
         "open_classifier": lambda run, name, device: forms["pytorch"],
     }.items():
         monkeypatch.setattr(module, name, stand_in)

@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.conversion import convert
-from fashion_cnn.data.fashion_mnist import TEST_PART, DataSet
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.forms import parquet_process
 from fashion_cnn.data.forms.find import read_forms
 from fashion_cnn.data.forms.labelled import to_labels
@@ -253,7 +253,7 @@ def test_altered_anyhow_it_is_read_or_refused(form: str) -> None:
         except DataError:
             continue
         read = DataSet.open(Path("out"))
-        for part, split in (("train", read.training()), (TEST_PART, read.test())):
+        for part, split in (("train", read.training()), ("test", read.test())):
             assert split.images.shape == (counts[part], 28, 28)
             assert {*split.labels.tolist()} <= {*range(len(contents.class_names))}
         shutil.rmtree("out")

@@ -463,8 +463,9 @@ def test_a_last_batch_of_one_image_is_told_before_training(home: Path, capsys) -
     words = ["--model", "lone.py:net", "--epochs", "1", "--no-test", "--threads", "1"]
     one = ["--output", "one"]
     assert main(["train", *words, "--train-images", "241", "--batch-size", "60"]) == 2
-    assert "last batch has one, which net cannot learn from; choose another --batch-size" in (
-        capsys.readouterr().err
+    assert (
+        "last batch has one, which lone.py:net cannot learn from; choose another --batch-size"
+        in (capsys.readouterr().err)
     )
     assert main(["train", *words, "--train-images", "241", "--batch-size", "59"]) == 0
     assert main(["train", *words, "--train-images", "20", "--batch-size", "1", *one]) == 2

@@ -442,6 +442,7 @@ def kept(file, tmp_path, monkeypatch) -> Path:
         ("checkpoints", 1, "(runs.checkpoints is 1)"),
         ("checkpoints", {"best": {}}, "(it lacks runs.checkpoints.best.accuracy)"),
         ("training_seconds", "long", "(runs.training_seconds is 'long')"),
+        ("environment", [], "it has no environment"),
         ("command_seconds", -1, "(runs.command_seconds is -1)"),
         ("resumed", "no", "(runs.resumed is 'no')"),
         ("resumed", ..., "(it lacks runs.resumed)"),

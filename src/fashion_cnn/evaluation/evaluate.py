@@ -56,7 +56,9 @@ def evaluate_run(
     best, answering = best_record(run.history), run.answering
     at: dict[str, tuple[int, float]] = {"best": (best.step, best.epoch)} if best else {}
     at["final"] = trained.step, round(trained.epochs, 4)
-    names = {step: name for name, (step, _) in at.items()}  # the last epoch may be the best one
+    names: dict[int, str] = {}
+    for name, (step, _) in at.items():
+        names.setdefault(step, name)  # the last epoch may be the best one
     classifiers = {step: open_classifier(name) for step, name in names.items()}
     weights = {step: run.checkpoints.sha256(name) for step, name in names.items()}
     if open_test:  # now that nothing is refused any more

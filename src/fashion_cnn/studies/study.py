@@ -71,7 +71,6 @@ class _Record:
     measure: str
     recipes: Mapping[str, _Description]
     runs: tuple[_Row, ...]
-    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -287,6 +286,8 @@ def _read_record(record: Path) -> dict[str, Any]:
         rows = decode(_Record, found).runs
         if len({(row.variant, row.seed) for row in rows}) < len(rows):
             raise ValueError("it has two rows of one variant and seed")
+        if not isinstance(found.get("environment"), dict):
+            raise ValueError("it has no environment")
     except ValueError as error:
         raise UsageError(
             f"{record} is not as it was written ({error}); give another --output"
