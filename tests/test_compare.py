@@ -100,8 +100,8 @@ def test_groups_in_one_folder_are_told_apart(tmp_path) -> None:
     names.append(("wide-1", 1, {"width": 8}))
     runs = [finished_run(tmp_path / name, seed=seed, **how)[0] for name, seed, how in names]
     first, second = (group.name for group in compare(runs).groups)
-    assert first == f"{tmp_path}/fast-0 and others, {tmp_path} (2 seeds)"
-    assert second == f"{tmp_path}/wide-0 and others, {tmp_path} (2 seeds)"
+    assert first == f"{tmp_path}/fast-0 and others (2 seeds)"
+    assert second == f"{tmp_path}/wide-0 and others (2 seeds)"
 
 
 def test_seeds_of_one_recipe_are_a_group(tmp_path) -> None:

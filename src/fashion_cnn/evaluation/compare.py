@@ -160,9 +160,11 @@ def compare(runs: Sequence[Run]) -> Comparison:
             groups += [_group([one]) for one in some]
     names = Counter(group.name for group in groups)
     groups = [
-        dataclasses.replace(group, name=f"{min(group.runs.values())} and others, {group.name}")
-        if names[group.name] > 1
-        else group
+        group
+        if names[group.name] == 1
+        else dataclasses.replace(
+            group, name=f"{min(group.runs.values())} and others ({len(group.runs)} seeds)"
+        )
         for group in groups
     ]
     first = members[0]
