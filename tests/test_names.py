@@ -114,16 +114,17 @@ def test_paths_of_every_kind(own: Path, monkeypatch, capsys) -> None:
     assert main(["data", "adopt", "~/my 'data'/"]) == 0
     said = capsys.readouterr().err
     words = shlex.split(said.split("train on it with: ")[1])
-    assert words[:3] == ["fashion-cnn", "train", "fast"], "and flags for so few images"
-    assert words[-2] == "--data-dir"
-    assert DataSet.open(Path(words[-1])).contents.name == "my 'data'"
+    *before, folder = words[:4]
+    assert before == ["fashion-cnn", "train", "--data-dir"]
+    assert words[4] == "fast", "and flags for so few images"
+    assert DataSet.open(Path(folder)).contents.name == "my 'data'"
     monkeypatch.setenv("FASHION_CNN_DATA", "~/my 'data'")
     assert find_data() == home / "my 'data'"
-    Path(words[-1], "dataset.json").unlink()
-    assert main(["data", "verify", "--data-dir", words[-1]]) == 3
+    Path(folder, "dataset.json").unlink()
+    assert main(["data", "verify", "--data-dir", folder]) == 3
     error = capsys.readouterr().err
     advice = shlex.split(error.split("take the files as they are with: ")[1].split(";")[0])
-    assert advice == ["fashion-cnn", "data", "adopt", words[-1]]
+    assert advice == ["fashion-cnn", "data", "adopt", folder]
     assert main(advice[1:]) == 0
 
 

@@ -54,7 +54,7 @@ def test_photos_become_a_data_set(photos, capsys) -> None:
     out, err = capsys.readouterr()
     assert "own: 3 classes, 24 pictures to train on and 6 to test on" in out
     assert (
-        "fashion-cnn train fast --epochs 20 --batch-size 12 --validation 0.2 --data-dir own" in err
+        "fashion-cnn train --data-dir own fast --epochs 20 --batch-size 12 --validation 0.2" in err
     )
     parts = {"train": load_training(Path("own")), "test": load_test(Path("own"))}
     rows = report(Path("own"))

@@ -186,7 +186,7 @@ def _say_what_next(folder: Path, contents: "Contents") -> None:
     batch = min(16, max(1, images // 2))
     small = ["fast", "--epochs", 20, "--batch-size", batch, "--validation", 0.2]
     words = small if images < _FEW else []
-    say(f"train on it with: {command('train', *words, '--data-dir', folder)}")
+    say(f"train on it with: {command('train', '--data-dir', folder, *words)}")
 
 
 data.add_command(audit)
