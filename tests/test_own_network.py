@@ -392,17 +392,24 @@ def test_over_ranks_batch_norm_is_ours_or_refused(tmp_path: Path, monkeypatch) -
     assert not kinds & {nn.BatchNorm2d, nn.Dropout}
 
 
+def resumed_as_never_stopped(words: list[str]) -> dict[str, np.ndarray]:
+    """Train two epochs, whole and in two parts: the same weights, which are given back."""
+    assert main(["train", *words, "--epochs", "2", "--name", "whole"]) == 0
+    assert main(["train", *words, "--epochs", "1", "--name", "parts"]) == 0
+    own_network._ALLOWED.clear()
+    resume = ["train", "--resume", "--name", "parts", "--epochs", "2", "--trust-code"]
+    assert main(resume) == 0
+    whole, parts = (Run(f"runs/{name}").checkpoints.load("final") for name in ("whole", "parts"))
+    for name, array in whole.model.items():
+        np.testing.assert_array_equal(array, parts.model[name], err_msg=name)
+    return dict(whole.model)
+
+
 def test_a_run_of_keras_keeps_what_batch_norm_has_seen(home: Path) -> None:
     own = ["--framework", "keras", "--model", KERAS, "--width", "4", "--no-test"]
     small = ["--train-images", "100", "--batch-size", "50", "--deterministic"]
-    assert main(["train", *own, *small, "--epochs", "2", "--name", "whole"]) == 0
-    assert main(["train", *own, *small, "--epochs", "1", "--name", "parts"]) == 0
-    resume = ["train", "--resume", "--name", "parts", "--epochs", "2"]
-    assert main([*resume, "--trust-code"]) == 0
-    whole, parts = (Run(f"runs/{name}").checkpoints.load("final") for name in ("whole", "parts"))
-    assert any(name.endswith("moving_variance") for name in whole.model)
-    for name, array in whole.model.items():
-        np.testing.assert_array_equal(array, parts.model[name], err_msg=name)
+    learned = resumed_as_never_stopped([*own, *small])
+    assert any(name.endswith("moving_variance") for name in learned)
 
 
 KERAS_BAD = {
@@ -567,13 +574,7 @@ def test_a_network_with_a_layer_that_it_does_not_use_is_resumed(home: Path, opti
     (home / "own.py").write_text(UNUSED)
     own = ["--model", "own.py:Net", "--optimizer", optimizer, "--threads", "1", "--no-test"]
     small = ["--train-images", "150", "--batch-size", "50"]
-    assert main(["train", *own, *small, "--epochs", "2", "--name", "whole"]) == 0
-    assert main(["train", *own, *small, "--epochs", "1", "--name", "parts"]) == 0
-    resume = ["train", "--resume", "--name", "parts", "--epochs", "2", "--trust-code"]
-    assert main(resume) == 0
-    whole, parts = (Run(f"runs/{name}").checkpoints.load("final") for name in ("whole", "parts"))
-    for name, array in whole.model.items():
-        np.testing.assert_array_equal(array, parts.model[name], err_msg=name)
+    resumed_as_never_stopped([*own, *small])
 
 
 def test_keras_layers_that_draw_are_resumed_exactly(home: Path) -> None:
@@ -582,14 +583,7 @@ def test_keras_layers_that_draw_are_resumed_exactly(home: Path) -> None:
     )
     own = ["--framework", "keras", "--model", "augmented.py:net", "--no-test", "--deterministic"]
     small = ["--train-images", "150", "--batch-size", "50"]
-    assert main(["train", *own, *small, "--epochs", "2", "--name", "whole"]) == 0
-    assert main(["train", *own, *small, "--epochs", "1", "--name", "parts"]) == 0
-    own_network._ALLOWED.clear()
-    resume = ["train", "--resume", "--name", "parts", "--epochs", "2", "--trust-code"]
-    assert main(resume) == 0
-    whole, parts = (Run(f"runs/{name}").checkpoints.load("final") for name in ("whole", "parts"))
-    for name, array in whole.model.items():
-        np.testing.assert_array_equal(array, parts.model[name], err_msg=name)
+    resumed_as_never_stopped([*own, *small])
 
 
 def test_what_the_last_layer_of_a_keras_network_sees(home: Path) -> None:

@@ -87,7 +87,7 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
         if kind == "JPEG":
             picture.draft(None, (SIDE, SIDE))
         picture.load()
-        upright = _upright(picture)
+        upright = turned_upright(picture)
         if (*upright.size, upright.mode) == (28, 28, "L") and not upright.has_transparency_data:
             return _answer(upright, notes)  # as the end would, and sooner
         if upright.mode.startswith("I"):  # 16 bits a pixel; converting would clip, not scale
@@ -123,7 +123,7 @@ def _learn_heif() -> None:
         ) from None
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def turned_upright(picture: Image.Image) -> Image.Image:
     """Turn it as its EXIF says; where that cannot be read it stays as it lies."""
     try:
         turn = _TURNS.get(picture.getexif().get(0x0112, 1))

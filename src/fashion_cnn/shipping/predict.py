@@ -22,8 +22,6 @@ from fashion_cnn.run.command import run_command
 from fashion_cnn.shipping.onnx_classifier import MOST_AT_ONCE, OnnxClassifier
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from fashion_cnn.shipping.inside import Inside
 
 _SINGLE = ((28, 28), (28, 28, 1))
@@ -329,9 +327,11 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
         )
     from PIL import Image
 
+    from fashion_cnn.data.decoding_child import turned_upright
+
     file = io.BytesIO()
     try:
-        picture = _upright(one) if pillow else Image.fromarray(pixels)
+        picture = turned_upright(one).copy() if pillow else Image.fromarray(pixels)
         if picture.mode in _NOT_IN_PNG:
             picture = picture.convert("RGB")
         if max(picture.size) > _LONGEST_EDGE:  # a phone's photo as PNG would be too many bytes
@@ -341,16 +341,6 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
     except (OSError, TypeError, ValueError) as error:
         raise UsageError(f"pixels of shape {pixels.shape} make no picture: {error}") from None
     return predictor.predict_all([file.getvalue()]), True
-
-
-def _upright(picture: "Image.Image") -> "Image.Image":
-    """A copy, turned as its EXIF says; where that cannot be read it stays as it lies."""
-    from PIL import ImageOps
-
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # as of a file: the pixels are sound
-        return picture.copy()
 
 
 def _images_in(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
