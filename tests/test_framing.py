@@ -215,3 +215,18 @@ def test_an_import_says_where_another_framing_would_do_better(tmp_path, capsys) 
     assert "of 24 pictures; to have them whole: --framing none" in capsys.readouterr().err
     assert main([*words, str(tmp_path / "fourth"), "--framing", "none"]) == 0
     assert "to have them whole" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("side", [28, 200])
+def test_white_on_transparent_is_seen(side: int) -> None:
+    """As a canvas, a logo or white ink comes."""
+    pixels = np.zeros((side, side, 4), np.uint8)
+    pixels[side // 4 : side // 2, side // 4 : 3 * side // 4] = 255
+    photo = prepare(pixels)
+    assert photo.seen.max() > 200
+    assert photo.seen[0].max() == 0
+    assert photo.notes == ("white on transparent, so taken as bright on black",)
+    assert prepare(pixels, Framing("white", 20, "box")).seen.min() < 50
+    assert prepare(pixels, Framing("none")).seen.max() == 255
+    pixels[..., :3] = 0
+    np.testing.assert_array_equal(prepare(pixels).seen > 100, photo.seen > 100)

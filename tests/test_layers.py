@@ -354,3 +354,20 @@ def test_outputs_are_added_to_a_file_that_still_passes_its_check() -> None:
 
     names = [one.name for one in onnx.load_from_string(longer).graph.output]
     assert names == ["logits", "probabilities", "relu_3", "x" * 300]
+
+
+def test_what_is_covered_becomes_background() -> None:
+    """A classifier of dark pixels, left or right: on white, the empty half is no evidence."""
+
+    class Ink:
+        def logits(self, images: np.ndarray) -> np.ndarray:
+            dark = (255 - images.astype(np.float32)).reshape(len(images), 28, 2, 14).sum((1, 3))
+            return dark / 20_000
+
+    image = np.full((28, 28), 255, np.uint8)
+    image[8:20, 2:12] = 0
+    (found,) = occlusion_maps(Ink(), image[None], np.array([0]), ground=255)
+    assert found[12, 6] > 0.01
+    assert np.abs(found[:, 20:]).max() == 0
+    every = occlusion_by_class(Ink(), image, ground=255)
+    np.testing.assert_allclose(every[0], found)

@@ -1,10 +1,12 @@
 """Folders of photos as people have them: parts, links, and files of every kind."""
 
 import csv
+import errno
 import io
+import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -308,3 +310,81 @@ def test_a_class_without_usable_pictures_is_told_why(capsys) -> None:
         "(left out: 1, first shoe/a.bmp: not a PNG, JPEG, WEBP, AVIF or HEIC picture but a BMP one"
         in said
     )
+
+
+@pytest.mark.parametrize("stray", ["shirt/Thumbs.db", "shoe/train.txt"])
+def test_what_systems_leave_in_a_class_does_not_mix_its_parts(stray: str, capsys) -> None:
+    for name in ("shirt", "shoe"):
+        fill(f"in/{name}/train")
+        fill(f"in/{name}/test", 2)
+    Path("in", stray).write_bytes(b"\xd0\xcf\x11\xe0")
+    assert "no test part" not in import_("in", capsys)
+    for file, row in rows().items():
+        assert row["part"] == (file.split("/")[1] if file.endswith(".png") else "")
+    assert rows()[stray]["note"].startswith("not a picture")
+
+
+def test_parts_named_twice_are_entered_past_a_stray_file(capsys) -> None:
+    for part in ("train", "test"):
+        for name in ("hat", "shoe"):
+            fill(f"in/seg_{part}/seg_{part}/{name}")
+        Path(f"in/seg_{part}/desktop.ini").touch()
+    import_("in", capsys)
+    assert {row["class"] for row in rows().values() if row["part"]} == {"hat", "shoe"}
+
+
+@pytest.mark.parametrize("beside", ["in/shoe", "in/shoe/raw", "in/shirt/raw"])
+def test_classes_of_which_some_are_divided_are_refused(beside: str, capsys) -> None:
+    for name in ("shirt", "shoe") if beside != "in/shoe" else ("shirt",):
+        fill(f"in/{name}/train")
+        fill(f"in/{name}/test", 2)
+    fill(beside)
+    odd = beside.split("/")[1]
+    assert f"{odd}/ has not, or has something else beside them" in import_("in", capsys, 3)
+    assert not Path("own").exists()
+
+
+def test_links_to_nothing_are_named(capsys) -> None:
+    """A class on a disk that is not there must not be missing without a word."""
+    fill("in/hat")
+    fill("in/shoe")
+    Path("in/dress").symlink_to("/nowhere/dress")
+    Path("in/shoe/more").symlink_to("/nowhere/more")
+    error = import_("in", capsys, 4)
+    assert "in/dress" in error or "dress" in error
+    assert "in no class" in rows()["dress"]["note"]
+    assert rows()["shoe/more"]["note"] == "No such file or directory"
+
+
+def test_a_folder_that_may_not_be_entered_is_named_and_the_rest_is_done(
+    capsys, monkeypatch
+) -> None:
+    for name in ("hat", "shoe"):
+        fill(f"in/{name}")
+    fill("in/shoe/more")
+    entered = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name == "more":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return entered(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    import_("in", capsys, 4)
+    assert rows()["shoe/more"]["note"].startswith("a folder without pictures that can be read")
+
+
+def test_a_note_speaks_of_the_framing_that_the_data_set_got(capsys) -> None:
+    for name, ink in (("a", 0), ("b", 90)):
+        for number in range(4):
+            pixels = np.full((28, 28), 255, np.uint8)
+            pixels[6:20, 6 + number : 16] = ink
+            Path("in", name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(f"in/{name}/{number}.png")
+    import_("in", capsys)
+    assert json.loads(Path("own/dataset.json").read_text())["framing"].startswith("white")
+    assert {row["note"] for row in rows().values()} == {""}
+    Path("own").rename("before")
+    assert main(["data", "import", "in", "--output", "own", "--framing", "black,20,box"]) == 0
+    assert "to prepare photos the same way: --framing white" in capsys.readouterr().err
+    assert all("the data set is bright on black" in row["note"] for row in rows().values())

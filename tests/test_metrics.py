@@ -242,3 +242,14 @@ def test_the_last_classes_have_their_rows_though_no_image_is_of_them() -> None:
     got = measure(logits_of([0.4, 0.3, 0.2, 0.1]), np.array([0]), names, "test")
     assert got.confusion == ((1, 0, 0, 0), *[(0, 0, 0, 0)] * 3)
     assert [row.support for row in got.per_class] == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int32])
+def test_labels_of_any_whole_numbers_are_counted_right(kind: type) -> None:
+    labels = np.arange(40).astype(kind)
+    logits = np.eye(40, dtype=np.float32)
+    names = tuple(map(str, range(40)))
+    found = measure(logits, labels, names, "test")
+    assert [one.recall for one in found.per_class] == [1.0] * 40
+    with pytest.raises(UsageError, match="must be whole numbers"):
+        measure(logits, labels.astype(np.float32), names, "test")

@@ -339,3 +339,43 @@ def test_a_mutated_manifest_is_refused(elsewhere, change) -> None:
     manifest.write_text(change(manifest.read_text()))
     with pytest.raises(DataError):
         load_training(folder)
+
+
+def test_data_of_ones_own_are_not_replaced_by_fashion_mnist(elsewhere, capsys) -> None:
+    """Sound files under the usual names, not adopted yet: MNIST's are just that."""
+    folder = write_idx(elsewhere / "mnist", 10)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    error = fails(capsys, 2, "data", "get", "--data-dir", "mnist")
+    assert "is whole and not Fashion-MNIST's" in error
+    assert "fashion-cnn data adopt mnist" in error
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_arrays_of_0_and_1_become_black_and_white() -> None:
+    said: list[str] = []
+    folder = write_arrays(((IMAGES > 128).astype(np.uint8), LABELS), ["a", "b"], said.append)
+    assert load_training(folder).images.max() == 255
+    assert "pixels of 0 and 1 times 255" in said
+
+
+def test_files_of_0_and_1_are_not_taken_as_they_are(elsewhere, capsys) -> None:
+    folder = write_idx(elsewhere / "d", 3)
+    replaced(FILES[0], np.eye(28, dtype=np.uint8)[None].repeat(300, 0))(folder)
+    assert "pixels of 0 and 1 alone" in fails(capsys, 3, "data", "adopt", "d")
+
+
+def test_adopting_again_keeps_the_framing_of_the_same_images(elsewhere, capsys) -> None:
+    folder = write_idx(elsewhere / "d", 3)
+    assert main(["data", "adopt", "d", "--framing", "white,20,mass"]) == 0
+    (folder / "classes.txt").write_text("zero\none\ntwo\n")
+    assert main(["data", "adopt", "d"]) == 0
+    assert str(DataSet.open(folder).contents.framing) == "white,20,mass"
+    images = np.zeros((300, 28, 28), np.uint8)
+    images[:, 10:20, 10:20] = np.arange(300, dtype=np.uint16).reshape(-1, 1, 1) % 200 + 50
+    replaced(FILES[0], images)(folder)
+    assert main(["data", "adopt", "d"]) == 0
+    assert str(DataSet.open(folder).contents.framing).startswith("black,10")
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing(elsewhere, capsys) -> None:
+    assert "there is no folder nowhere" in fails(capsys, 3, "data", "adopt", "nowhere")

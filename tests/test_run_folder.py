@@ -545,7 +545,7 @@ def test_the_page_has_the_calibration(result: Result, page) -> None:
     assert change[1:] == [
         ["Calibration error", percent(before["ece"]), percent(after["ece"])],
         [
-            "of which by chance, about",
+            "by chance alone, about",
             percent(before["ece_by_chance"]),
             percent(after["ece_by_chance"]),
         ],

@@ -31,7 +31,7 @@ from fashion_cnn.recipes.fields import nearest
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.summary import summarise
 from fashion_cnn.run import folder
-from fashion_cnn.run.dataset import class_names_of, images_of
+from fashion_cnn.run.dataset import check_same_data, class_names_of, images_of
 from fashion_cnn.run.recipe_file import open_recipe
 from fashion_cnn.run.results import Metrics
 from fashion_cnn.text import aligned, to_utf8
@@ -127,8 +127,13 @@ class Run(folder.Run):
         """The images that the run was validated on and never trained on.
 
         Args: data: as in `train`; not needed for runs on Fashion-MNIST or on arrays.
+
+        Raises:
+            DataError: the run was trained on other data.
         """
-        return DataSet.open(_directory(data, run=self)).divided(self.recipe).validation
+        data_set = DataSet.open(_directory(data, run=self))
+        check_same_data(self, data_set)
+        return data_set.divided(self.recipe).validation
 
     def figures(self) -> dict[str, "Figure"]:
         """Its plots as matplotlib figures, by name: "loss", "accuracy", "confusion_matrix" and

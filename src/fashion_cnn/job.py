@@ -222,7 +222,8 @@ def resolve(
     chosen = open_recipe("baseline" if recipe is None else recipe)
     folder = Path(output) if output else Path("runs", chosen.name)
     if launch.restarts() and Run(folder).exists():
-        existing = "resume"
+        begun_here = Run(folder).environment.get("launch") == launch.name()
+        existing = "resume" if begun_here else existing
     if "model" in changes:
         changes = {**changes, **given(changes["model"], changes.get("model_sha256", ""))}
     if trust_code:
@@ -288,7 +289,14 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
             f"{changes['model']} is not the code that {run.path} is trained with; --trust-code "
             "goes on with the copy that the run keeps"
         )
-    if own_network(recipe.model) and "model_sha256" in changes:  # the file may have moved
+    own = own_network(recipe.model)
+    if own and "model_sha256" in changes:  # the file may have moved
+        (_, other) = own_network(changes["model"]) or own
+        if other != own[1]:
+            raise UsageError(
+                f"{run.path} is trained with {own[1]} of that file, not with {other}; start "
+                "another with --output FOLDER"
+            )
         changes = {name: value for name, value in changes.items() if name != "model"}
     for name, value in changes.items():
         if name not in MAY_CHANGE and getattr(recipe, name) != value:
@@ -382,6 +390,7 @@ def _environment(framework: dict[str, Any]) -> dict[str, Any]:
         "numpy": np.__version__,
         "platform": platform.platform(),
         "command": sys.argv,
+        **({"launch": launch.name()} if launch.name() else {}),
     }
 
 

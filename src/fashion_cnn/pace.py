@@ -97,7 +97,7 @@ def fit_to_minutes(
             f"{minutes:g} minutes: {fitted.epochs} epochs of {images:,} images, "
             f"{duration(_epoch(images, data, pace))} each; about {duration(after)} to evaluate"
         )
-    return fitted, hardware
+    return fitted, dataclasses.replace(hardware, threads=launch.threads(hardware.threads))
 
 
 def fit(recipe: Recipe, data: TrainingData, pace: Pace, seconds: float) -> Recipe:

@@ -56,6 +56,7 @@ def audit(
     from fashion_cnn.reporting.audit_page import audit_page
     from fashion_cnn.run.dataset import check_same_data
     from fashion_cnn.run.folder import Run
+    from fashion_cnn.text import to_utf8
 
     # What can be wrong is told before anything takes time.
     near = NEAR if threshold is None else threshold
@@ -73,7 +74,12 @@ def audit(
     if suspects:
         probabilities, seconds["folds"] = _out_of_fold(training, folds or 5, threads)
     found = auditing.audit(
-        training, test_images, threshold=near, predictions=predictions, probabilities=probabilities
+        training,
+        test_images,
+        threshold=near,
+        ground=data_set.contents.framing.ground,
+        predictions=predictions,
+        probabilities=probabilities,
     )
     seconds["all the rest"] = time.monotonic() - began - sum(seconds.values())
     packages = ["numpy", *(["cleanlab", "torch"] if suspects else [])]
@@ -87,11 +93,13 @@ def audit(
     }
     files = {
         "audit.json": to_json({**origin, **found.summary}),
-        "near_duplicates.csv": auditing.pairs_csv(found, training.labels).encode(),
-        "audit.html": audit_page(found, training, test_images, origin).encode(),
+        "near_duplicates.csv": to_utf8(auditing.pairs_csv(found, training.labels)),
+        "audit.html": to_utf8(audit_page(found, training, test_images, origin)),
     }
     if probabilities is not None:
-        files["suspects.csv"] = auditing.suspects_csv(found, training.labels).encode()
+        files["suspects.csv"] = to_utf8(auditing.suspects_csv(found, training.labels))
+    else:  # those of other data
+        (output / "suspects.csv").unlink(missing_ok=True)
     for name, data in files.items():
         write_atomically(output / name, data)
     write(auditing.audit_text(found))

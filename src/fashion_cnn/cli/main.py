@@ -27,7 +27,7 @@ from fashion_cnn.version import __version__
 
 _AS_WIDE_AS_THE_TERMINAL = 1000  # columns; click takes fewer where there are
 
-_NO_MEMORY = ("allocate memory", "failed to map segment")
+_NO_MEMORY = ("allocate memory", "failed to map segment", "CUDA error: out of memory")
 """What PyTorch, and the loader of shared libraries, say when there is none left."""
 
 
@@ -100,6 +100,8 @@ def _of_the_machine(error: Exception) -> tuple[str, int] | None:
         return f"out of memory; {smaller}", 7
     if type(error).__name__ == "OutOfMemoryError":
         return f"out of GPU memory; {smaller}", 7
+    if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, of either memory
+        return f"out of memory; {smaller}", 7
     return None
 
 

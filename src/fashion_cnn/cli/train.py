@@ -120,12 +120,12 @@ def train(
         raise
     if first:
         write(summarise(outcome.run, outcome.run.results.metrics))
-    give_to_trackers()
     if first and (words := _going_on(outcome.status, resolved)):
         same = hardware_words(device, threads, deterministic)
         same += [word for tracker in trackers for word in ("--track", tracker)]
         same += needed(resolved.model, outcome.run.split.get("data_dir"))
         say(f"to go on: {_command(words, folder, same)}")
+    give_to_trackers()
     return 128 + outcome.signal if outcome.signal else 0
 
 
@@ -139,7 +139,7 @@ def _going_on(status: str, recipe: Recipe) -> list[str]:
         return ["--resume"]
     if status == "stopped early":
         return ["--resume", "--early-stopping", "0"]
-    whole = catalog.begun_as(recipe).epochs
+    whole = catalog.RECIPES[recipe.name]().epochs if recipe.name in catalog.RECIPES else 0
     return ["--resume", "--epochs", str(whole)] if recipe.epochs < whole else []
 
 

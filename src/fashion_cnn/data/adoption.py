@@ -1,5 +1,6 @@
 """Taking four IDX files for a data set of one's own: look at them once, and record their hashes."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fashion_cnn.data.manifest import (
     Contents,
     class_names,
     contents_of,
+    framing_before,
     read_small,
     write_manifest,
 )
@@ -35,7 +37,8 @@ def adopt(
     from 0 to the largest label as names.
 
     Args:
-        framing: how the objects lie in the images; None to measure it on those to train on.
+        framing: how the objects lie in the images; None for what was recorded of the same images,
+            else measured on those to train on.
         say: gets a line a file that was passed over for another, and a class without images.
 
     Returns:
@@ -46,6 +49,8 @@ def adopt(
         UsageError: it is Fashion-MNIST, which is known; or the folder is read-only.
         OSError: the folder cannot be written to.
     """
+    if not directory.is_dir():
+        raise DataError(f"there is no folder {directory}")
     data = {name: _read(directory, name, say) for name in FILES}
     arrays = {name: parse_idx(found) for name, found in data.items()}
     for name, found in arrays.items():
@@ -55,6 +60,11 @@ def adopt(
                 f"{directory}/{name} holds an array of {found.shape}, no {what}; are the files of "
                 "images and labels named the wrong way round?"
             )
+    if arrays[FILES[0]].max(initial=0) == 1:
+        raise DataError(
+            f"the images in {directory} have pixels of 0 and 1 alone, which is black; --output "
+            "FOLDER writes a copy with 0 and 255"
+        )
     labels = {name: arrays[name].astype(np.int64) for name in FILES if "labels" in name}
     if (directory / CLASSES).exists():
         names = class_names(read_small(directory / CLASSES), str(directory / CLASSES))
@@ -79,20 +89,25 @@ def adopt(
                 arrays[f"{prefix}-images-idx3-ubyte"], labels[f"{prefix}-labels-idx1-ubyte"], names
             )
         except DataError as error:
-            raise DataError(f"{directory}, {part}: {error}") from None
+            listed = f"; {CLASSES} has {len(names)} names, and labels count from 0"
+            hint = listed if (directory / CLASSES).exists() else ""
+            raise DataError(f"{directory}, {part}: {error}{hint}") from None
         if not len(split):
             raise DataError(f"{directory}, {part}: no images")
         counts[part] = len(split)
         for label in sorted({*range(len(names))} - {*split.labels.tolist()}):
             say(f"class {names[label]} has no image to {part}")
-    contents = contents_of(
-        shown(directory.resolve().name), names, data, framing or measure_framing(arrays[FILES[0]])
+    framing = (
+        framing or framing_before(directory, data[FILES[0]]) or measure_framing(arrays[FILES[0]])
     )
+    contents = contents_of(shown(directory.resolve().name), names, data, framing)
     if contents.sha256 == SHA256:
         raise UsageError(f"{directory} holds Fashion-MNIST itself; use it without adopting it")
     try:
         write_manifest(directory, contents)
-    except PermissionError as error:
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
         raise UsageError(
             f"{error.filename}: {error.strerror}; name a new folder to copy the data set to with "
             "--output"

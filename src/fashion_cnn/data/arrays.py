@@ -25,7 +25,7 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
     Args:
         data: `(images, labels)`, or two such pairs, to train on and to test on, or a `Split`.
             Without a test part a fifth of each class, drawn by a seed, becomes it. Images as
-            `to_images` takes them, at least 28x28 pixels an image; labels whole numbers (N,),
+            `to_images` takes them, 28x28 pixels an image; labels whole numbers (N,),
             one-hot rows (N, C), or names (N,).
         class_names: in the order of the labels' values; None for those of a `Split`, for the labels
             where they are names, else for the numbers.

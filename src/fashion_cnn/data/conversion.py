@@ -45,7 +45,8 @@ def convert(
 
     Raises:
         UsageError: `output` cannot be used.
-        DataError: no images to train on, fewer than 2 classes, or too few images of one.
+        DataError: no images to train on, fewer than 2 classes, too few images of one, or names for
+            some of the labels only.
         OSError: `output` cannot be written.
     """
     check_free(output)
@@ -54,6 +55,9 @@ def convert(
     parts = {name: part for name, part in found.parts.items() if len(part.labels)}
     if "train" not in parts:
         raise DataError("there are no images to train on")
+    if max(int(part.images.max()) for part in parts.values()) == 1:
+        parts = {name: Part(255 * part.images, part.labels) for name, part in parts.items()}
+        say("pixels of 0 and 1 times 255")
     if "validation" in parts:
         count = len(parts["validation"].labels)
         parts = _joined(parts, "train", "validation")
@@ -95,6 +99,11 @@ def _class_names(
     elif not known and len(values) == len(CLASS_NAMES) and _is_fashion_mnist(parts):
         known = dict(enumerate(CLASS_NAMES))
         say("the images are Fashion-MNIST's, so the classes have its names")
+    if known and (missing := [value for value in values.tolist() if value not in known]):
+        raise DataError(
+            f"there are {len(known)} names of classes, and none for the label {missing[0]}; labels "
+            f"run from {values[0]} to {values[-1]}, and a list of names counts from 0"
+        )
     names = tuple(known.get(value, str(value)) for value in values.tolist())
     check_class_names(names, "the data set")
     if not np.array_equal(values, np.arange(len(values))):

@@ -28,6 +28,7 @@ _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGIN
 """Statuses of a child that no picture can bring about."""
 _TOO_LONG = (-signal.SIGXCPU, -signal.SIGPROF)
 _CHILD = Path(__file__).with_name("decoding_child.py")
+_PASSED_ON = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "TMPDIR")
 
 
 def too_large(size: int | None) -> ImageError:
@@ -112,10 +113,12 @@ class Decoder:
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         self._pipe = _Pipe(ours)
-        # -I: neither the working folder nor the environment can put modules in its way.
+        # -I: neither the working folder nor the environment can put modules in its way. Of the
+        # environment, which may hold the server's token, it gets what loading libraries takes.
         with theirs:
             self._child = subprocess.Popen(
                 [sys.executable, "-I", str(_CHILD)],
+                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=subprocess.DEVNULL,

@@ -90,8 +90,8 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
         upright = turned_upright(picture)
         if (*upright.size, upright.mode) == (28, 28, "L") and not upright.has_transparency_data:
             return _answer(upright, notes)  # as the end would, and sooner
-        if upright.mode.startswith("I"):  # 16 bits a pixel; converting would clip, not scale
-            upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+        if upright.mode.startswith("I"):
+            upright = as_grey(upright)
         if factor := _whole_factor(max(upright.size)):
             # By whole factors first, so that no conversion below needs a second full copy.
             if upright.mode in _NOT_REDUCED:
@@ -104,6 +104,11 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
         if upright.size == (28, 28) and _is_grey(upright):
             upright = upright.convert("L")
         return _answer(upright, notes)
+
+
+def as_grey(picture: Image.Image) -> Image.Image:
+    """A picture of 16 bits a pixel in 8; converting alone would clip, not scale."""
+    return picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
 
 
 def _whole_factor(longest: int) -> int:

@@ -4,6 +4,7 @@ Nothing is published before its decompressed bytes have the right hash.
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
 import ssl
@@ -21,7 +22,9 @@ from urllib.parse import urlsplit
 
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.fashion_mnist import SHA256
-from fashion_cnn.data.manifest import is_own
+from fashion_cnn.data.files import candidates
+from fashion_cnn.data.forms.idx_pairs import read_bounded
+from fashion_cnn.data.manifest import again, is_own
 from fashion_cnn.errors import OUT_OF_ROOM, DataError, UsageError
 
 MIRRORS = (
@@ -59,7 +62,7 @@ def get_data(data_dir: str | Path | None, say: Callable[[str], None]) -> Path:
 
     Raises:
         DataError: it cannot be had.
-        UsageError: another data set is there.
+        UsageError: another data set is there, adopted or not.
     """
     place = Path(data_dir or fashion_mnist.named_directory() or fashion_mnist.LOCAL_DIRECTORY)
     if is_own(place):
@@ -71,8 +74,24 @@ def get_data(data_dir: str | Path | None, say: Callable[[str], None]) -> Path:
             return directory
     except DataError as error:
         say(str(error))
+    _check_nothing_is_lost(place)
     fetch(place, say=say)
     return place
+
+
+def _check_nothing_is_lost(directory: Path) -> None:
+    """Raise `UsageError` if one of the files there is whole, and another data set's."""
+    for name in SHA256:
+        for path in candidates(directory, name):
+            try:
+                other = hashlib.sha256(read_bounded(path)).hexdigest() not in SHA256.values()
+            except DataError:  # damaged: that is what is mended here
+                continue
+            if other:
+                raise UsageError(
+                    f"{path} is whole and not Fashion-MNIST's, and get would overwrite it; "
+                    f"{again(directory)}, or name another folder"
+                )
 
 
 def fetch(

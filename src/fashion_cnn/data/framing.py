@@ -48,6 +48,11 @@ class Framing:
             f"{_LEAST_EDGE} to {SIDE} pixels, box or mass; MNIST's is black,20,mass"
         )
 
+    @property
+    def ground(self) -> int:
+        """Grey value of the background, 0 or 255; 0 where there is none."""
+        return 255 if self.background == "white" else 0
+
     def describe(self) -> str:
         """In words for people."""
         if self.background == "none":

@@ -46,8 +46,8 @@ def hold_out(labels: NDArray[np.int64], names: Sequence[str], draw: Draw) -> NDA
         if len(members) - count < _LEAST_TRAINING:
             raise DataError(
                 f"class {name!r} has {len(members)} usable pictures, of which {count} would be "
-                f"tested on; at least {_LEAST_TRAINING} must be left. Add some, or take the "
-                "folder away"
+                f"tested on; at least {_LEAST_TRAINING} must be left. Add some, leave the "
+                "class out, or hold out a smaller share"
             )
         chosen.append(stream(draw.seed, "import", label).permutation(members)[:count])
     return np.concatenate(chosen)

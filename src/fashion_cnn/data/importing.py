@@ -1,6 +1,7 @@
 """From a folder of photos, a folder a class, to IDX files: a data set of one's own."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from fashion_cnn.data.framing import AS_PUBLISHED, SIDE, Framing, measure_framin
 from fashion_cnn.data.holding_out import Draw, hold_out
 from fashion_cnn.data.layout import ClassFolder, read_layout
 from fashion_cnn.data.manifest import MOST_IMAGES, Contents, check_class_names
-from fashion_cnn.data.photo import Photo, read_photo
+from fashion_cnn.data.photo import Photo, against, read_photo
 from fashion_cnn.data.pictures import files_below, is_picture, read_bytes, shown
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.data.writing import check_free, write_data_set
@@ -83,6 +84,8 @@ def import_folder(
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; name one that has a folder of photos a class")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise UsageError(f"{folder} cannot be read: Permission denied")
     check_free(output)
     classes, outside = read_layout(folder, say)
     names = tuple(sorted({one.name for one in classes}))
@@ -107,8 +110,7 @@ def import_folder(
             pictures.append(Picture(file, one.name, "", None, fault, fault != _NO_PICTURE))
             continue
         seen[found.digest] = file
-        notes = "; ".join(found.photo.notes)
-        pictures.append(Picture(file, one.name, "", len(taken), notes, False))
+        pictures.append(Picture(file, one.name, "", len(taken), "", False))
         taken.append((one, found.photo))
     place = {name: label for label, name in enumerate(names)}
     truth = np.array([place[one.name] for one, _ in taken], np.int64)
@@ -124,8 +126,10 @@ def import_folder(
     images = np.array([photo.seen for _, photo in taken], np.uint8).reshape(-1, SIDE, SIDE)
     everything = Part(images, truth)
     chosen = {part: everything.select(indices) for part, indices in parts.items()}
+    prepared_for = framing or AS_PUBLISHED
     framing = _framing(taken, parts["train"], framing, say)
-    pictures = _numbered(pictures, parts)
+    notes = [_notes(photo, prepared_for, framing) for _, photo in taken]
+    pictures = _numbered(pictures, parts, notes)
     rows = ([one.file, one.class_name, one.part, one.index, one.note] for one in pictures)
     report = {REPORT: to_csv([["file", "class", "part", "index", "note"], *rows]).encode()}
     return write_data_set(output, names, chosen, framing, report), pictures
@@ -206,7 +210,7 @@ def _framing(
     if wanted is None and measured and all(photo.untouched for photo in photos):
         return measured
     framing = wanted or AS_PUBLISHED
-    if wanted is None and measured and measured != framing:
+    if measured and (measured.background != wanted.background if wanted else measured != framing):
         say(
             f"the {len(as_they_are):,} pictures that are 28x28 and grey were taken as they are: "
             f"{measured.describe()}; to prepare photos the same way: --framing {measured}"
@@ -220,6 +224,15 @@ def _framing(
     return framing
 
 
+def _notes(photo: Photo, prepared_for: Framing, framing: Framing) -> str:
+    """What to say of a picture, now that the framing may be another than it was prepared for."""
+    if not photo.untouched:
+        return "; ".join(photo.notes)
+    no_more = against(photo.seen, prepared_for)
+    others = [note for note in photo.notes if note not in no_more]
+    return "; ".join([*others, *against(photo.seen, framing)])
+
+
 def _outside(path: Path, folder: Path) -> Picture:
     below = files_below(path) if path.is_dir() else [path]
     count = sum(map(is_picture, below))
@@ -228,8 +241,13 @@ def _outside(path: Path, folder: Path) -> Picture:
     return Picture(shown(str(path.relative_to(folder))), "", "", None, note, bool(count))
 
 
-def _numbered(pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]]) -> list[Picture]:
-    """Say of each picture that was taken, until then by its place among these, where it went."""
+def _numbered(
+    pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]], notes: Sequence[str]
+) -> list[Picture]:
+    """Say of each picture that was taken, until then by its place among these, where it went.
+
+    Args: notes: on each of these.
+    """
     went = {
         int(place): (part, index)
         for part, places in parts.items()
@@ -239,6 +257,6 @@ def _numbered(pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]
     for picture in pictures:
         if picture.index is not None:
             part, index = went[picture.index]
-            picture = replace(picture, part=part, index=index)
+            picture = replace(picture, part=part, index=index, note=notes[picture.index])
         numbered.append(picture)
     return numbered

@@ -1,5 +1,6 @@
 """Folders of photos as people lay them out: a folder a class, perhaps inside a folder a part."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,8 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
         beside them, which belongs to no class.
 
     Raises:
-        DataError: there are parts with pictures and no class folders in those to train on.
+        DataError: there are parts with pictures and no class folders in those to train on, or some
+            classes are divided into parts and others are not.
     """
     folders, files = _inside(folder)
     while len(folders) == 1 and not any(map(is_picture, files)) and _inside(folders[0])[0]:
@@ -55,16 +57,34 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
             f"{folder} has {', '.join(f'{path.name}/' for path in folders)} and no class folders "
             "to train on; put the pictures of a class into a folder of its name, train/CLASS/"
         )
-    elif folders and all(_are_parts(_inside(path)) for path in folders):
+    else:
+        found, loose = _classes(folder, folders, say)
+        files += loose
+    return sorted(found, key=lambda one: (one.part != "test", one.name, one.part)), files
+
+
+def _classes(
+    folder: Path, folders: list[Path], say: Callable[[str], None]
+) -> tuple[list[ClassFolder], list[Path]]:
+    """The class folders, or the folders of the parts in each of them; and what is beside those."""
+    inside = {path: _inside(path) for path in folders}
+    undivided = [path for path in folders if not _has_parts(path)]
+    if folders and not undivided:
+        say("the folders in each class were taken for the parts")
         found = [
             ClassFolder(one, path.name, part_alone(one.name) or "")
-            for path in folders
-            for one in _inside(path)[0]
+            for path, (parts, _) in inside.items()
+            for one in parts
         ]
-        say("the folders in each class were taken for the parts")
-    else:
-        found = [ClassFolder(path, path.name, "") for path in folders]
-    return sorted(found, key=lambda one: (one.part != "test", one.name, one.part)), files
+        return found, [file for _, files in inside.values() for file in files]
+    named = {part_alone(one.name) for parts, _ in inside.values() for one in parts}
+    if "train" in named and named & {"test", "validation"}:
+        raise DataError(
+            f"{folder}: some classes have train/ and other parts in them, and "
+            f"{undivided[0].name}/ has not, or has something else beside them; divide every class, "
+            "or none"
+        )
+    return [ClassFolder(path, path.name, "") for path in folders], []
 
 
 def _parts(folders: list[Path]) -> dict[Path, str]:
@@ -87,21 +107,26 @@ def _parts(folders: list[Path]) -> dict[Path, str]:
 def _entered(path: Path, part: str) -> Path:
     """A part's folder, or the only one in it if that is named as the part too."""
     folders, files = _inside(path)
-    again = len(folders) == 1 and not files and part_of(folders[0].name) == part
+    loose = any(map(is_picture, files))
+    again = len(folders) == 1 and not loose and part_of(folders[0].name) == part
     return folders[0] if again else path
 
 
 def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The folders and the files in a folder, hidden ones left out."""
-    entries = sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name != "__MACOSX"
-    )
-    return [path for path in entries if path.is_dir()], [p for p in entries if not p.is_dir()]
+    """The folders and the files in a folder, hidden ones left out; none of what cannot be read."""
+    try:
+        entries = sorted(
+            path
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and path.name != "__MACOSX"
+        )
+    except PermissionError:
+        return [], []
+    folders = [path for path in entries if os.path.isdir(path)]
+    return folders, [path for path in entries if path not in folders]
 
 
-def _are_parts(inside: tuple[list[Path], list[Path]]) -> bool:
-    folders, files = inside
+def _has_parts(folder: Path) -> bool:
+    folders, files = _inside(folder)
     found = [part_alone(path.name) for path in folders]
-    return not files and "train" in found and None not in found
+    return "train" in found and None not in found and not any(map(is_picture, files))

@@ -6,6 +6,7 @@ It records the files' hashes as they were when the data set was imported or adop
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def contents_of(
 
 def is_own(directory: Path) -> bool:
     """Whether a folder says that it holds a data set of one's own."""
-    return (directory / MANIFEST).is_file()
+    return os.path.isfile(directory / MANIFEST)  # False, too, where nobody may look
 
 
 def read_manifest(directory: Path) -> Contents:
@@ -101,6 +102,19 @@ def read_manifest(directory: Path) -> Contents:
             f"{again(directory)}"
         )
     return contents
+
+
+def framing_before(directory: Path, images: bytes) -> Framing | None:
+    """The framing that was recorded of the same images to train on, whatever else has changed.
+
+    Args: images: what their file holds now, decompressed.
+    """
+    try:
+        found = json.loads(read_small(directory / MANIFEST))
+        same = found["files"][FILES[0]]["sha256"] == hashlib.sha256(images).hexdigest()
+        return Framing.parse(found["framing"]) if same else None
+    except (AttributeError, DataError, KeyError, RecursionError, TypeError, UsageError, ValueError):
+        return None
 
 
 def write_manifest(directory: Path, contents: Contents) -> None:

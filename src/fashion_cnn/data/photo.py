@@ -75,14 +75,20 @@ def read_photo(
     if pixels.ndim == 3:
         photo = prepare(pixels, framing)
         return replace(photo, notes=(*notes, *photo.notes))
-    if framing.background != "none":
-        if np.ptp(pixels) < _NEARLY:
-            raise _nothing("of one colour, or nearly")
-        rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-        if (np.median(rim) > _BRIGHT) != (framing.background == "white"):
-            contrast = framing.describe().split(",")[0]
-            notes.append(f"28x28 and grey, so taken as it is; but the data set is {contrast}")
-    return Photo(pixels, tuple(notes), untouched=True)
+    if framing.background != "none" and np.ptp(pixels) < _NEARLY:
+        raise _nothing("of one colour, or nearly")
+    return Photo(pixels, (*notes, *against(pixels, framing)), untouched=True)
+
+
+def against(pixels: NDArray[np.uint8], framing: Framing) -> list[str]:
+    """A note on an image taken as it is, uint8 (28, 28), unless it lies as the data set's do."""
+    rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    if framing.background == "none" or (np.median(rim) > _BRIGHT) == (
+        framing.background == "white"
+    ):
+        return []
+    contrast = framing.describe().split(",")[0]
+    return [f"28x28 and grey, so taken as it is; but the data set is {contrast}"]
 
 
 def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo:
@@ -97,13 +103,18 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
         ImageError: there is nothing in the picture: one colour, or all of it transparent.
     """
     colours, alpha, cut_out = pixels[:, :, :3], pixels[:, :, 3:], False
+    notes: list[str] = []
     if alpha.min() < 255:
         share = alpha / 255
-        cut_out = bool((share < _OPAQUE).any())
-        on_white = colours * share + 255 * (1 - share)  # as the publisher's
-        colours = on_white.round().astype(np.uint8)
+        opaque = share[:, :, 0] > _OPAQUE
+        cut_out = not opaque.all()
+        ground = 255  # as the publisher's
+        if cut_out and opaque.any() and _grey(colours[opaque][None]).min() > 255 - _NEARLY:
+            ground = 0
+            notes.append("white on transparent, so taken as bright on black")
+        colours = (colours * share + ground * (1 - share)).round().astype(np.uint8)
     if framing.background == "none":
-        return Photo(_whole(_grey(colours)))
+        return Photo(_whole(_grey(colours)), tuple(notes))
     background = border_colour(colours)
     if cut_out:
         garment, plain = alpha[:, :, 0] > _OPAQUE * 255, True
@@ -113,11 +124,12 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
         if plain:
             raise _nothing("transparent" if cut_out else "of one colour, or nearly")
         garment[:] = True  # the whole frame, with the note below
-    notes: list[str] = []
     rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     values, as_published = _grey(colours[box]), framing == AS_PUBLISHED
-    if not cut_out and _is_negative(colours, background):
+    if notes:
+        pass  # bright already
+    elif not cut_out and _is_negative(colours, background):
         same = "for a negative like those of" if framing.background == "black" else "for one unlike"
         notes.append(f"grey on black, so taken {same} the data set")
     else:

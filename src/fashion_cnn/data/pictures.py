@@ -14,7 +14,7 @@ from fashion_cnn.files import raise_if_out_of_room
 
 _SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp",
-     ".tif", ".tiff", ".jxl", ".jp2", ".dng")
+     ".tif", ".tiff", ".jxl", ".jp2", ".dng", ".pbm", ".pgm", ".ppm", ".tga", ".ico", ".svg")
 )  # fmt: skip
 """By which a file that is no picture is known to have been meant for one."""
 
@@ -102,7 +102,7 @@ def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     for path in entries:
         if path.name.startswith("."):
             continue
-        if path.is_dir():
+        if os.path.isdir(path):
             yield from _below(path, above | {here})
         else:
             yield path
@@ -113,19 +113,22 @@ def _identity(facts: os.stat_result) -> tuple[int, int]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a picture by its first bytes, or was meant for one by its name."""
+    """Whether a file is a picture by its first bytes, or was meant for one by its name.
+
+    So may be a link to nothing, and what cannot be opened: reading it says what is wrong.
+    """
     from fashion_cnn.data.decoding_child import KIND_BYTES, kind_of  # with it comes Pillow
 
-    if path.suffix.lower() in _SUFFIXES or path.is_dir():
+    if path.suffix.lower() in _SUFFIXES or os.path.isdir(path):
         return True
     try:
         if not path.is_file():
-            return False
+            return path.is_symlink() and not path.exists()
         with path.open("rb") as file:
             return bool(kind_of(file.read(KIND_BYTES)))
     except OSError as error:
         raise_if_out_of_room(error, path)
-        return False
+        return True
 
 
 def shown(name: str) -> str:

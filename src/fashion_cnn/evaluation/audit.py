@@ -54,6 +54,7 @@ def audit(
     test_images: NDArray[np.uint8],
     *,
     threshold: float,
+    ground: int = 0,
     predictions: Predictions | None = None,
     probabilities: NDArray[np.float64] | None = None,
 ) -> Audit:
@@ -63,6 +64,7 @@ def audit(
         training: images and labels.
         test_images: (M, 28, 28) uint8.
         threshold: up to which distance two images are near-duplicates, above 0 and at most 1/3.
+        ground: grey value of the background, 0 or 255, from which distances are measured.
         predictions: of a run on the test images: adds what the run's accuracy is without copies.
         probabilities: (N, C) out-of-fold probabilities: adds suspect labels and the ceiling.
 
@@ -75,7 +77,10 @@ def audit(
             f"the run has {len(predictions.labels)} predictions for {len(test_images)} test images"
         )
     n, classes = len(training), len(training.class_names)
-    pairs = near_pairs(np.concatenate([training.images, test_images]), threshold * REACH)
+    images = np.concatenate([training.images, test_images])
+    if ground:
+        images = ground - images
+    pairs = near_pairs(images, threshold * REACH)
     near = pairs.where(pairs.distance <= threshold)
     copies = copies_of(near, n)
     within = near.where(near.second < n)  # the first is the smaller

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_cnn.data.files import PREFIXES
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.metrics import Z95, wilson_interval
 from fashion_cnn.files import from_here
@@ -163,7 +165,9 @@ def compare(runs: Sequence[Run]) -> Comparison:
         group
         if names[group.name] == 1
         else dataclasses.replace(
-            group, name=f"{min(group.runs.values())} and others ({len(group.runs)} seeds)"
+            group,
+            name=f"{from_here(Path(min(group.runs.values())))} and others "
+            f"({len(group.runs)} seeds)",
         )
         for group in groups
     ]
@@ -271,7 +275,9 @@ def _must_be_comparable(one: _Member, other: _Member) -> None:
         )
     parts = {(member.recipe.seed, member.recipe.validation) for member in (one, other)}
     known = [member.predictions.labels for member in (one, other) if member.predictions]
-    hashes = {str(m.data_sha256) for m in (one, other) if m.data_sha256 or not m.run.is_record}
+    hashes = {
+        _of_part(m.data_sha256, split) for m in (one, other) if m.data_sha256 or not m.run.is_record
+    }
     if (
         len(hashes) > 1
         or one.metrics.class_names != other.metrics.class_names
@@ -285,6 +291,14 @@ def _must_be_comparable(one: _Member, other: _Member) -> None:
         )
 
 
+def _of_part(data_sha256: object, split: str) -> str:
+    """The hashes of the files that the images of "test" or "validation" are in."""
+    if not isinstance(data_sha256, dict):
+        return str(data_sha256)
+    part = PREFIXES["test" if split == "test" else "train"]
+    return str(sorted((name, sha) for name, sha in data_sha256.items() if name.startswith(part)))
+
+
 def _group(members: Sequence[_Member]) -> Group:
     members = sorted(members, key=lambda member: member.recipe.seed)
     name = str(from_here(members[0].run.path))
@@ -294,7 +308,7 @@ def _group(members: Sequence[_Member]) -> Group:
         name = f"{where} ({len(members)} seeds)"
     return Group(
         name,
-        {member.recipe.seed: str(from_here(member.run.path)) for member in members},
+        {member.recipe.seed: str(member.run.path) for member in members},
         tuple(right / images for right, images in (_all(member.counts) for member in members)),
         np.array([_recalls(member.counts) for member in members]),
         tuple(member.predictions for member in members),

@@ -160,8 +160,11 @@ def _write_report(run: Run, metrics: Metrics) -> None:
         f"  {count:>4}  {names[a]} and {names[b]} ({confusion[a][b]} one way, "
         f"{confusion[b][a]} the other)\n"
         for count, a, b in most_confused(confusion, 5)
+        if count
     )
-    text = f"{title}{text}\nMost often taken for each other:\n{pairs}"
+    text = f"{title}{text}"
+    if pairs:
+        text += f"\nMost often taken for each other:\n{pairs}"
     values = {"checkpoint": checkpoint, "split": part, **values}
     run.results.write_report(text, values)
     rows = [[name, *row] for name, row in zip(names, confusion, strict=True)]

@@ -40,12 +40,15 @@ def measure(
             f"logits are {logits.shape}; for {len(labels)} labels and {classes} classes they must "
             f"be ({len(labels)}, {classes}), with at least one image"
         )
+    if labels.dtype.kind not in "iu":
+        raise UsageError(f"labels are of type {labels.dtype}; they must be whole numbers")
     if not 0 <= labels.min() <= labels.max() < classes:
         raise UsageError(
             f"labels run from {labels.min()} to {labels.max()}; they must be 0 to {classes - 1}"
         )
     if not np.isfinite(logits).all():
         raise UsageError("logits are not finite")
+    labels = labels.astype(np.int64)  # uint8's would not hold what follows
     predicted = logits.argmax(1)
     correct = predicted == labels
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2)

@@ -2,7 +2,7 @@
 
 The distance of two images is |a - b| / sqrt((|a|² + |b|²) / 2), with Euclidean norms of the grey
 values. It is 0 for equal images and about 1 or more for unlike ones, whether clothes are dark or
-bright.
+bright; what lies on white is negated first, or its background would make it alike.
 """
 
 import math

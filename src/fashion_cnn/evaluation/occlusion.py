@@ -21,10 +21,11 @@ def occlusion_maps(
     images: NDArray[np.uint8],
     classes: NDArray[np.int64],
     log_probabilities: LogProbabilities = log_softmax,
+    ground: int = 0,
 ) -> NDArray[np.float64]:
     """How much each pixel's neighbourhood speaks for a class.
 
-    An 8x8 square is blackened, as the background is, at each of 6x6 places; a pixel's value is the
+    An 8x8 square is made as the background is, at each of 6x6 places; a pixel's value is the
     mean fall of the class's probability over the squares that cover it. It needs no more of a
     classifier than its answers, and 36 of them an image.
 
@@ -33,6 +34,7 @@ def occlusion_maps(
         images: (N, 28, 28) uint8.
         classes: int64 (N,), the class to explain of each image.
         log_probabilities: what the logits stand for; a calibration's, where there is one.
+        ground: grey value of the background, 0 to 255.
 
     Returns:
         (N, 28, 28) from -1 to 1; negative where covering helps the class. Constant over 4x4 pixels.
@@ -49,7 +51,7 @@ def occlusion_maps(
     total, count = np.zeros(images.shape), np.zeros(images.shape[1:])
     for square in _squares(images.shape[1]):
         covered = images.copy()
-        covered[:, *square] = 0
+        covered[:, *square] = ground
         total[:, *square] += (whole - probability(covered))[:, None, None]
         count[square] += 1
     return total / count
@@ -59,6 +61,7 @@ def occlusion_by_class(
     classifier: Classifier,
     image: NDArray[np.uint8],
     log_probabilities: LogProbabilities = log_softmax,
+    ground: int = 0,
 ) -> NDArray[np.float64]:
     """How much each pixel's neighbourhood in one image speaks for each class.
 
@@ -70,7 +73,7 @@ def occlusion_by_class(
     squares = [*_squares(len(image))]
     shown = np.repeat(image[None], 1 + len(squares), 0)
     for covered, square in zip(shown[1:], squares, strict=True):
-        covered[square] = 0
+        covered[square] = ground
     whole, *others = np.exp(log_probabilities(classifier.logits(shown)))
     total, count = np.zeros((len(whole), *image.shape)), np.zeros(image.shape)
     for square, other in zip(squares, others, strict=True):

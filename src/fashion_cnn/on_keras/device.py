@@ -1,5 +1,6 @@
 """Where Keras computes, and what a reader must know to repeat the numbers."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -79,10 +80,12 @@ def _configure_tensorflow(device: str, threads: int | None, deterministic: bool)
             tf.config.threading.set_inter_op_parallelism_threads(wanted)
         except RuntimeError:
             if threads and threads != (now or usable_cores()):
-                raise UsageError(
+                # No error: how many are free differs from one training to the next.
+                warnings.warn(
                     f"TensorFlow runs in this process with {now or 'all'} threads and cannot "
-                    f"change to {threads}; start another process"
-                ) from None
+                    f"change to {threads}; another process could",
+                    stacklevel=2,
+                )
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return present

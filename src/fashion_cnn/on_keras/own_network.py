@@ -30,13 +30,13 @@ def make_own(recipe: Recipe, classes: int, seed: int) -> keras.Model:
         raise UsageError(
             f"{source.name} in {source.file} gives a {type(network).__name__}, not a keras.Model"
         )
+    _check_answers(network, source, classes)  # which may be what gives it weights
     for weight in network.weights:
         if weight.dtype != "float32" and (weight.trainable or weight.dtype == "bfloat16"):
             raise UsageError(
                 f"{weight.path} of {source.name} in {source.file} is of {weight.dtype}; leave "
                 "weights in float32, also where a layer computes in less (dtype='mixed_bfloat16')"
             )
-    _check_answers(network, source, classes)
     if not network.trainable_weights:
         raise UsageError(f"{source.name} in {source.file} has no weights to learn")
     return network

@@ -1,5 +1,7 @@
 """PyTorch models as classifiers."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -32,19 +34,36 @@ class TorchClassifier:
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the last fully connected layer sees: uint8 (N, 28, 28) to float32 (N, F).
 
+        The last one is that which computes last, wherever it was defined.
+
         Raises:
-            UsageError: wrong images, or the network has no such layer.
+            UsageError: wrong images, or the network has no such layer, or it does not see an image
+                a row.
         """
-        found = [module for module in self._model.modules() if isinstance(module, nn.Linear)]
-        if not found:
-            raise UsageError("the network has no fully connected layer, so no features before it")
+        latest: list[Tensor] = []
         seen: list[Tensor] = []
-        hook = found[-1].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+
+        def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            latest[:] = inputs[:1]
+
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            seen.extend(latest)
+            latest.clear()
+
+        layers = [module for module in self._model.modules() if isinstance(module, nn.Linear)]
+        hooks = [layer.register_forward_pre_hook(note) for layer in layers]
+        hooks.append(self._model.register_forward_hook(keep))
         try:
             self.logits(images)
         finally:
-            hook.remove()
-        return torch.cat(seen).flatten(1).float().cpu().numpy()
+            for hook in hooks:
+                hook.remove()
+        if not seen:
+            raise UsageError("the network has no fully connected layer, so no features before it")
+        found = torch.cat(seen).flatten(1)
+        if len(found) != len(images):
+            raise UsageError("the network's last fully connected layer does not see an image a row")
+        return found.float().cpu().numpy()
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:

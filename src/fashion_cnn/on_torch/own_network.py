@@ -16,11 +16,20 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
 from fashion_cnn.on_torch.timm_network import TimmCNN
 from fashion_cnn.process import launch
-from fashion_cnn.recipes.own_network import FAILURES, Source, allowed, check_alike, check_logits
+from fashion_cnn.recipes.own_network import (
+    FAILURES,
+    Source,
+    allowed,
+    check_alike,
+    check_logits,
+    near,
+)
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.text import first_line
 
 _COUNTS = (2, 1, 5, 5)  # images of a sample
+_COUNT = "num_batches_tracked"
+_OTHER_SEED = 9_973  # what was drawn and is not in the state shows by it
 
 _OF_BUFFERS = {torch.float16, torch.float32, torch.float64, torch.bool, torch.uint8, torch.int8}
 _OF_BUFFERS |= {torch.int16, torch.int32, torch.int64}
@@ -44,7 +53,7 @@ class OwnCNN(nn.Module):
         """Score images: (N, 28, 28) uint8 to (N, C) float32 logits."""
         x = (images.reshape(-1, 1, 28, 28) / 255 - self.mean) / self.std
         if self.convolve_in == torch.float32:
-            return self.network(x)
+            return self.network(x).float()
         with torch.autocast(x.device.type, self.convolve_in):
             return self.network(x).float()
 
@@ -55,10 +64,11 @@ class OwnCNN(nn.Module):
 
         Args: arrays: by the network's own names, or by ours, which are left as they are.
         """
-        if {"mean", "std"} <= arrays.keys():
+        if all(name in ("mean", "std") or name.startswith("network.") for name in arrays):
             return dict(arrays)
         found = {"mean": self.mean.numpy(), "std": self.std.numpy()}
-        own = {n: a for n, a in arrays.items() if not n.endswith("num_batches_tracked")}
+        kept = self.network.state_dict()
+        own = {n: a for n, a in arrays.items() if n in kept or not n.endswith(_COUNT)}
         return found | {f"network.{name}": array for name, array in own.items()}
 
 
@@ -69,6 +79,9 @@ def build_own(recipe: Recipe, classes: int) -> OwnCNN:
         UsageError: its code may not be run, or fails, or makes what cannot be trained here.
     """
     source = allowed(recipe)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(_OTHER_SEED)
+        twin = source.make(recipe, classes)
     network = source.make(recipe, classes)
     if not isinstance(network, nn.Module):
         raise UsageError(
@@ -84,11 +97,15 @@ def build_own(recipe: Recipe, classes: int) -> OwnCNN:
     _check_answers(network, source, classes)
     if not any(p.requires_grad for p in network.parameters()):
         raise UsageError(f"{source.name} in {source.file} has no parameters to learn")
-    if recipe.freeze and not hasattr(network, "output"):
+    if recipe.freeze and not any(
+        p.requires_grad for name, p in network.named_parameters() if name.startswith("output.")
+    ):
         raise UsageError(
             f"freeze is {recipe.freeze}, but {source.name} has no last layer that is called "
-            "`output`; name it so, or leave freeze out"
+            "`output` and learns; name it so, or leave freeze out"
         )
+    _check_training(network, source, classes)
+    _check_made_again(network, twin, source)
     for module in network.modules():
         _fit_in(module, source)
     return OwnCNN(network)
@@ -108,13 +125,13 @@ def _check_types(network: nn.Module, source: Source) -> None:
 
 def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
     """Call the network on a few images, without training it; lazy layers take their shapes so."""
-    sample = torch.from_numpy(np.random.default_rng(0).normal(size=(max(_COUNTS), 1, 28, 28)))
+    sample = _sample()
     network.eval()
     found: list[Any] = []
     try:
         with torch.no_grad():
             for count in _COUNTS:
-                found.append(network(sample[:count].float()))
+                found.append(network(sample[:count]))
     except UsageError:
         raise
     except FAILURES as error:
@@ -129,6 +146,58 @@ def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
             raise UsageError(f"{source.name} gives {what}, not one tensor of logits")
         check_logits(logits.float().numpy(), count, classes, source)
     check_alike([logits.float().numpy() for logits in found], source)
+
+
+def _check_training(network: nn.Module, source: Source, classes: int) -> None:
+    """Call the network once as in training, which some answer otherwise; it stays as it was."""
+    before = copy.deepcopy(network.state_dict())
+    with torch.random.fork_rng(devices=()), torch.enable_grad():
+        try:
+            logits = network.train()(_sample())
+        except FAILURES as error:
+            raise UsageError(
+                f"{source.name} fails in training, on a batch of {max(_COUNTS)}: "
+                f"{source.describe(error)}"
+            ) from error
+    network.load_state_dict(before)
+    if getattr(logits, "shape", None) != (max(_COUNTS), classes):
+        what = getattr(logits, "shape", type(logits).__name__)
+        raise UsageError(
+            f"{source.name} gives {what} in training; it must be one tensor of logits there too"
+        )
+    if not logits.requires_grad:
+        raise UsageError(
+            f"what {source.name} answers depends on no parameter that learns: is there a detach, "
+            "or is all that it uses frozen?"
+        )
+
+
+def _check_made_again(network: nn.Module, twin: nn.Module, source: Source) -> None:
+    """Raise `UsageError` unless another one with the same state gives the same answers.
+
+    Evaluation, export and resuming make the network anew and know nothing but its state.
+    """
+    with torch.no_grad():
+        try:
+            twin.eval()(_sample())  # lazy layers take their shapes
+            twin.load_state_dict(network.state_dict())
+            answers = [one.eval()(_sample()).float().numpy() for one in (network, twin)]
+        except FAILURES as error:
+            raise UsageError(
+                f"{source.name} cannot be made again: {source.describe(error)}"
+            ) from error
+    network.train()
+    if not near(*answers):
+        raise UsageError(
+            f"{source.name}, made again with the same state, answers otherwise: some of its layers "
+            "or tensors are not registered; put layers into an nn.ModuleList, and tensors into "
+            "nn.Parameter or register_buffer"
+        )
+
+
+def _sample() -> Tensor:
+    sample = np.random.default_rng(0).normal(size=(max(_COUNTS), 1, 28, 28))
+    return torch.from_numpy(sample).float()
 
 
 def check_lone_image(model: nn.Module, recipe: Recipe, images: int) -> None:

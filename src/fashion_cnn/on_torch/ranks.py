@@ -8,6 +8,7 @@ the order of sums.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 import torch
@@ -20,6 +21,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.process import launch
+
+_PATIENCE = timedelta(days=7)
+"""For the first rank's validation and evaluation; of one that has died the others hear at once."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     # torchrun may give those that it starts again the store of before, with dead addresses in it.
     store = PrefixStore(f"start-{launch.restarts()}", store)
     backends = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backends, store=store, rank=rank, world_size=size)
+    dist.init_process_group(backends, store=store, rank=rank, world_size=size, timeout=_PATIENCE)
     try:
         ranks = Ranks(rank, size)
         yield ranks

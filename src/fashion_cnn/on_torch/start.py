@@ -60,7 +60,7 @@ def fit(model: nn.Module, weights: Weights) -> Weights:
         found = model.our_names(found)
     head = tuple(name for name in own if name.startswith(head_of(model)))
     anew = ()
-    if any(name not in found or len(found[name]) != len(own[name]) for name in head):
+    if any(name not in found or found[name].shape[:1] != own[name].shape[:1] for name in head):
         anew, found = head, {name: found[name] for name in found if name not in head}
     wanted = {name: array for name, array in own.items() if name not in anew}
     check_layout(found, wanted, str(weights.file))

@@ -44,7 +44,8 @@ class TimmCNN(nn.Module):
         # A tag says which weights; what is built is the same.
         self.network = timm.create_model(name, pretrained=False, num_classes=0)
         config = self.network.pretrained_cfg
-        self._classifier = config.get("classifier") or "classifier"
+        named = config.get("classifier") or "classifier"
+        self._classifiers = (named,) if isinstance(named, str) else tuple(named)
         self._side = side
         for part, values in (("mean", config["mean"]), ("std", config["std"])):
             self.register_buffer(part, torch.tensor(values).view(-1, 1, 1))
@@ -72,8 +73,11 @@ class TimmCNN(nn.Module):
             return dict(arrays)
         found = {"mean": self.mean.numpy(), "std": self.std.numpy()}
         for name, array in arrays.items():
-            if name.startswith(f"{self._classifier}."):
-                found[name.replace(self._classifier, "output", 1)] = array
+            if head := next((one for one in self._classifiers if name.startswith(f"{one}.")), ""):
+                if (
+                    len(self._classifiers) == 1
+                ):  # of several, each for features of its own, none fits
+                    found[name.replace(head, "output", 1)] = array
             elif not name.endswith("num_batches_tracked"):
                 found[f"network.{name}"] = array
         return found
@@ -116,7 +120,7 @@ def hub_file(name: str) -> Path:
         return Path(cached)
     try:
         return Path(huggingface_hub.hf_hub_download(repository, _FILE))
-    except OSError as error:
+    except (OSError, huggingface_hub.errors.HTTPError) as error:  # the second: a proxy's refusal
         reason = str(error).strip().partition(". ")[0]
         raise ModelError(
             f"the pretrained weights of {name} cannot be had ({reason}); where there is a network, "

@@ -4,7 +4,12 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
+
+_ECHO: dict[int, float] = {signal.SIGINT: 0.1, signal.SIGTERM: 1.0}
+"""Seconds in which a signal may come twice: `timeout`, torchrun and systemd signal a process, then
+its group."""
 
 
 def exit_status(returncode: int) -> int:
@@ -15,13 +20,15 @@ def exit_status(returncode: int) -> int:
 class Interruption:
     """While entered, SIGINT and SIGTERM only set `signal`; a second one ends the process.
 
+    What comes at once behind the first is its echo, and ends nothing.
+
     Attributes:
         signal: the number of the first signal, or None; one that another rank received may be set.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._received = False
+        self._received: tuple[int, float] | None = None
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Interruption":
@@ -36,8 +43,12 @@ class Interruption:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
         if not self._received:
-            self._received, self.signal = True, self.signal or number
+            self._received, self.signal = (number, now), self.signal or number
+            return
+        first, then = self._received
+        if number == first and now - then < _ECHO[number]:
             return
         if "ipykernel" in sys.modules:  # a notebook keeps its kernel, and what is in it
             raise KeyboardInterrupt

@@ -35,6 +35,16 @@ def threads(asked: int | None) -> int:
     return usual_threads() if local_ranks() == 1 else max(1, usable_cores() // local_ranks())
 
 
+def name() -> str:
+    """What tells this launch by torchrun from others, whichever start of its processes; "" plainly.
+
+    Of a launch on several machines only the number that it was given: the parents differ.
+    """
+    given = os.environ.get("TORCHELASTIC_RUN_ID", "")
+    alone = given and local_ranks() == ranks()
+    return f"{given}, process {os.getppid()}" if alone else given
+
+
 def restarts() -> int:
     """How often torchrun has started them again, because one had failed."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))

@@ -1,7 +1,10 @@
 """A network of somebody's own: the code that makes it, and whether this process may run it."""
 
+import __future__
+
 import ast
 import builtins
+import dataclasses
 import dis
 import hashlib
 import inspect
@@ -9,7 +12,7 @@ import linecache
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -125,6 +128,8 @@ def allow(source: Source) -> dict[str, str]:
 def allowed(recipe: Recipe) -> Source:
     """The code of a recipe's network.
 
+    A file may have several networks: which one is meant, the recipe says.
+
     Raises:
         UsageError: nobody has allowed it in this process.
     """
@@ -135,7 +140,8 @@ def allowed(recipe: Recipe) -> Source:
             "keeps with --trust-code. (In Python, train and Run.open take model= and "
             "trust_code=True.)"
         )
-    return _ALLOWED[recipe.model_sha256]
+    (_, name) = own_network(recipe.model) or ("", "")
+    return dataclasses.replace(_ALLOWED[recipe.model_sha256], name=name)
 
 
 def given(model: str | Callable[..., Any], sha256: str = "") -> dict[str, str]:
@@ -175,7 +181,9 @@ def check_logits(logits: Any, images: int, classes: int, source: Source) -> None
         )
     if not np.isfinite(logits).all():
         raise UsageError(f"{source.name} gives numbers that are not finite")
-    for what, shares in (("probabilities", logits), ("log-probabilities", np.exp(logits))):
+    with np.errstate(over="ignore"):
+        of_logarithms = np.exp(logits)
+    for what, shares in (("probabilities", logits), ("log-probabilities", of_logarithms)):
         if (shares >= 0).all() and np.abs(shares.sum(1) - 1).max() < 1e-4:
             raise UsageError(
                 f"{source.name} gives {what}, as if its last layer were a softmax; leave that out: "
@@ -189,19 +197,20 @@ def check_alike(answers: Sequence[NDArray[np.generic]], source: Source) -> None:
     Args: answers: for the first images of a sample, each time for more; the last two for the same.
     """
     *_, before, last = answers
-    if not _near(before, last):
+    if not near(before, last):
         raise UsageError(
             f"{source.name} gives the same images other answers each time, also in evaluation: is "
             "there dropout that is never off, or randomness, or a count of its calls?"
         )
-    if not all(_near(answer, last[: len(answer)]) for answer in answers):
+    if not all(near(answer, last[: len(answer)]) for answer in answers):
         raise UsageError(
             f"the answer of {source.name} for an image depends on the other images of the batch, "
             "also in evaluation: is there a normalisation over the batch that keeps no statistics?"
         )
 
 
-def _near(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+def near(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    """Whether two answers are the same but for rounding."""
     return bool(np.allclose(one, other, rtol=1e-2, atol=1e-2 * max(1e-6, np.abs(other).max())))
 
 
@@ -215,13 +224,25 @@ def _gathered(maker: Callable[..., Any]) -> Source:
         )
     imports: dict[str, str] = {}
     bodies: dict[str, str] = {}
-    _gather(maker, imports, bodies)
+    _gather(maker, name, imports, bodies)
     code = "\n".join([*sorted(imports.values()), "", *bodies.values()])
+    if vars(sys.modules[maker.__module__]).get("annotations") is __future__.annotations:
+        code = f"from __future__ import annotations\n{code}"
+    if len(code.encode()) > MOST_CODE:
+        raise UsageError(f"the code of {name} has more than {MOST_CODE:,} bytes")
     return Source(f"{maker.__module__.replace('.', '/')}.py", name, code.encode())
 
 
-def _gather(item: Any, imports: dict[str, str], bodies: dict[str, str]) -> None:
-    """Collect the code of `item` and of what it refers to, what is used before its user."""
+def _gather(item: Any, called: str, imports: dict[str, str], bodies: dict[str, str]) -> None:
+    """Collect the code of `item` and of what it refers to, what is used before its user.
+
+    Args: called: the name that it is used by; its own, if it has one, may be another.
+    """
+    if item.__name__.isidentifier() and item.__name__ != called:
+        if item.__name__ not in bodies:
+            _gather(item, item.__name__, imports, bodies)
+        bodies[called] = f"{called} = {item.__name__}\n"
+        return
     try:
         text = textwrap.dedent(_source_of(item))
         code = compile(text, "own network", "exec")
@@ -230,12 +251,13 @@ def _gather(item: Any, imports: dict[str, str], bodies: dict[str, str]) -> None:
             f"the code of {item.__name__} cannot be read here; write it into a file and give "
             f"model='FILE.py:{item.__name__}'"
         ) from None
-    bodies[item.__name__] = ""  # begun; what it uses comes first
-    around = vars(sys.modules[item.__module__])
-    if not inspect.isclass(item):
-        around = {**around, **inspect.getclosurevars(item).nonlocals}
+    bodies[called] = ""  # begun; what it uses comes first
+    around = dict(vars(sys.modules[item.__module__]))
+    functions = vars(item).values() if inspect.isclass(item) else [item]
+    for function in filter(inspect.isfunction, functions):
+        around |= inspect.getclosurevars(function).nonlocals
     for name in sorted(_names(code)):
-        if name in bodies or name in imports or name not in around or hasattr(builtins, name):
+        if name in bodies or name in imports or name not in around or _is_pythons(name, around):
             continue
         value = around[name]
         if isinstance(value, ModuleType):
@@ -245,15 +267,24 @@ def _gather(item: Any, imports: dict[str, str], bodies: dict[str, str]) -> None:
         elif origin := _origin(name, value, item.__module__):
             imports[name] = f"from {value.__module__} import {origin} as {name}"
         elif inspect.isclass(value) or (callable(value) and hasattr(value, "__name__")):
-            _gather(value, imports, bodies)
+            _gather(value, name, imports, bodies)
         else:
             raise UsageError(
                 f"{item.__name__} uses {name}, which is a {type(value).__name__}: of what stands "
                 "around a network only code, modules and plain values can be kept with it; make "
                 "it inside, or write the network into a file and give model='FILE.py:NAME'"
             )
-    del bodies[item.__name__]
-    bodies[item.__name__] = text
+    del bodies[called]
+    bodies[called] = text
+
+
+def _is_pythons(name: str, around: Mapping[str, Any]) -> bool:
+    """Whether a name means the same without what stands around; IPython puts its `open` there."""
+    if name.startswith("__") and name.endswith("__"):
+        return True
+    value = around[name]
+    home = str(getattr(value, "__module__", "")).partition(".")[0]
+    return hasattr(builtins, name) and (value is getattr(builtins, name) or home == "IPython")
 
 
 def _is_literal(value: Any) -> bool:

@@ -259,10 +259,11 @@ class Recipe:
     def applies(self, name: str) -> bool:
         """Whether a field decides anything, by the values of those that it belongs to."""
         timm, schedule = timm_name(self.model) is not None, self.schedule
+        own = own_network(self.model) is not None
         needs = {
-            "width": self.model in NETWORKS,
-            "blocks": self.model in ("resnet", "wide_resnet"),
-            "model_sha256": own_network(self.model) is not None,
+            "width": own or self.model in NETWORKS,
+            "blocks": own or self.model in ("resnet", "wide_resnet"),
+            "model_sha256": own,
             "init_sha256": self.starts_from_weights,
             "freeze": self.starts_from_weights,
             "pretrained": timm and not self.init_from,

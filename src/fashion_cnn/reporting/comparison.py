@@ -113,7 +113,7 @@ def changes_csv(comparison: Comparison) -> str:
 
 def draw(comparison: Comparison) -> "Figure":
     """Accuracies with their intervals, and the recall of each class from the first's."""
-    from fashion_cnn.reporting.plots import Picture
+    from fashion_cnn.reporting.plots import Picture, literal
 
     figure = Picture(11, 1.6 + 0.4 * len(comparison.groups) + 3.6)
     above, below = figure.subplots(2, 1, height_ratios=[1 + 0.4 * len(comparison.groups), 3.6])
@@ -130,7 +130,7 @@ def draw(comparison: Comparison) -> "Figure":
                 color=colour,
                 markersize=14,
             )
-    above.set_yticks(range(len(comparison.groups)), [g.name for g in comparison.groups])
+    above.set_yticks(range(len(comparison.groups)), [literal(g.name) for g in comparison.groups])
     above.set(
         xlabel=f"{comparison.split} accuracy, % (95 % interval)",
         ylim=(len(comparison.groups) - 0.5, -0.5),
@@ -147,8 +147,8 @@ def draw(comparison: Comparison) -> "Figure":
         colour = COLOURS[(place + 1) % len(COLOURS)]
         below.bar(x, height, width * 0.9, yerr=ends, color=colour, ecolor="#555555", capsize=2)
     below.axhline(0, color="black", linewidth=0.8)
-    below.set_xticks(classes, comparison.class_names, rotation=30, ha="right")
-    below.set(ylabel=f"recall, points from {comparison.groups[0].name}")
+    below.set_xticks(classes, map(literal, comparison.class_names), rotation=30, ha="right")
+    below.set(ylabel=f"recall, points from {literal(comparison.groups[0].name)}")
     below.grid(axis="y", alpha=0.3)
     return figure
 

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.compare import Comparison, accuracy_interval
+from fashion_cnn.files import from_here
 from fashion_cnn.recipes.fields import format_value
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.charts import chart
 from fashion_cnn.reporting.comparison import COLOURS
 from fashion_cnn.reporting.pages import render
 from fashion_cnn.reporting.pictures import COLUMNS, sheet_of
-from fashion_cnn.reporting.plots import curve_axes
+from fashion_cnn.reporting.plots import curve_axes, literal
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 
@@ -42,8 +43,8 @@ def members(comparison: Comparison) -> list[tuple[Run, Predictions]]:
         for path, predictions in zip(group.runs.values(), group.predictions, strict=True):
             if predictions is None:
                 raise UsageError(
-                    f"{path} is a record without the predictions that a page needs; leave out "
-                    "--page"
+                    f"{from_here(Path(path))} is a record without the predictions that a page "
+                    "needs; leave out --page"
                 )
             found.append((Run.open(path), predictions))
     if len(found) > MOST_RUNS or len(comparison.class_names) > _MOST_CLASSES:
@@ -151,7 +152,7 @@ def curves(runs: Sequence[Run], names: Sequence[str], quantity: str) -> Figure:
             linestyle=("-", "--", ":", "-.")[place // len(COLOURS) % 4],
             marker="o",
             markersize=2.5,
-            label=name,
+            label=literal(name),
         )
     if all(len(run.history) <= 1 for run in runs):  # lone points in the middle, whole epochs beside
         axes.set_xlim(0, 2)
@@ -165,13 +166,14 @@ def ranking(found: Sequence[tuple[Run, Predictions]], names: Sequence[str], spli
     """The accuracies with their intervals, the best at the top."""
     figure, axes = curve_axes("Ranking")
     order = np.argsort([-predictions.correct.mean() for _, predictions in found], kind="stable")
+    shown = [literal(name) for name in names]
     for height, place in enumerate(order.tolist()):
         low, high = accuracy_interval(found[place][1])
         middle = 100 * found[place][1].correct.mean()
         colour = COLOURS[place % len(COLOURS)]
         axes.plot([100 * low, 100 * high], [height, height], color=colour, linewidth=2)
-        axes.plot([middle], [height], "o", color=colour, label=names[place])
-    axes.set_yticks(range(len(order)), [str(names[place]) for place in order.tolist()])
+        axes.plot([middle], [height], "o", color=colour, label=shown[place])
+    axes.set_yticks(range(len(order)), [shown[place] for place in order.tolist()])
     axes.set(xlabel=f"{split} accuracy, % (95 % interval)", ylabel="")
     axes.set_ylim(len(order) - 0.5, -0.5)  # the first and the last clear of the frame
     return figure

@@ -3,6 +3,7 @@
 from importlib import resources
 from typing import Any
 
+from fashion_cnn.commands import pasted
 from fashion_cnn.text import duration
 from fashion_cnn.version import __version__
 
@@ -29,6 +30,7 @@ def render(template: str, **values: Any) -> str:
         "number": _number,
         "sure": sure,
         "duration": duration,
+        "pasted": pasted,
     }
 
     def asset(name: str) -> Markup:

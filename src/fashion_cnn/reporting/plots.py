@@ -22,6 +22,7 @@ from fashion_cnn.reporting.study import differences, quantities
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import best_record
 from fashion_cnn.run.results import Metrics
+from fashion_cnn.text import visible
 
 TRAINING, VALIDATION = "#1f77b4", "#d95f02"  # told apart by the colour-blind too
 _CURVES = ("loss", "accuracy")
@@ -51,7 +52,7 @@ def figures(run: Run, metrics: Metrics) -> dict[str, Figure]:
 
     Args: metrics: what `metrics.json` holds, or is about to.
     """
-    names, shown = metrics.class_names, metrics.shown
+    names, shown = [literal(name) for name in metrics.class_names], metrics.shown
     found = {quantity: learning_curve(run, metrics, quantity) for quantity in _CURVES}
     confusion = np.array(shown.confusion)
     title = (
@@ -68,6 +69,11 @@ def figures(run: Run, metrics: Metrics) -> dict[str, Figure]:
     return found
 
 
+def literal(name: str) -> str:
+    """A name from outside as text of a figure: dollars make no formula, and all of it is UTF-8."""
+    return visible(name).replace("$", r"\$")
+
+
 def sample_grid(split: Split, columns: int, seed: int) -> bytes:
     """Draw a random sample of images, a row a class, the first 50 classes: PNG.
 
@@ -76,7 +82,7 @@ def sample_grid(split: Split, columns: int, seed: int) -> bytes:
         columns: images a class, >= 1.
         seed: of the choice.
     """
-    names = split.class_names[:_MOST_ROWS]
+    names = [literal(name) for name in split.class_names[:_MOST_ROWS]]
     figure = Figure(figsize=(0.75 * columns + 1.7, 0.78 * len(names)))
     grid = figure.subplots(len(names), columns, squeeze=False)
     figure.subplots_adjust(left=1.5 / (0.75 * columns + 1.7), right=0.99, top=0.99, bottom=0.01)
@@ -118,18 +124,18 @@ def differences_plot(result: Mapping[str, Any]) -> bytes:
                 continue
             mean, low, high = student_interval(values)
             # Only an interval that leaves 0 out is a finding; told by shape as well as by colour.
-            found = low > 0 or high < 0
+            found = len(values) > 1 and (low > 0 or high < 0)
             axes.plot([low, high], [height] * 2, color="#1f77b4" if found else "#5b7c99")
             marker = "D" if found else "|"
             axes.plot(mean, height, marker, color="#1f77b4", markersize=7 if found else 11)
         axes.set(title=title, xlabel="percentage points")
         axes.grid(axis="x", alpha=0.3)
-    panels[0].set_yticks(range(len(variants)), variants)
+    panels[0].set_yticks(range(len(variants)), map(literal, variants))
     panels[0].invert_yaxis()
     seeds = len(result["seeds"])
     figure.suptitle(
-        f"{result['name']}: difference from {first!r}, paired by seed (n={seeds}), "
-        "95 % intervals; a diamond where the interval leaves 0 out"
+        f"{literal(result['name'])}: difference from {literal(repr(first))}, paired by seed "
+        f"(n={seeds}), 95 % intervals; a diamond where the interval leaves 0 out"
     )
     return png(figure)
 
@@ -189,7 +195,7 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
             markersize=7,
             label=f"interrupted at epoch {final.epoch:.2f}: validation {value:.4f}",
         )
-    axes.set_title(f"{run.recipe.name}: {title}")
+    axes.set_title(f"{literal(run.recipe.name)}: {title}")
     if len(history) > 1:
         axes.legend()
     else:  # a lone point has room beside it, and none to spare for a legend on it

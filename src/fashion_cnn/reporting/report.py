@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
+from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.calibration import Calibration
@@ -232,8 +233,8 @@ def _what_was_trained(run: Run) -> str:
 def _what_curves_show(run: Run) -> str:
     sampled = "; “training, as it answers” is of a sample, at the epoch's end" if run.film else ""
     return (
-        f"“{as_trained(run.recipe)}” is the mean over each epoch{sampled}. The table is of all "
-        "images, by the finished checkpoint."
+        f"“{as_trained(run.recipe)}” is the mean over each epoch{sampled}. The table is by "
+        "the finished checkpoint."
     )
 
 
@@ -253,6 +254,7 @@ def _evidence(
         images.images[chosen],
         predictions.predicted[chosen],
         Calibration.from_dict(found).log_probabilities if found else log_softmax,
+        Framing.parse(run.split.get("framing") or str(AS_PUBLISHED)).ground,
     )
     return dict(zip(chosen, maps, strict=True))
 

@@ -78,7 +78,7 @@ def reproduce(run: Run) -> str:
         ranks = str(environment["ranks"])
         words[:1] = ["torchrun", "--standalone", "--nproc-per-node", ranks, "-m", "fashion_cnn"]
     for item in dataclasses.fields(recipe):
-        value = getattr(recipe, item.name)
+        value = run.model_given if item.name == "model" else getattr(recipe, item.name)
         if item.name != "name" and value != getattr(named, item.name):
             words += flag_words(item.name, value)
     if environment.get("framework") == "keras":

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from fashion_cnn.commands import pasted
 from fashion_cnn.dependencies import install_command
 from fashion_cnn.errors import FashionCNNError, UsageError
 from fashion_cnn.files import write_atomically
@@ -69,7 +70,7 @@ def track_tensorboard(run: Run) -> str:
     for event in events:
         writer.write(event.SerializeToString())
     write_atomically(run.path / EVENT_FILE, data.getvalue())
-    return f"tensorboard --logdir {run.path.parent}"
+    return pasted(["tensorboard", "--logdir", str(run.path.parent)])
 
 
 def track_mlflow(run: Run) -> str:
@@ -80,7 +81,7 @@ def track_mlflow(run: Run) -> str:
     """
     with _quiet_mlflow():
         from mlflow import MlflowClient
-        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.entities import Metric, Param
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -99,10 +100,11 @@ def track_mlflow(run: Run) -> str:
             else:
                 began = int(1000 * (points[0][1] if points else time.time()))
                 called = visible(run.path.name)
-                there = client.create_run(experiment, began, run_name=called).info.run_id
-                tags = [RunTag(key, value) for key, value in identity.items()]
+                # By its tags it is found again, whatever fails after this.
+                made = client.create_run(experiment, began, tags=identity, run_name=called)
+                there = made.info.run_id
                 params = [Param(key, visible(value)) for key, value in _parameters(run).items()]
-                client.log_batch(there, tags=tags, params=params)
+                client.log_batch(there, params=params)
                 last = -1
             for step, moment, figures in points:
                 if step > last:
@@ -146,15 +148,19 @@ def _points(run: Run) -> Iterator[tuple[int, float, Mapping[str, float]]]:
         yield record.step, _moment(stamps.get(record.step)), figures
 
 
+_STATUS = {
+    **dict.fromkeys(("started", "resumed"), "RUNNING"),
+    **dict.fromkeys(("finished", "stopped early"), "FINISHED"),
+    "interrupted": "KILLED",
+    "diverged": "FAILED",
+}
+"""MLflow's words, by the events of a run's log."""
+
+
 def _mlflow_status(run: Run) -> str:
     """MLflow's word for where the run stands."""
-    turns = [event.get("event") for event in run.events()]
-    turns = [turn for turn in turns if turn in ("started", "resumed", "diverged")]
-    if turns and turns[-1] == "diverged":
-        return "FAILED"
-    if not run.results.exist():
-        return "RUNNING"
-    return "KILLED" if run.results.metrics.status == "interrupted" else "FINISHED"
+    turns = [_STATUS[turn] for event in run.events() if (turn := event.get("event")) in _STATUS]
+    return turns[-1] if turns else "RUNNING"
 
 
 def _moment(stamp: Any) -> float:

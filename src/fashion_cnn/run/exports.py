@@ -38,19 +38,27 @@ class ExportFiles:
         """In the run folder, or `output`, a FILE.onnx (beside it FILE-int8.onnx, FILE.json).
 
         Raises:
-            UsageError: `output` has another ending, or its report would replace another file.
+            UsageError: `output` has another ending, or another file would be replaced.
         """
         if output is None:
             return cls(*(run.path / name for name in (_MODEL, _INT8, _REPORT)))
         if output.suffix != ".onnx":
             raise UsageError(f"--output {output} must end in .onnx")
-        int8, report = output.with_name(f"{output.stem}-int8.onnx"), output.with_suffix(".json")
-        if os.path.lexists(report) and not _is_report(report):
+        files = cls.beside(output)
+        if files.model.name != output.name:
+            raise UsageError(f"--output {output} is the name of an int8 variant; give another")
+        known = os.path.lexists(files.report)
+        if known and not _is_report(files.report):
             raise UsageError(
-                f"{report}, where the report on the export goes, is another file; give another "
+                f"{files.report}, where the report on the export goes, is another file; give "
+                "another --output"
+            )
+        if os.path.lexists(files.int8) and not known:
+            raise UsageError(
+                f"{files.int8}, where the int8 variant goes, is of no export here; give another "
                 "--output"
             )
-        return cls(output, int8, report)
+        return files
 
     @classmethod
     def beside(cls, model: Path) -> "ExportFiles":
@@ -69,12 +77,9 @@ class ExportFiles:
         if not os.path.lexists(self.report):
             return None
         try:
-            values = read_json(self.report)
-            if self.report.name != _REPORT and not (
-                isinstance(values, dict) and "parity" in values
-            ):
+            if self.report.name != _REPORT and not _is_report(self.report):
                 return None  # a file of somebody's that has the model's name
-            report = decode(_Report, values)
+            report = decode(_Report, read_json(self.report))
         except (UsageError, ValueError) as error:
             raise ModelError(f"{self.report} is not as it was written ({error})") from None
         if model != self.int8:
@@ -103,6 +108,6 @@ class ExportFiles:
 def _is_report(path: Path) -> bool:
     try:
         values = read_json(path)
-    except UsageError:
+    except (UsageError, ValueError):
         return False
     return isinstance(values, dict) and "parity" in values

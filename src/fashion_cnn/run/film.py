@@ -19,6 +19,9 @@ IMAGES = 200
 MOST_FILMED = 40
 """Of a data set of more there is no film."""
 
+LARGEST = 6e4
+"""Of a number in a film; float16 holds little more."""
+
 _MOST_FRAMES = 200
 _MOST_ANSWERS = 2000  # images times classes: 4 kB a frame
 _MOST_FILTERS, _MOST_NUMBERS = 32, 800  # of a frame's filters
@@ -94,7 +97,7 @@ def some_filters(weights: NDArray[np.floating[Any]] | None) -> NDArray[np.float1
     if weights is None:
         return np.zeros((1, 0, 1, 1), np.float16)
     count = max(1, min(_MOST_FILTERS, _MOST_NUMBERS // weights[0, 0].size))
-    return weights[None, :count, 0].astype(np.float16)
+    return weights[None, :count, 0].clip(-LARGEST, LARGEST).astype(np.float16)
 
 
 def read_film(path: Path, fingerprint: str | None) -> Film | None:

@@ -1,5 +1,6 @@
 """`Run`: one training run on disk."""
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -187,7 +188,11 @@ class Run:
     @property
     def recipe(self) -> Recipe:
         """The recipe. Raises `UsageError` if the file was altered beyond use."""
-        return Recipe.from_dict(self._read(_RECIPE))
+        values = self._read(_RECIPE)
+        try:
+            return Recipe.from_dict(values)
+        except UsageError as error:
+            raise UsageError(f"{self.path / _RECIPE} is not as it was written ({error})") from None
 
     def record_recipe(self, recipe: Recipe) -> None:
         """Write `recipe.json`, the mark of a run: there must be a checkpoint first."""
@@ -209,6 +214,20 @@ class Run:
         there = os.path.lexists(self.path / _LAYERS)
         return self._read_checked(_LAYERS, check_layers) if there else None
 
+    @property
+    def model_given(self) -> str:
+        """What to give as `model` to train it again: the run's copy of a network's code, where the
+        file is another now, or was never one.
+        """
+        recipe = self.recipe
+        file, name = own_network(recipe.model) or ("", "")
+        try:
+            there = read_bytes(Path(file), UsageError, MOST_CODE) if file else b""
+        except (OSError, UsageError):
+            there = b""
+        same = hashlib.sha256(there).hexdigest() == recipe.model_sha256
+        return f"{self.path / _NETWORK}:{name}" if file and not same else recipe.model
+
     def allow_network(self, model: Any = None, *, trust_code: bool = False) -> None:
         """Let this process run the code of the run's network, if that is one of somebody's own.
 
@@ -222,13 +241,16 @@ class Run:
         if model is None and not trust_code:
             return
         recipe, file = self.recipe, self.path / _NETWORK
-        if model is not None and given(model).get("model_sha256", "") != recipe.model_sha256:
-            raise UsageError(
-                f"{self.path} was not trained with {model} as it is now; --trust-code runs the "
-                f"copy of the code that the run keeps ({file})"
-            )
+        (_, name) = own_network(recipe.model) or ("", "")
+        if model is not None:
+            fields = given(model)
+            (_, other) = own_network(fields["model"]) or ("", "")
+            if (fields.get("model_sha256", ""), other) != (recipe.model_sha256, name):
+                raise UsageError(
+                    f"{self.path} was not trained with {model} as it is now; --trust-code runs the "
+                    f"copy of the code that the run keeps ({file})"
+                )
         if trust_code and recipe.model_sha256:
-            (_, name) = own_network(recipe.model) or ("", "")
             code = read_bytes(file, UsageError, MOST_CODE) if os.path.lexists(file) else b""
             found = Source(str(file), name, code)
             if found.sha256 != recipe.model_sha256:

@@ -48,6 +48,11 @@ def hold(path: Path) -> Iterator[None]:
             raise UsageError(
                 f"{folder} is in use by {holder}; wait for it, stop it, or use another folder"
             ) from None
+        except OSError as error:
+            raise UsageError(
+                f"{folder} is on a file system that has no locks ({error.strerror}); use a folder "
+                "on another"
+            ) from None
         _holder(descriptor, path)
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())

@@ -17,9 +17,17 @@ def append_entry(path: Path, event: str, details: dict[str, Any]) -> None:
     now = datetime.now().astimezone().isoformat(timespec="milliseconds")
     entry = {"time": now, "event": event, **details}
     with open_to_append(path) as file:
-        file.write(to_line(entry))
+        file.write(b"\n" * _is_torn(path) + to_line(entry))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether the last line has no end: written on a full disk, it would swallow the next."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        return file.read(1) not in (b"", b"\n")
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:

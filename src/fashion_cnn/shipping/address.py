@@ -1,5 +1,7 @@
 """Where the server listens, for whom, and what to type to get there."""
 
+import ipaddress
+import re
 import secrets
 import socket
 from dataclasses import dataclass
@@ -10,6 +12,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _WILDCARDS = ("0.0.0.0", "::")
 _LEAST_TOKEN = 16
 _UNTAKEN_MILLISECONDS = 15_000  # after them the system ends a connection whose client takes nothing
+_READ_BY_BROWSERS = re.compile("%(20|22|3c|3e|60)", re.IGNORECASE)
+"""What a browser writes for a character of a token behind the #, and reads as that."""
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Addresses of nobody, beyond the router. Source: RFC 5737, RFC 3849, for documentation."""
 
@@ -45,8 +49,14 @@ class Address:
         if self.token is not None and (
             len(self.token) < _LEAST_TOKEN
             or not (self.token.isascii() and self.token.isprintable())
+            or self.token != self.token.strip()  # a browser's headers and forms lose what is there
+            or _READ_BY_BROWSERS.search(self.token)
         ):
-            raise UsageError(f"the token must have at least {_LEAST_TOKEN} plain characters")
+            raise UsageError(
+                f"the token must have at least {_LEAST_TOKEN} plain characters, no blank at either "
+                "end, and no %20, %22, %3C, %3E or %60"
+            )
+        object.__setattr__(self, "host", _canonical(self.host))
 
     @classmethod
     def opened(
@@ -76,15 +86,18 @@ class Address:
         """Open the socket. Raises `UsageError`: it is taken, or not this machine's."""
         # By name: asyncio sends without delay (TCP_NODELAY) only on sockets said to be TCP's, and
         # with delay a client that keeps its connection waits 40 ms for every answer.
-        listening = socket.socket(self.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # also when we have closed and it takes nothing
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNTAKEN_MILLISECONDS)
+        listening = None
         try:
+            listening = socket.socket(self.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # also when we have closed and it takes nothing
+                option = socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNTAKEN_MILLISECONDS
+                listening.setsockopt(*option)
             listening.bind((self.host, self.port))
             listening.listen()
         except OSError as error:
-            listening.close()
+            if listening:
+                listening.close()
             raise UsageError(f"{self.host}:{self.port} cannot be used: {error.strerror}") from None
         return listening
 
@@ -95,6 +108,14 @@ class Address:
         """
         host = _own_address(self.family) if self.is_wildcard else self.host
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _canonical(host: str) -> str:
+    """An address as browsers write it; a name as it is."""
+    try:
+        return str(ipaddress.ip_address("0.0.0.0" if host == "0" else host))
+    except ValueError:
+        return host
 
 
 def _own_address(family: socket.AddressFamily) -> str:

@@ -195,12 +195,13 @@ class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 with limits: of connections, headers, the time requests and answers take.
 
     llhttp, which httptools parses by, sets none to headers; what it had of an endless one it kept.
-    Whoever comes when all connections are held may still ask for the server's health, and gets in
-    where another address holds more of them than its own does.
+    Whoever comes when all connections are held may still ask for the server's health and for the
+    page's files, and gets in where another address holds more of them than its own does.
 
     Attributes:
         most_held: connections at once.
-        most_lingering: further ones, which may ask for health, or hear that there are too many.
+        most_lingering: further ones, which may ask for health and the page's files, or hear that
+            there are too many.
     """
 
     most_held: ClassVar[int] = CONNECTIONS
@@ -354,13 +355,20 @@ class LimitedProtocol(HttpToolsProtocol):
         """As uvicorn does, for as many as there is room for."""
         if self._turned_away or self._offers_protocol():
             return
-        if self in self._lingering and self.url.partition(b"?")[0].decode() not in _OPEN:
+        if self in self._lingering and not self._asks_little():
             self._turn_away()
             return
         super().on_headers_complete()
         self._arriving = "body"
         if self in self._lingering:
             self.cycle.keep_alive = False
+
+    def _asks_little(self) -> bool:
+        """Whether it asks for health or for a file of the page: thirty browsers open six
+        connections each, and a page that lacks a part is dead.
+        """
+        path = self.url.partition(b"?")[0]
+        return self.parser.get_method() == b"GET" and not path.startswith((b"/v1/", b"/metrics"))
 
     def on_body(self, body: bytes) -> None:
         """As uvicorn does."""

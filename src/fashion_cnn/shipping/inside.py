@@ -233,7 +233,14 @@ class Inside:
             then.append(node.operator)
             name = next(one for one in node.inputs if one in self._behind_first)
         window = Window(plane[0, 0], weights[:, 0], bias, pads, strides, tuple(reversed(then)))
-        alike = _finite(plane, weights, bias) and _alike(convolve(window, given.shape[1:]), given)
+        # A page has room for the picture's own pixels, padded alike on both sides.
+        sizes = zip(plane.shape[2:], pads, weights.shape[2:], strides, strict=True)
+        drawn = tuple((side + 2 * pad - size) // step + 1 for side, pad, size, step in sizes)
+        alike = (
+            (plane.shape[2:], given.shape[1:]) == ((28, 28), drawn)
+            and _finite(plane, weights, bias)
+            and _alike(convolve(window, given.shape[1:]), given)
+        )
         return window if alike else None
 
 

@@ -94,7 +94,9 @@ def layers_of(inside: Inside, image: NDArray[np.uint8]) -> dict[str, Any]:
     order = np.argsort(-shares, kind="stable")[:_MOST_CLASSES].tolist()
     notes = seen.notes
     try:
-        evidence = occlusion_by_class(classifier, image, calibration.log_probabilities)
+        evidence = occlusion_by_class(
+            classifier, image, calibration.log_probabilities, classifier.framing.ground
+        )
     except ModelError:
         evidence, notes = np.zeros((len(shares), *image.shape)), [*notes, NO_EVIDENCE]
     evidence = evidence[order, ::BLOCK, ::BLOCK]

@@ -1,6 +1,8 @@
 """Predictions for people and for programs: a table, JSON, CSV, and what the model saw."""
 
+import itertools
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from PIL import Image
 
 from fashion_cnn import files
 from fashion_cnn.data.pictures import shown
+from fashion_cnn.errors import UsageError
 from fashion_cnn.shipping.predict import Prediction
 
 Row = tuple[str, Prediction | str]
@@ -66,17 +69,31 @@ def save_seen(rows: Sequence[Row], folder: Path) -> int:
         How many were written.
 
     Raises:
+        UsageError: one would replace a file that is no such picture; then none is written.
         OSError: the folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    taken: set[str] = set()
+    chosen: dict[str, Prediction] = {}
     for name, answer in rows:
         if isinstance(answer, Prediction):
             stem = Path(name).stem if name != "-" else "stdin"
-            chosen, count = stem, 1
-            while chosen in taken:
-                count += 1
-                chosen = f"{stem}-{count}"
-            taken.add(chosen)
-            Image.fromarray(answer.seen).save(folder / f"{chosen}.png")
-    return len(taken)
+            numbers = (f"-{count}" if count > 1 else "" for count in itertools.count(1))
+            chosen[next(free for n in numbers if (free := f"{stem}{n}.png") not in chosen)] = answer
+    for name in chosen:
+        if os.path.lexists(folder / name) and not _is_seen(folder / name):
+            raise UsageError(
+                f"{folder / name} is another picture, and would be replaced by what the model saw; "
+                "give another folder"
+            )
+    for name, answer in chosen.items():
+        Image.fromarray(answer.seen).save(folder / name)
+    return len(chosen)
+
+
+def _is_seen(path: Path) -> bool:
+    """Whether a file may be what was written here before."""
+    try:
+        with Image.open(path) as picture:
+            return (picture.format, picture.mode, picture.size) == ("PNG", "L", (28, 28))
+    except (OSError, ValueError):
+        return False

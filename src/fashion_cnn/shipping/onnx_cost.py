@@ -23,8 +23,9 @@ MOST_MULTIPLICATIONS = 10**11
 """For some images at once; ResNet-50 needs a twentieth for one at its own size of images."""
 
 _UINT8 = 2  # ONNX's number
-_MOST_NODES = 20_000
 _BATCHES = (256, 64, 16, 4, 1)
+_TRIED_ONE_BY_ONE = 16  # images, and of graphs of so many operators: each takes a walk through it
+_FEW_NODES = 2_000
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,6 @@ def largest_batch(graph: Graph, what: str) -> int:
         ModelError: it takes too much for a single image, or that cannot be told.
     """
     try:
-        if len(graph.nodes) > _MOST_NODES:
-            raise RefusedError(f"has {len(graph.nodes):,} operators; at most {_MOST_NODES:,} run")
         alone = cost(graph, 1)
         if not alone.fits:
             raise RefusedError(
@@ -68,7 +67,10 @@ def largest_batch(graph: Graph, what: str) -> int:
                 f"{MOST_BYTES / 1e6:,.0f} MB and {MOST_MULTIPLICATIONS / 1e9:,.0f} billion are "
                 "allowed"
             )
-        batch = next((size for size in _BATCHES[:-1] if cost(graph, size).fits), 1)
+        most = _BATCHES[0]
+        if alone.of_number:
+            most = _TRIED_ONE_BY_ONE if len(graph.nodes) <= _FEW_NODES else 1
+        batch = next((size for size in _BATCHES if size <= most and cost(graph, size).fits), 1)
         # Computed sizes may be small for one image and for many, and large between.
         for size in range(2, batch) if alone.of_number else ():
             if not cost(graph, size).fits:
@@ -93,6 +95,7 @@ def cost(graph: Graph, images: int) -> Cost:
     known[graph.inputs[0]] = Array((images, 28, 28), _UINT8)
     _check_stated(graph, known)
     last = {name: at for at, node in enumerate(graph.nodes) for name in node.inputs}
+    ends = {*graph.inputs, *graph.outputs}
     kept = most = total = 0
     of_number = False
     for at, node in enumerate(graph.nodes):
@@ -116,8 +119,8 @@ def cost(graph: Graph, images: int) -> Cost:
         known |= given
         for name in {*node.inputs, *node.outputs}:
             # What is the same for all images is computed once and stays.
-            if last.get(name, at) <= at and name in known and name not in graph.outputs:
-                if not known[name].constant and name not in graph.inputs:
+            if last.get(name, at) <= at and name in known and name not in ends:
+                if not known[name].constant:
                     kept -= known[name].nbytes
                 del known[name]
     return Cost(most, total, of_number)

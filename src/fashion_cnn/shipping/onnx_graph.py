@@ -8,7 +8,7 @@ Source: field numbers, onnx/onnx.proto.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,9 @@ _KINDS = {
 _BFLOAT16 = 16
 _WHOLE = range(2, 8)  # of those, beside the unsigned ones of 32 and 64 bits
 _GRAPH, _OPSET, _TRAINING, _FUNCTIONS = 7, 8, 20, 25  # of a model
+_MOST_NODES = 20_000
+_MOST_STATED, _MOST_NAMES, _MOST_OPSETS, _MOST_SIDES = 100_000, 1_000, 100, 64
+"""Beyond what any network has; without them a file of megabytes may become gigabytes."""
 _OPSETS = (17, 18)  # what this program has exported to; in others an operator may do other things
 _NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE, _SPARSE = 1, 5, 11, 12, 13, 15  # of a graph
 _TYPES = {2: 1, 3: 2, 4: 3, 5: 4, 7: 6, 8: 7}
@@ -135,6 +138,7 @@ def read_graph(data: bytes, what: str) -> Graph:
                 raise RefusedError("holds functions or training steps")
             if number == _OPSET:
                 opsets.append(_opset(value))
+                _check_count(opsets, _MOST_OPSETS, "sets of operators")
             if number == _GRAPH:
                 graphs += 1
                 _read_graph(_part(value), found)
@@ -193,17 +197,28 @@ def _read_graph(graph: memoryview, found: Graph) -> None:
             raise RefusedError("holds a sparse tensor")
         if number == _NODE:
             found.nodes.append(_read_node(_part(value)))
+            _check_count(found.nodes, _MOST_NODES, "operators")
         elif number == _INITIALIZER:
             name, array = read_tensor(_part(value))
             if name in found.constants:
                 raise RefusedError(f"holds two tensors {name!r:.40}")
             found.constants[name] = array
+            _check_count(found.constants, _MOST_NODES, "tensors")
         elif number in (_INPUT, _OUTPUT, _VALUE):
             name, sides = _read_stated(_part(value))
             if sides is not None and found.stated.setdefault(name, sides) != sides:
                 raise RefusedError(f"holds two tensors {name!r:.40}")
+            _check_count(found.stated, _MOST_STATED, "shapes")
             if number != _VALUE:
-                (found.inputs if number == _INPUT else found.outputs).append(name)
+                ends = found.inputs if number == _INPUT else found.outputs
+                ends.append(name)
+                _check_count(ends, _MOST_NODES, "inputs or outputs")
+
+
+def _check_count(found: Sized, most: int, what: str) -> None:
+    """What is read takes many times the room that it had in the file."""
+    if len(found) > most:
+        raise RefusedError(f"holds over {most:,} {what}")
 
 
 def _check_names(graph: Graph) -> None:
@@ -219,17 +234,24 @@ def _check_names(graph: Graph) -> None:
 
 def _read_stated(message: memoryview) -> tuple[str, tuple[int | None, ...] | None]:
     """The name of a tensor, and the sides that it is said to have, if any are."""
-    name, sides, types = "", None, []
+    name, sides, shapes = "", [], 0
     for number, value in fields(message):
         if number == 1:
             name = _text(value)
-        elif number == 2:
-            types += [_part(one) for at, one in fields(_part(value)) if at == 1]
-    for kind in types:
-        for shape in (_part(one) for at, one in fields(kind) if at == 2):
-            given = [_part(one) for at, one in fields(shape) if at == 1]
-            sides = (*(sides or ()), *(_side(one) for one in given))
-    return name, sides
+        for kind in _inside(value, 1) if number == 2 else ():
+            for shape in _inside(kind, 2):
+                shapes += 1
+                for side in _inside(shape, 1):
+                    sides.append(_side(side))
+                    _check_count(sides, _MOST_SIDES, "sides of a tensor")
+    if shapes > 1:
+        raise RefusedError(f"states two shapes of {name!r:.40}")
+    return name, tuple(sides) if shapes else None
+
+
+def _inside(message: float | memoryview, wanted: int) -> Iterator[memoryview]:
+    """The messages that are one field of a message."""
+    return (_part(value) for number, value in fields(_part(message)) if number == wanted)
 
 
 def _side(message: memoryview) -> int | None:
@@ -259,6 +281,8 @@ def _read_node(message: memoryview) -> Node:
             raise RefusedError(
                 f"holds an operator of the domain {domain!r:.66}, which no model here has"
             )
+        _check_count((*node.inputs, *node.outputs), _MOST_NAMES, "names of an operator")
+        _check_count(node.attributes, _MOST_NAMES, "attributes of an operator")
     return node
 
 
@@ -282,10 +306,10 @@ def _read_attribute(message: memoryview) -> tuple[str, Any]:
             found = _text(value)
         elif number == 5:
             found = read_tensor(_part(value))[1]
-        elif number == 7:
-            many += _floats(value)
-        elif number == 8:
-            many += packed(value)
+        elif number in (7, 8):
+            _check_count(value if isinstance(value, memoryview) else (), _MOST_STATED, "numbers")
+            many += _floats(value) if number == 7 else packed(value)
+            _check_count(many, _MOST_NAMES, "numbers of an operator")
         elif number == 20:
             kind = value
     # A tensor that is given twice is put together of both.
@@ -309,7 +333,9 @@ def read_tensor(message: memoryview) -> tuple[str, Array]:
                 "keeps tensors in another file (external data), which is never opened"
             )
         if number == 1:
+            _check_count(value if isinstance(value, memoryview) else (), _MOST_STATED, "sides")
             dims += packed(value)
+            _check_count(dims, _MOST_SIDES, "sides of a tensor")
         elif number == 2 and isinstance(value, int):
             kind = value
         elif number == 8:
@@ -318,6 +344,7 @@ def read_tensor(message: memoryview) -> tuple[str, Array]:
             raw = _part(value)
         elif number in typed:
             typed[number].append(value)
+            _check_count(typed[number], _MOST_STATED, "numbers of a tensor, one by one")
     if min(dims, default=0) < 0:
         raise RefusedError("holds a tensor with a side below zero")
     array = Array(tuple(dims), kind, constant=True)

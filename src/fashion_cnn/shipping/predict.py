@@ -327,13 +327,15 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
         )
     from PIL import Image
 
-    from fashion_cnn.data.decoding_child import turned_upright
+    from fashion_cnn.data.decoding_child import as_grey, turned_upright
 
     file = io.BytesIO()
     try:
         picture = turned_upright(one).copy() if pillow else Image.fromarray(pixels)
         if picture.mode in _NOT_IN_PNG:
             picture = picture.convert("RGB")
+        if picture.mode.startswith("I") and max(picture.size) > _LONGEST_EDGE:
+            picture = as_grey(picture)  # Pillow cannot shrink it
         if max(picture.size) > _LONGEST_EDGE:  # a phone's photo as PNG would be too many bytes
             picture = picture.convert("RGBA") if picture.mode == "P" else picture
             picture.thumbnail((_LONGEST_EDGE, _LONGEST_EDGE))

@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -467,13 +468,19 @@ async def _answer(request: Request, ask: Callable[[bytes], Awaitable[Any]]) -> A
         # Its -d leaves out line ends, and calls what is left this.
         curl = "; curl sends a file whole with --data-binary, not with -d"
         urlencoded = content_type == "application/x-www-form-urlencoded"
-        raise HTTPException(422, f"{error}{curl * urlencoded}") from None
+        raise HTTPException(422, f"{error}{curl * (urlencoded and data is body)}") from None
     except ModelError as error:
-        print(f"a picture was not answered: {visible(str(error))}", file=sys.stderr)
+        _note(error)
         raise HTTPException(422, NO_ANSWER) from None
     except (DecoderError, OSError) as error:  # nothing is wrong with the picture
-        print(f"a picture was not answered: {error}", file=sys.stderr)
+        _note(error)
         raise HTTPException(503, "pictures cannot be opened just now", _LATER) from None
+
+
+def _note(error: Exception) -> None:
+    """Say on standard error why a picture was not answered, if that is read."""
+    with suppress(OSError):
+        print(f"a picture was not answered: {visible(str(error))}", file=sys.stderr)
 
 
 async def _body(request: Request) -> bytes:

@@ -1,10 +1,12 @@
 """Studies: variants of a recipe times seeds, each run in a process of its own."""
 
+import contextlib
 import dataclasses
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from fashion_cnn.errors import DivergedError, FashionCNNError, UsageError
@@ -23,7 +26,9 @@ from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import check_folder_name, nearest
 from fashion_cnn.recipes.recipe import Recipe, train_command
+from fashion_cnn.run.command import run_command
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.lock import hold
 from fashion_cnn.run.recipe_file import SUFFIXES, as_fields
 from fashion_cnn.run.typed import Positive, Share, decode
 
@@ -185,13 +190,26 @@ def run_study(
         What `study.json` holds: the study, the recipes, the environment, and a row a run.
 
     Raises:
-        UsageError: the folder is of another study or of other data, holds a run of another recipe,
-            or a link where a run would be; or `jobs` is below 1.
+        UsageError: the folder is in use, is of another study or of other data, holds a run of
+            another recipe or whose test set is sealed, or a link where a run would be; or `jobs` is
+            below 1.
         FashionCNNError: a run failed; its own message stands above.
     """
     if type(jobs) is not int or jobs < 1:
         raise UsageError(f"jobs is {jobs!r:.60}; it must be a whole number of at least 1")
-    folder.mkdir(parents=True, exist_ok=True)
+    with hold(folder / ".lock"), _passing_on_sigterm():
+        return _run_missing(study, folder, arguments, say, jobs, data_sha256)
+
+
+def _run_missing(
+    study: Study,
+    folder: Path,
+    arguments: list[str],
+    say: Callable[[str], None],
+    jobs: int,
+    data_sha256: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """What `run_study` does in the folder that it holds."""
     record = folder / "study.json"
     description = dataclasses.asdict(study) | {
         "recipes": {v: study.description_of(v) for v in study.variants}
@@ -215,7 +233,8 @@ def run_study(
     def train(pair: tuple[str, int]) -> _Result:
         return _train(study, *pair, places[pair], arguments, jobs)
 
-    for row, environment in _several(train, [pair for pair in wanted if pair not in done], jobs):
+    missing = [pair for pair in wanted if pair not in done]
+    for row, environment in _several(train, missing, jobs):
         result["environment"] = result["environment"] or environment
         if environment and environment != result["environment"]:
             row["environment"] = environment
@@ -333,6 +352,10 @@ def _train(
         found = {name: getattr(wanted, name) for name in _FILLED_IN}
         if run.recipe.replace(**found) != wanted:
             raise UsageError(f"{path} holds a run of another recipe; give another --output")
+        if study.measure == "test" and run.split["test_sealed"]:
+            raise UsageError(
+                f"the test set of {path} is sealed; open it with: {run_command('evaluate', path)}"
+            )
         words.append("--resume")
     began = time.monotonic()
     code = _wait_for([sys.executable, "-m", "fashion_cnn", *words], alone=jobs == 1)
@@ -358,7 +381,7 @@ def _train(
         "loss": shown.loss,
         "n": shown.n,
         "ece": shown.ece,
-        "class_accuracy": {one.name: one.recall for one in shown.per_class},
+        "class_accuracy": {one.name: one.recall for one in shown.per_class if one.support},
         "epoch": metrics.answering.epoch,
         "epochs": metrics.final.epoch,
         "checkpoints": {
@@ -378,12 +401,54 @@ def _wait_for(command: list[str], alone: bool) -> int:
     Args: alone: it may write to the terminal; else it is heard of only if it fails.
     """
     heard = None if alone else subprocess.PIPE
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=heard)
-    if done.returncode == 128 + signal.SIGINT:
+    with _trainings.one(
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=heard)
+    ) as child:
+        said = child.communicate()[1]
+    if child.returncode == 128 + signal.SIGINT:
         raise KeyboardInterrupt
-    if done.returncode and not alone:
-        sys.stderr.buffer.write(done.stderr)
-    return exit_status(done.returncode)
+    if child.returncode and not alone:
+        sys.stderr.buffer.write(said)
+    return exit_status(child.returncode)
+
+
+class _Trainings:
+    """Those under way: SIGTERM stops them, and they the study; else they would go on alone."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    @contextlib.contextmanager
+    def one(self, child: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+        self._running.add(child)
+        try:
+            if self._stopped:  # between two of them
+                child.terminate()
+            with child:
+                yield child
+        finally:
+            self._running.discard(child)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopped = True
+        for child in [*self._running]:
+            child.terminate()
+
+
+_trainings = _Trainings()
+
+
+@contextlib.contextmanager
+def _passing_on_sigterm() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python lets the main thread alone set handlers
+        return
+    before = signal.signal(signal.SIGTERM, _trainings.stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _outcome(row: Mapping[str, Any]) -> str:

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.data.split import TrainingData, stratified_sample
-from fashion_cnn.run.film import Film, shown_images, some_filters
+from fashion_cnn.run.film import LARGEST, Film, shown_images, some_filters
 from fashion_cnn.run.history import EpochRecord
 
 _MOST_PLAIN = 1000  # training images scored as they are
 _SHARE_PLAIN = 20  # one of so many, where there are few: what a frame costs stays beside the point
-_LARGEST = 6e4  # short of what float16 holds
 
 
 def film_epoch(
@@ -52,7 +51,7 @@ def film_epoch(
         epoch=np.array([record.epoch]),
         step=np.array([record.step]),
         confusion=confusion.astype(np.int32),
-        logits=np.clip(logits[None, shown], -_LARGEST, _LARGEST).astype(np.float16),
+        logits=np.clip(logits[None, shown], -LARGEST, LARGEST).astype(np.float16),
         filters=some_filters(filters),
         training=np.array([measured], np.float32),
     )

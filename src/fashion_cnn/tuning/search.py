@@ -25,6 +25,7 @@ from fashion_cnn.reporting.search import short, to_text
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
 from fashion_cnn.run.lock import hold
+from fashion_cnn.text import to_utf8
 from fashion_cnn.tuning.choosing import PRUNERS, sampler_named
 from fashion_cnn.tuning.record import describe_search
 from fashion_cnn.tuning.space import Search
@@ -83,7 +84,7 @@ def carry_out(
 
     result, signal = run_search(search, folder, storage, arguments, say)
     write_atomically(folder / "search.json", to_json(result))
-    write_atomically(folder / "search.md", f"{to_text(result)}\n".encode())
+    write_atomically(folder / "search.md", to_utf8(f"{to_text(result)}\n"))
     with open_search(search, folder, storage) as study:
         for picture, png in draw_search(study, search.recipe.seed).items():
             write_atomically(folder / f"{picture}.png", png)

@@ -12,7 +12,8 @@ from fashion_cnn.errors import DataError
 
 def is_names(path: Path) -> bool:
     """Whether a file is of such names, by its own."""
-    return bool({"mapping", "classmap", "classes"} & set(words(path.name)))
+    said = set(words(path.name))
+    return bool({"mapping", "classmap"} & said) or ("classes" in said and path.suffix == ".txt")
 
 
 def names_beside(files: Iterable[Path]) -> dict[int, str]:
@@ -27,7 +28,7 @@ def names_beside(files: Iterable[Path]) -> dict[int, str]:
             continue
         try:
             data = read_small(path)
-            lines = data.decode(encoding_of(data)).splitlines()
+            lines = data.decode(encoding_of(data)).rstrip().splitlines()
             if "classes" in said:
                 return dict(enumerate(line.strip() for line in lines))
             if "mapping" in said:

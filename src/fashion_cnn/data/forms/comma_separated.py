@@ -37,12 +37,13 @@ _MOSTLY = 0.95  # of a column's values: a pixel at the border may be so often th
 
 @dataclass(frozen=True)
 class _Columns:
-    """How a file's rows are written."""
+    """How a file's rows are written; `named`: whether a header says which column has the labels."""
 
     separator: str
     count: int
     label: int
     header: bool
+    named: bool
     others: tuple[int, ...] = ()
 
 
@@ -90,8 +91,8 @@ def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) ->
         if not lines:
             break
         rows = _parse(lines, path, columns)
-        if not count and not columns.header and _label_is_last(rows):
-            columns = replace(columns, label=_PIXELS)
+        if not count and not columns.named and _label_is_last(rows[:, [columns.label, -1]]):
+            columns = replace(columns, label=columns.count - 1)
         labels.append(rows[:, columns.label])
         pixels = np.delete(rows, (columns.label, *columns.others), axis=1)
         if pixels.dtype.kind == "f":
@@ -127,6 +128,8 @@ def _columns(line: str, path: Path) -> _Columns:
     header = not all(map(_is_number, cells))
     others = tuple(place for place, name in enumerate(cells) if header and name in _NUMBERS)
     found = [place for place, name in enumerate(cells) if header and name in _LABELS]
+    rest = [place for place in range(len(cells)) if place not in others]
+    counted = [cells[place] for place in rest] == [str(count) for count in range(len(rest))]
     if len(cells) - len(others) == _PIXELS and not found:
         raise UnlabelledError(
             f"{path} has {_PIXELS} columns, so pixels and no labels (as the test files of a "
@@ -136,9 +139,11 @@ def _columns(line: str, path: Path) -> _Columns:
         raise DataError(
             f"{path} has {len(cells)} columns; it must be a label and {_PIXELS} pixels a row"
         )
-    if header and len(found) != 1:
+    named = header and not counted
+    if named and len(found) != 1:
         raise DataError(f"{path}: no column is named label, so its classes cannot be told")
-    return _Columns(apart, len(cells), found[0] if header else 0, header, others)
+    label = found[0] if named else rest[0]
+    return _Columns(apart, len(cells), label, header or counted, named, others)
 
 
 def _is_number(cell: str) -> bool:
@@ -150,9 +155,9 @@ def _is_number(cell: str) -> bool:
 
 
 def _label_is_last(rows: NDArray[Any]) -> bool:
-    """Whether, without a header to say so, the last column holds the labels and not the first."""
+    """Whether, without a header to say so, the second column has the labels and not the first."""
     values, shares = [], []
-    for column in (rows[:, 0], rows[:, -1]):
+    for column in rows.T:
         counts = np.unique(column, return_counts=True)[1]
         values.append(len(counts))
         shares.append(counts.max() / len(rows))

@@ -13,7 +13,7 @@ from fashion_cnn.data.files import START, encoding_of, foreign
 from fashion_cnn.data.forms.class_names import is_names, names_beside
 from fashion_cnn.data.forms.comma_separated import read_csvs, separator
 from fashion_cnn.data.forms.idx_pairs import read_idx_files
-from fashion_cnn.data.forms.labelled import Labelled, Part
+from fashion_cnn.data.forms.labelled import Labelled
 from fashion_cnn.data.forms.numpy_archive import read_npzs
 from fashion_cnn.data.forms.parquet import read_parquets
 from fashion_cnn.data.forms.parts import part_alone
@@ -23,6 +23,8 @@ from fashion_cnn.errors import DataError
 
 Progress = Callable[[int], None]
 _FEWEST_CELLS = 5
+_EMNIST = re.compile(r"(?<![a-z])emnist")  # and not TissueMNIST's name
+_IDX_START = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x04]", re.DOTALL)
 _IN_A_CELL = re.compile(r'\s*"?[\w.+-]*( [\w.+-]+)?"?\s*', re.ASCII)  # no sentence of a README
 
 
@@ -58,7 +60,7 @@ def read_forms(
     ((form, found),) = kinds.items()
     if transpose is None:
         transpose = form in ("IDX", "CSV") and any(
-            "emnist" in f"{file.parent.name}/{file.name}".lower() for file in found
+            _EMNIST.search(f"{file.parent.name}/{file.name}".lower()) for file in found
         )
     try:
         labelled = _READERS[form](found, progress)
@@ -70,9 +72,6 @@ def read_forms(
         parts = {name: part.transposed() for name, part in parts.items()}
         notes.append("rows and columns of the images exchanged (--no-transpose to keep them)")
     notes += [f"passed over {shown(file.name)}: {kind}" for file, kind in passed_over]
-    if max((int(part.images.max(initial=0)) for part in parts.values()), default=0) == 1:
-        parts = {name: Part(255 * part.images, part.labels) for name, part in parts.items()}
-        notes.append("pixels of 0 and 1 times 255")
     beside = names_beside(file for file in files if file not in found)
     names = {**labelled.names, **beside}
     return Labelled(form, parts, names, tuple(notes))
@@ -92,7 +91,7 @@ def form_of(path: Path) -> str:
         return "npz"
     if start.startswith(b"PAR1"):
         return "Parquet"
-    if start[:2] == b"\0\0" and len(start) > 4:
+    if _IDX_START.match(start) and len(start) > 4:
         return "IDX"
     if other := foreign(start):
         return other

@@ -35,7 +35,7 @@ def besides_part(name: str) -> frozenset[str]:
 def words(name: str) -> list[str]:
     """The words of a name, in small letters; a capital behind a small one begins another."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return re.findall(r"[^\W\d_]+(?:10k)?", apart.lower())
+    return re.findall(r"t10k|[^\W\d_]+", apart.lower())
 
 
 def by_part(files: list[Path]) -> dict[str, list[Path]]:

@@ -12,7 +12,10 @@ let pictures = []; // {name, label, load, file, url, state, answer, fault}; stat
 let chosen = 0; // the one that is shown
 let running = new AbortController(); // newer pictures end it
 
-const drawing = setUpDrawing(showDrawn, (fault) => fail(fault, true));
+const drawing = setUpDrawing(showDrawn, (fault) => {
+  forget();
+  fail(fault, true);
+});
 
 /** Ask about pictures, in place of those before; each has a `name` and a `file`, or `load` for one. */
 function classify(asked) {
@@ -33,7 +36,8 @@ async function work() {
     for (let one = waiting.shift(); one; one = waiting.shift()) {
       await answer(one, mine.signal);
       if (mine.signal.aborted) return;
-      show();
+      if (one === pictures[chosen]) show();
+      else more();
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
@@ -69,7 +73,6 @@ function cancel() {
 /** Show the chosen picture as far as it is. */
 function show() {
   const one = pictures[chosen];
-  const left = pictures.filter((other) => other.state === "waiting").length;
   strip();
   only(one.state === "waiting" ? "waiting" : one.state === "failed" ? "error" : "result");
   if (one.state === "waiting") {
@@ -86,21 +89,34 @@ function show() {
     at("result").classList.remove("drawn");
     present(one.answer, one);
     lookInto(one.file);
-    say(`${pictures.length > 1 ? `${one.name}: ` : ""}${inWords()}${left ? ` ${left} more to come.` : ""}`);
+    more();
     bringIntoView(at("answer-card"));
   }
 }
 
+/** Another than the chosen picture is answered: the strip shows it, and what is read stays. */
+function more() {
+  strip();
+  const one = pictures[chosen];
+  const left = pictures.filter((other) => other.state === "waiting").length;
+  if (one.state === "done") say(`${pictures.length > 1 ? `${one.name}: ` : ""}${inWords()}${left ? ` ${left} more to come.` : ""}`);
+}
+
 /** Show the answer to a drawing; it stays where it is, as the pad must. */
 function showDrawn(answer, file) {
-  running.abort();
-  pictures = [];
-  strip();
+  forget();
   only(answer ? "result" : "");
   if (!answer) return;
   lookInto(file);
   at("result").classList.add("drawn");
   present(answer, { inOrder: true });
+}
+
+/** Of pictures before a drawing nothing stays, to be tried again or else. */
+function forget() {
+  running.abort();
+  pictures = [];
+  strip();
 }
 
 function choose(way) {

@@ -1,6 +1,8 @@
 // What is asked of the server, and the token that it may want.
 
 const MOST_BYTES = 8 * 2 ** 20; // the server's own limit
+const MOST_PIXELS = 25e6; // the same
+const MAYBE_LARGE = 2 ** 20; // bytes: a smaller photo has fewer pixels
 const LONGEST_EDGE = 2048;
 const TRIES_WHEN_BUSY = 3;
 const SECONDS = 30;
@@ -67,14 +69,19 @@ export async function ask(path, { body, signal } = {}) {
   }
 }
 
-// A phone's photo may be larger than the server takes.
+// A phone's photo may be larger than the server takes, in bytes or in pixels.
 async function shrink(picture) {
-  if (picture.size <= MOST_BYTES) return picture;
+  if (picture.size <= MAYBE_LARGE) return picture;
   let bitmap;
   try {
     bitmap = await createImageBitmap(picture);
   } catch {
+    if (picture.size <= MOST_BYTES) return picture; // the server reads more kinds than a browser
     throw new Fault("This is not a picture that the browser can read.", "picture");
+  }
+  if (picture.size <= MOST_BYTES && bitmap.width * bitmap.height <= MOST_PIXELS) {
+    bitmap.close();
+    return picture;
   }
   const scale = Math.min(1, LONGEST_EDGE / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement("canvas");
@@ -84,6 +91,7 @@ async function shrink(picture) {
   paper.fillStyle = "white"; // JPEG knows nothing of what is transparent, and would make it black
   paper.fillRect(0, 0, canvas.width, canvas.height);
   paper.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
   return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.92));
 }
 
