@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from fashion_cnn import doctor as examination
+from fashion_cnn import job
 from fashion_cnn.cli import main
+from fashion_cnn.cli.main import _of_the_machine
 from fashion_cnn.data import fashion_mnist, fetch
 from fashion_cnn.data.pictures import files_below, is_picture
 from fashion_cnn.dependencies import install_command
@@ -498,3 +500,66 @@ def test_standard_input_may_be_closed(capsys, monkeypatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     assert main(["predict", "-"]) == 4
     assert "-: standard input is closed" in capsys.readouterr().err
+
+
+def test_memory_that_tensorflow_or_a_gpu_lacks_is_told_as_such() -> None:
+    exhausted = type("ResourceExhaustedError", (Exception,), {})("OOM when allocating")
+    for error in (exhausted, RuntimeError("CUDA error: out of memory")):
+        told = _of_the_machine(error)
+        assert told is not None
+        assert (told[1], "out of memory" in told[0]) == (7, True)
+    assert _of_the_machine(RuntimeError("a bug")) is None
+
+
+@pytest.mark.parametrize(
+    ("signals", "code"),
+    [
+        ([15, 15], 0),
+        ([2], 0),
+        ([15, "later", 15], 143),
+        ([15, 2], 130),
+        ([2, "later", 2], 130),
+    ],
+)
+def test_an_echo_of_the_first_signal_ends_nothing(signals: list, code: int) -> None:
+    """As `timeout` and torchrun send it: to the process, then to its group."""
+    script = f"""
+import os, time
+from fashion_cnn.process.interruption import Interruption
+with Interruption() as interruption:
+    for one in {signals!r}:
+        if one == "later":
+            time.sleep(1.2)
+        else:
+            os.kill(os.getpid(), one)
+            time.sleep(0.001)
+    assert interruption.signal == {signals[0]}
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == code
+
+
+def test_a_damaged_recipe_is_named_by_its_file(capsys) -> None:
+    assert main(["train", *TINY]) == 0
+    capsys.readouterr()
+    path = Path("runs/baseline/recipe.json")
+    values = json.loads(path.read_text())
+    for change in ({"epochs": 0}, {"colour": "red"}):
+        path.write_text(json.dumps(values | change))
+        line = fails(capsys, 2, "report", "runs/baseline")
+        assert "runs/baseline/recipe.json is not as it was written" in line
+
+
+def test_a_restart_by_torchrun_goes_on_with_its_own_run_alone(monkeypatch, capsys) -> None:
+    """The first start may have been refused because a run of before is there."""
+    assert main(["train", *TINY]) == 0
+    folder = Path("runs/baseline")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    with pytest.raises(UsageError, match="holds a run"):
+        job.resolve("baseline", {}, folder, "refuse")
+    assert job.resolve("baseline", {}, folder, "overwrite")[2] == "overwrite"
+    environment = json.loads((folder / "environment.json").read_text())
+    environment["launch"] = launch.name()
+    (folder / "environment.json").write_text(json.dumps(environment))
+    for existing in ("refuse", "overwrite"):
+        assert job.resolve(None, {}, folder, existing)[2] == "resume"

@@ -2,11 +2,13 @@
 
 import dataclasses
 import errno
+import fcntl
 import json
 import os
 import signal
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,7 @@ from fashion_cnn.recipes.recipe import MOST_EPOCHS
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord, history_to_csv, read_history
 from fashion_cnn.run.lock import hold
-from fashion_cnn.run.log import append_entry, to_line
+from fashion_cnn.run.log import append_entry, read_entries, to_line
 from fashion_cnn.run.weights import read_weights
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from shapes import write_idx
@@ -303,3 +305,24 @@ def test_numbers_in_a_row_stand_in_a_line() -> None:
 def test_the_matrices_of_a_thousand_classes_can_be_read_again() -> None:
     matrix = [[0] * 1000 for _ in range(1000)]
     assert 6 * len(to_json(matrix)) < 0.8 * MOST_TEXT, "of two checkpoints, on three parts"
+
+
+def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch) -> None:
+    def none(*_: Any) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    said = pytest.raises(UsageError, match="on a file system that has no locks .Function not imp")
+    with said, hold(tmp_path / "run/.lock"):
+        pass
+
+
+def test_an_entry_behind_a_torn_one_is_not_lost(tmp_path) -> None:
+    """As a disk leaves it that was full: what follows is a reading of the test set."""
+    path = tmp_path / "log.jsonl"
+    append_entry(path, "started", {})
+    with path.open("ab") as file:
+        file.write(b'{"time": "2026-')
+    append_entry(path, "test_set_opened", {})
+    append_entry(path, "test_set_opened", {})
+    assert [entry["event"] for entry in read_entries(path)] == ["started", *["test_set_opened"] * 2]

@@ -144,3 +144,10 @@ def test_filters_that_are_not_square_say_so() -> None:
     assert (data["count"], data["sides"]) == (32, [5, 5])
     oblong = dataclasses.replace(frame(3), filters=np.zeros((1, 4, 3, 5), np.float16))
     assert film_data(oblong)["sides"] == [3, 5]
+
+
+def test_a_filter_beyond_half_precision_is_cut_off() -> None:
+    """Of a rate too high by far; a film with infinities could not be read again."""
+    with np.errstate(over="raise"):
+        kept = some_filters(np.array([1e5, -1e9, 2.0], np.float32).reshape(3, 1, 1, 1))
+    np.testing.assert_array_equal(kept.ravel(), np.array([6e4, -6e4, 2], np.float16))

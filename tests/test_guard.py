@@ -292,6 +292,7 @@ async def settle() -> None:
 
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+MODEL = GET.replace(b"/ ", b"/v1/model ", 1)
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
 
 
@@ -398,9 +399,9 @@ def test_the_sixty_fifth_connection_is_turned_away(nobody_lingers) -> None:
         late = Line(state)
         assert late.clocks == [2.0]
         assert len(state.connections) == 64
-        late.protocol.data_received(GET[:-1])
+        late.protocol.data_received(MODEL[:-1])
         assert late.wire.written == b"", "it may ask for health"
-        late.protocol.data_received(GET[-1:])
+        late.protocol.data_received(MODEL[-1:])
         assert late.wire.written == FULL
         assert late.wire.done == ["eof"]
         late.protocol.data_received(GET + POST + b"x")
@@ -432,9 +433,18 @@ def test_who_comes_too_late_and_says_nothing_is_told_after_two_seconds(nobody_li
 
 @pytest.mark.parametrize(
     ("path", "answered"),
-    [("/healthz", True), ("/readyz", True), ("/healthz?now", True), ("/healthzz", False)],
+    [
+        ("/healthz", True),
+        ("/readyz", True),
+        ("/healthz?now", True),
+        ("/", True),
+        ("/app.js", True),
+        ("/v1/model", False),
+        ("/v1/model?/healthz", False),
+        ("/metrics", False),
+    ],
 )
-def test_health_is_told_however_many_connections_there_are(
+def test_health_and_the_page_are_for_all_however_many_connections_there_are(
     nobody_lingers, path: str, answered: bool
 ) -> None:
     async def test() -> None:
@@ -457,7 +467,7 @@ def test_of_those_turned_away_256_may_linger(nobody_lingers) -> None:
         state = ServerState()
         lines = [Line(state, kind=few(0)) for _ in range(256)]
         assert {tuple(line.wire.done) for line in lines} == {()}
-        lines[7].protocol.data_received(GET)  # which it is told of
+        lines[7].protocol.data_received(MODEL)  # which it is told of
         lines[0].protocol.data_received(GET[:9])
         health = Line(state, kind=few(0))
         assert (lines[7].wire.written, lines[7].wire.done) == (FULL, ["eof", "close"])

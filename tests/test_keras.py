@@ -444,3 +444,18 @@ def test_a_resumed_run_remembers_its_roll_backs(small_data, tmp_path, monkeypatc
     wanted += [(step, full / 16) for step in range(11, 16)]
     assert rates == [(step, pytest.approx(rate)) for step, rate in wanted]
     assert [record.learning_rate for record in run.history] == [full, full / 4, full / 16]
+
+
+def test_threads_that_tensorflow_cannot_change_to_are_told(monkeypatch) -> None:
+    """How many cores are free differs from one training of a notebook to the next."""
+    import tensorflow as tf
+
+    from fashion_cnn.on_keras.device import _configure_tensorflow
+
+    def fixed(_: int) -> None:
+        raise RuntimeError("Intra op parallelism cannot be modified after initialization.")
+
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", fixed)
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 2)
+    with pytest.warns(UserWarning, match="runs in this process with 2 threads and cannot change"):
+        assert _configure_tensorflow("cpu", 1, deterministic=False) == "cpu"

@@ -371,3 +371,29 @@ def test_what_is_covered_becomes_background() -> None:
     assert np.abs(found[:, 20:]).max() == 0
     every = occlusion_by_class(Ink(), image, ground=255)
     np.testing.assert_allclose(every[0], found)
+
+
+class Padded(nn.Module):
+    """A first convolution of what is not the picture's own 28x28 pixels, or padded on one side."""
+
+    def __init__(self, side: int, pads: tuple[int, ...]) -> None:
+        super().__init__()
+        self.side, self.pads = side, pads
+        self.convolution = nn.Conv2d(1, 2, 3)
+        self.output = nn.LazyLinear(10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = images.reshape(-1, 1, 28, 28).float() / 255
+        if self.side != 28:
+            x = F.interpolate(x, (self.side, self.side))
+        return self.output(self.convolution(F.pad(x, self.pads)).relu().flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("side", "pads", "drawn"),
+    [(28, (1, 1, 1, 1), True), (32, (0, 0, 0, 0), False), (28, (1, 0, 1, 0), False)],
+)
+def test_a_window_is_drawn_where_a_page_computes_the_same(side, pads, drawn: bool) -> None:
+    model = Padded(side, pads)
+    model(torch.zeros(2, 28, 28, dtype=torch.uint8))
+    assert (see(model).window is not None) == drawn

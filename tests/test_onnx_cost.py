@@ -1,6 +1,7 @@
 """What a model takes, told before it runs: held against what the runtime then gives."""
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -394,7 +395,7 @@ def test_each_matrix_counts() -> None:
 
 
 def test_a_size_that_is_largest_between_is_seen() -> None:
-    """(n - 1) (256 - n) is nothing for one image, and for 256."""
+    """(n - 1) (16 - n) is nothing for one image, and for 16."""
     nodes = [
         node("Shape", "images", "number", end=1),
         node("Sub", "number", "one", "less"),
@@ -407,10 +408,10 @@ def test_a_size_that_is_largest_between_is_seen() -> None:
         node("Cast", "images", "cast", to=TensorProto.FLOAT),
         node("Add", "cast", "most", "logits"),
     ]
-    constants = {"one": whole(1), "many": whole(256), "half": np.array([0.5], F)}
-    assert batch_of(graph_of(*nodes, constants=constants | {"factor": whole(1)})) == 256
-    with pytest.raises(ModelError, match="it takes more for 2 images than for 256"):
-        batch_of(graph_of(*nodes, constants=constants | {"factor": whole(10**6)}))
+    constants = {"one": whole(1), "many": whole(16), "half": np.array([0.5], F)}
+    assert batch_of(graph_of(*nodes, constants=constants | {"factor": whole(1)})) == 16
+    with pytest.raises(ModelError, match="it takes more for 2 images than for 16"):
+        batch_of(graph_of(*nodes, constants=constants | {"factor": whole(10**7)}))
 
 
 def test_no_more_images_are_tried_than_fit(monkeypatch) -> None:
@@ -644,12 +645,10 @@ def test_sides_that_a_file_states_are_true() -> None:
 
 
 def test_what_no_rule_foresaw_is_refused_by_name() -> None:
-    """A hundred sides, which numpy has no room for, and a number without its bytes."""
-    sides = message(1, b"\x01" * 100) + b"\x10\x01" + message(9, b"\0" * 4)
+    """A number without its bytes."""
     number = message(4, b"Relu") + message(5, message(1, b"alpha") + message(2, b""))
-    for part in (message(5, sides), message(1, number)):
-        with pytest.raises(ModelError, match="^it is no ONNX model$"):
-            read_graph(message(7, part), "it")
+    with pytest.raises(ModelError, match="^it is no ONNX model$"):
+        read_graph(message(7, message(1, number)), "it")
 
 
 def test_numbers_in_any_of_their_forms_are_read() -> None:
@@ -671,3 +670,46 @@ def test_the_model_in_the_box_takes_little() -> None:
     assert cost(read_graph(data, "it"), 256).nbytes < 64 << 20
     with pytest.raises(RefusedError, match="takes other things than images"):
         cost(onnx_graph.Graph(), 1)
+
+
+HOSTILE = {
+    "operators": message(7, message(1, b"") * 20_001),
+    "sets of operators": message(8, b"") * 101,
+    "tensors": message(
+        7, b"".join(message(5, message(8, b"%d" % n) + b"\x08\x00\x10\x01") for n in range(20_001))
+    ),
+    "inputs or outputs": message(7, message(12, message(1, b"a")) * 20_001),
+    "sides of a tensor": message(7, message(5, b"\x08\x01" * 65)),
+    "numbers of an operator": message(7, message(1, message(5, message(8, b"\x01" * 1_001)))),
+    "names of an operator": message(7, message(1, message(1, b"a") * 1_001)),
+    "attributes of an operator": message(
+        7, message(1, b"".join(message(5, message(1, b"%d" % n)) for n in range(1_001)))
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_small_parts_without_end_are_refused_while_they_are_read(what: str) -> None:
+    """Read, each of them takes many times the bytes that it had in the file."""
+    with pytest.raises(ModelError, match=f"it holds over [0-9,]+ {what}"):
+        read_graph(HOSTILE[what], "it")
+
+
+def test_one_shape_is_stated_of_a_tensor() -> None:
+    shape = message(2, message(1, b"\x08\x03"))
+    for shapes in (shape * 2, shape * 50_000):
+        stated = message(13, message(1, b"a") + message(2, message(1, shapes)))
+        began = time.monotonic()
+        with pytest.raises(ModelError, match=r"states two shapes|sides of a tensor"):
+            read_graph(message(7, stated), "it")
+        assert time.monotonic() - began < 5
+
+
+def test_sizes_that_are_computed_are_not_tried_without_end() -> None:
+    """Of a graph that computes with the number of images every batch is walked through."""
+    counted = node("Shape", "images", "n0", end=1)
+    chain = [node("Add", f"n{at}", "one", f"n{at + 1}") for at in range(2_100)]
+    rest = node("Cast", "images", "logits", to=TensorProto.FLOAT)
+    constants = {"one": whole(1)}
+    assert batch_of(graph_of(counted, *chain[:10], rest, constants=constants)) == 16
+    assert batch_of(graph_of(counted, *chain, rest, constants=constants)) == 1

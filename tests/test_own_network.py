@@ -32,6 +32,7 @@ from fashion_cnn.on_torch.train import train_step
 from fashion_cnn.recipes import own_network
 from fashion_cnn.recipes.own_network import given
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.summary import explain_recipe, reproduce
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import Weights
 from serving import BOOT, SAMPLES, call, running
@@ -98,6 +99,13 @@ def test_four_commands(home: Path, capsys, monkeypatch, kind: str) -> None:
             assert call(port, "POST", "/v1/predict", BOOT)[0] == 200
 
 
+def _net(made: str, answer: str) -> str:
+    return (
+        "class net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        f"        {made}\n    def forward(self, x):\n        {answer}"
+    )
+
+
 BAD = {
     "def net(): return 5": "gives a int, not an nn.Module",
     "def net(): return nn.Flatten()": r"answers 2 images with an array of \(2, 784\)",
@@ -131,6 +139,25 @@ BAD = {
     " nn.Linear(4 * 26 * 26, 10))": "depends on the other images",
     "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10),"
     " nn.BatchNorm1d(10, track_running_stats=False))": "fails on a batch of 1, ",
+    _net(
+        "self.parts = [nn.Linear(784, 32)]; self.output = nn.Linear(32, 10)",
+        "return self.output(self.parts[0](x.flatten(1)))",
+    ): "are not registered; put layers into an",
+    _net(
+        "self.p = torch.randn(784); self.output = nn.Linear(784, 10)",
+        "return self.output(x.flatten(1) * self.p)",
+    ): "and tensors into nn.Parameter or register",
+    _net(
+        "self.output = nn.Linear(784, 10)",
+        "y = self.output(x.flatten(1)); return (y, y) if self.training else y",
+    ): "tuple in training",
+    _net(
+        "self.output = nn.Linear(784, 10)", "return self.output(x.flatten(1)).detach()"
+    ): "on no parameter that learns",
+    _net(
+        "self.output = nn.Linear(784, 10)",
+        "return self.output(x.flatten(1)) + (1 / 0 if self.training else 0)",
+    ): "fails in training, on",
 }
 
 
@@ -423,6 +450,8 @@ KERAS_BAD = {
     " layers.Dense(10, dtype='bfloat16')])": "kernel of net in .* is of bfloat16; leave weights in",
     "keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(),"
     " layers.Dense(10, dtype='float64')])": "kernel of net in .* is of float64; leave weights in",
+    "keras.Sequential([layers.Flatten(),"
+    " layers.Dense(10, dtype='float64')])": "kernel of net in .* is of float64; leave weights in",
     "exit()": "cannot be made: SystemExit",
     "keras.Sequential([keras.Input((1, 28, 28)), layers.Flatten(), layers.Dense(10)])": "not on",
     "keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Lambda("
@@ -665,3 +694,152 @@ def leaning(classes: int) -> nn.Module:
 def test_what_cannot_be_kept_of_a_notebook_is_named() -> None:
     with pytest.raises(UsageError, match="leaning uses layers, which is a list: of what stands"):
         given(leaning)
+
+
+TWO = """class A(nn.Sequential):
+    def __init__(self, classes):
+        super().__init__(nn.Flatten(), nn.Linear(784, classes), nn.ReLU())
+class B(nn.Sequential):
+    def __init__(self, classes):
+        super().__init__(nn.Flatten(), nn.Linear(784, classes), nn.Tanh())"""
+
+
+def test_of_two_networks_in_a_file_each_is_itself(home: Path, capsys) -> None:
+    a, b = (recipe_of(TWO, home, name=name) for name in "AB")
+    for recipe, kind in ((a, nn.ReLU), (b, nn.Tanh)):
+        assert isinstance(build_model(recipe, 3).get_submodule("network.2"), kind)
+    small = ["--train-images", "100", "--threads", "1", "--no-test", "--name", "a"]
+    assert main(["train", "--model", "own.py:A", "--epochs", "1", *small]) == 0
+    own_network._ALLOWED.clear()
+    capsys.readouterr()
+    assert main(["evaluate", "runs/a", "--model", "own.py:B"]) == 2
+    assert "was not trained with own.py:B" in capsys.readouterr().err
+    resume = ["train", "--resume", "--name", "a", "--epochs", "2"]
+    assert main([*resume, "--model", "own.py:B"]) == 2
+    assert "is trained with A of that file, not with B" in capsys.readouterr().err
+    assert main([*resume, "--model", "own.py:A"]) == 0
+    again = reproduce(Run("runs/a"))
+    assert "--model own.py:A" in again
+    (home / "own.py").unlink()
+    assert "--model runs/a/network.py:A" in reproduce(Run("runs/a"))
+
+
+def test_freezing_leaves_something_to_learn(tmp_path: Path) -> None:
+    code = _net("self.a = nn.Linear(784, 10)", "return self.output(x)")
+    code += "\n    def output(self, x):\n        return self.a(x.flatten(1))"
+    recipe = recipe_of(code, tmp_path).replace(freeze=1, init_from="somewhere")
+    with pytest.raises(UsageError, match="no last layer that is called `output` and learns"):
+        build_model(recipe, 10)
+
+
+def test_a_network_may_answer_in_bfloat16(tmp_path: Path) -> None:
+    code = _net("self.output = nn.Linear(784, 10)", "return self.output(x.flatten(1)).bfloat16()")
+    model = build_model(recipe_of(code, tmp_path), 10)
+    logits = TorchClassifier(model, torch.device("cpu")).logits(np.zeros((2, 28, 28), np.uint8))
+    assert logits.dtype == np.float32
+
+
+@pytest.mark.parametrize("first", ["output", "unused"])
+def test_features_are_what_the_layer_sees_that_computes_last(tmp_path: Path, first: str) -> None:
+    made = "self.output = nn.Linear(16, 10); self.body = nn.Linear(784, 16)"
+    if first == "unused":
+        made = "self.body = nn.Linear(784, 16); self.output = nn.Linear(16, 10)"
+        made += "; self.unused = nn.Linear(3, 2)"
+    code = _net(made, "return self.output(self.body(x.flatten(1)))")
+    model = build_model(recipe_of(code, tmp_path), 10)
+    images = np.random.default_rng(0).integers(0, 256, (300, 28, 28)).astype(np.uint8)
+    classifier = TorchClassifier(model, torch.device("cpu"))
+    found = classifier.features(images)
+    assert found.shape == (300, 16)
+    output = model.get_submodule("network.output")
+    with torch.no_grad():
+        logits = output(torch.from_numpy(found)).numpy()
+    np.testing.assert_allclose(logits, classifier.logits(images), atol=1e-5)
+
+
+def test_a_learnt_number_in_the_head_is_no_obstacle_to_a_start(tmp_path: Path) -> None:
+    code = (
+        "class Head(nn.Linear):\n    def __init__(self, classes):\n"
+        "        super().__init__(16, classes)\n"
+        "        self.scale = nn.Parameter(torch.tensor(10.))\n"
+        "    def forward(self, x):\n        return super().forward(x) * self.scale\n"
+        "class net(nn.Module):\n    def __init__(self, classes):\n        super().__init__()\n"
+        "        self.register_buffer('mean', torch.zeros(1))\n"
+        "        self.register_buffer('std', torch.ones(1))\n"
+        "        self.body, self.output = nn.Linear(784, 16), Head(classes)\n"
+        "    def forward(self, x):\n"
+        "        return self.output(self.body((x.flatten(1) - self.mean) / self.std))"
+    )
+    recipe = recipe_of(code, tmp_path)
+    one, other = build_model(recipe, 10), build_model(recipe, 3)
+    assert isinstance(one, OwnCNN)
+    arrays = {name: tensor.numpy() for name, tensor in one.network.state_dict().items()}
+    found = fit(other, Weights(Path("w"), "0" * 64, arrays))
+    assert {"network.output.weight", "network.output.scale"} <= {*found.anew}
+    assert "network.mean" in found.arrays
+
+
+def made(width: int) -> type[nn.Module]:
+    class Enclosed(nn.Module):
+        def __init__(self, classes: int) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, width), act())
+            self.output = nn.Linear(width, classes)
+
+        def forward(self, x: torch.Tensor) -> "torch.Tensor":
+            return self.output(squared(sorted(self.layers(x))))
+
+    return Enclosed
+
+
+def _act() -> nn.Module:
+    return nn.ReLU()
+
+
+width = 4
+act = _act
+halved = lambda x: x / 2  # noqa: E731
+squared = lambda x: halved(x) ** 2  # noqa: E731
+
+
+def sorted(x: torch.Tensor) -> torch.Tensor:  # noqa: A001
+    """Not Python's."""
+    return x + 1
+
+
+def test_a_class_is_kept_as_the_code_that_it_is() -> None:
+    """With what encloses it, other names of what it uses, and what Python calls otherwise."""
+    fields = given(made(64))
+    code = own_network._ALLOWED[fields["model_sha256"]].code.decode()
+    assert "width = 64" in code
+    assert "act = _act" in code
+    assert code.index("halved = lambda") < code.index("squared = lambda")
+    assert "Not Python's." in code
+    model = build_model(Recipe(**fields), 3)
+    assert model.get_submodule("network.output").weight.shape == (3, 64)
+    assert model(torch.zeros(2, 28, 28, dtype=torch.uint8)).shape == (2, 3)
+
+
+def test_annotations_of_the_future_stay_unread(monkeypatch, tmp_path: Path) -> None:
+    code = (
+        "from __future__ import annotations\nfrom torch import nn\n"
+        "class Late(nn.Module):\n    def __init__(self, classes):\n        super().__init__()\n"
+        "        self.output = nn.Linear(784, classes)\n"
+        "    def forward(self, x) -> Nowhere:\n        return self.output(x.flatten(1))\n"
+    )
+    place, module = "/a/kernel/of/2.py", ModuleType("b_kernel")
+    monkeypatch.setitem(sys.modules, "b_kernel", module)
+    monkeypatch.setitem(linecache.cache, place, (len(code), None, code.splitlines(True), place))
+    exec(compile(code, place, "exec"), module.__dict__)
+    build_model(Recipe(**given(module.Late)), 3)
+
+
+def test_code_without_end_is_not_gathered(monkeypatch) -> None:
+    monkeypatch.setattr(own_network, "MOST_CODE", 100)
+    with pytest.raises(UsageError, match="has more than 100 bytes"):
+        given(Noted)
+
+
+def test_settings_of_an_own_network_are_shown(tmp_path: Path) -> None:
+    rows = explain_recipe(recipe_of(SETTINGS, tmp_path, width=8))
+    assert any(name.startswith("width") and value == "8" for name, value, *_ in rows)

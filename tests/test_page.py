@@ -561,3 +561,44 @@ def test_the_interface_is_documented(page: "Page") -> None:
     answer.focus()
     page.keyboard.press("End")
     page.wait_for_function("(part) => part.scrollTop > 0", arg=answer.element_handle())
+
+
+def test_a_photo_of_too_many_pixels_is_made_smaller(page: "Page") -> None:
+    """A phone's of 50 million may have few bytes."""
+    edges = page.evaluate(
+        """async () => {
+          const paper = new OffscreenCanvas(6000, 4500).getContext("2d");
+          paper.fillStyle = "white";
+          paper.fillRect(0, 0, 6000, 4500);
+          const noise = paper.createImageData(900, 900);
+          for (let at = 0; at < noise.data.length; at += 65536)
+            crypto.getRandomValues(noise.data.subarray(at, at + 65536));
+          paper.putImageData(noise, 2000, 2000);
+          const large = await paper.canvas.convertToBlob();
+          let sent = null;
+          const before = globalThis.fetch;
+          globalThis.fetch = (address, how) => {
+            if (how?.body instanceof Blob) sent = how.body;
+            return before(address, how);
+          };
+          const { predict } = await import("/server.js");
+          await predict(large);
+          const seen = await createImageBitmap(sent);
+          return [large.size, seen.width, seen.height];
+        }"""
+    )
+    assert 2**20 < edges[0] < 8 * 2**20
+    assert edges[1:] == [2048, 1536]
+
+
+def test_a_drawing_that_failed_is_tried_again_and_no_older_picture(page: "Page") -> None:
+    page.set_input_files("#file", SAMPLES[9])
+    assert headline(page).startswith("Ankle boot")
+    page.check("[name=way][value=drawing]")
+    page.context.set_offline(True)
+    page.locator("#pad").click(position={"x": 60, "y": 60})
+    page.wait_for_selector("#error", state="visible")
+    page.context.set_offline(False)
+    page.click("#again")
+    page.wait_for_selector("#result", state="visible")
+    expect(page.locator("#result")).to_have_class(re.compile("drawn"))

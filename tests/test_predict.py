@@ -458,3 +458,26 @@ def test_a_picture_in_memory_is_answered_as_its_file(tmp_path, images) -> None:
         assert predict(opened).label == predict(upright).label, "its EXIF is damaged"
     noise = np.random.default_rng(0).integers(0, 256, (1800, 1800, 3), dtype=np.uint8)
     assert predict(noise).doubtful, "9.7 MB, which no file may have"
+
+
+def test_what_the_model_saw_replaces_no_picture(capsys, images, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(images[0]).resize((300, 400)).save("bag.png")
+    Image.fromarray(images[1]).save("a.png")
+    before = Path("bag.png").read_bytes()
+    assert main(["predict", "a.png", "bag.png", "--save-seen", "."]) == 2
+    assert "bag.png is another picture" in capsys.readouterr().err
+    assert Path("bag.png").read_bytes() == before
+    for _ in range(2):  # its own files it writes anew
+        assert main(["predict", "bag.png", "--save-seen", "seen"]) == 0
+    with Image.open("seen/bag.png") as seen:
+        assert seen.size == (28, 28)
+
+
+def test_a_large_scan_of_16_bits_is_answered_as_its_file(tmp_path, images) -> None:
+    scan = np.kron(images[0].astype(np.uint16) * 257, np.ones((150, 150), np.uint16))
+    picture = Image.fromarray(scan)
+    picture.save(tmp_path / "scan.png")
+    from_file, in_memory = predict(tmp_path / "scan.png"), predict(picture)
+    assert from_file.label == in_memory.label
+    assert np.abs(from_file.seen.astype(int) - in_memory.seen).mean() < 3

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from fashion_cnn.cli import main
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
-from fashion_cnn.tuning.space import Search, parse_space
+from fashion_cnn.tuning.space import Search, begun_from, parse_space
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +124,16 @@ def test_names_with_a_colon_are_choices() -> None:
     assert models.choices == ("timm:resnet18", "simple_cnn")
     (starts,) = parse_space(["init-from=a:b,c"], recipe, {})
     assert starts.choices == ("a:b", "c")
+
+
+def test_what_trials_begin_as_may_be_in_a_file(tmp_path) -> None:
+    (tmp_path / "mine.toml").write_text('recipe = "fast"\nbatch_size = 100\nflip = true\n')
+    recipe, given = begun_from(str(tmp_path / "mine.toml"), {"epochs": 1})
+    assert (recipe.name, recipe.batch_size, recipe.epochs) == ("fast", 100, 1)
+    assert given == {"batch_size": 100, "flip": True, "epochs": 1}
+    assert begun_from("fast", {"epochs": 1}) == (
+        recipe.replace(batch_size=250, flip=False),
+        {"epochs": 1},
+    )
+    with pytest.raises(UsageError, match="no recipe"):
+        begun_from("fats", {})

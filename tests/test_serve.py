@@ -12,6 +12,7 @@ import statistics
 import sys
 import threading
 import time
+import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -692,3 +693,53 @@ def test_the_page_asks_nobody_else() -> None:
     assert {path.suffix for path in Path(PAGE).rglob("*.*")} <= {
         ".html", ".css", ".js", ".svg", ".png",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "token", ["correct-horse-battery ", " correct-horse-battery", "correct%20horse%20battery"]
+)
+def test_a_token_that_browsers_write_otherwise_is_refused(token: str) -> None:
+    with pytest.raises(UsageError, match="no blank at either end, and no %20"):
+        Address(token=token)
+    assert Address(token="correct horse 100%25 battery").token
+
+
+@pytest.mark.parametrize(
+    ("host", "written"),
+    [("::0", "::"), ("0", "0.0.0.0"), ("2001:DB8:0::1", "2001:db8::1"), ("Shoes.local",) * 2],
+)
+def test_an_address_is_known_as_browsers_write_it(host: str, written: str) -> None:
+    assert Address(host, token="correct horse battery").host == written
+
+
+def test_a_machine_without_ipv6_is_told_so(monkeypatch) -> None:
+    def none(*_: Any) -> Any:
+        raise OSError(97, "Address family not supported by protocol")
+
+    monkeypatch.setattr(socket, "socket", none)
+    with pytest.raises(UsageError, match="::1:8000 cannot be used: Address family not supported"):
+        Address("::1").listen()
+
+
+def test_an_answer_needs_nobody_who_reads_the_log(monkeypatch) -> None:
+    def broken(*_: Any, **words: Any) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    async def fail(*_: Any) -> Any:
+        raise ModelError("no answer")
+
+    monkeypatch.setattr(serve, "print", broken, raising=False)
+    monkeypatch.setattr(Desk, "predict", fail)
+    with running() as port:
+        assert call(port, "POST", "/v1/predict", BOOT)[0] == 422
+
+
+def test_advice_on_curl_is_for_what_curl_sent() -> None:
+    blank = io.BytesIO()
+    Image.new("L", (40, 40)).save(blank, "PNG")
+    form = urllib.parse.urlencode({"image": base64.b64encode(blank.getvalue())}).encode()
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    with running() as port:
+        for body, advised in ((form, False), (blank.getvalue(), True)):
+            detail = json.loads(call(port, "POST", "/v1/predict", body, **kind)[2])["detail"]
+            assert ("curl" in detail) == advised

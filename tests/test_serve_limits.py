@@ -46,6 +46,7 @@ def alive(connection: socket.socket) -> bool:
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+MODEL = PAGE.replace(b"/ ", b"/v1/model ", 1)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_64_connections_are_held_and_no_more() -> None:
             connection.sendall(GET)
             assert alive(connection)
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(PAGE)
+            connection.sendall(MODEL)
             began = time.monotonic()
             assert b"503 Service" in wait_for_end(connection)
             try:
@@ -120,7 +121,7 @@ def test_256_who_were_turned_away_may_finish_sending_and_no_more(monkeypatch) ->
         told = []
         for _ in range(258):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-            connection.sendall(PAGE)
+            connection.sendall(MODEL)
             assert b"503 Service" in wait_for_end(connection)
             told.append(connection)
         assert [may_send(connection) for connection in told] == [False] * 2 + [True] * 256
@@ -177,14 +178,15 @@ def test_too_many_connections_are_told(monkeypatch) -> None:
         for connection in held:
             connection.sendall(GET)
             assert b"200 OK" in connection.recv(4096)
-        status, headers, body = call(port, path="/")
+        status, headers, body = call(port, path="/v1/model")
         assert (status, headers["retry-after"]) == (503, "1")
         assert json.loads(body)["detail"] == "too many connections"
-        assert call(port)[0] == 200, "health is told however many there are"
+        for path in ("/healthz", "/", "/app.js", "/samples/1-trouser.png"):
+            assert call(port, path=path)[0] == 200, "a class's browsers get all of the page"
         for connection in held:
             connection.close()
         time.sleep(0.2)
-        assert call(port, path="/")[0] == 200
+        assert call(port, path="/v1/model")[0] == 200
 
 
 @pytest.mark.parametrize("lingering", [256, 0])
@@ -196,7 +198,7 @@ def test_who_is_turned_away_may_finish_sending(monkeypatch, lingering: int) -> N
         held.sendall(GET)
         assert alive(held)
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(PAGE)
+            connection.sendall(MODEL)
             assert b"503 Service" in connection.recv(4096)
             whole = True
             try:
@@ -233,10 +235,10 @@ def test_clients_that_ask_and_never_read_are_ended(monkeypatch) -> None:
             with suppress(BlockingIOError):  # when as much waits as the system holds
                 while True:
                     greedy.send(PAGE.replace(b"/ ", b"/app.js ", 1) * 200)
-        assert call(port, path="/")[0] == 503
+        assert call(port, path="/v1/model")[0] == 503
         assert call(port)[0] == 200
         ended = time.monotonic() + 4  # before 5 s of silence would end them
-        while call(port, path="/")[0] != 200:
+        while call(port, path="/v1/model")[0] != 200:
             assert time.monotonic() < ended
             time.sleep(0.1)
 

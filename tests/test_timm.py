@@ -4,6 +4,7 @@ import io
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import numpy as np
@@ -22,7 +23,7 @@ from fashion_cnn.on_torch import timm_network
 from fashion_cnn.on_torch.classifier import predict, weight_arrays
 from fashion_cnn.on_torch.model import build_model, check_recipe, to_device
 from fashion_cnn.on_torch.start import fit, read_start
-from fashion_cnn.on_torch.timm_network import hub_file
+from fashion_cnn.on_torch.timm_network import TimmCNN, hub_file
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import read_weights
@@ -291,3 +292,21 @@ def test_weights_of_another_network_in_a_package_are_refused(
     ):
         imagenet.main()
     assert not output.exists()
+
+
+@pytest.mark.parametrize("name", ["deit_tiny_distilled_patch16_224", "mobilenetv2_035"])
+def test_two_heads_of_before_both_begin_anew(tmp_path: Path, name: str) -> None:
+    side = 224 if name.startswith("deit") else 32
+    as_timm_saves(name, tmp_path / "w.safetensors", seed=0, num_classes=1000)
+    model = TimmCNN(name, 0.0, side, 10)
+    found = fit(model, read_weights(tmp_path / "w.safetensors"))
+    assert {*found.anew} == {"output.weight", "output.bias"}
+
+
+def test_a_proxy_that_refuses_is_told_as_an_unreachable_hub(monkeypatch) -> None:
+    def refused(*_: Any, **__: Any) -> str:
+        raise huggingface_hub.errors.HTTPError("403 Forbidden")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refused)
+    with pytest.raises(ModelError, match="cannot be had .403 Forbidden.*--init-from FILE"):
+        hub_file("mobilenetv2_100")

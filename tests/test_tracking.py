@@ -4,6 +4,7 @@ import builtins
 import dataclasses
 import importlib.util
 import os
+import shlex
 import shutil
 import sqlite3
 import time
@@ -235,3 +236,27 @@ def test_tracking_needs_no_framework(run, monkeypatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", watched)
     tracking.track_tensorboard(run)
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        (["started"], "RUNNING"),
+        (["started", "interrupted"], "KILLED"),
+        (["started", "interrupted", "evaluated", "resumed"], "RUNNING"),
+        (["started", "finished", "evaluated"], "FINISHED"),
+        (["started", "stopped early", "resumed"], "RUNNING"),
+        (["started", "rolled back", "diverged"], "FAILED"),
+    ],
+)
+def test_a_status_is_of_the_last_turn(run, events: list[str], status: str) -> None:
+    """Whatever results of before still lie there."""
+    lines = [to_line({"event": event, "time": "2026-01-01T00:00:00+00:00"}) for event in events]
+    (run.path / "log.jsonl").write_bytes(b"".join(lines))
+    assert tracking._mlflow_status(run) == status
+
+
+def test_a_folder_for_tensorboard_is_quoted(run, tmp_path) -> None:
+    shutil.copytree(run.path, tmp_path / "my runs/a", symlinks=True)
+    said = tracking.track_tensorboard(Run(tmp_path / "my runs/a"))
+    assert shlex.split(said) == ["tensorboard", "--logdir", str(tmp_path / "my runs")]

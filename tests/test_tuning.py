@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import signal
 import statistics
 import sys
 import threading
@@ -32,6 +33,7 @@ from fashion_cnn.reporting.study import (
 )
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import Trained
+from fashion_cnn.run.lock import hold
 from fashion_cnn.studies import study as tuning
 from fashion_cnn.text import aligned, cell
 from finished import Guesser, around, finished_run
@@ -614,3 +616,44 @@ def test_rows_of_other_data_are_not_taken_for_these(file, tmp_path, monkeypatch)
 
 def test_a_bar_in_a_name_stays_in_its_cell() -> None:
     assert aligned(f"| a | b |\n|---|---|\n| {cell('x|y')} | 1 |").splitlines()[-1] == "x|y  1"
+
+
+def test_a_test_accuracy_is_not_taken_of_a_sealed_run(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tuning, "_wait_for", train_here)
+    file = tmp_path / "rates.toml"
+    file.write_text(STUDY)
+    tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
+    (tmp_path / "out/study.json").unlink()
+    file.write_text(STUDY.replace('"validation"', '"test"'))
+    with pytest.raises(UsageError, match="the test set of .* is sealed; open it with: fashion-cnn"):
+        tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
+
+
+def test_a_study_in_a_folder_is_one_process(file, tmp_path) -> None:
+    study = tuning.open_study(str(file))
+    with hold(tmp_path / "out/.lock"), pytest.raises(UsageError, match="is in use by process"):
+        tuning.run_study(study, tmp_path / "out", [], print)
+
+
+def test_sigterm_stops_the_trainings_of_a_study(file, tmp_path, monkeypatch) -> None:
+    """Alone they would go on, and hold their folders."""
+    begun = tmp_path / "begun"
+    child = [sys.executable, "-c", f"import time; open({str(begun)!r}, 'w'); time.sleep(60)"]
+    monkeypatch.setattr(tuning, "_trainings", tuning._Trainings())
+    wait_for = tuning._wait_for
+    monkeypatch.setattr(tuning, "_wait_for", lambda _, alone: wait_for(child, alone))
+
+    def kill() -> None:
+        while not begun.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before, killer = signal.getsignal(signal.SIGTERM), threading.Thread(target=kill)
+    killer.start()
+    began = time.monotonic()
+    with pytest.raises(FashionCNNError, match="ended with 143") as caught:
+        tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
+    killer.join()
+    assert caught.value.exit_code == 143
+    assert time.monotonic() - began < 30
+    assert signal.getsignal(signal.SIGTERM) == before

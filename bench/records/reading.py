@@ -162,18 +162,6 @@ def study_rows(study: Row) -> list[list[str]]:
     return rows
 
 
-def class_rows(study: Row) -> list[list[str]]:
-    """The rows of a study's table of classes: calibration error and the recall of four classes."""
-    first, *others = study["variants"]
-    columns = ("ece", *CONFUSED)
-    head = [list(percents(study, first, name).values()) for name in columns]
-    rows = [[first, str(len(head[0])), *map(spread, head)]]
-    for variant in others:
-        pairs = [differences(study, variant, first, name) for name in columns]
-        rows.append([variant, str(len(pairs[0])), *map(between, pairs)])
-    return rows
-
-
 def minutes(of_seconds: float) -> str:
     """Write 523.2 as "8 min 43 s"."""
     whole = round(of_seconds)

@@ -26,13 +26,11 @@ from fashion_cnn.evaluation import compare as comparing
 from fashion_cnn.evaluation.calibration import Answer, Calibration
 from fashion_cnn.files import from_here
 from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
-from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import nearest
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.summary import summarise
 from fashion_cnn.run import folder
 from fashion_cnn.run.dataset import check_same_data, class_names_of, images_of
-from fashion_cnn.run.recipe_file import open_recipe
 from fashion_cnn.run.results import Metrics
 from fashion_cnn.text import aligned, to_utf8
 from fashion_cnn.training.progress import Progress
@@ -574,7 +572,7 @@ def tune(
         UsageError: an unknown argument or invalid value, or the folder holds another search.
     """
     from fashion_cnn.tuning.search import carry_out
-    from fashion_cnn.tuning.space import CHOICES, Search, parse_space, typed
+    from fashion_cnn.tuning.space import CHOICES, Search, begun_from, parse_space, typed
 
     _check_path("output", output)
     if not isinstance(search, Mapping):
@@ -587,13 +585,7 @@ def tune(
         from fashion_cnn.recipes import own_network
 
         settings |= own_network.given(settings["model"], settings.get("model_sha256", ""))
-    chosen = open_recipe("baseline" if recipe is None else recipe).replace(**settings)
-    known = catalog.named(chosen.name).to_dict()
-    given = settings | {
-        name: getattr(chosen, name)
-        for name, value in chosen.to_dict().items()
-        if value != known[name]
-    }
+    chosen, given = begun_from("baseline" if recipe is None else recipe, settings)
     words = []
     for field, values in search.items():
         if not isinstance(values, Iterable):

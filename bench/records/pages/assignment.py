@@ -134,6 +134,10 @@ def _what_follows(page: Page, records: Records) -> None:
             "shifts and flips for the confused classes alone",
             student(differences(study, "targeted augmentation", "baseline")),
         ),
+        (
+            "stopping early, answered by the last epoch",
+            student(findings.gain(records, study, "early stopping", "final")),
+        ),
     ):
         centre, low, high = (f"{one:+.2f}" for one in gain)
         page.row(change, centre, f"{low} to {high}")
@@ -143,7 +147,7 @@ def _what_follows(page: Page, records: Records) -> None:
         f"{pair[1]} to {pair[2]}",
     )
     page.says(
-        "last epoch it has {:+.2f} points ({:+.2f} to {:+.2f})",
+        "last epoch the first has {:+.2f} points ({:+.2f} to {:+.2f})",
         *student(findings.last_epochs(records)),
     )
     page.settings("which contains 0. It was found by looking at these same runs")

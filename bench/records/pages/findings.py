@@ -8,7 +8,6 @@ from bench.records.reading import (
     Records,
     Row,
     between,
-    class_rows,
     differences,
     mean,
     percents,
@@ -29,7 +28,7 @@ BARE = "{:+.2f}, {:+.2f} to {:+.2f}"
 def check(page: Page, records: Records) -> None:
     """Hold the page against the study, its histories and the one reading of the test set."""
     study = records.json("findings/study.json")
-    for cells in (*study_rows(study), *class_rows(study), *checkpoint_rows(records, study)):
+    for cells in (*study_rows(study), *checkpoint_rows(records, study)):
         page.row(*cells)
     page.row("MobileNetV2 from ImageNet", "0", "not measured: see below", "", "", "")
     imagenet = records.json("imagenet/study.json")

@@ -165,6 +165,9 @@ def _history(page: Page, records: Records) -> None:
     page.says("| {:.2f} ± {:.2f} % ({}) | {} | {} | 2 cores, Intel Xeon", *_entry(old["runs"]))
     new = records.json("speedrun/study.json")
     page.says("| {:.2f} ± {:.2f} % ({}) | {} | {} | the same", *_entry(new["runs"]))
+    between = records.json("speedrun-93/study.json")
+    page.says("| {:.2f} ± {:.2f} % ({}) | {} | {} | 2 cores, AMD EPYC", *_entry(between["runs"]))
+    page.says("`fast` for {} epochs, at a lower rate", between["recipes"]["fast93"]["epochs"])
     missed = records.json("speedrun-94/history/01.json")
     page.says("| {:.2f} ± {:.2f} % ({}) | {} | {} | 2 cores, AMD EPYC", *_entry(missed["runs"]))
     reached = records.json("speedrun-94/study.json")
@@ -178,6 +181,7 @@ def _history(page: Page, records: Records) -> None:
     page.settings(
         "2 cores, Intel Xeon (AMX)",
         "| 2 cores, AMD EPYC (AVX-512, bfloat16) | the network",
+        "| 2 cores, AMD EPYC (AVX-512, bfloat16) | `fast` for",
         "epochs; it missed 94 % (",
         "| 2 cores, AMD EPYC (AVX2, float32) | 8",
     )

@@ -15,9 +15,8 @@ from fashion_cnn.cli.options import (
 )
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes import catalog
 from fashion_cnn.text import aligned
-from fashion_cnn.tuning.space import CHOICES, Search, parse_space
+from fashion_cnn.tuning.space import CHOICES, Search, begun_from, parse_space
 
 
 @click.command("tune", cls=WithSubjects)
@@ -96,8 +95,7 @@ def tune(
         from fashion_cnn.recipes import own_network
 
         given |= own_network.given(given["model"], given.get("model_sha256", ""))
-    recipe = catalog.named(named[0] if named else "baseline").replace(**given)
-
+    recipe, given = begun_from(named[0] if named else "baseline", given)
     searched = [*search, *(word for word in words if "=" in word)]
     space = parse_space(searched, recipe, given)
     from fashion_cnn.data.fashion_mnist import DataSet

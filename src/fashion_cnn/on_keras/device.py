@@ -22,8 +22,9 @@ def configure(device: str, threads: int | None, deterministic: bool) -> str:
         "cpu", "cuda" or "mps".
 
     Raises:
-        UsageError: the device is not there, or TensorFlow, which can be set up once a process,
-            runs with other threads already.
+        UsageError: the device is not there.
+
+    Warns: that TensorFlow, which can be set up once a process, runs with other threads already.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":

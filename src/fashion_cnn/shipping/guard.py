@@ -367,8 +367,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Whether it asks for health or for a file of the page: thirty browsers open six
         connections each, and a page that lacks a part is dead.
         """
-        path = self.url.partition(b"?")[0]
-        return self.parser.get_method() == b"GET" and not path.startswith((b"/v1/", b"/metrics"))
+        path = self.url.partition(b"?")[0].decode()
+        of_page = self.parser.get_method() == b"GET" and not path.startswith(("/v1/", _METRICS))
+        return of_page or path in _OPEN
 
     def on_body(self, body: bytes) -> None:
         """As uvicorn does."""

@@ -2,13 +2,16 @@
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import check_folder_name, flag, nearest
 from fashion_cnn.recipes.recipe import Recipe, train_command
+from fashion_cnn.run.recipe_file import open_recipe
 
 _FIELDS = {item.name: item for item in dataclasses.fields(Recipe)}
 _SWITCH = {"on": True, "true": True, "off": False, "false": False}
@@ -121,6 +124,21 @@ class Search:
         """The words after `fashion-cnn` that train one point of the space."""
         framework = {"framework": self.framework} if self.framework else {}
         return train_command(self.recipe.name, {**framework, **self.given, **params})
+
+
+def begun_from(
+    recipe: str | os.PathLike[str] | Recipe, settings: Mapping[str, Any]
+) -> tuple[Recipe, dict[str, Any]]:
+    """What trials begin as, and the fields that their commands set.
+
+    Those are `settings`, and what a file, or a recipe made in Python, says otherwise than the one
+    of its name. Raises `UsageError` as `open_recipe`.
+    """
+    chosen = open_recipe(recipe).replace(**settings)
+    known = catalog.named(chosen.name)
+    fields = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
+    otherwise = {name: value for name, value in fields.items() if value != getattr(known, name)}
+    return chosen, {**settings, **otherwise}
 
 
 def parse_space(
