@@ -433,3 +433,11 @@ def test_suspects_of_other_data_do_not_stay(monkeypatch, planted, tmp_path) -> N
     (tmp_path / "audit/suspects.csv").write_text("index\n5\n")
     assert main(["data", "audit", "--output", str(tmp_path / "audit")]) == 0
     assert not (tmp_path / "audit/suspects.csv").exists()
+
+
+def test_pairs_without_end_are_not_kept(monkeypatch) -> None:
+    """Nearly alike images have as many as their number's square."""
+    monkeypatch.setattr("fashion_cnn.evaluation.near_duplicates._MOST_PAIRS", 100)
+    assert len(near_pairs(clothes(14, 0), 0.3)) < 100
+    with pytest.raises(UsageError, match="more than 100 pairs of images are within 0.3"):
+        near_pairs(clothes(40, 0), 0.3)

@@ -294,6 +294,36 @@ def test_a_database_notices_a_silent_worker(tmp_path, pretended, monkeypatch) ->
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("then", ["answers", "reports"])
+def test_a_worker_that_stood_still_gives_its_trial_away(
+    tmp_path, pretended, monkeypatch, then: str
+) -> None:
+    """Suspended for minutes, it is taken for dead, and its trial is ended by another."""
+    measure, taken = searching._Worker._measure, []
+
+    def long(self, trial: optuna.Trial, *rest) -> float:
+        if not taken:
+            taken.append(trial.number)
+            trial.storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
+            if then == "reports":
+                trial.report(0.5, 1)
+            return 0.5
+        return measure(self, trial, *rest)
+
+    monkeypatch.setattr(searching._Worker, "_measure", long)
+    result = search(tmp_path, wanted(1))
+    assert [row["state"] for row in result["trials"]] == ["failed", "complete"]
+
+
+def test_an_error_of_a_training_is_none_of_the_storages(tmp_path, pretended, monkeypatch) -> None:
+    def fail(*_) -> float:
+        raise ValueError("a bug of ours")
+
+    monkeypatch.setattr(searching._Worker, "_measure", fail)
+    with pytest.raises(ValueError, match="a bug of ours"):
+        search(tmp_path, wanted(1))
+
+
 @ASKED_BY_HAND
 def test_of_two_last_trials_begun_at_once_one_is_withdrawn(tmp_path, pretended) -> None:
     with study_in(tmp_path) as study:

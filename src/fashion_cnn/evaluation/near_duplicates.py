@@ -29,6 +29,7 @@ REACH = 1.5
 _FILTER = 64  # dimensions; 48 pass half as many pairs again on to be computed, 96 cost more to scan
 _BLOCK = 1024  # images a side: their products fit the second-level cache
 _AT_ONCE = 16_384  # pairs whose distances are computed together, 50 MB
+_MOST_PAIRS = 10_000_000  # of 24 bytes, which are copied some times
 _ROUNDING = 2e-5  # of the largest squared norm; the products' float32 error is below half of it
 
 
@@ -70,7 +71,8 @@ def near_pairs(images: NDArray[np.uint8], reach: float = NEAR * REACH) -> Pairs:
         reach: above 0 and at most 0.5, where nearly everything would be near.
 
     Raises:
-        UsageError: another dtype or shape, or a reach out of range.
+        UsageError: another dtype or shape, or a reach out of range or that has very many pairs in
+            it.
     """
     check_images(images)
     if not 0 < reach <= 0.5:
@@ -93,7 +95,7 @@ def _search(
     others = images[:, :, ::-1].reshape(-1, 28 * 28) if mirrored else pixels
     norms = np.einsum("np,np->n", pixels, pixels, dtype=np.int64)
     left, right, slack = _filters(pixels, others, reach * reach / 2 * norms)
-    firsts, seconds, distances = [], [], []
+    firsts, seconds, distances, found = [], [], [], 0
     for top in range(0, len(images), _BLOCK):
         for start in range(top, len(images), _BLOCK):
             # Squared distance of the projections less what is allowed.
@@ -112,6 +114,12 @@ def _search(
                 firsts.append(i[near])
                 seconds.append(j[near])
                 distances.append(distance[near])
+                found += int(near.sum())
+                if found > _MOST_PAIRS:
+                    raise UsageError(
+                        f"more than {_MOST_PAIRS:,} pairs of images are within {reach:g}; a "
+                        "smaller threshold finds those that are near-duplicates"
+                    )
     empty = np.empty(0, np.int64)
     return (
         np.concatenate([empty, *firsts]),

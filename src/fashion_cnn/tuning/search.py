@@ -11,7 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import (
+    ExperimentalWarning,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -148,12 +152,23 @@ class _Worker:
             self._take_over_the_dead(study)
             if len(study.get_trials(deepcopy=False, states=_COUNTED)) >= self.search.trials:
                 return
+            ours = False
+
+            def objective(trial: Trial) -> float:
+                nonlocal ours
+                try:
+                    return self._try(study, trial, interruption)
+                except BaseException as error:
+                    ours = not isinstance(error, UpdateFinishedTrialError)
+                    raise
+
             try:
-                study.optimize(
-                    lambda trial: self._try(study, trial, interruption),
-                    n_trials=1,
-                    callbacks=[self._tell],
-                )
+                study.optimize(objective, n_trials=1, callbacks=[self._tell])
+            except (AssertionError, RuntimeError, ValueError):
+                if ours:
+                    raise
+                # Optuna's, of a trial that was ended elsewhere: this worker had long been silent.
+                self.say("a trial was taken over by another worker while this one stood still")
             except _SurplusError:
                 continue
             except _StoppedError as stopped:
