@@ -11,6 +11,7 @@ import pytest
 
 from conftest import REPOSITORY
 from fashion_cnn.cli import main
+from fashion_cnn.cli.train import _command as going_on
 from fashion_cnn.dependencies import install_command
 from fashion_cnn.process import launch
 from fashion_cnn.process.machine import usable_cores, usual_threads
@@ -138,3 +139,14 @@ def test_the_wheel_answers_by_itself(tmp_path: Path) -> None:
     assert done.stdout.split("\n")[:4] == [
         str(site / "fashion_cnn"), "Ankle boot", "speedrun", "True"
     ]  # fmt: skip
+
+
+def test_how_to_go_on_with_several_processes_is_said_as_they_were_started(monkeypatch) -> None:
+    monkeypatch.delenv("MAKE_TARGET", raising=False)
+    assert going_on(["--resume"], Path("runs/a b"), []) == (
+        "fashion-cnn train --resume --output 'runs/a b'"
+    )
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert going_on(["--resume"], Path("runs/a"), []) == (
+        "torchrun --standalone --nproc-per-node 2 -m fashion_cnn train --resume --output runs/a"
+    )

@@ -242,6 +242,29 @@ def test_stops_around_a_roll_back_change_no_bit(small_data, tmp_path, monkeypatc
     assert content(run) == content(whole)
 
 
+def test_a_stop_at_an_epochs_end_is_no_place_to_return_to(
+    small_data, tmp_path, monkeypatch
+) -> None:
+    """The second epoch is the best, and the last two are kept; what a stop leaves, chance left."""
+    recipe = PLAIN.replace(epochs=9)
+    silent = np.zeros((len(small_data.validation), 10), np.float32)
+    found = {}
+    for name in ("whole", "parts"):
+        losses = [1.0, 0.5, *[1.1 + epoch / 100 for epoch in range(30)]]
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                train_module, "validate", lambda *_, losses=losses: (silent, losses.pop(0), 0.1, 0)
+            )
+            failing_at(patch, [42, 42, 37], [])
+            if name == "parts":
+                go(recipe, small_data, tmp_path / name, stop=20)
+            run = go(recipe, small_data, tmp_path / name, resume=name == "parts")
+        turns = [(e["step"], e["to"]) for e in run.events() if e["event"] == "rolled back"]
+        assert turns == [(42, 40), (42, 35), (37, 10)]
+        found[name] = content(run)
+    assert found["parts"] == found["whole"]
+
+
 def test_a_run_stopped_after_every_epoch_remembers_how_it_went(
     small_data, tmp_path: Path, monkeypatch
 ) -> None:

@@ -2,17 +2,19 @@
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 
-def command(*words: object) -> str:
+def command(*words: object, program: Sequence[str] = ("fashion-cnn",)) -> str:
     """A command of this package that does what it says when it is pasted into a shell.
 
-    Args: words: what comes behind `fashion-cnn`: a path with a blank in it is one of them, and one
-        that begins with a dash is told from an option.
+    Args:
+        words: what comes behind `program`: a path with a blank in it is one of them, and one that
+            begins with a dash is told from an option.
+        program: what starts it.
     """
-    return pasted(["fashion-cnn", *map(_word, words)])
+    return pasted([*program, *map(_word, words)])
 
 
 def pasted(words: Iterable[str]) -> str:

@@ -148,4 +148,5 @@ def _command(words: list[str], folder: Path, same: list[str]) -> str:
     if target := os.environ.get("MAKE_TARGET"):
         elsewhere = [] if folder == Path(_MADE.get(target, "")) else ["--output", str(folder)]
         return f"make {target} ARGS={shlex.quote(shlex.join([*words, *elsewhere, *same]))}"
-    return command("train", *words, "--output", folder, *same)
+    program = launch.program(launch.ranks())
+    return command("train", *words, "--output", folder, *same, program=program)

@@ -45,6 +45,13 @@ def name() -> str:
     return f"{given}, process {os.getppid()}" if alone else given
 
 
+def program(count: int) -> list[str]:
+    """The words before a command's name that start it as so many processes of one machine."""
+    if count == 1:
+        return ["fashion-cnn"]
+    return ["torchrun", "--standalone", "--nproc-per-node", str(count), "-m", "fashion_cnn"]
+
+
 def restarts() -> int:
     """How often torchrun has started them again, because one had failed."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))

@@ -8,6 +8,7 @@ from typing import Any
 from fashion_cnn.commands import pasted
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.files import from_here
+from fashion_cnn.process import launch
 from fashion_cnn.process.machine import DEVICES
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import format_value, with_flag
@@ -73,10 +74,7 @@ def reproduce(run: Run) -> str:
     """The command that does a run again, where its data still are."""
     recipe, environment = run.recipe, run.environment
     named = catalog.begun_as(recipe)
-    words = ["fashion-cnn", "train", named.name]
-    if environment.get("ranks", 1) > 1:
-        ranks = str(environment["ranks"])
-        words[:1] = ["torchrun", "--standalone", "--nproc-per-node", ranks, "-m", "fashion_cnn"]
+    words = [*launch.program(environment.get("ranks", 1)), "train", named.name]
     for item in dataclasses.fields(recipe):
         value = run.model_given if item.name == "model" else getattr(recipe, item.name)
         if item.name != "name" and value != getattr(named, item.name):

@@ -95,8 +95,8 @@ def track_mlflow(run: Run) -> str:
             points = list(_points(run))
             if known:
                 there = known[0].info.run_id
-                logged = client.get_metric_history(there, "val_loss")
-                last = max((metric.step for metric in logged), default=-1)
+                known_points = client.get_metric_history(there, "val_loss")
+                logged = {(metric.step, metric.value) for metric in known_points}
             else:
                 began = int(1000 * (points[0][1] if points else time.time()))
                 called = visible(run.path.name)
@@ -105,9 +105,9 @@ def track_mlflow(run: Run) -> str:
                 there = made.info.run_id
                 params = [Param(key, visible(value)) for key, value in _parameters(run).items()]
                 client.log_batch(there, params=params)
-                last = -1
+                logged = set()
             for step, moment, figures in points:
-                if step > last:
+                if (step, figures["val_loss"]) not in logged:  # or trained anew after a roll-back
                     stamp = int(1000 * moment)
                     metrics = [Metric(key, value, stamp, step) for key, value in figures.items()]
                     client.log_batch(there, metrics=metrics)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,22 +55,35 @@ class Checkpoints:
         state = {**state, "history": [dataclasses.asdict(record) for record in history]}
         checkpoint.save(self.folder, model, optimizer, state)
         self._link_best(history)
-        # The previous checkpoint may have to step in, and with it the best epoch that it knew;
-        # roll-backs go to ends of epochs, and to the start.
         steps = [step for step in checkpoint.published_steps(self.folder) if step <= state["step"]]
-        bests = (best_record(history), best_record(history[:-1]))
-        keep = {0, *steps[:_NEWEST_KEPT], *(best.step for best in bests if best)}
-        keep |= {record.step for record in history[-_NEWEST_KEPT:]}
+        keep = {*steps[:_NEWEST_KEPT], *self.needed(history)}
         checkpoint.prune(self.folder, keep | checkpoint.linked_steps(self.folder))
 
-    def cut_back(self, step: int, history: Sequence[EpochRecord]) -> None:
-        """Remove those after `step`, which training is about to reach on another way."""
+    @staticmethod
+    def needed(history: Sequence[EpochRecord]) -> set[int]:
+        """The start and the ends of epochs that training keeps, whether or not it is ever stopped.
+
+        The previous checkpoint may have to step in, and with it the best epoch that it knew;
+        roll-backs go to ends of epochs, and to the start.
+        """
+        bests = (best_record(history), best_record(history[:-1]))
+        ends = {record.step for record in history[-_NEWEST_KEPT:]}
+        return {0, *ends, *(best.step for best in bests if best)}
+
+    def cut_back(
+        self, step: int, history: Sequence[EpochRecord], among: Container[int] | None = None
+    ) -> None:
+        """Remove those after `step`, which training is about to reach on another way.
+
+        Args: among: those before are removed too, unless they are in this.
+        """
         if self._read_only:
             return
         self._check_own()
         self._link_best(history)
         steps = checkpoint.published_steps(self.folder)
-        checkpoint.prune(self.folder, {one for one in steps if one <= step})
+        keep = {one for one in steps if one <= step and (among is None or one in among)}
+        checkpoint.prune(self.folder, keep)
 
     def load(self, name: str) -> Checkpoint:
         """Open "best", "final" or "step-XXXXXXXX".

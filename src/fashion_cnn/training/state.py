@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,12 +166,13 @@ class TrainingState(ABC):
         """
         rollbacks, step = self.rollbacks + 1, self.step
         gives_up = rollbacks > MOST_ROLLBACKS
-        accept = self._before_the_fall(further=not gives_up)
+        needed = run.checkpoints.needed(self.history)
+        accept = self._before_the_fall(needed, further=not gives_up)
         found, history, _ = run.checkpoints.newest(self.fingerprint, accept, or_start=True)
         self._become(found, history)
         self.rollbacks = rollbacks
         self.wait_for_others()  # who may still read what is removed now
-        run.checkpoints.cut_back(self.step, self.history)
+        run.checkpoints.cut_back(self.step, self.history, needed)
         run.cut_back(self.step, self.history)
         if gives_up:
             run.log("diverged", step=step, to=self.step, reason=what)
@@ -202,10 +203,14 @@ class TrainingState(ABC):
         for name in _STATE:
             setattr(self, name, found.state[name])
 
-    def _before_the_fall(self, *, further: bool) -> Callable[[Checkpoint], None]:
+    def _before_the_fall(
+        self, needed: Container[int], *, further: bool
+    ) -> Callable[[Checkpoint], None]:
         """Accept, newest first, the first checkpoint that is worth returning to.
 
-        Args: further: pass over one from which training has diverged.
+        Args:
+            needed: steps of those that are there however often training was stopped.
+            further: pass over one from which training has diverged.
         """
         guessing = math.log(self.classes)  # the loss of a network that says nothing
         tried = self.rollbacks if further else 0
@@ -216,8 +221,8 @@ class TrainingState(ABC):
             step, history, rollbacks = (
                 found.state[name] for name in ("step", "history", "rollbacks")
             )
-            if step % self.steps_per_epoch:
-                raise CheckpointError("it is inside an epoch")
+            if step not in needed:
+                raise CheckpointError("it is there because training was stopped")
             if step and history[-1]["val_loss"] >= guessing:
                 raise CheckpointError("its loss had risen already")
             if step and rollbacks < tried:
