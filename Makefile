@@ -50,12 +50,12 @@ serve: .venv/runtime  ## a page to try the model on (ARGS="--host 0.0.0.0": for 
 	$(BIN)/fashion-cnn serve $(ARGS)
 
 chromium:  # for the tests of the pages, in a real browser
-	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && apt-get install -y -q --no-install-recommends chromium; \
 	else echo "the tests of the pages need a browser: apt-get install chromium"; fi
 
-postgresql:  # for tests/test_search_postgresql.py; the rest of the tests can do without
+postgresql: | chromium  # for tests/test_search_postgresql.py; the rest of the tests can do without
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && apt-get install -y -q --no-install-recommends postgresql; \

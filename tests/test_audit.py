@@ -425,14 +425,16 @@ def test_what_lies_on_white_is_no_nearer_for_it(planted) -> None:
     assert found.summary == wanted.summary
 
 
-def test_suspects_of_other_data_do_not_stay(monkeypatch, planted, tmp_path) -> None:
+def test_suspects_of_an_earlier_audit_are_said_to_be(
+    monkeypatch, planted, tmp_path, capsys
+) -> None:
     monkeypatch.setattr("fashion_cnn.data.fetch.data_directory", lambda *_: tmp_path)
     monkeypatch.setattr(fashion_mnist.DataSet, "training", lambda _: planted[0])
     monkeypatch.setattr(fashion_mnist.DataSet, "test_images", lambda _: planted[1])
     (tmp_path / "audit").mkdir()
     (tmp_path / "audit/suspects.csv").write_text("index\n5\n")
     assert main(["data", "audit", "--output", str(tmp_path / "audit")]) == 0
-    assert not (tmp_path / "audit/suspects.csv").exists()
+    assert "audit/suspects.csv is of an audit before this one" in capsys.readouterr().err
 
 
 def test_pairs_without_end_are_not_kept(monkeypatch) -> None:

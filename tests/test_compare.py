@@ -592,3 +592,13 @@ def test_runs_on_other_training_images_are_compared_on_the_same_test_images() ->
     assert compare([stand_in("a"), stand_in("b", 1, **mended)]).split == "test"
     with pytest.raises(UsageError, match="not evaluated on the same validation images"):
         compare([stand_in("a", metrics=SEALED), stand_in("b", metrics=SEALED, **mended)])
+
+
+def test_seeds_of_one_training_set_are_a_group() -> None:
+    mended = {"environment": {"data_sha256": {"t10k-images": "1", "train-images": "mended"}}}
+    runs = [stand_in("a", 0), stand_in("b", 1), stand_in("m", 0, **mended)]
+    assert [len(group.runs) for group in compare(runs).groups] == [2, 1]
+    runs.append(stand_in("n", 1, **mended))
+    found = compare(runs)
+    assert [len(group.runs) for group in found.groups] == [2, 2]
+    assert len(found.differences) == 1

@@ -19,6 +19,7 @@ from fashion_cnn.reporting.comparison_page import (
     differing_settings,
     short_names,
 )
+from fashion_cnn.reporting.plots import curve_axes, literal
 from fashion_cnn.run.folder import Run
 from fashion_cnn.text import aligned
 from finished import finished_run
@@ -183,3 +184,14 @@ def test_tables_in_columns() -> None:
         "Before", "", "who   n", "---  --", "a     5", "bcd  12", "after",
     ]  # fmt: skip
     assert aligned("no table") == "no table"
+
+
+def test_dollars_in_a_name_are_no_formula() -> None:
+    figure, axes = curve_axes("loss")
+    axes.plot([1, 2], [3, 4], label=literal(r"$\mathds{R}$ of $5"))
+    axes.legend()
+    axes.set_title(literal("a$b$c \udce9"))
+    drawn = chart(figure)
+    assert 'aria-label="a$b$c \\udce9"' in drawn
+    assert "$\\mathds{R}$ of $5: 3 at 1" in drawn
+    assert drawn.count("\\$") == 0

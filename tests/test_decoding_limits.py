@@ -144,6 +144,7 @@ def test_a_picture_goes_there_and_back(played) -> None:
     script = Path(decoding.__file__).with_name("decoding_child.py")
     assert child.words == [sys.executable, "-I", str(script)]
     assert child.how.pop("stdin") is child.how.pop("stdout")
+    assert {*child.how.pop("env")} <= {*decoding._PASSED_ON}
     assert child.how == {
         "stderr": subprocess.DEVNULL,
         "start_new_session": True,

@@ -648,3 +648,18 @@ def test_a_model_of_another_tool_is_not_removed(run: Run, data: Path, tmp_path: 
     with pytest.raises(UsageError, match="best-int8.onnx, where the int8 variant goes, is of no"):
         export(run, data, output=tmp_path / "best.onnx")
     assert other.read_bytes() == b"somebody's"
+
+
+def test_a_damaged_report_of_ours_is_told(run: Run, data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "shoes.onnx"
+    export(run, data, output=file)
+    report = (tmp_path / "shoes.json").read_bytes()
+    (tmp_path / "shoes.json").write_bytes(report[:-20])
+    with pytest.raises(ModelError, match="shoes.json is not as it was written"):
+        open_exported(file, 1)
+    (tmp_path / "shoes.json").write_bytes(report)
+    other = tmp_path / "shoes-int8.onnx"
+    other.write_bytes(b"somebody's")
+    with pytest.raises(UsageError, match="shoes-int8.onnx, where the int8 variant goes, is of no"):
+        export(run, data, output=file)
+    assert other.read_bytes() == b"somebody's"

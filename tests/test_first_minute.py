@@ -147,6 +147,9 @@ def test_how_to_go_on_with_several_processes_is_said_as_they_were_started(monkey
         "fashion-cnn train --resume --output 'runs/a b'"
     )
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert going_on(["--resume"], Path("runs/a"), []) == (
         "torchrun --standalone --nproc-per-node 2 -m fashion_cnn train --resume --output runs/a"
     )
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    assert going_on(["--resume"], Path("runs/a"), []) == "torchrun as before, with train --resume"

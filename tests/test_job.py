@@ -237,6 +237,7 @@ def test_a_second_signal_leaves_at_once(tmp_path, few_data) -> None:
         wait_for_line(process, "epoch 1/2")
         process.send_signal(signal.SIGINT)
         wait_for_line(process, "stopping")
+        time.sleep(0.2)  # sooner it would be an echo
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=10)
     assert process.returncode == 130

@@ -388,3 +388,30 @@ def test_a_note_speaks_of_the_framing_that_the_data_set_got(capsys) -> None:
     assert main(["data", "import", "in", "--output", "own", "--framing", "black,20,box"]) == 0
     assert "to prepare photos the same way: --framing white" in capsys.readouterr().err
     assert all("the data set is bright on black" in row["note"] for row in rows().values())
+
+
+@pytest.mark.parametrize("beside", ["logo.svg", "a link to nothing"])
+def test_an_archives_folder_is_entered_past_what_is_no_picture(beside: str, capsys) -> None:
+    for name in ("cat", "dog"):
+        fill(f"in/dataset/{name}")
+    if beside == "logo.svg":
+        Path("in/logo.svg").write_text("<svg/>")
+    else:
+        Path("in", beside).symlink_to("/nowhere")
+    import_("in", capsys, 0 if beside == "logo.svg" else 4)
+    assert {row["class"] for row in rows().values() if row["part"]} == {"cat", "dog"}
+
+
+def test_a_part_that_cannot_be_read_is_named(capsys, monkeypatch) -> None:
+    for part in ("train", "test"):
+        for name in ("hat", "shoe"):
+            fill(f"in/{part}/{name}")
+    entered = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name == "test":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return entered(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert "in/test: Permission denied" in import_("in", capsys, 2)

@@ -682,7 +682,7 @@ HOSTILE = {
     "sides of a tensor": message(7, message(5, b"\x08\x01" * 65)),
     "numbers of an operator": message(7, message(1, message(5, message(8, b"\x01" * 1_001)))),
     "names of an operator": message(7, message(1, message(1, b"a") * 1_001)),
-    "attributes of an operator": message(
+    "names of an operator;": message(
         7, message(1, b"".join(message(5, message(1, b"%d" % n)) for n in range(1_001)))
     ),
 }

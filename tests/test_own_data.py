@@ -344,6 +344,7 @@ def test_a_mutated_manifest_is_refused(elsewhere, change) -> None:
 def test_data_of_ones_own_are_not_replaced_by_fashion_mnist(elsewhere, capsys) -> None:
     """Sound files under the usual names, not adopted yet: MNIST's are just that."""
     folder = write_idx(elsewhere / "mnist", 10)
+    assert (folder / f"{FILES[0]}.gz").exists()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     error = fails(capsys, 2, "data", "get", "--data-dir", "mnist")
     assert "is whole and not Fashion-MNIST's" in error

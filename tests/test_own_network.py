@@ -843,3 +843,65 @@ def test_code_without_end_is_not_gathered(monkeypatch) -> None:
 def test_settings_of_an_own_network_are_shown(tmp_path: Path) -> None:
     rows = explain_recipe(recipe_of(SETTINGS, tmp_path, width=8))
     assert any(name.startswith("width") and value == "8" for name, value, *_ in rows)
+
+
+def test_trying_it_out_leaves_its_start_as_it_was(tmp_path: Path) -> None:
+    """The weights that the seed draws, the statistics of batch norm, and the generator."""
+    code = "def net(): return nn.Sequential(nn.Flatten(), nn.LazyLinear(10), nn.BatchNorm1d(10))"
+    recipe = recipe_of(code, tmp_path)
+    torch.manual_seed(5)
+    model = build_model(recipe, 10)
+    after = torch.rand(3)
+    torch.manual_seed(5)
+    bare = nn.Sequential(nn.Flatten(), nn.LazyLinear(10), nn.BatchNorm1d(10))
+    bare.eval()(torch.zeros(2, 1, 28, 28))
+    torch.testing.assert_close(after, torch.rand(3), rtol=0, atol=0)
+    wanted = bare.state_dict()
+    for name, tensor in model.get_submodule("network").state_dict().items():
+        torch.testing.assert_close(tensor, wanted[name], rtol=0, atol=0)
+    assert model.training
+
+
+def test_a_network_may_keep_the_mode_of_its_parts(tmp_path: Path) -> None:
+    """And forget to return itself."""
+    code = _net("self.output = nn.Linear(784, 10)", "return self.output(x.flatten(1))")
+    code += "\n    def train(self, mode=True):\n        super().train(False)"
+    build_model(recipe_of(code, tmp_path), 10)
+
+
+def test_a_plain_file_of_a_network_whose_parts_are_called_network_is_a_start(
+    tmp_path: Path,
+) -> None:
+    code = _net("self.network = nn.Linear(784, 10)", "return self.network(x.flatten(1))")
+    recipe = recipe_of(code, tmp_path)
+    one, other = (build_model(recipe, 10) for _ in range(2))
+    assert isinstance(one, OwnCNN)
+    arrays = {name: tensor.numpy() for name, tensor in one.network.state_dict().items()}
+    assert {*arrays} == {"network.weight", "network.bias"}
+    found = fit(other, Weights(Path("w"), "0" * 64, arrays))
+    np.testing.assert_array_equal(found.arrays["network.network.weight"], arrays["network.weight"])
+    assert fit(other, Weights(Path("w"), "0" * 64, weight_arrays(one))).anew == ()
+
+
+def sized(size: int):
+    def layer(width: int) -> nn.Module:
+        return nn.LazyConv2d(width, size)
+
+    return layer
+
+
+three, five = sized(3), sized(5)
+
+
+class Twofold(nn.Module):
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(three(4), five(8), nn.Flatten(), nn.LazyLinear(classes))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x)
+
+
+def test_two_things_of_one_name_are_not_kept_as_one() -> None:
+    with pytest.raises(UsageError, match="two things called (layer|size) stand around"):
+        given(Twofold)

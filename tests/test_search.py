@@ -294,7 +294,7 @@ def test_a_database_notices_a_silent_worker(tmp_path, pretended, monkeypatch) ->
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("then", ["answers", "reports"])
+@pytest.mark.parametrize("then", ["answers", "reports", "prunes"])
 def test_a_worker_that_stood_still_gives_its_trial_away(
     tmp_path, pretended, monkeypatch, then: str
 ) -> None:
@@ -307,6 +307,8 @@ def test_a_worker_that_stood_still_gives_its_trial_away(
             trial.storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
             if then == "reports":
                 trial.report(0.5, 1)
+            if then == "prunes":
+                raise optuna.TrialPruned
             return 0.5
         return measure(self, trial, *rest)
 

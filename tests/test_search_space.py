@@ -1,5 +1,6 @@
 """What may be searched: every wrong word is told before anything is trained."""
 
+import json
 from pathlib import Path
 
 import optuna
@@ -13,7 +14,8 @@ from optuna.trial import TrialState
 
 from fashion_cnn.cli import main
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes import catalog, own_network
+from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.tuning.space import Search, begun_from, parse_space
 
 
@@ -137,3 +139,15 @@ def test_what_trials_begin_as_may_be_in_a_file(tmp_path) -> None:
     )
     with pytest.raises(UsageError, match="no recipe"):
         begun_from("fats", {})
+
+
+def test_code_of_a_recipes_file_is_run_when_it_is_named_alone(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(own_network, "_ALLOWED", {})
+    code = tmp_path / "net.py"
+    code.write_text("from torch import nn\nnet = nn.Identity\n")
+    fields = own_network._read(f"{code}:net").fields
+    (tmp_path / "theirs.json").write_text(json.dumps({**Recipe().to_dict(), **fields}))
+    with pytest.raises(UsageError, match="building it runs their code"):
+        begun_from(str(tmp_path / "theirs.json"), {})
+    named = own_network.given(f"{code}:net")
+    assert begun_from(str(tmp_path / "theirs.json"), named)[0].model == f"{code}:net"

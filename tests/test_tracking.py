@@ -260,3 +260,28 @@ def test_a_folder_for_tensorboard_is_quoted(run, tmp_path) -> None:
     shutil.copytree(run.path, tmp_path / "my runs/a", symlinks=True)
     said = tracking.track_tensorboard(Run(tmp_path / "my runs/a"))
     assert shlex.split(said) == ["tensorboard", "--logdir", str(tmp_path / "my runs")]
+
+
+def test_parameters_that_failed_come_with_the_next_try(run, monkeypatch, tmp_path) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    log_batch, failed = MlflowClient.log_batch, []
+
+    def once(self, *arguments, **words) -> None:
+        if not failed:
+            failed.append(True)
+            raise MlflowException("the network is gone")
+        log_batch(self, *arguments, **words)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", once)
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 1
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 0
+    with tracking._quiet_mlflow():
+        client = MlflowClient()
+        experiment = client.get_experiment_by_name("fashion-cnn")
+        assert experiment
+        (found,) = client.search_runs([experiment.experiment_id])
+    assert found.data.params["train_images"] == "200"
+    assert set(found.data.metrics) == COLUMNS

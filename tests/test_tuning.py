@@ -639,7 +639,6 @@ def test_sigterm_stops_the_trainings_of_a_study(file, tmp_path, monkeypatch) -> 
     """Alone they would go on, and hold their folders."""
     begun = tmp_path / "begun"
     child = [sys.executable, "-c", f"import time; open({str(begun)!r}, 'w'); time.sleep(60)"]
-    monkeypatch.setattr(tuning, "_trainings", tuning._Trainings())
     wait_for = tuning._wait_for
     monkeypatch.setattr(tuning, "_wait_for", lambda _, alone: wait_for(child, alone))
 

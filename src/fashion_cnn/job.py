@@ -286,12 +286,12 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
         )
     if changes.get("model_sha256") not in (None, recipe.model_sha256):
         raise UsageError(
-            f"{changes['model']} is not the code that {run.path} is trained with; --trust-code "
-            "goes on with the copy that the run keeps"
+            f"{changes.get('model', recipe.model)} is not the code that {run.path} is trained "
+            "with; --trust-code goes on with the copy that the run keeps"
         )
     own = own_network(recipe.model)
     if own and "model_sha256" in changes:  # the file may have moved
-        (_, other) = own_network(changes["model"]) or own
+        (_, other) = own_network(changes.get("model", recipe.model)) or own
         if other != own[1]:
             raise UsageError(
                 f"{run.path} is trained with {own[1]} of that file, not with {other}; start "

@@ -178,7 +178,7 @@ def _intervals(page: Page, records: Records, study: Row) -> None:
     page.settings(
         "have intervals that contain it",
         "of these intervals contains 0",
-        "These are 70 intervals: some exclude 0",
+        "70 intervals, of which some exclude 0",
     )
 
 

@@ -52,7 +52,7 @@ def audit(
     from fashion_cnn.evaluation import audit as auditing
     from fashion_cnn.evaluation.label_noise import require_cleanlab
     from fashion_cnn.evaluation.near_duplicates import NEAR
-    from fashion_cnn.files import to_json, write_atomically
+    from fashion_cnn.files import to_json
     from fashion_cnn.reporting.audit_page import audit_page
     from fashion_cnn.run.dataset import check_same_data
     from fashion_cnn.run.folder import Run
@@ -96,14 +96,20 @@ def audit(
         "near_duplicates.csv": to_utf8(auditing.pairs_csv(found, training.labels)),
         "audit.html": to_utf8(audit_page(found, training, test_images, origin)),
     }
-    if probabilities is not None:
+    if suspects:
         files["suspects.csv"] = to_utf8(auditing.suspects_csv(found, training.labels))
-    else:  # those of other data
-        (output / "suspects.csv").unlink(missing_ok=True)
-    for name, data in files.items():
-        write_atomically(output / name, data)
+    _write_all(output, files)
     write(auditing.audit_text(found))
     say(f"the page: {output}/audit.html")
+
+
+def _write_all(output: Path, files: dict[str, bytes]) -> None:
+    from fashion_cnn.files import write_atomically
+
+    for name, data in files.items():
+        write_atomically(output / name, data)
+    if (suspects := output / "suspects.csv").exists() and suspects.name not in files:
+        say(f"{suspects} is of an audit before this one")
 
 
 def _out_of_fold(training: "Split", folds: int, threads: int | None) -> tuple[Any, float]:

@@ -132,7 +132,9 @@ def _import(folder: Path, output: Path, test_share: float, seed: int, framing: s
 @click.option(
     "--transpose/--no-transpose", default=None, help="swap rows and columns  [EMNIST: on]"
 )
-@click.option("--framing", metavar="FRAMING", help=f"{_FRAMING}[measured on the images]")
+@click.option(
+    "--framing", metavar="FRAMING", help=f"{_FRAMING}[as recorded, or measured on the images]"
+)
 def _adopt(
     sources: tuple[Path, ...],
     output: Path | None,

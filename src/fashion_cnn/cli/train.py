@@ -148,5 +148,7 @@ def _command(words: list[str], folder: Path, same: list[str]) -> str:
     if target := os.environ.get("MAKE_TARGET"):
         elsewhere = [] if folder == Path(_MADE.get(target, "")) else ["--output", str(folder)]
         return f"make {target} ARGS={shlex.quote(shlex.join([*words, *elsewhere, *same]))}"
+    if launch.local_ranks() != launch.ranks():  # each machine has words of its own
+        return f"torchrun as before, with {command(*words, *same, program=('train',))}"
     program = launch.program(launch.ranks())
     return command("train", *words, "--output", folder, *same, program=program)

@@ -1,10 +1,11 @@
 """Taking four IDX files for a data set of one's own: look at them once, and record their hashes."""
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashion_cnn.data.fashion_mnist import SHA256
 from fashion_cnn.data.files import FILES, PREFIXES, candidates
@@ -66,22 +67,7 @@ def adopt(
             "FOLDER writes a copy with 0 and 255"
         )
     labels = {name: arrays[name].astype(np.int64) for name in FILES if "labels" in name}
-    if (directory / CLASSES).exists():
-        names = class_names(read_small(directory / CLASSES), str(directory / CLASSES))
-    else:
-        largest = max(int(found.max(initial=0)) for found in labels.values())
-        if not 1 <= largest < MOST_CLASSES:
-            raise DataError(
-                f"the labels in {directory} run up to {largest}; there must be 2 to "
-                f"{MOST_CLASSES:,} classes, counted from 0"
-            )
-        present = np.unique(np.concatenate(list(labels.values())))
-        if len(present) <= largest:
-            raise DataError(
-                f"the labels in {directory} run up to {largest}, but only {len(present)} classes "
-                "have images; --output FOLDER writes a copy with the labels renumbered from 0"
-            )
-        names = tuple(str(label) for label in range(largest + 1))
+    names = _names(directory, labels.values())
     counts = {}
     for part, prefix in PREFIXES.items():
         try:
@@ -113,6 +99,25 @@ def adopt(
             "--output"
         ) from None
     return contents, counts
+
+
+def _names(directory: Path, labels: Iterable[NDArray[np.int64]]) -> tuple[str, ...]:
+    """The classes that the folder lists; if it lists none, the numbers of the labels."""
+    if (directory / CLASSES).exists():
+        return class_names(read_small(directory / CLASSES), str(directory / CLASSES))
+    present = np.unique(np.concatenate([*labels]))
+    largest = int(present.max(initial=0))
+    if not 1 <= largest < MOST_CLASSES:
+        raise DataError(
+            f"the labels in {directory} run up to {largest}; there must be 2 to "
+            f"{MOST_CLASSES:,} classes, counted from 0"
+        )
+    if len(present) <= largest:
+        raise DataError(
+            f"the labels in {directory} run up to {largest}, but only {len(present)} classes "
+            "have images; --output FOLDER writes a copy with the labels renumbered from 0"
+        )
+    return tuple(str(label) for label in range(largest + 1))
 
 
 def _read(directory: Path, name: str, say: Callable[[str], None]) -> bytes:

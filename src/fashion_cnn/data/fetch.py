@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.fashion_mnist import SHA256
-from fashion_cnn.data.files import candidates
 from fashion_cnn.data.forms.idx_pairs import read_bounded
 from fashion_cnn.data.manifest import again, is_own
 from fashion_cnn.errors import OUT_OF_ROOM, DataError, UsageError
@@ -80,18 +79,17 @@ def get_data(data_dir: str | Path | None, say: Callable[[str], None]) -> Path:
 
 
 def _check_nothing_is_lost(directory: Path) -> None:
-    """Raise `UsageError` if one of the files there is whole, and another data set's."""
-    for name in SHA256:
-        for path in candidates(directory, name):
-            try:
-                other = hashlib.sha256(read_bounded(path)).hexdigest() not in SHA256.values()
-            except DataError:  # damaged: that is what is mended here
-                continue
-            if other:
-                raise UsageError(
-                    f"{path} is whole and not Fashion-MNIST's, and get would overwrite it; "
-                    f"{again(directory)}, or name another folder"
-                )
+    """Raise `UsageError` if a file that would be replaced is whole, and another data set's."""
+    for path in (directory / f"{name}.gz" for name in SHA256):
+        try:
+            other = hashlib.sha256(read_bounded(path)).hexdigest() not in SHA256.values()
+        except DataError:  # damaged or missing: that is what is mended here
+            continue
+        if other:
+            raise UsageError(
+                f"{path} is whole and not Fashion-MNIST's, and get would overwrite it; "
+                f"{again(directory)}, or name another folder"
+            )
 
 
 def fetch(

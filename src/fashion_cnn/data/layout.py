@@ -36,7 +36,7 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
             classes are divided into parts and others are not.
     """
     folders, files = _inside(folder)
-    while len(folders) == 1 and not any(map(is_picture, files)) and _inside(folders[0])[0]:
+    while len(folders) == 1 and not _has_picture(files) and _inside(folders[0])[0]:
         say(f"entered {folders[0].name}/, the only folder there")
         folders, more = _inside(folders[0])
         files += more
@@ -67,8 +67,13 @@ def _classes(
     folder: Path, folders: list[Path], say: Callable[[str], None]
 ) -> tuple[list[ClassFolder], list[Path]]:
     """The class folders, or the folders of the parts in each of them; and what is beside those."""
-    inside = {path: _inside(path) for path in folders}
-    undivided = [path for path in folders if not _has_parts(path)]
+    inside = {}
+    for path in folders:
+        try:
+            inside[path] = _inside(path)
+        except PermissionError:  # as any other file of its class that cannot be read
+            inside[path] = [], []
+    undivided = [path for path in folders if not _are_parts(*inside[path])]
     if folders and not undivided:
         say("the folders in each class were taken for the parts")
         found = [
@@ -107,26 +112,30 @@ def _parts(folders: list[Path]) -> dict[Path, str]:
 def _entered(path: Path, part: str) -> Path:
     """A part's folder, or the only one in it if that is named as the part too."""
     folders, files = _inside(path)
-    loose = any(map(is_picture, files))
+    loose = _has_picture(files)
     again = len(folders) == 1 and not loose and part_of(folders[0].name) == part
     return folders[0] if again else path
 
 
 def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The folders and the files in a folder, hidden ones left out; none of what cannot be read."""
-    try:
-        entries = sorted(
-            path
-            for path in folder.iterdir()
-            if not path.name.startswith(".") and path.name != "__MACOSX"
-        )
-    except PermissionError:
-        return [], []
-    folders = [path for path in entries if os.path.isdir(path)]
-    return folders, [path for path in entries if path not in folders]
+    """The folders and the files in a folder, hidden ones left out."""
+    entries = sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.name != "__MACOSX"
+    )
+    folders: list[Path] = []
+    files: list[Path] = []
+    for path in entries:
+        (folders if os.path.isdir(path) else files).append(path)
+    return folders, files
 
 
-def _has_parts(folder: Path) -> bool:
-    folders, files = _inside(folder)
+def _are_parts(folders: list[Path], files: list[Path]) -> bool:
     found = [part_alone(path.name) for path in folders]
-    return "train" in found and None not in found and not any(map(is_picture, files))
+    return "train" in found and None not in found and not _has_picture(files)
+
+
+def _has_picture(files: list[Path]) -> bool:
+    """Whether one of the files is a picture; a link to nothing may be anything."""
+    return any(path.exists() and is_picture(path) for path in files)

@@ -136,7 +136,7 @@ def write_manifest(directory: Path, contents: Contents) -> None:
 def class_names(data: bytes, where: str) -> tuple[str, ...]:
     """Read `classes.txt`. Raises `DataError` unless `check_class_names` is content with it."""
     try:
-        names = tuple(data.decode(encoding_of(data)).splitlines())
+        names = tuple(data.decode(encoding_of(data)).rstrip().splitlines())
     except UnicodeError as error:
         raise DataError(f"{where} is not UTF-8 ({error})") from None
     check_class_names(names, where)

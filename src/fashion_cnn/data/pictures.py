@@ -14,7 +14,7 @@ from fashion_cnn.files import raise_if_out_of_room
 
 _SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp",
-     ".tif", ".tiff", ".jxl", ".jp2", ".dng", ".pbm", ".pgm", ".ppm", ".tga", ".ico", ".svg")
+     ".tif", ".tiff", ".jxl", ".jp2", ".dng", ".pbm", ".pgm", ".ppm", ".tga")
 )  # fmt: skip
 """By which a file that is no picture is known to have been meant for one."""
 

@@ -150,10 +150,13 @@ def compare(runs: Sequence[Run]) -> Comparison:
     members = [_member(run) for run in runs]
     for other in members[1:]:
         _must_be_comparable(members[0], other)
-    alike: dict[str, list[_Member]] = {}
+    alike: dict[tuple[object, ...], list[_Member]] = {}
+    noted = next((one.data_sha256 for one in members if one.data_sha256), None)
     for one in members:
         recipe = dataclasses.astuple(one.recipe.replace(seed=0))
-        alike.setdefault(f"{recipe} {one.run.environment.get('framework')}", []).append(one)
+        data = _of_part(one.data_sha256 or noted, "validation")  # a record may not say
+        of = str(recipe), one.run.environment.get("framework"), data
+        alike.setdefault(of, []).append(one)
     groups = []
     for some in alike.values():
         if len({one.recipe.seed for one in some}) == len(some) and len(runs) > 2:

@@ -117,8 +117,9 @@ def _search(
                 found += int(near.sum())
                 if found > _MOST_PAIRS:
                     raise UsageError(
-                        f"more than {_MOST_PAIRS:,} pairs of images are within {reach:g}; a "
-                        "smaller threshold finds those that are near-duplicates"
+                        f"more than {_MOST_PAIRS:,} pairs of images are within {reach:g}, which "
+                        f"is {REACH:g} times the threshold; give a smaller one, or are "
+                        "thousands of images the same?"
                     )
     empty = np.empty(0, np.int64)
     return (

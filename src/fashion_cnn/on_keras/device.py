@@ -84,7 +84,7 @@ def _configure_tensorflow(device: str, threads: int | None, deterministic: bool)
                 # No error: how many are free differs from one training to the next.
                 warnings.warn(
                     f"TensorFlow runs in this process with {now or 'all'} threads and cannot "
-                    f"change to {threads}; another process could",
+                    f"change to {threads}; start another process for that",
                     stacklevel=2,
                 )
     if deterministic:

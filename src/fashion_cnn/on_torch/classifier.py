@@ -97,7 +97,7 @@ def open_classifier(
 def open_model(run: Run, checkpoint: str | None = None) -> nn.Module:
     """A run's network with a checkpoint's weights, on the CPU; otherwise as `open_classifier`."""
     checkpoint = checkpoint or run.answering
-    model = build_model(run.recipe, len(class_names_of(run)))
+    model = build_model(run.recipe, len(class_names_of(run)), trained=True)
     load_weights(model, run.checkpoints.load(checkpoint).model, checkpoint)
     return model
 

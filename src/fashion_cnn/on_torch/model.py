@@ -47,14 +47,16 @@ def check_recipe(recipe: Recipe) -> None:
         raise UsageError(f"{recipe.model} trains in one process here; leave torchrun out")
 
 
-def build_model(recipe: Recipe, classes: int) -> nn.Module:
+def build_model(recipe: Recipe, classes: int, *, trained: bool = False) -> nn.Module:
     """The network that a recipe names, for so many classes, from PyTorch's global generator.
+
+    Args: trained: one of somebody's own was tried out when it began to train.
 
     Raises:
         UsageError: it is one of somebody's own, as `build_own`.
     """
     if own_network(recipe.model):
-        return build_own(recipe, classes)
+        return build_own(recipe, classes, trained=trained)
     if (name := timm_name(recipe.model)) is not None:
         return TimmCNN(name, recipe.dropout, recipe.input_side, classes)
     if recipe.model == "simple_cnn":

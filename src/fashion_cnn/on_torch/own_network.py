@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class OwnCNN(nn.Module):
 
         Args: arrays: by the network's own names, or by ours, which are left as they are.
         """
-        if all(name in ("mean", "std") or name.startswith("network.") for name in arrays):
+        if arrays.keys() <= self.state_dict().keys():
             return dict(arrays)
         found = {"mean": self.mean.numpy(), "std": self.std.numpy()}
         kept = self.network.state_dict()
@@ -72,16 +73,16 @@ class OwnCNN(nn.Module):
         return found | {f"network.{name}": array for name, array in own.items()}
 
 
-def build_own(recipe: Recipe, classes: int) -> OwnCNN:
+def build_own(recipe: Recipe, classes: int, *, trained: bool = False) -> OwnCNN:
     """Make the network that a recipe names, from PyTorch's global generator.
+
+    Args: trained: it was tried out when it began to train, and is not again.
 
     Raises:
         UsageError: its code may not be run, or fails, or makes what cannot be trained here.
     """
     source = allowed(recipe)
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(_OTHER_SEED)
-        twin = source.make(recipe, classes)
+    twin = None if trained else _twin(source, recipe, classes)
     network = source.make(recipe, classes)
     if not isinstance(network, nn.Module):
         raise UsageError(
@@ -104,8 +105,9 @@ def build_own(recipe: Recipe, classes: int) -> OwnCNN:
             f"freeze is {recipe.freeze}, but {source.name} has no last layer that is called "
             "`output` and learns; name it so, or leave freeze out"
         )
-    _check_training(network, source, classes)
-    _check_made_again(network, twin, source)
+    if twin is not None:
+        _check_training(network, source, classes)
+        _check_made_again(network, twin, source)
     for module in network.modules():
         _fit_in(module, source)
     return OwnCNN(network)
@@ -151,9 +153,10 @@ def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
 def _check_training(network: nn.Module, source: Source, classes: int) -> None:
     """Call the network once as in training, which some answer otherwise; it stays as it was."""
     before = copy.deepcopy(network.state_dict())
+    network.train()
     with torch.random.fork_rng(devices=()), torch.enable_grad():
         try:
-            logits = network.train()(_sample())
+            logits = network(_sample())
         except FAILURES as error:
             raise UsageError(
                 f"{source.name} fails in training, on a batch of {max(_COUNTS)}: "
@@ -172,6 +175,20 @@ def _check_training(network: nn.Module, source: Source, classes: int) -> None:
         )
 
 
+def _twin(source: Source, recipe: Recipe, classes: int) -> nn.Module:
+    """Another network of the code, drawn otherwise; no generator is left as if it had been made."""
+    with torch.random.fork_rng(devices=()), torch.no_grad():
+        torch.default_generator.manual_seed(_OTHER_SEED)
+        twin = source.make(recipe, classes)
+        if isinstance(twin, nn.Module):
+            twin.eval()
+            with suppress(
+                *FAILURES
+            ):  # lazy layers take their shapes; what fails is told of the other
+                twin(_sample())
+        return twin
+
+
 def _check_made_again(network: nn.Module, twin: nn.Module, source: Source) -> None:
     """Raise `UsageError` unless another one with the same state gives the same answers.
 
@@ -179,9 +196,9 @@ def _check_made_again(network: nn.Module, twin: nn.Module, source: Source) -> No
     """
     with torch.no_grad():
         try:
-            twin.eval()(_sample())  # lazy layers take their shapes
             twin.load_state_dict(network.state_dict())
-            answers = [one.eval()(_sample()).float().numpy() for one in (network, twin)]
+            network.eval()
+            answers = [one(_sample()).float().numpy() for one in (network, twin)]
         except FAILURES as error:
             raise UsageError(
                 f"{source.name} cannot be made again: {source.describe(error)}"

@@ -22,8 +22,8 @@ from torch.nn.parallel import DistributedDataParallel
 from fashion_cnn.errors import UsageError
 from fashion_cnn.process import launch
 
-_PATIENCE = timedelta(days=7)
-"""For the first rank's validation and evaluation; of one that has died the others hear at once."""
+_PATIENCE = timedelta(days=1)
+"""For the first rank's validation and evaluation; when a rank ends, torchrun ends the others."""
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,8 @@ class TimmCNN(nn.Module):
         found = {"mean": self.mean.numpy(), "std": self.std.numpy()}
         for name, array in arrays.items():
             if head := next((one for one in self._classifiers if name.startswith(f"{one}.")), ""):
-                if (
-                    len(self._classifiers) == 1
-                ):  # of several, each for features of its own, none fits
+                # Of several heads, each for features of its own, none fits.
+                if len(self._classifiers) == 1:
                     found[name.replace(head, "output", 1)] = array
             elif not name.endswith("num_batches_tracked"):
                 found[f"network.{name}"] = array

@@ -36,9 +36,9 @@ def threads(asked: int | None) -> int:
 
 
 def name() -> str:
-    """What tells this launch by torchrun from others, whichever start of its processes; "" plainly.
+    """Names this launch by torchrun, the same after a restart; "" where it is started plainly.
 
-    Of a launch on several machines only the number that it was given: the parents differ.
+    On several machines that is only the id that torchrun was given: give it one (--rdzv-id).
     """
     given = os.environ.get("TORCHELASTIC_RUN_ID", "")
     alone = given and local_ranks() == ranks()
@@ -47,7 +47,7 @@ def name() -> str:
 
 def program(count: int) -> list[str]:
     """The words before a command's name that start it as so many processes of one machine."""
-    if count == 1:
+    if count < 2:
         return ["fashion-cnn"]
     return ["torchrun", "--standalone", "--nproc-per-node", str(count), "-m", "fashion_cnn"]
 

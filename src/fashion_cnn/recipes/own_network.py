@@ -222,10 +222,9 @@ def _gathered(maker: Callable[..., Any]) -> Source:
             f"model is {maker!r:.80}; it must be a name, FILE.py:NAME, or a class or function that "
             "makes a network"
         )
-    imports: dict[str, str] = {}
-    bodies: dict[str, str] = {}
-    _gather(maker, name, imports, bodies)
-    code = "\n".join([*sorted(imports.values()), "", *bodies.values()])
+    found = _Gathered()
+    found.add(maker, name)
+    code = found.text()
     if vars(sys.modules[maker.__module__]).get("annotations") is __future__.annotations:
         code = f"from __future__ import annotations\n{code}"
     if len(code.encode()) > MOST_CODE:
@@ -233,49 +232,86 @@ def _gathered(maker: Callable[..., Any]) -> Source:
     return Source(f"{maker.__module__.replace('.', '/')}.py", name, code.encode())
 
 
-def _gather(item: Any, called: str, imports: dict[str, str], bodies: dict[str, str]) -> None:
-    """Collect the code of `item` and of what it refers to, what is used before its user.
+class _Gathered:
+    """Code that is collected with what it refers to, what is used before its user."""
 
-    Args: called: the name that it is used by; its own, if it has one, may be another.
-    """
-    if item.__name__.isidentifier() and item.__name__ != called:
-        if item.__name__ not in bodies:
-            _gather(item, item.__name__, imports, bodies)
-        bodies[called] = f"{called} = {item.__name__}\n"
-        return
-    try:
-        text = textwrap.dedent(_source_of(item))
-        code = compile(text, "own network", "exec")
-    except (OSError, TypeError, SyntaxError):
-        raise UsageError(
-            f"the code of {item.__name__} cannot be read here; write it into a file and give "
-            f"model='FILE.py:{item.__name__}'"
-        ) from None
-    bodies[called] = ""  # begun; what it uses comes first
-    around = dict(vars(sys.modules[item.__module__]))
-    functions = vars(item).values() if inspect.isclass(item) else [item]
-    for function in filter(inspect.isfunction, functions):
-        around |= inspect.getclosurevars(function).nonlocals
-    for name in sorted(_names(code)):
-        if name in bodies or name in imports or name not in around or _is_pythons(name, around):
-            continue
-        value = around[name]
+    def __init__(self) -> None:
+        self._imports: dict[str, str] = {}
+        self._bodies: dict[str, str] = {}
+        self._last: dict[str, str] = {}  # other names of what was begun and not done
+        self._meant: dict[str, Any] = {}
+
+    def text(self) -> str:
+        """All of it."""
+        imports = sorted(self._imports.values())
+        return "\n".join([*imports, "", *self._bodies.values(), *self._last.values()])
+
+    def add(self, item: Any, called: str) -> None:
+        """Add the code of a class or function.
+
+        Args: called: the name that it is used by; its own, if it has one, may be another.
+
+        Raises:
+            UsageError: the code cannot be read, or something that it uses cannot be kept.
+        """
+        self._meant[called] = item
+        own = item.__name__
+        if own.isidentifier() and own != called:
+            if self._is_new(own, item):
+                self.add(item, own)
+            names = self._bodies if self._bodies[own] else self._last
+            names[called] = f"{called} = {own}\n"
+            return
+        try:
+            text = textwrap.dedent(_source_of(item))
+            code = compile(text, "own network", "exec")
+        except (OSError, TypeError, SyntaxError):
+            raise UsageError(
+                f"the code of {own} cannot be read here; write it into a file and give "
+                f"model='FILE.py:{own}'"
+            ) from None
+        self._bodies[called] = ""  # begun; what it uses comes first
+        around = dict(vars(sys.modules[item.__module__]))
+        functions = vars(item).values() if inspect.isclass(item) else [item]
+        for function in filter(inspect.isfunction, functions):
+            around |= inspect.getclosurevars(function).nonlocals
+        for name in sorted(_names(code) & around.keys()):
+            if not _is_pythons(name, around) and self._is_new(name, around[name]):
+                self._add_used(item, name, around[name])
+        del self._bodies[called]
+        self._bodies[called] = text
+
+    def _is_new(self, name: str, value: Any) -> bool:
+        """Whether nothing stands for a name yet; raises `UsageError` if something else does."""
+        if name not in self._meant:
+            return True
+        meant = self._meant[name]
+        if meant is not value and not (
+            _is_literal(meant) and _is_literal(value) and meant == value
+        ):
+            raise UsageError(
+                f"two things called {name} stand around the network, and one would be kept for "
+                "both; name one otherwise, or write the network into a file and give "
+                "model='FILE.py:NAME'"
+            )
+        return False
+
+    def _add_used(self, item: Any, name: str, value: Any) -> None:
+        self._meant[name] = value
         if isinstance(value, ModuleType):
-            imports[name] = f"import {value.__name__} as {name}"
+            self._imports[name] = f"import {value.__name__} as {name}"
         elif _is_literal(value):
-            bodies[name] = f"{name} = {value!r}\n"
+            self._bodies[name] = f"{name} = {value!r}\n"
         elif origin := _origin(name, value, item.__module__):
-            imports[name] = f"from {value.__module__} import {origin} as {name}"
+            self._imports[name] = f"from {value.__module__} import {origin} as {name}"
         elif inspect.isclass(value) or (callable(value) and hasattr(value, "__name__")):
-            _gather(value, name, imports, bodies)
+            self.add(value, name)
         else:
             raise UsageError(
                 f"{item.__name__} uses {name}, which is a {type(value).__name__}: of what stands "
                 "around a network only code, modules and plain values can be kept with it; make "
                 "it inside, or write the network into a file and give model='FILE.py:NAME'"
             )
-    del bodies[called]
-    bodies[called] = text
 
 
 def _is_pythons(name: str, around: Mapping[str, Any]) -> bool:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
-from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.calibration import Calibration
@@ -29,7 +28,7 @@ from fashion_cnn.reporting.pages import render
 from fashion_cnn.reporting.pictures import COLUMNS, Sheet, heat_maps, sheet_of
 from fashion_cnn.reporting.plots import as_trained
 from fashion_cnn.reporting.summary import explain_recipe, reproduce
-from fashion_cnn.run.dataset import images_of
+from fashion_cnn.run.dataset import framing_of, images_of
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import Confusion, Metrics
@@ -254,7 +253,7 @@ def _evidence(
         images.images[chosen],
         predictions.predicted[chosen],
         Calibration.from_dict(found).log_probabilities if found else log_softmax,
-        Framing.parse(run.split.get("framing") or str(AS_PUBLISHED)).ground,
+        framing_of(run).ground,
     )
     return dict(zip(chosen, maps, strict=True))
 

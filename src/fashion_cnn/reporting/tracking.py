@@ -103,9 +103,10 @@ def track_mlflow(run: Run) -> str:
                 # By its tags it is found again, whatever fails after this.
                 made = client.create_run(experiment, began, tags=identity, run_name=called)
                 there = made.info.run_id
+                logged = set()
+            if not (known and known[0].data.params):
                 params = [Param(key, visible(value)) for key, value in _parameters(run).items()]
                 client.log_batch(there, params=params)
-                logged = set()
             for step, moment, figures in points:
                 if (step, figures["val_loss"]) not in logged:  # or trained anew after a roll-back
                     stamp = int(1000 * moment)

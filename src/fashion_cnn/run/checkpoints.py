@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,10 @@ class Checkpoints:
         ends = {record.step for record in history[-_NEWEST_KEPT:]}
         return {0, *ends, *(best.step for best in bests if best)}
 
+    def has(self, step: int) -> bool:
+        """Whether there is one of that step."""
+        return step in checkpoint.published_steps(self.folder)
+
     def cut_back(
         self, step: int, history: Sequence[EpochRecord], among: Container[int] | None = None
     ) -> None:
@@ -84,6 +89,8 @@ class Checkpoints:
         steps = checkpoint.published_steps(self.folder)
         keep = {one for one in steps if one <= step and (among is None or one in among)}
         checkpoint.prune(self.folder, keep)
+        if among is not None and os.path.lexists(self.folder / "final"):
+            self._link("final", step)  # what it stood for may be gone
 
     def load(self, name: str) -> Checkpoint:
         """Open "best", "final" or "step-XXXXXXXX".

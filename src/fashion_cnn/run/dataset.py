@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, FASHION_MNIST, SHA256, DataSet
+from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.data.manifest import check_class_names
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
@@ -39,6 +40,18 @@ def class_names_of(run: Run) -> tuple[str, ...]:
     except DataError as error:
         raise UsageError(f"{run.path} does not say what its classes are: {error}") from None
     return tuple(names)
+
+
+def framing_of(run: Run) -> Framing:
+    """How the objects lie in a run's images; as in Fashion-MNIST's where that is not recorded.
+
+    Raises:
+        UsageError: the record was altered beyond use.
+    """
+    try:
+        return Framing.parse(run.split.get("framing", str(AS_PUBLISHED)))
+    except (AttributeError, UsageError) as error:
+        raise UsageError(f"{run.path} does not say how its images lie: {error}") from None
 
 
 def check_same_data(run: Run, data: DataSet) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import ModelError, UsageError
-from fashion_cnn.files import read_json, to_json, write_atomically
+from fashion_cnn.files import MOST_TEXT, read_bytes, read_json, to_json, write_atomically
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.typed import decode
 
@@ -53,7 +53,7 @@ class ExportFiles:
                 f"{files.report}, where the report on the export goes, is another file; give "
                 "another --output"
             )
-        if os.path.lexists(files.int8) and not known:
+        if os.path.lexists(files.int8) and not (known and read_json(files.report).get("int8")):
             raise UsageError(
                 f"{files.int8}, where the int8 variant goes, is of no export here; give another "
                 "--output"
@@ -106,8 +106,8 @@ class ExportFiles:
 
 
 def _is_report(path: Path) -> bool:
+    """Whether a file is a report on an export, if only a damaged one."""
     try:
-        values = read_json(path)
-    except (UsageError, ValueError):
+        return b'"parity"' in read_bytes(path, UsageError, MOST_TEXT)
+    except UsageError:
         return False
-    return isinstance(values, dict) and "parity" in values

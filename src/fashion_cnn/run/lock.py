@@ -37,8 +37,7 @@ def hold(path: Path) -> Iterator[None]:
         if error.errno not in unusable:
             raise
         raise UsageError(
-            f"{folder} cannot be used as a run folder: {error.strerror}; it must be a folder that "
-            "can be written to"
+            f"{folder} cannot be used: {error.strerror}; it must be a folder that can be written to"
         ) from None
     try:
         try:
@@ -72,5 +71,5 @@ def _holder(descriptor: int, path: Path) -> str:
         )
     said = re.fullmatch(rb"(\d{0,20})\n?", os.pread(descriptor, 32, 0))
     if not said:
-        raise UsageError(f"{path} is not a lock file of a run; move it elsewhere")
+        raise UsageError(f"{path} is not a lock file; move it elsewhere")
     return f"process {said[1].decode()}" if said[1] else "another process"

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, SHA256, DataSet
-from fashion_cnn.data.framing import AS_PUBLISHED
 from fashion_cnn.data.split import stratified_sample
 from fashion_cnn.errors import ExportError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
@@ -20,7 +19,7 @@ from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, ou
 from fashion_cnn.frameworks import Framework, Hardware, hardware_as_before, open_framework
 from fashion_cnn.run.checkpoint import Checkpoint
 from fashion_cnn.run.command import run_command
-from fashion_cnn.run.dataset import check_same_data, class_names_of
+from fashion_cnn.run.dataset import check_same_data, class_names_of, framing_of
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, complete
@@ -211,7 +210,7 @@ def _facts(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict[s
     ]
     return {
         "data": _data_of(run),
-        "framing": run.split.get("framing", str(AS_PUBLISHED)),
+        "framing": str(framing_of(run)),
         "class_names": list(class_names_of(run)),
         "calibration": {
             "label_smoothing": found.get("label_smoothing", 0.0),

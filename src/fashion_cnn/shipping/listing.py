@@ -1,6 +1,5 @@
 """Predictions for people and for programs: a table, JSON, CSV, and what the model saw."""
 
-import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -77,10 +76,13 @@ def save_seen(rows: Sequence[Row], folder: Path) -> int:
     for name, answer in rows:
         if isinstance(answer, Prediction):
             stem = Path(name).stem if name != "-" else "stdin"
-            numbers = (f"-{count}" if count > 1 else "" for count in itertools.count(1))
-            chosen[next(free for n in numbers if (free := f"{stem}{n}.png") not in chosen)] = answer
+            file, count = f"{stem}.png", 1
+            while file in chosen:
+                count += 1
+                file = f"{stem}-{count}.png"
+            chosen[file] = answer
     for name in chosen:
-        if os.path.lexists(folder / name) and not _is_seen(folder / name):
+        if os.path.lexists(folder / name) and not _is_seen(folder / name, rows):
             raise UsageError(
                 f"{folder / name} is another picture, and would be replaced by what the model saw; "
                 "give another folder"
@@ -90,10 +92,12 @@ def save_seen(rows: Sequence[Row], folder: Path) -> int:
     return len(chosen)
 
 
-def _is_seen(path: Path) -> bool:
-    """Whether a file may be what was written here before."""
+def _is_seen(path: Path, rows: Sequence[Row]) -> bool:
+    """Whether a file may be what was written here before, and is none of the pictures."""
     try:
+        if any(os.path.samefile(path, name) for name, _ in rows if os.path.exists(name)):
+            return False
         with Image.open(path) as picture:
             return (picture.format, picture.mode, picture.size) == ("PNG", "L", (28, 28))
-    except (OSError, ValueError):
+    except (OSError, ValueError, Image.DecompressionBombError):
         return False

@@ -24,8 +24,8 @@ MOST_MULTIPLICATIONS = 10**11
 
 _UINT8 = 2  # ONNX's number
 _BATCHES = (256, 64, 16, 4, 1)
-_TRIED_ONE_BY_ONE = 16  # images, and of graphs of so many operators: each takes a walk through it
-_FEW_NODES = 2_000
+_TRIED_ONE_BY_ONE = 16  # images at most where sizes are computed: each number of them is tried
+_FEW_NODES = 2_000  # a larger graph gets one image then
 
 
 @dataclass(frozen=True)

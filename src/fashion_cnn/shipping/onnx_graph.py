@@ -281,8 +281,8 @@ def _read_node(message: memoryview) -> Node:
             raise RefusedError(
                 f"holds an operator of the domain {domain!r:.66}, which no model here has"
             )
-        _check_count((*node.inputs, *node.outputs), _MOST_NAMES, "names of an operator")
-        _check_count(node.attributes, _MOST_NAMES, "attributes of an operator")
+        for found in (node.inputs, node.outputs, node.attributes):
+            _check_count(found, _MOST_NAMES, "names of an operator")
     return node
 
 
@@ -307,7 +307,7 @@ def _read_attribute(message: memoryview) -> tuple[str, Any]:
         elif number == 5:
             found = read_tensor(_part(value))[1]
         elif number in (7, 8):
-            _check_count(value if isinstance(value, memoryview) else (), _MOST_STATED, "numbers")
+            _check_count(value if isinstance(value, memoryview) else (), _MOST_STATED, "bytes")
             many += _floats(value) if number == 7 else packed(value)
             _check_count(many, _MOST_NAMES, "numbers of an operator")
         elif number == 20:
@@ -333,7 +333,7 @@ def read_tensor(message: memoryview) -> tuple[str, Array]:
                 "keeps tensors in another file (external data), which is never opened"
             )
         if number == 1:
-            _check_count(value if isinstance(value, memoryview) else (), _MOST_STATED, "sides")
+            _check_count(value if isinstance(value, memoryview) else (), _MOST_STATED, "bytes")
             dims += packed(value)
             _check_count(dims, _MOST_SIDES, "sides of a tensor")
         elif number == 2 and isinstance(value, int):

@@ -417,13 +417,13 @@ class _Trainings:
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._stopped = False
+        self.stopped = False
 
     @contextlib.contextmanager
     def one(self, child: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
         self._running.add(child)
         try:
-            if self._stopped:  # between two of them
+            if self.stopped:  # between two of them
                 child.terminate()
             with child:
                 yield child
@@ -431,7 +431,7 @@ class _Trainings:
             self._running.discard(child)
 
     def stop(self, number: int, frame: FrameType | None) -> None:
-        self._stopped = True
+        self.stopped = True
         for child in [*self._running]:
             child.terminate()
 
@@ -444,6 +444,7 @@ def _passing_on_sigterm() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python lets the main thread alone set handlers
         return
+    _trainings.stopped = False
     before = signal.signal(signal.SIGTERM, _trainings.stop)
     try:
         yield

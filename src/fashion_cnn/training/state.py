@@ -166,7 +166,10 @@ class TrainingState(ABC):
         """
         rollbacks, step = self.rollbacks + 1, self.step
         gives_up = rollbacks > MOST_ROLLBACKS
-        needed = run.checkpoints.needed(self.history)
+        saved = [record for record in self.history if record.step < step]
+        if self.history and run.checkpoints.has(self.history[-1].step):
+            saved = self.history
+        needed = run.checkpoints.needed(saved)
         accept = self._before_the_fall(needed, further=not gives_up)
         found, history, _ = run.checkpoints.newest(self.fingerprint, accept, or_start=True)
         self._become(found, history)
@@ -222,7 +225,7 @@ class TrainingState(ABC):
                 found.state[name] for name in ("step", "history", "rollbacks")
             )
             if step not in needed:
-                raise CheckpointError("it is there because training was stopped")
+                raise CheckpointError("it is not an end of an epoch that is kept")
             if step and history[-1]["val_loss"] >= guessing:
                 raise CheckpointError("its loss had risen already")
             if step and rollbacks < tried:

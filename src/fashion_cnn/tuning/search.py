@@ -152,20 +152,19 @@ class _Worker:
             self._take_over_the_dead(study)
             if len(study.get_trials(deepcopy=False, states=_COUNTED)) >= self.search.trials:
                 return
-            ours = False
+            taken_over = False
 
             def objective(trial: Trial) -> float:
-                nonlocal ours
+                nonlocal taken_over
                 try:
                     return self._try(study, trial, interruption)
-                except BaseException as error:
-                    ours = not isinstance(error, UpdateFinishedTrialError)
-                    raise
+                finally:
+                    taken_over = study.trials[trial.number].state.is_finished()
 
             try:
                 study.optimize(objective, n_trials=1, callbacks=[self._tell])
-            except (AssertionError, RuntimeError, ValueError):
-                if ours:
+            except (AssertionError, UpdateFinishedTrialError, ValueError):
+                if not taken_over:
                     raise
                 # Optuna's, of a trial that was ended elsewhere: this worker had long been silent.
                 self.say("a trial was taken over by another worker while this one stood still")

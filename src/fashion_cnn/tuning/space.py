@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes import catalog
+from fashion_cnn.recipes import catalog, own_network
 from fashion_cnn.recipes.fields import check_folder_name, flag, nearest
 from fashion_cnn.recipes.recipe import Recipe, train_command
 from fashion_cnn.run.recipe_file import open_recipe
@@ -132,9 +132,14 @@ def begun_from(
     """What trials begin as, and the fields that their commands set.
 
     Those are `settings`, and what a file, or a recipe made in Python, says otherwise than the one
-    of its name. Raises `UsageError` as `open_recipe`.
+    of its name.
+
+    Raises:
+        UsageError: as `open_recipe`; or its network is somebody's own, and nobody has allowed it.
     """
     chosen = open_recipe(recipe).replace(**settings)
+    if chosen.model_sha256:  # its trials would take it for what a person names
+        own_network.allowed(chosen)
     known = catalog.named(chosen.name)
     fields = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
     otherwise = {name: value for name, value in fields.items() if value != getattr(known, name)}

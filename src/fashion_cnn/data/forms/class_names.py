@@ -13,7 +13,9 @@ from fashion_cnn.errors import DataError
 def is_names(path: Path) -> bool:
     """Whether a file is of such names, by its own."""
     said = set(words(path.name))
-    return bool({"mapping", "classmap"} & said) or ("classes" in said and path.suffix == ".txt")
+    return bool({"mapping", "classmap"} & said) or (
+        "classes" in said and path.suffix.lower() == ".txt"
+    )
 
 
 def names_beside(files: Iterable[Path]) -> dict[int, str]:

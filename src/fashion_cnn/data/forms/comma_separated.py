@@ -37,13 +37,16 @@ _MOSTLY = 0.95  # of a column's values: a pixel at the border may be so often th
 
 @dataclass(frozen=True)
 class _Columns:
-    """How a file's rows are written; `named`: whether a header says which column has the labels."""
+    """How a file's rows are written; `named`: whether a header says which column has the labels; if
+    not, it is `label` or `last`.
+    """
 
     separator: str
     count: int
     label: int
     header: bool
     named: bool
+    last: int
     others: tuple[int, ...] = ()
 
 
@@ -91,8 +94,12 @@ def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) ->
         if not lines:
             break
         rows = _parse(lines, path, columns)
-        if not count and not columns.named and _label_is_last(rows[:, [columns.label, -1]]):
-            columns = replace(columns, label=columns.count - 1)
+        if (
+            not count
+            and not columns.named
+            and _label_is_last(rows[:, [columns.label, columns.last]])
+        ):
+            columns = replace(columns, label=columns.last)
         labels.append(rows[:, columns.label])
         pixels = np.delete(rows, (columns.label, *columns.others), axis=1)
         if pixels.dtype.kind == "f":
@@ -143,7 +150,7 @@ def _columns(line: str, path: Path) -> _Columns:
     if named and len(found) != 1:
         raise DataError(f"{path}: no column is named label, so its classes cannot be told")
     label = found[0] if named else rest[0]
-    return _Columns(apart, len(cells), label, header or counted, named, others)
+    return _Columns(apart, len(cells), label, header or counted, named, rest[-1], others)
 
 
 def _is_number(cell: str) -> bool:
