@@ -265,7 +265,7 @@ HUGE = bytes([0, 0, 8, 3]) + b"\xff" * 12
         ),
         (lambda f: (f / "classes.txt").write_bytes(b"\xff\n"), "not UTF-8"),
         (lambda f: (f / "classes.txt").write_text("a\nb\na\n"), "names 'a' twice"),
-        (lambda f: (f / "classes.txt").write_text("a\nb\n\n"), "cannot be the name"),
+        (lambda f: (f / "classes.txt").write_text("a\n\nb\n"), "cannot be the name"),
         (
             lambda f: (f / "classes.txt").write_bytes(b"a\n" * 2**20),
             "has more than 1,048,576 bytes",

@@ -466,7 +466,9 @@ def test_what_the_model_saw_replaces_no_picture(capsys, images, tmp_path, monkey
     Image.fromarray(images[1]).save("a.png")
     before = Path("bag.png").read_bytes()
     assert main(["predict", "a.png", "bag.png", "--save-seen", "."]) == 2
-    assert "bag.png is another picture" in capsys.readouterr().err
+    assert "a.png is there already" in capsys.readouterr().err, "of the right size, but asked about"
+    assert main(["predict", "bag.png", "--save-seen", "."]) == 2
+    assert "bag.png is there already" in capsys.readouterr().err
     assert Path("bag.png").read_bytes() == before
     for _ in range(2):  # its own files it writes anew
         assert main(["predict", "bag.png", "--save-seen", "seen"]) == 0

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes import catalog, own_network
+from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import check_folder_name, flag, nearest
 from fashion_cnn.recipes.recipe import Recipe, train_command
-from fashion_cnn.run.recipe_file import open_recipe
 
 _FIELDS = {item.name: item for item in dataclasses.fields(Recipe)}
 _SWITCH = {"on": True, "true": True, "off": False, "false": False}
@@ -137,6 +136,9 @@ def begun_from(
     Raises:
         UsageError: as `open_recipe`; or its network is somebody's own, and nobody has allowed it.
     """
+    from fashion_cnn.recipes import own_network
+    from fashion_cnn.run.recipe_file import open_recipe
+
     chosen = open_recipe(recipe).replace(**settings)
     if chosen.model_sha256:  # its trials would take it for what a person names
         own_network.allowed(chosen)
