@@ -198,6 +198,24 @@ def test_what_final_stands_for_stays_until_the_next_end(tmp_path: Path) -> None:
     assert run.checkpoints.load("final").state["step"] == 50
 
 
+def test_what_a_former_end_left_is_no_place_to_return_to(tmp_path: Path) -> None:
+    """Nor does anything stand for nothing once it is gone."""
+    run = Run(tmp_path / "run")
+    save_epochs(run, [0.5, 0.4])
+    history = [record(1, 0.5), record(2, 0.4)]
+    run.checkpoints.finish(20, history)
+    for epoch, loss in ((3, 0.3), (4, 0.2), (5, 0.1)):
+        history.append(record(epoch, loss))
+        run.checkpoints.save(MODEL, OPTIMIZER, {"step": 10 * epoch}, history)
+    needed = run.checkpoints.needed(history)
+    assert needed == {0, 40, 50}
+    assert run.checkpoints.has(20)
+    run.checkpoints.cut_back(40, history[:4], needed)
+    assert not run.checkpoints.has(20)
+    assert run.checkpoints.load("final").state["step"] == 40
+    assert run.checkpoints.load("best").state["step"] == 40
+
+
 def test_equal_losses_keep_the_earlier_epoch(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     save_epochs(run, [0.3, 0.3])

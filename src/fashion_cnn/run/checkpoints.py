@@ -89,8 +89,9 @@ class Checkpoints:
         steps = checkpoint.published_steps(self.folder)
         keep = {one for one in steps if one <= step and (among is None or one in among)}
         checkpoint.prune(self.folder, keep)
-        if among is not None and os.path.lexists(self.folder / "final"):
-            self._link("final", step)  # what it stood for may be gone
+        final = self.folder / "final"
+        if os.path.lexists(final) and not final.exists():  # what it stood for is gone
+            self._link("final", step)
 
     def load(self, name: str) -> Checkpoint:
         """Open "best", "final" or "step-XXXXXXXX".

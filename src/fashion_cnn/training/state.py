@@ -166,9 +166,7 @@ class TrainingState(ABC):
         """
         rollbacks, step = self.rollbacks + 1, self.step
         gives_up = rollbacks > MOST_ROLLBACKS
-        saved = [record for record in self.history if record.step < step]
-        if self.history and run.checkpoints.has(self.history[-1].step):
-            saved = self.history
+        saved = [one for one in self.history if one.step < step or run.checkpoints.has(one.step)]
         needed = run.checkpoints.needed(saved)
         accept = self._before_the_fall(needed, further=not gives_up)
         found, history, _ = run.checkpoints.newest(self.fingerprint, accept, or_start=True)
