@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,7 +83,9 @@ def test_after_a_trial_the_words_say_how_to_go_on(
 def test_an_extra_comes_from_where_the_package_came_from(
     origin: str | None, wanted: str, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(importlib.metadata.PathDistribution, "read_text", lambda self, name: origin)
+    # Not a class of its own: importlib_metadata, where something has imported it, brings another.
+    found = SimpleNamespace(read_text=lambda name: origin)
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: found)
     monkeypatch.chdir(tmp_path)
     assert install_command("train") == f"pip install {wanted}"
     monkeypatch.chdir(REPOSITORY)
