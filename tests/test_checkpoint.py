@@ -184,8 +184,8 @@ def test_best_follows_the_lowest_validation_loss_and_pruning_keeps_it(tmp_path: 
     assert run.checkpoints.load("best").state["step"] == 20
 
 
-def test_what_final_stands_for_stays_until_the_next_end(tmp_path: Path) -> None:
-    """Who goes on with a run that ended may still ask for its last result meanwhile."""
+def gone_on_after_an_end(tmp_path: Path) -> tuple[Run, list[EpochRecord]]:
+    """A run that ended after two epochs, and then had three more."""
     run = Run(tmp_path / "run")
     save_epochs(run, [0.5, 0.4])
     history = [record(1, 0.5), record(2, 0.4)]
@@ -193,6 +193,12 @@ def test_what_final_stands_for_stays_until_the_next_end(tmp_path: Path) -> None:
     for epoch, loss in ((3, 0.3), (4, 0.2), (5, 0.1)):
         history.append(record(epoch, loss))
         run.checkpoints.save(MODEL, OPTIMIZER, {"step": 10 * epoch}, history)
+    return run, history
+
+
+def test_what_final_stands_for_stays_until_the_next_end(tmp_path: Path) -> None:
+    """Who goes on with a run that ended may still ask for its last result meanwhile."""
+    run, history = gone_on_after_an_end(tmp_path)
     assert run.checkpoints.load("final").state["step"] == 20
     run.checkpoints.finish(50, history)
     assert run.checkpoints.load("final").state["step"] == 50
@@ -200,13 +206,7 @@ def test_what_final_stands_for_stays_until_the_next_end(tmp_path: Path) -> None:
 
 def test_what_a_former_end_left_is_no_place_to_return_to(tmp_path: Path) -> None:
     """Nor does anything stand for nothing once it is gone."""
-    run = Run(tmp_path / "run")
-    save_epochs(run, [0.5, 0.4])
-    history = [record(1, 0.5), record(2, 0.4)]
-    run.checkpoints.finish(20, history)
-    for epoch, loss in ((3, 0.3), (4, 0.2), (5, 0.1)):
-        history.append(record(epoch, loss))
-        run.checkpoints.save(MODEL, OPTIMIZER, {"step": 10 * epoch}, history)
+    run, history = gone_on_after_an_end(tmp_path)
     needed = run.checkpoints.needed(history)
     assert needed == {0, 40, 50}
     assert run.checkpoints.has(20)

@@ -42,6 +42,18 @@ def import_(folder: str, capsys, code: int = 0) -> str:
     return capsys.readouterr().err
 
 
+def lock_up(monkeypatch, name: str) -> None:
+    """Let nobody list folders of that name: root, whom no mode stops, runs tests too."""
+    entered = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return entered(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+
+
 def rows() -> Mapping[str, dict[str, str]]:
     with Path("own/pictures.csv").open() as file:
         return {row["file"]: row for row in csv.DictReader(file)}
@@ -362,14 +374,7 @@ def test_a_folder_that_may_not_be_entered_is_named_and_the_rest_is_done(
     for name in ("hat", "shoe"):
         fill(f"in/{name}")
     fill("in/shoe/more")
-    entered = Path.iterdir
-
-    def iterdir(path: Path) -> Iterator[Path]:
-        if path.name == "more":
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return entered(path)
-
-    monkeypatch.setattr(Path, "iterdir", iterdir)
+    lock_up(monkeypatch, "more")
     import_("in", capsys, 4)
     assert rows()["shoe/more"]["note"].startswith("a folder without pictures that can be read")
 
@@ -406,12 +411,5 @@ def test_a_part_that_cannot_be_read_is_named(capsys, monkeypatch) -> None:
     for part in ("train", "test"):
         for name in ("hat", "shoe"):
             fill(f"in/{part}/{name}")
-    entered = Path.iterdir
-
-    def iterdir(path: Path) -> Iterator[Path]:
-        if path.name == "test":
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return entered(path)
-
-    monkeypatch.setattr(Path, "iterdir", iterdir)
+    lock_up(monkeypatch, "test")
     assert "in/test: Permission denied" in import_("in", capsys, 2)

@@ -337,6 +337,15 @@ def test_a_class_of_a_notebook_is_kept_with_all_that_it_uses(tmp_path: Path) -> 
     assert given("simple_cnn") == {"model": "simple_cnn"}
 
 
+def as_of_a_kernel(monkeypatch, cell: str) -> ModuleType:
+    """The module that a cell of a notebook runs in: its text is kept, and it has no file."""
+    place, module = "/a/kernel/of/1.py", ModuleType("a_kernel")
+    monkeypatch.setitem(sys.modules, "a_kernel", module)
+    monkeypatch.setitem(linecache.cache, place, (len(cell), None, cell.splitlines(True), place))
+    exec(compile(cell, place, "exec"), module.__dict__)
+    return module
+
+
 def test_a_class_of_a_cell_is_found_where_its_methods_are(monkeypatch) -> None:
     """A cell's text is kept line by line, and its module has no file."""
     cell = (
@@ -346,11 +355,7 @@ def test_a_class_of_a_cell_is_found_where_its_methods_are(monkeypatch) -> None:
         "                                    nn.Linear(WIDTH, classes))\n"
         "    def forward(self, images):\n        return self.layers(images)\n"
     )
-    place, module = "/a/kernel/of/1.py", ModuleType("a_kernel")
-    monkeypatch.setitem(sys.modules, "a_kernel", module)
-    monkeypatch.setitem(linecache.cache, place, (len(cell), None, cell.splitlines(True), place))
-    exec(compile(cell, place, "exec"), module.__dict__)
-    recipe = Recipe(**given(module.Cell))
+    recipe = Recipe(**given(as_of_a_kernel(monkeypatch, cell).Cell))
     assert build_model(recipe, 3)(torch.zeros(2, 28, 28, dtype=torch.uint8)).shape == (2, 3)
 
 
@@ -827,11 +832,7 @@ def test_annotations_of_the_future_stay_unread(monkeypatch, tmp_path: Path) -> N
         "        self.output = nn.Linear(784, classes)\n"
         "    def forward(self, x) -> Nowhere:\n        return self.output(x.flatten(1))\n"
     )
-    place, module = "/a/kernel/of/2.py", ModuleType("b_kernel")
-    monkeypatch.setitem(sys.modules, "b_kernel", module)
-    monkeypatch.setitem(linecache.cache, place, (len(code), None, code.splitlines(True), place))
-    exec(compile(code, place, "exec"), module.__dict__)
-    build_model(Recipe(**given(module.Late)), 3)
+    build_model(Recipe(**given(as_of_a_kernel(monkeypatch, code).Late)), 3)
 
 
 def test_code_without_end_is_not_gathered(monkeypatch) -> None:

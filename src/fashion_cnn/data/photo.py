@@ -127,12 +127,10 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
     rows, columns = np.flatnonzero(garment.any(1)), np.flatnonzero(garment.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     values, as_published = _grey(colours[box]), framing == AS_PUBLISHED
-    if notes:
-        pass  # bright already
-    elif not cut_out and _is_negative(colours, background):
+    if not cut_out and _is_negative(colours, background):
         same = "for a negative like those of" if framing.background == "black" else "for one unlike"
         notes.append(f"grey on black, so taken {same} the data set")
-    else:
+    elif not notes:  # white on transparent is bright already
         values = 255 - values
     found = bool(_LEAST < garment.mean() < _MOST)
     if not found:
