@@ -324,7 +324,7 @@ def test_class_names_keep_their_order(run: Run) -> None:
     run.describe(run.environment, {**run.split, "class_names": ["zebra", "ant", "mole"]})
     calibration = run.results.calibration
     assert calibration
-    facts = module._facts(run, run.checkpoints.load("best"), calibration)
+    facts = module.facts_of(run, run.checkpoints.load("best"), calibration)
     assert facts["class_names"] == ["zebra", "ant", "mole"]
 
 
@@ -343,7 +343,7 @@ def test_what_is_looked_into_answers_as_the_run_does(run: Run, data: Path) -> No
 def test_a_calibration_from_before_smoothing_was_undone_has_none(run: Run) -> None:
     calibration = dict(run.results.calibration or {})
     del calibration["label_smoothing"]
-    facts = module._facts(run, run.checkpoints.load("best"), calibration)
+    facts = module.facts_of(run, run.checkpoints.load("best"), calibration)
     assert facts["calibration"]["label_smoothing"] == 0.0
 
 

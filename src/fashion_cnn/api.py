@@ -400,38 +400,46 @@ def compare(*runs: RunLike) -> Comparison:
 
 
 def export(
-    run: RunLike,
+    run: RunLike | Sequence[RunLike],
     output: str | os.PathLike[str] | None = None,
     *,
     data: Any = None,
     int8: bool = False,
+    tta: bool = False,
 ) -> Path:
     """Write a run's model as one ONNX file, proven to answer all test images as the run does.
 
     >>> export("runs/mine")  # doctest: +SKIP
     PosixPath('runs/mine/model.onnx')
+    >>> export(["runs/a", "runs/b", "runs/c"], "ensemble.onnx")  # doctest: +SKIP
+    PosixPath('ensemble.onnx')
 
     Args:
-        run: evaluated.
-        output: a FILE.onnx; None for model.onnx in the run folder.
+        run: evaluated; several become an ensemble, which answers with the mean of their
+            calibrated probabilities.
+        output: a FILE.onnx; None for model.onnx in the folder of the run.
         data: as in `train`.
-        int8: also a quantised variant beside it, with its own accuracy.
+        int8: also a quantised variant beside it, with its own accuracy; of one run without `tta`.
+        tta: test-time augmentation, the mean over each image and its mirror image.
 
     Returns:
-        The file; what was compared and measured is beside it in export.json.
+        The file; what was compared and measured is in the JSON file beside it.
 
     Raises:
-        ExportError: the file does not answer as the run does; none is left.
-        UsageError: the run was not evaluated.
+        ExportError: the file does not answer as the runs do; none is left.
+        UsageError: a run was not evaluated; the runs do not fit together; or several or `tta` lack
+            an `output`.
     """
-    from fashion_cnn.run.exports import ExportFiles
-    from fashion_cnn.shipping import export as exporting
+    from fashion_cnn.shipping.ensemble import export_runs
 
     _check_path("output", output)
-    opened, file = Run.open(run), None if output is None else Path(output)
-    with opened.lock():
-        exporting.export(opened, _directory(data, run=opened), output=file, int8=int8)
-    return ExportFiles.of(opened, file).model
+    several = [run] if isinstance(run, str | os.PathLike | folder.Run) else [*run]
+    runs, file = [Run.open(one) for one in several], None if output is None else Path(output)
+    if not runs:
+        raise UsageError("there is no run to export")
+    directory = _directory(data, run=runs[0])
+    files, _ = export_runs(runs, directory, output=file, int8=int8, tta=tta)
+    return files.model
 
 
 def report(

@@ -9,19 +9,26 @@ from fashion_cnn.cli.output import say, write
 
 
 @click.command("export")
-@click.argument("run", type=PLACE)
+@click.argument("run", metavar="RUN...", nargs=-1, type=PLACE, required=True)
 @data_dir_option
 @click.option("--int8", is_flag=True, help="also write a quantised variant, with its own accuracy")
-@click.option("--output", type=FILE, help="file to write  [RUN/model.onnx]")
+@click.option(
+    "--tta", is_flag=True, help="average each image with its mirror image: twice the work"
+)
+@click.option("--output", type=FILE, help="file to write  [of one run: RUN/model.onnx]")
 @runs_own_code
-def export(run: Path, data_dir: Path | None, int8: bool, output: Path | None) -> None:
-    """Write the model of RUN as one ONNX file, after checking that it answers as RUN does."""
-    from fashion_cnn.data.fetch import data_directory
-    from fashion_cnn.run.exports import ExportFiles
-    from fashion_cnn.run.folder import Run
-    from fashion_cnn.shipping import export as exporting
+def export(
+    run: tuple[Path, ...], data_dir: Path | None, int8: bool, tta: bool, output: Path | None
+) -> None:
+    """Write the model of RUN as one ONNX file, after checking that it answers as RUN does.
 
-    opened = Run.open(run)
-    with opened.lock():
-        report = exporting.export(opened, data_directory(data_dir, say), output=output, int8=int8)
-    write(exporting.export_text(report, ExportFiles.of(opened, output)))
+    Several runs become one model, an ensemble: it answers with the mean of their probabilities.
+    """
+    from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn.run.folder import Run
+    from fashion_cnn.shipping.ensemble import export_runs
+    from fashion_cnn.shipping.export import export_text
+
+    runs, directory = [Run.open(one) for one in run], data_directory(data_dir, say)
+    files, report = export_runs(runs, directory, output=output, int8=int8, tta=tta)
+    write(export_text(report, files))

@@ -140,11 +140,14 @@ def runs_own_code(command: Callable[..., Any]) -> Callable[..., Any]:
         "--model", metavar="FILE.py:NAME", help="your own network, unchanged since the training"
     )
     @functools.wraps(command)
-    def allowing(run: Path | None, model: str | None, trust_code: bool, **words: Any) -> Any:
+    def allowing(
+        run: Path | tuple[Path, ...] | None, model: str | None, trust_code: bool, **words: Any
+    ) -> Any:
         if run is not None and (model is not None or trust_code):
             from fashion_cnn.run.folder import Run
 
-            Run.open(run).allow_network(model, trust_code=trust_code)
+            for one in run if isinstance(run, tuple) else (run,):
+                Run.open(one).allow_network(model, trust_code=trust_code)
         return command(run=run, **words)
 
     return allowing

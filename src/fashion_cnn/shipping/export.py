@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.fashion_mnist import FASHION_MNIST, SHA256, DataSet
-from fashion_cnn.data.split import stratified_sample
+from fashion_cnn.data.split import Split, stratified_sample
 from fashion_cnn.errors import ExportError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
@@ -50,9 +50,8 @@ def export(
         output: the file; None for the run folder's own.
         int8: also make the quantised variant.
 
-    A run of Fashion-MNIST with `photo` in its recipe is for photos. Its temperature, its prediction
-    sets and its thresholds are fitted on validation images made to look cut out of photos, so they
-    are not those of `calibration.json`.
+    The temperature, the prediction sets and the thresholds of a run for photos are fitted on
+    validation images made to look cut out of photos, so they are not those of `calibration.json`.
 
     Returns:
         What `export.json` holds.
@@ -73,17 +72,8 @@ def export(
         reference = framework.open_classifier(run, checkpoint)
         exported = framework.to_onnx(run, checkpoint, OPSET)
     parts = data_set.divided(run.recipe)
-    images, ordinary = data_set.test_images(), parts.validation
-    calibration = run.results.calibration
-    assert calibration is not None
-    # It is for photos: of these it must be as sure as it may be, and warn of few. Own data that are
-    # cut out of photos need no imitation.
-    if run.recipe.photo and _data_of(run) == FASHION_MNIST:
-        from fashion_cnn.on_torch.imitate import as_photos  # PyTorch alone trains for photos
-
-        ordinary = as_photos(ordinary)
-        logits = reference.logits(ordinary.images)
-        calibration = fit(logits, ordinary.labels, run.recipe.label_smoothing)
+    images, ordinary = data_set.test_images(), as_used(run, parts.validation)
+    calibration = calibration_for_use(run, reference, ordinary)
     data, report = write_model(run, exported, reference, images, ordinary.images, calibration)
     files = {"model": data}
     if int8 and report["parity"]["passed"]:
@@ -103,6 +93,37 @@ def export(
     return report
 
 
+def as_used(run: Run, validation: Split) -> Split:
+    """Validation images as those that an exported model will be shown.
+
+    A run of Fashion-MNIST with `photo` in its recipe is for photos: of these it must be as sure as
+    it may be, and warn of few. Own data that are cut out of photos need no imitation.
+    """
+    if not is_for_photos(run):
+        return validation
+    from fashion_cnn.on_torch.imitate import as_photos  # PyTorch alone trains for photos
+
+    return as_photos(validation)
+
+
+def calibration_for_use(run: Run, reference: Classifier, ordinary: Split) -> Mapping[str, Any]:
+    """What `fit` found for a run; for one for photos, finds now.
+
+    Args: reference: the run's network; ordinary: what `as_used` made of its validation images.
+    """
+    if is_for_photos(run):
+        logits = reference.logits(ordinary.images)
+        return fit(logits, ordinary.labels, run.recipe.label_smoothing)
+    found = run.results.calibration
+    assert found is not None
+    return found
+
+
+def is_for_photos(run: Run) -> bool:
+    """Whether a run learned from published images to tell photos apart."""
+    return bool(run.recipe.photo) and _data_of(run) == FASHION_MNIST
+
+
 def look_into(run: Run, framework: Framework) -> Callable[[NDArray[np.uint8]], dict[str, Any]]:
     """What tells of one image, (28, 28) uint8, what a run's network sees in it; see `layers_of`.
 
@@ -116,7 +137,7 @@ def look_into(run: Run, framework: Framework) -> Callable[[NDArray[np.uint8]], d
     checkpoint, found = answering_checkpoint(run), run.results.calibration
     assert found is not None
     opened = run.checkpoints.load(checkpoint)
-    facts = {**_facts(run, opened, found), "outlier": {"score": SCORE, "threshold": 0.0}}
+    facts = {**facts_of(run, opened, found), "outlier": {"score": SCORE, "threshold": 0.0}}
     graph = framework.to_onnx(run, checkpoint, OPSET)
     data = complete(graph, Calibration.from_dict(facts["calibration"]), facts).SerializeToString()
     return functools.partial(layers_of, Inside(OnnxClassifier(data)))
@@ -167,21 +188,49 @@ def write_model(
         ExportError: the network has operators that no model here may have.
     """
     checkpoint = run.checkpoints.load(answering_checkpoint(run))
-    threshold = outlier_threshold(outlier_score(reference.logits(ordinary)))
-    outlier = {"score": SCORE, "not_warned": NOT_WARNED, "threshold": threshold}
-    facts = {**_facts(run, checkpoint, calibration), "outlier": outlier}
+    outlier = outlier_facts(reference.logits(ordinary))
+    facts = {**facts_of(run, checkpoint, calibration), "outlier": outlier}
     answers = Calibration.from_dict(facts["calibration"])
-    data = complete(exported, answers, facts).SerializeToString()
+    data, report = prove(complete(exported, answers, facts), reference, images, facts)
+    return data, {**report, "step": facts["made_by"]["step"]}
+
+
+def outlier_facts(ordinary: NDArray[np.floating]) -> dict[str, Any]:
+    """From when on there is a warning, by logits (N, C) of images that need none."""
+    threshold = outlier_threshold(outlier_score(ordinary))
+    return {"score": SCORE, "not_warned": NOT_WARNED, "threshold": threshold}
+
+
+def prove(
+    graph: onnx.ModelProto,
+    reference: Classifier,
+    images: NDArray[np.uint8],
+    facts: Mapping[str, Any],
+) -> tuple[bytes, dict[str, Any]]:
+    """Compare a graph with what it was made of.
+
+    Args:
+        graph: with `facts` in it.
+        reference: what it has to answer like.
+        images: (N, 28, 28) uint8 to compare on.
+
+    Returns:
+        The file, and what `export.json` holds of any.
+
+    Raises:
+        ExportError: it has operators that no model here may have.
+    """
+    data = graph.SerializeToString()
     try:
         model = OnnxClassifier(data)
     except ModelError as error:
         reason = str(error).removesuffix(EXPORT_AGAIN)
         raise ExportError(f"this network can be trained, but not exported: {reason}") from None
+    answers = Calibration.from_dict(facts["calibration"])
     return data, {
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "opset": OPSET,
-        "step": facts["made_by"]["step"],
         "parity": _compare(model, reference, images, answers),
         "facts": facts,
     }
@@ -202,22 +251,28 @@ def _data_of(run: Run) -> str:
     return run.split.get("data", FASHION_MNIST)
 
 
-def _facts(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict[str, Any]:
-    shown = run.results.metrics.shown
+def calibration_facts(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what `fit` found, what answers need."""
     choices = [
         {name: row[name] for name in ("error_rate", "threshold")}
         for row in found["reject"]["choices"]
     ]
     return {
+        "label_smoothing": found.get("label_smoothing", 0.0),
+        "temperature": found["temperature"],
+        "conformal": {name: found["conformal"][name] for name in ("coverage", "threshold")},
+        "reject": {"error_rate": found["reject"]["error_rate"], "choices": choices},
+    }
+
+
+def facts_of(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of itself; `found` is its calibration."""
+    shown = run.results.metrics.shown
+    return {
         "data": _data_of(run),
         "framing": str(framing_of(run)),
         "class_names": list(class_names_of(run)),
-        "calibration": {
-            "label_smoothing": found.get("label_smoothing", 0.0),
-            "temperature": found["temperature"],
-            "conformal": {name: found["conformal"][name] for name in ("coverage", "threshold")},
-            "reject": {"error_rate": found["reject"]["error_rate"], "choices": choices},
-        },
+        "calibration": calibration_facts(found),
         "recipe": run.recipe.to_dict(),
         "measured": {
             "split": shown.split,
@@ -260,10 +315,12 @@ def _compare(
 def export_text(report: Mapping[str, Any], where: ExportFiles) -> str:
     """The result in lines for people."""
     parity, measured = report["parity"], report["facts"]["measured"]
+    count = len(report.get("runs", "1"))
+    trained = "trained model" if count == 1 else f"{count} trained models together"
     lines = [
         f"{where.model}: {report['bytes'] / 1e6:.2f} MB, ONNX opset {report['opset']}, "
         f"{measured['accuracy']:.2%} of {measured['n']:,} {measured['split']} images",
-        f"agrees with the trained model on all {parity['images']:,} test images "
+        f"agrees with the {trained} on all {parity['images']:,} test images "
         f"(logits within {parity['largest_difference']:.1g})",
     ]
     if small := report.get("int8"):

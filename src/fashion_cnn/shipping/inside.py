@@ -43,6 +43,7 @@ NO_WINDOW = (
 NO_CHANNELS = "What each channel adds cannot be told: the network does not end in one linear layer."
 TOO_LARGE = f"Maps of more than {_MOST_VALUES:,} values are not shown."
 NOT_FINITE = "Maps that are not of finite floating-point numbers are not shown."
+SEVERAL = "This model is several networks, or looks at each image twice: none is looked into."
 NOT_RUN = "The network cannot be looked into: the runtime does not give what is inside of it."
 
 
@@ -101,6 +102,8 @@ class Seen:
     @property
     def notes(self) -> list[str]:
         """What cannot be shown of this network, and why."""
+        if SEVERAL in self.hindrances:
+            return [SEVERAL]
         missing = (not self.stages, self.window is None, self.features is None)
         notes = zip((NO_MAPS, NO_WINDOW, NO_CHANNELS), missing, strict=True)
         return [*(note for note, is_missing in notes if is_missing), *self.hindrances]
@@ -117,7 +120,9 @@ class Inside:
         self._hindrances: tuple[str, ...] = ()
         self._choose(graph)
         graph.outputs += self._names  # what is shown is kept at once
-        if not fits(graph):
+        if "members" in classifier.facts["recipe"]:
+            self._show_nothing(SEVERAL)
+        elif not fits(graph):
             self._show_nothing()
         try:
             self._session = session_of(with_outputs(classifier.data, self._names), 1)

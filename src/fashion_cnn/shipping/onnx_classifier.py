@@ -40,8 +40,14 @@ class _Outlier:
 
 
 @dataclass(frozen=True)
+class _Trained:
+    name: str
+
+
+@dataclass(frozen=True)
 class _Recipe:
     name: str
+    members: tuple[_Trained, ...] = ()  # of several networks that answer together
 
 
 @dataclass(frozen=True)

@@ -89,5 +89,6 @@ def knows_validation(teacher: OnnxClassifier, recipe: Recipe, data_sha256: objec
     facts = teacher.facts
     if facts["data_sha256"] != data_sha256:
         return False
-    seen = divides_otherwise(recipe, facts["recipe"])
+    members = facts["recipe"].get("members") or [facts["recipe"]]
+    seen = any(divides_otherwise(recipe, member) for member in members)
     return seen or facts["made_by"].get("validation_seen_before") is True
