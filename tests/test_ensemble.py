@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 
 import fashion_cnn as fc
+from conftest import REPOSITORY
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import DataSet
+from fashion_cnn.data.framing import Framing
 from fashion_cnn.errors import ExportError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import outlier_score
+from fashion_cnn.on_torch.imitate import as_photos
+from fashion_cnn.recipes import own_network
 from fashion_cnn.recipes.catalog import named
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping import ensemble as module
@@ -35,7 +39,9 @@ RUNS = {
 @pytest.fixture(scope="module")
 def trained(few_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    for name, words in RUNS.items():
+    file = folder / "net.py"
+    shutil.copy(REPOSITORY / "examples" / "my_net.py", file)
+    for name, words in {**RUNS, "own": ("fast", "--model", f"{file}:MyNet")}.items():
         where = ("--data-dir", str(few_data), "--output", str(folder / name))
         assert main(["train", *words, *SMALL, *where]) == 0
     return folder
@@ -83,6 +89,8 @@ def test_it_answers_with_the_mean_of_the_probabilities(runs: Path, few_data: Pat
     assert report["facts"]["measured"]["accuracy"] == (wanted.argmax(1) == test.labels).mean()
     assert report["calibration"]["split"] == "test"
     assert report["parity"]["passed"]
+    warned = outlier_score(np.log(wanted)) > report["facts"]["outlier"]["threshold"]
+    assert report["test_images_warned_of"] == pytest.approx(warned.mean(), abs=0.004)
 
 
 def test_it_is_the_ensemble_that_compare_speaks_of(runs: Path) -> None:
@@ -100,7 +108,7 @@ def test_no_image_is_answered_by_who_trained_on_it(runs: Path, few_data: Path, t
     sums = np.zeros((len(everything), 10))
     counts = np.zeros(len(everything))
     for name in ("zero", "one", "simple"):
-        new = np.setdiff1d(np.arange(len(everything)), parts[name].training_indices)
+        new = parts[name].validation_indices
         sums[new] += answers_of(name, everything.images[new], mirrored=tta)
         counts[new] += 1
     held_out = np.union1d(parts["zero"].validation_indices, parts["one"].validation_indices)
@@ -131,6 +139,50 @@ def test_one_run_may_see_the_mirror_image_too(runs: Path, few_data: Path) -> Non
     assert shown.test
     assert shown.test.accuracy == report["facts"]["measured"]["accuracy"]
     assert report["facts"]["recipe"]["name"] == "fast + TTA"
+
+
+def test_photos_are_what_an_ensemble_for_photos_is_calibrated_on(
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    for seed in "01":
+        words = (*RUNS["photo"], *SMALL, "--no-test", "--seed", seed, "--output", seed)
+        assert main(["train", *words, "--validation", "0.005"]) == 0
+    model, report = export("0", "1")
+    data_set = DataSet.open(real_data)
+    parts = [data_set.divided(Run.open(Path(name)).recipe) for name in "01"]
+    kept = np.union1d(*(one.validation_indices for one in parts))
+    clean = load_training(real_data).select(kept)
+    seen, warned = as_photos(clean), report["facts"]["outlier"]["threshold"] + 1e-4
+    total, count = np.zeros((2, len(kept), 10)), np.zeros((len(kept), 1))
+    for name, one in zip("01", parts, strict=True):
+        photos = as_photos(one.validation)
+        fitted = fit(logits_of(name, photos.images), photos.labels, 0.05)
+        new = np.isin(kept, one.validation_indices)
+        for sums, split in zip(total, (clean, seen), strict=True):
+            logits = logits_of(name, split.images[new])
+            sums[new] += np.exp(Calibration.from_dict(fitted).log_probabilities(logits))
+        count[new] += 1
+    assert Run.open(Path("0")).recipe.label_smoothing == 0.05
+    on_clean, on_seen = np.log(total / count)
+    wanted = fit(on_seen, seen.labels)["temperature"]
+    assert report["facts"]["calibration"]["temperature"] == pytest.approx(wanted, rel=1e-3)
+    assert (outlier_score(on_seen) > warned).mean() <= 0.05
+    right = (on_clean.argmax(1) == clean.labels).mean()
+    assert report["facts"]["measured"]["accuracy"] == right
+    assert model.facts["measured"]["split"] == "validation"
+
+
+@pytest.mark.parametrize("words", [("--trust-code",), ("--model", "net.py:MyNet")])
+def test_networks_of_ones_own_answer_with_ours(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(own_network, "_ALLOWED", {})  # as in another process
+    command = ["export", "zero", "own", "--output", "together.onnx"]
+    assert main(command) == 2
+    assert main([*command, *words]) == 0
+    assert OnnxClassifier.open(Path("together.onnx")).facts["recipe"]["name"] == "2 x fast"
 
 
 def test_of_weights_there_is_one_copy_a_network(runs: Path) -> None:
@@ -177,7 +229,7 @@ def test_the_file_says_what_is_in_it(runs: Path, capsys: pytest.CaptureFixture) 
     assert [one["step"] for one in facts["made_by"]["members"]] == [
         Run.open(Path(name)).results.metrics.answering.step for name in ("zero", "one", "simple")
     ]
-    boot = Path(__file__).parents[1] / "examples" / "boot.png"
+    boot = REPOSITORY / "examples" / "boot.png"
     assert main(["predict", "--model", "together.onnx", str(boot), "--format", "json"]) == 0
     assert '"recipe": "2 x fast + baseline"' in capsys.readouterr().out
 
@@ -212,6 +264,8 @@ def test_an_ensemble_teaches(runs: Path) -> None:
         (["zero", "photo"], {}, "some of the runs are for photos"),
         ([], {}, "no run"),
         (["zero", "one"], {"output": "zero.png"}, "must end in .onnx"),
+        (["zero", "one"], {"output": "simple/model.onnx"}, "that run's own model"),
+        (["zero", "one", "none"], {}, "none holds no run"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(
@@ -221,6 +275,14 @@ def test_what_does_not_fit_together_is_refused(
     with pytest.raises(UsageError, match=message):
         fc.export(names, **{"output": "together.onnx", **words})
     assert not Path("together.onnx").exists()
+
+
+def test_runs_whose_images_lie_otherwise_are_refused(runs: Path) -> None:
+    run = Run.open(Path("one"))
+    margins = str(Framing(longest=20))
+    run.describe(run.environment, {**run.split, "framing": margins})
+    with pytest.raises(UsageError, match="lie in other ways"):
+        export("zero", "one")
 
 
 def test_a_graph_that_answers_otherwise_is_not_left(
@@ -235,6 +297,7 @@ def test_a_graph_that_answers_otherwise_is_not_left(
     with pytest.raises(ExportError, match="is not the trained model"):
         export("zero", "one")
     assert not Path("together.onnx").exists()
+    assert Run.open(Path("zero")).test_readings() == 1, "nothing is read for nothing"
     assert not json.loads(Path("together.json").read_text())["parity"]["passed"]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from forked import wait_for_line
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -151,6 +152,15 @@ def test_keras_alone_evaluates_a_pytorch_run(few_data, tmp_path) -> None:
     words = ["train", "--resume", "--framework", "keras", "--epochs", "3", "--output", run]
     err = finish(start(few_data, *words, absent="torch"), code=2)
     assert "was trained with pytorch and can only be resumed with it" in err
+
+
+def test_networks_of_both_frameworks_become_one_file(results, few_data, tmp_path) -> None:
+    run, file = tmp_path / "run", tmp_path / "both.onnx"
+    words = ["--epochs", "1", "--train-images", "400", "--threads", "2", "--output", run]
+    finish(start(few_data, "train", *words, absent="keras,tensorflow"))
+    finish(start(few_data, "export", results[0], run, "--output", file, absent="pandas"))
+    facts = OnnxClassifier.open(file).facts
+    assert [one["framework"] for one in facts["made_by"]["members"]] == ["keras", "pytorch"]
 
 
 @pytest.mark.parametrize(

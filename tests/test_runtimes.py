@@ -7,10 +7,12 @@ import onnx
 import pytest
 import torch
 
+from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.on_torch import timm_network
 from fashion_cnn.on_torch.classifier import TorchClassifier
 from fashion_cnn.on_torch.export import to_onnx
-from fashion_cnn.shipping.graph import OPSET, complete
+from fashion_cnn.shipping.ensemble import Ensemble
+from fashion_cnn.shipping.graph import OPSET, Member, complete, complete_ensemble
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import FOR_PHOTOS, PRETRAINED
 from test_export import CALIBRATION, FACTS, random_model
@@ -58,6 +60,17 @@ def exported(request) -> tuple[onnx.ModelProto, Logits]:
     return graph, TorchClassifier(model, torch.device("cpu")).logits
 
 
+@pytest.fixture(scope="module")
+def several() -> tuple[onnx.ModelProto, Logits]:
+    """Two networks that see the mirror images too."""
+    calibration = Calibration(0.8, 1.0, None, label_smoothing=0.1)
+    networks = [random_model(name) for name in ("simple_cnn", "resnet")]
+    members = [Member(to_onnx(network, OPSET), calibration) for network in networks]
+    graph = complete_ensemble(members, CALIBRATION, FACTS, mirror=True)
+    classifiers = [TorchClassifier(network, torch.device("cpu")) for network in networks]
+    return graph, Ensemble([(one, calibration) for one in classifiers], tta=True).logits
+
+
 @pytest.fixture(params=[PRETRAINED, FOR_PHOTOS], ids=lambda path: path.stem)
 def in_the_box(request) -> tuple[onnx.ModelProto, Logits]:
     return onnx.load(request.param), OnnxClassifier.open(request.param).logits
@@ -69,6 +82,12 @@ def test_the_models_in_the_box_answer_batches_alike(in_the_box, runtime) -> None
     test_it_answers_batches_alike(in_the_box, runtime)
     operators = {node.op_type for node in in_the_box[0].graph.node}
     assert not operators & {"Unsqueeze", "GlobalMaxPool"}, "OpenCV 4 fails on them for batches"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda one: one.__name__)
+def test_several_networks_answer_batches_alike(several, runtime) -> None:
+    test_it_answers_batches_alike(several, runtime)
 
 
 @pytest.mark.filterwarnings("ignore")

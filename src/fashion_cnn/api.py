@@ -400,7 +400,7 @@ def compare(*runs: RunLike) -> Comparison:
 
 
 def export(
-    run: RunLike | Sequence[RunLike],
+    run: RunLike | list[RunLike] | tuple[RunLike, ...],
     output: str | os.PathLike[str] | None = None,
     *,
     data: Any = None,
@@ -433,7 +433,7 @@ def export(
     from fashion_cnn.shipping.ensemble import export_runs
 
     _check_path("output", output)
-    several = [run] if isinstance(run, str | os.PathLike | folder.Run) else [*run]
+    several = [*run] if isinstance(run, list | tuple) else [run]
     runs, file = [Run.open(one) for one in several], None if output is None else Path(output)
     if not runs:
         raise UsageError("there is no run to export")

@@ -26,6 +26,16 @@ class Classifier(Protocol):
         ...
 
 
+def with_mirror_images(
+    classifier: Classifier, images: NDArray[np.uint8], logits: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Test-time augmentation: the mean of the logits of images and of their mirror images, (N, C).
+
+    Args: logits: those of `images` as they are.
+    """
+    return (logits + classifier.logits(np.flip(images, axis=2))) * np.float32(0.5)
+
+
 class Teacher(Protocol):
     """Whose answers a training learns."""
 

@@ -15,7 +15,11 @@ from fashion_cnn.cli.output import say, write
 @click.option(
     "--tta", is_flag=True, help="average each image with its mirror image: twice the work"
 )
-@click.option("--output", type=FILE, help="file to write  [of one run: RUN/model.onnx]")
+@click.option(
+    "--output",
+    type=FILE,
+    help="file to write  [RUN/model.onnx; none of several runs or with --tta]",
+)
 @runs_own_code
 def export(
     run: tuple[Path, ...], data_dir: Path | None, int8: bool, tta: bool, output: Path | None

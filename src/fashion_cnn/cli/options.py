@@ -147,7 +147,9 @@ def runs_own_code(command: Callable[..., Any]) -> Callable[..., Any]:
             from fashion_cnn.run.folder import Run
 
             for one in run if isinstance(run, tuple) else (run,):
-                Run.open(one).allow_network(model, trust_code=trust_code)
+                opened = Run.open(one)
+                if run in (one, (one,)) or opened.recipe.model_sha256:  # others may be of ours
+                    opened.allow_network(model, trust_code=trust_code)
         return command(run=run, **words)
 
     return allowing

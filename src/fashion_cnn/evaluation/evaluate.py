@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.classifier import Classifier
+from fashion_cnn.classifier import Classifier, with_mirror_images
 from fashion_cnn.data.split import Split, TrainingData, stratified_sample
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.class_report import class_report
@@ -74,7 +74,7 @@ def evaluate_run(
     }
     classifier, logits = scored[at[answering][0]]
     mirrored = {
-        part: (logits[part] + classifier.logits(np.flip(split.images, axis=2))) * np.float32(0.5)
+        part: with_mirror_images(classifier, split.images, logits[part])
         for part, split in (parts.items() if tta else ())
         if part != "training"
     }

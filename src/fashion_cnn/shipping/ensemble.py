@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.classifier import Classifier
+from fashion_cnn.classifier import Classifier, with_mirror_images
 from fashion_cnn.data.fashion_mnist import DataSet
-from fashion_cnn.data.split import Split, TrainingData
+from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.metrics import wilson_interval
+from fashion_cnn.evaluation.outliers import outlier_score
 from fashion_cnn.evaluation.reliability import measure_calibration
 from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
-from fashion_cnn.run.dataset import check_same_data
+from fashion_cnn.run.dataset import check_same_data, framing_of
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.export import (
@@ -26,13 +27,14 @@ from fashion_cnn.shipping.export import (
     calibration_facts,
     calibration_for_use,
     check_parity,
+    described,
     export,
     facts_of,
     is_for_photos,
     outlier_facts,
     prove,
 )
-from fashion_cnn.shipping.graph import OPSET, Member, complete_ensemble
+from fashion_cnn.shipping.graph import OPSET, Member, complete_ensemble, set_facts
 from fashion_cnn.version import __version__
 
 
@@ -63,12 +65,15 @@ def export_runs(
     """
     together = len(runs) > 1 or tta
     if together and output is None:
-        raise UsageError("what is exported is not of one run alone; give --output FILE.onnx")
+        raise UsageError("several runs, or one with TTA, have no file of their own; give --output")
     if together and int8:
         raise UsageError("int8 is for one run, without TTA")
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UsageError("a run is given twice")
     files = ExportFiles.of(runs[0], output)
+    beside = Run(files.model.parent)
+    if together and beside.exists() and files == ExportFiles.of(beside):
+        raise UsageError(f"{files.model} is where that run's own model goes; give another --output")
     with ExitStack() as locks:
         for run in runs:
             locks.enter_context(run.lock())
@@ -107,9 +112,7 @@ class Ensemble:
 
     def _seen(self, classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         logits = classifier.logits(images)
-        if not self._tta:
-            return logits
-        return (logits + classifier.logits(np.flip(images, axis=2))) * np.float32(0.5)
+        return with_mirror_images(classifier, images, logits) if self._tta else logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +121,7 @@ class _Opened:
 
     classifier: Classifier
     member: Member
-    parts: TrainingData
+    held_out: NDArray[np.int64]
     facts: dict[str, Any]
 
 
@@ -130,39 +133,43 @@ def _export_ensemble(
         check_same_data(run, data_set)
     if len({is_for_photos(run) for run in runs}) > 1:
         raise UsageError("some of the runs are for photos; they cannot answer with the others")
-    opened = [_open(run, data_set) for run in runs]
-    if len({one.facts["framing"] for one in opened}) > 1:
+    if len({str(framing_of(run)) for run in runs}) > 1:
         raise UsageError("the runs learned from images that lie in other ways")
+    opened = [_open(run, data_set) for run in runs]
     together = Ensemble([(one.classifier, one.member.calibration) for one in opened], tta=tta)
-    held_out, asked = _held_out([one.parts for one in opened], data_set.training())
+    held_out, asked = _held_out([one.held_out for one in opened], data_set.training())
     ordinary = as_used(runs[0], held_out)
     logits = together.logits(ordinary.images, asked)
     fitted = fit(logits, ordinary.labels)
-    part, measured_on, asked_then = "validation", held_out, asked
-    if all(run.results.metrics.reports_speak_on == "test" for run in runs):
-        for run in runs:
-            run.record_test_reading(purpose="accuracy of an ensemble")
-        part, measured_on, asked_then = "test", data_set.test(), None
-    shown = together.logits(measured_on.images, asked_then)
+    shown, labels, part = together.logits(held_out.images, asked), held_out.labels, "validation"
     facts = {
         **_joint_facts([one.facts for one in opened], tta=tta),
         "calibration": calibration_facts(fitted),
         "outlier": outlier_facts(logits),
-        "measured": _accuracy(shown, measured_on.labels, part),
+        "measured": _accuracy(shown, labels, part),
     }
-    graph = complete_ensemble(
-        [one.member for one in opened],
-        Calibration.from_dict(facts["calibration"]),
-        facts,
-        mirror=tta,
-    )
-    data, report = prove(graph, together, data_set.test_images(), facts)
-    report |= {
+    calibration = Calibration.from_dict(facts["calibration"])
+    graph = complete_ensemble([one.member for one in opened], calibration, facts, mirror=tta)
+    data, images = graph.SerializeToString(), data_set.test_images()
+    wanted = together.logits(images)
+    parity = prove(data, calibration, images, wanted, of_probabilities=True)
+    sealed = any(run.results.metrics.reports_speak_on != "test" for run in runs)
+    if parity["passed"] and not sealed:
+        for run in runs:
+            run.record_test_reading(purpose="accuracy of an ensemble")
+        shown, labels, part = wanted, data_set.test().labels, "test"
+        facts["measured"] = _accuracy(shown, labels, part)
+        set_facts(graph, facts)
+        data = graph.SerializeToString()
+    report = {
+        **described(data, facts),
+        "parity": parity,
         "runs": [str(run.path) for run in runs],
         "fitted_on": {"n": len(held_out), "answered_by": float(asked.sum(0).mean())},
-        "calibration": measure_calibration(fitted, shown, measured_on.labels, part),
+        "calibration": measure_calibration(fitted, shown, labels, part),
+        "test_images_warned_of": _warned_of(wanted, facts["outlier"]),
     }
-    files.write({"model": data} if report["parity"]["passed"] else {}, report)
+    files.write({"model": data} if parity["passed"] else {}, report)
     check_parity(report)
     return report
 
@@ -175,18 +182,24 @@ def _open(run: Run, data_set: DataSet) -> _Opened:
     parts = data_set.divided(run.recipe)
     found = calibration_for_use(run, classifier, as_used(run, parts.validation))
     facts = facts_of(run, run.checkpoints.load(checkpoint), found)
-    return _Opened(classifier, Member(exported, Calibration.from_dict(found)), parts, facts)
+    member = Member(exported, Calibration.from_dict(found))
+    return _Opened(classifier, member, parts.validation_indices, facts)
 
 
-def _held_out(parts: Sequence[TrainingData], everything: Split) -> tuple[Split, NDArray[np.bool_]]:
-    """The validation images of all runs, and who did not train on each: bool (runs, N).
+def _held_out(
+    indices: Sequence[NDArray[np.int64]], everything: Split
+) -> tuple[Split, NDArray[np.bool_]]:
+    """The validation images of all runs, and whose they are: bool (runs, N).
 
-    Runs that differ in their seed hold out other images. What a network has learned by heart tells
-    nothing of how sure it may be, so each image is answered by the others alone.
+    Runs of other seeds hold out other images. What a network has learned by heart tells nothing of
+    how sure it may be, so an image is answered by those runs alone that held it out.
     """
-    indices = np.unique(np.concatenate([one.validation_indices for one in parts]))
-    asked = np.stack([~np.isin(indices, one.training_indices) for one in parts])
-    return everything.select(indices), asked
+    together = np.unique(np.concatenate(indices))
+    return everything.select(together), np.stack([np.isin(together, one) for one in indices])
+
+
+def _warned_of(logits: NDArray[np.float32], outlier: dict[str, Any]) -> float:
+    return float((outlier_score(logits) > outlier["threshold"]).mean())
 
 
 def _accuracy(logits: NDArray[np.float32], labels: NDArray[np.int64], part: str) -> dict[str, Any]:

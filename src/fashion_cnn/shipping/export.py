@@ -30,7 +30,7 @@ from fashion_cnn.shipping.onnx_graph import EXPORT_AGAIN
 from fashion_cnn.version import __version__
 
 TOLERANCE = 1e-4
-"""The largest difference of two logits of one image that is still rounding."""
+"""The largest difference of two logits, or probabilities, that is still rounding."""
 
 _CALIBRATION_IMAGES = 1000
 
@@ -191,8 +191,18 @@ def write_model(
     outlier = outlier_facts(reference.logits(ordinary))
     facts = {**facts_of(run, checkpoint, calibration), "outlier": outlier}
     answers = Calibration.from_dict(facts["calibration"])
-    data, report = prove(complete(exported, answers, facts), reference, images, facts)
-    return data, {**report, "step": facts["made_by"]["step"]}
+    data = complete(exported, answers, facts).SerializeToString()
+    return data, {
+        **described(data, facts),
+        "step": facts["made_by"]["step"],
+        "parity": prove(data, answers, images, reference.logits(images)),
+    }
+
+
+def described(data: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What `export.json` holds of any file."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    return {"bytes": len(data), "sha256": sha256, "opset": OPSET, "facts": facts}
 
 
 def outlier_facts(ordinary: NDArray[np.floating]) -> dict[str, Any]:
@@ -202,37 +212,48 @@ def outlier_facts(ordinary: NDArray[np.floating]) -> dict[str, Any]:
 
 
 def prove(
-    graph: onnx.ModelProto,
-    reference: Classifier,
+    data: bytes,
+    calibration: Calibration,
     images: NDArray[np.uint8],
-    facts: Mapping[str, Any],
-) -> tuple[bytes, dict[str, Any]]:
-    """Compare a graph with what it was made of.
+    wanted: NDArray[np.float32],
+    *,
+    of_probabilities: bool = False,
+) -> dict[str, Any]:
+    """Compare a file with what it was made of.
 
     Args:
-        graph: with `facts` in it.
-        reference: what it has to answer like.
+        calibration: what its probabilities are made by.
         images: (N, 28, 28) uint8 to compare on.
+        wanted: (N, C), the logits of what it was made of.
+        of_probabilities: these are logarithms of probabilities, which are compared themselves: a
+            probability near zero has a logarithm that rounding moves far.
 
     Returns:
-        The file, and what `export.json` holds of any.
+        `parity` of `export.json`.
 
     Raises:
         ExportError: it has operators that no model here may have.
     """
-    data = graph.SerializeToString()
     try:
         model = OnnxClassifier(data)
     except ModelError as error:
         reason = str(error).removesuffix(EXPORT_AGAIN)
         raise ExportError(f"this network can be trained, but not exported: {reason}") from None
-    answers = Calibration.from_dict(facts["calibration"])
-    return data, {
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "opset": OPSET,
-        "parity": _compare(model, reference, images, answers),
-        "facts": facts,
+    found, given = model.logits_and_probabilities(images)
+    others = int((found.argmax(1) != wanted.argmax(1)).sum())
+    probabilities = np.exp(calibration.log_probabilities(wanted))
+    if of_probabilities:
+        found, wanted = np.exp(found), np.exp(wanted)
+    difference = float(np.abs(found - wanted).max())
+    uncertainty = float(np.abs(given - probabilities).max())
+    return {
+        "images": len(images),
+        "compared": "mean probabilities" if of_probabilities else "logits",
+        "tolerance": TOLERANCE,
+        "other_classes": others,
+        "largest_difference": difference,
+        "largest_difference_of_probabilities": uncertainty,
+        "passed": others == 0 and difference <= TOLERANCE and uncertainty <= TOLERANCE,
     }
 
 
@@ -242,7 +263,7 @@ def check_parity(report: Mapping[str, Any]) -> None:
     if not parity["passed"]:
         raise ExportError(
             f"the exported graph is not the trained model: {parity['other_classes']} of "
-            f"{parity['images']} images have another class, logits differ by up to "
+            f"{parity['images']} images have another class, {parity['compared']} differ by up to "
             f"{parity['largest_difference']:.2g} ({TOLERANCE:g} is allowed); nothing was exported"
         )
 
@@ -291,37 +312,16 @@ def facts_of(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict
     }
 
 
-def _compare(
-    exported: OnnxClassifier,
-    reference: Classifier,
-    images: NDArray[np.uint8],
-    calibration: Calibration,
-) -> dict[str, Any]:
-    found, wanted = exported.logits(images), reference.logits(images)
-    difference = float(np.abs(found - wanted).max())
-    others = int((found.argmax(1) != wanted.argmax(1)).sum())
-    probabilities = np.exp(calibration.log_probabilities(wanted))
-    uncertainty = float(np.abs(exported.probabilities(images) - probabilities).max())
-    return {
-        "images": len(images),
-        "tolerance": TOLERANCE,
-        "other_classes": others,
-        "largest_difference": difference,
-        "largest_difference_of_probabilities": uncertainty,
-        "passed": others == 0 and difference <= TOLERANCE and uncertainty <= TOLERANCE,
-    }
-
-
 def export_text(report: Mapping[str, Any], where: ExportFiles) -> str:
     """The result in lines for people."""
     parity, measured = report["parity"], report["facts"]["measured"]
-    count = len(report.get("runs", "1"))
+    count = len(report["runs"]) if "runs" in report else 1
     trained = "trained model" if count == 1 else f"{count} trained models together"
     lines = [
         f"{where.model}: {report['bytes'] / 1e6:.2f} MB, ONNX opset {report['opset']}, "
         f"{measured['accuracy']:.2%} of {measured['n']:,} {measured['split']} images",
         f"agrees with the {trained} on all {parity['images']:,} test images "
-        f"(logits within {parity['largest_difference']:.1g})",
+        f"({parity['compared']} within {parity['largest_difference']:.1g})",
     ]
     if small := report.get("int8"):
         found = small["measured"]

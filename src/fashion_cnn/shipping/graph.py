@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fashion_cnn.errors import ExportError
 from fashion_cnn.evaluation.calibration import LEAST_KEPT, Calibration
+from fashion_cnn.shipping.onnx_graph import MOST_FILE
 from fashion_cnn.text import first_line
 
 OPSET = 18
@@ -96,9 +97,9 @@ def complete_ensemble(
     return parts.model(facts)
 
 
-def as_properties(facts: Mapping[str, Any]) -> dict[str, str]:
-    """The form in which a file holds its facts: JSON by name."""
-    return {name: json.dumps(value) for name, value in facts.items()}
+def set_facts(model: onnx.ModelProto, facts: Mapping[str, Any]) -> None:
+    """Put facts into a graph, JSON by name, instead of those that it has."""
+    helper.set_model_props(model, {name: json.dumps(value) for name, value in facts.items()})
 
 
 class _Parts:
@@ -167,6 +168,11 @@ class _Parts:
 
     def model(self, facts: Mapping[str, Any]) -> onnx.ModelProto:
         """The whole, from `images` to `logits` and `probabilities`."""
+        size = sum(tensor.ByteSize() for tensor in self._constants.values())
+        if size > MOST_FILE:
+            raise ExportError(
+                f"the weights take {size >> 20:,} MiB; no file of over {MOST_FILE >> 20} is opened"
+            )
         model = helper.make_model(
             helper.make_graph(
                 self._nodes,
@@ -182,7 +188,7 @@ class _Parts:
             ir_version=_IR_VERSION,
             producer_name="fashion-cnn",
         )
-        helper.set_model_props(model, as_properties(facts))
+        set_facts(model, facts)
         try:
             onnx.checker.check_model(model, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

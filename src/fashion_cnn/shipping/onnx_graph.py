@@ -38,6 +38,8 @@ file."""
 EXPORT_AGAIN = "; export it again with: fashion-cnn export RUN"
 BLOCK = 16
 """Channels that the runtime keeps together, on processors with AVX-512; zeros fill the last."""
+MOST_FILE = 512 << 20
+"""Bytes of a file; ResNet-50 needs a fifth."""
 MOST_VALUES = 1024
 """Numbers that a tensor may have to be kept: shapes and axes have a handful."""
 _KINDS = {

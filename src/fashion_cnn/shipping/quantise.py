@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -19,7 +18,7 @@ from onnxruntime.quantization import (
 
 from fashion_cnn.data.split import Split
 from fashion_cnn.evaluation.metrics import wilson_interval
-from fashion_cnn.shipping.graph import as_properties
+from fashion_cnn.shipping.graph import set_facts
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 
 _BATCH = 50
@@ -123,7 +122,6 @@ class _Batches(CalibrationDataReader):
 
 
 def _serialise(model: onnx.ModelProto, facts: dict[str, Any]) -> bytes:
-    del model.metadata_props[:]
-    helper.set_model_props(model, as_properties(facts))
+    set_facts(model, facts)
     model.producer_name = "fashion-cnn"
     return model.SerializeToString()
