@@ -6,6 +6,7 @@ from bench.records.reading import (
     catalog,
     elapsed,
     kind_of_epyc,
+    mean,
     median,
     minutes,
     network,
@@ -40,6 +41,7 @@ def check(page: Page, records: Records) -> None:
     _rungs(page, records)
     _balanced(page, records)
     _best(page, records)
+    _together(page, records)
     _peers(page, records)
 
 
@@ -55,6 +57,31 @@ def _rungs(page: Page, records: Records) -> None:
             *(elapsed(median(row[key] for row in runs)) for key in keys),
             f"{where['threads']} cores, AMD EPYC ({kind_of_epyc(where)})",
         )
+
+
+def _together(page: Page, records: Records) -> None:
+    alone = [100 * row["accuracy"] for row in records.json("speedrun-94/study.json")["runs"]]
+    found = records.json("speedrun-94/ensemble.json")
+    measured, calibration = found["facts"]["measured"], found["calibration"]
+    share, low, high = (100 * one for one in (measured["accuracy"], *measured["interval"]))
+    page.says("have {:.2f} % (95 % interval {:.2f} - {:.2f} %)", share, low, high)
+    page.says("{:.2f} points more than their mean", share - mean(alone))
+    if {len(found["runs"]), len(alone)} != {10}:
+        page.fault("the ensemble is not of the ten runs of the study")
+    mirrored = records.json("speedrun-94/ensemble-tta.json")["facts"]
+    page.says("is not trained on, they have {:.2f} %", 100 * mirrored["measured"]["accuracy"])
+    if catalog()["fast94"]["flip"] or not mirrored["recipe"]["tta"]:
+        page.fault("fast94 is trained on mirror images, or that file does not see them")
+    together = records.text("balanced/ensemble.txt").split("averaged: ")[1].split(" %")[0]
+    page.says("Four runs of `balanced` together have {} %", together)
+    if found["fitted_on"]["answered_by"] > 1.5:
+        page.fault("most images are answered by several networks")
+    page.says("their calibration error is {:.2f} %", 100 * calibration["after"]["ece"])
+    page.says("hold the class of {:.1f} %", 100 * calibration["conformal"]["coverage"])
+    (wrong,) = (one["wrong"] for one in calibration["reject"] if one["error_rate"] == 0.02)
+    page.says("{:.1f} % of the answers at the threshold for 2 %", 100 * wrong)
+    page.says("{:.1f} % of the images are warned of", 100 * found["test_images_warned_of"])
+    page.settings("at the threshold for 2 %", "(95 % are meant)", "(5 % are meant)")
 
 
 def _fast(page: Page, records: Records) -> None:
