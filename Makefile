@@ -1,9 +1,5 @@
 # Everything a person or CI does, from a clean clone. Needs python3 (3.11+ with venv) alone.
 PYTHON ?= python3
-EPOCHS ?=
-GOAL ?=
-ARGS ?=
-N ?=
 BIN := .venv/bin
 
 .PHONY: help train train-keras data serve chromium postgresql test verify-records mutants check docs pins format campaign benchmark speedrun pretrained clean

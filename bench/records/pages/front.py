@@ -21,7 +21,7 @@ def check_recipes(page: Page, records: Records) -> None:
         ("baseline", "three convolutions, two dense layers", "the course assignment"),
         ("fast", "three strided convolutions, one residual block", "seconds"),
         ("fast93", "that of `fast`", "seconds"),
-        ("fast94", "that of `balanced`", "a minute or more"),
+        ("fast94", "that of `balanced`", "minutes"),
         ("balanced", "residual, augmented, averaged weights", "minutes"),
         ("best", "wider residual, erased and mixed images", "an hour or more"),
         ("photo", "that of `balanced`, on images made to look like photos", "photos"),
@@ -80,7 +80,7 @@ def _together(page: Page, records: Records) -> None:
     page.says("hold the class of {:.1f} %", 100 * calibration["conformal"]["coverage"])
     (wrong,) = (one["wrong"] for one in calibration["reject"] if one["error_rate"] == 0.02)
     page.says("{:.1f} % of the answers at the threshold for 2 %", 100 * wrong)
-    page.says("{:.1f} % of the images are warned of", 100 * found["test_images_warned_of"])
+    page.says("{:.1f} % of the images get a warning", 100 * found["test_images_warned_of"])
     page.settings("at the threshold for 2 %", "(95 % are meant)", "(5 % are meant)")
 
 

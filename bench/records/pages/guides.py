@@ -87,6 +87,7 @@ def export(page: Page, records: Records) -> None:
         "the framework's own exporter (opset 18)",
         "at most 8 MB and 25 megapixels",
         "turns away with 503",
+        "`$FASHION_CNN_TOKEN`: at least 16 characters",
         "runs as user 10001 on",
     )
 

@@ -11,10 +11,10 @@ from fashion_cnn.cli.options import PLACE, data_dir_option, threads_option
 from fashion_cnn.cli.output import say, write
 from fashion_cnn.commands import command
 from fashion_cnn.errors import UsageError
+from fashion_cnn.version import __version__
 
 if TYPE_CHECKING:
     from fashion_cnn.data.split import Split
-from fashion_cnn.version import __version__
 
 
 @click.command("audit")
@@ -40,7 +40,7 @@ def audit(
     folds: int | None,
     threads: int | None,
 ) -> None:
-    """Find near-duplicates and suspect labels; write a page and CSVs, change nothing."""
+    """Find near-duplicates and suspect labels; write a page, CSVs and JSON; change nothing."""
     for flag, value in {"--folds": folds, "--threads": threads}.items():
         if value and not suspects:
             raise UsageError(f"{flag} is for the trainings of --suspects; give that too")

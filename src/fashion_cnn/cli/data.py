@@ -48,7 +48,7 @@ def _verify(data_dir: Path | None) -> None:
 
 @data.command("show")
 @data_dir_option
-@click.option("--output", type=FILE, default="samples.png", help="PNG file")
+@click.option("--output", type=FILE, default="samples.png", help="PNG file  [samples.png]")
 @click.option(
     "--columns", type=click.IntRange(1, 100), default=12, help="images of each class  [12]"
 )

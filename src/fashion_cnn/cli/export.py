@@ -18,7 +18,7 @@ from fashion_cnn.cli.output import say, write
 @click.option(
     "--output",
     type=FILE,
-    help="file to write  [RUN/model.onnx; none of several runs or with --tta]",
+    help="file to write; needed with --tta or several runs  [RUN/model.onnx]",
 )
 @runs_own_code
 def export(

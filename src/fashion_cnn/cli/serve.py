@@ -24,7 +24,7 @@ from fashion_cnn.process.machine import keep_products_on_one_thread
 @click.option(
     "--token",
     envvar="FASHION_CNN_TOKEN",
-    help="token that clients must send  [$FASHION_CNN_TOKEN; made if needed]",
+    help="at least 16 characters that clients must send  [$FASHION_CNN_TOKEN; made if needed]",
 )
 @click.option(
     "--allow-host",

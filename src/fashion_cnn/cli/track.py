@@ -22,8 +22,8 @@ TRACKERS = ("tensorboard", "mlflow")
 def track(run: Path, to: tuple[str, ...]) -> None:
     """Copy the history of RUN to TensorBoard (a file in RUN) or to MLflow.
 
-    MLflow writes to MLFLOW_TRACKING_URI or, without it, to mlflow.db in this folder. A run under
-    way or resumed may be tracked again: nothing is doubled.
+    MLflow writes to MLFLOW_TRACKING_URI or, without it, to mlflow.db in the working folder. A run
+    under way or resumed may be tracked again: nothing is doubled.
     """
     from fashion_cnn.reporting import tracking
     from fashion_cnn.run.folder import Run

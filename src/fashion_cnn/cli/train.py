@@ -66,7 +66,7 @@ def train(
     track: tuple[str, ...],
     **flags: Any,
 ) -> int:
-    """Train RECIPE, a name or a TOML or JSON file of fields; all results go into a run folder.
+    """Train RECIPE (without: baseline), a name or a TOML or JSON file, into a run folder.
 
     Ctrl+C ends the step, saves, evaluates and reports; a second one quits at once. Several
     processes train together under: torchrun --nproc-per-node N -m fashion_cnn train …

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.commands import command
-from fashion_cnn.data.files import candidates, locate, read_file
+from fashion_cnn.data.files import candidates, read_file
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.data.manifest import MANIFEST, Contents, again, is_own, read_manifest
 from fashion_cnn.data.split import Split, TrainingData, divide
@@ -220,7 +220,7 @@ def find_data(data_dir: str | Path | None = None) -> Path | None:
                 f"{directory} is where Fashion-MNIST is looked for, and its {MANIFEST} says that "
                 f"it holds another data set; to use that: --data-dir {directory}"
             )
-        if any(locate(directory, name) for name in SHA256):
+        if any(candidates(directory, name) for name in SHA256):
             return _complete(directory, "the usual place")
     return None
 
@@ -243,9 +243,9 @@ def _again(directory: Path) -> str:
 
 
 def _complete(directory: Path, origin: str) -> Path:
-    missing = [name for name in SHA256 if locate(directory, name) is None]
+    missing = [name for name in SHA256 if not candidates(directory, name)]
     torchvisions = directory / "FashionMNIST" / "raw"
-    if missing and not is_own(directory) and all(locate(torchvisions, name) for name in SHA256):
+    if missing and not is_own(directory) and all(candidates(torchvisions, name) for name in SHA256):
         return torchvisions
     if missing and not is_own(directory) and len(missing) == len(SHA256):
         what = "holds no data set" if directory.is_dir() else "is no folder"

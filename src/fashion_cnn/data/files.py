@@ -59,11 +59,6 @@ def candidates(directory: Path, name: str) -> list[Path]:
     return [path for path in (*usual, *others) if os.path.isfile(path)]
 
 
-def locate(directory: Path, name: str) -> Path | None:
-    """The first of the `candidates`; None if there is none."""
-    return next(iter(candidates(directory, name)), None)
-
-
 def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 

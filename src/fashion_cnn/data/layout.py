@@ -95,7 +95,7 @@ def _classes(
 def _parts(folders: list[Path]) -> dict[Path, str]:
     """Which folders are the parts: named alike but for that, as seg_train/ and seg_test/.
 
-    None if there is no class folder to train on, as in a class that is called train.
+    Empty if there is no class folder to train on, as in a class that is called train.
     """
     alike: dict[frozenset[str], dict[Path, str]] = {}
     for path in folders:

@@ -80,11 +80,8 @@ def save(directory: Path, model: Arrays, optimizer: Arrays, state: Mapping[str, 
     remove(temporary)
     try:
         temporary.mkdir()
-        content = {
-            "model.safetensors": safetensors.numpy.save(dict(model)),
-            "optimizer.safetensors": safetensors.numpy.save(dict(optimizer)),
-            "state.json": to_json(dict(state)),
-        }
+        tensors = (safetensors.numpy.save(dict(arrays)) for arrays in (model, optimizer))
+        content = dict(zip(_FILES, (*tensors, to_json(dict(state))), strict=True))
         for name, data in content.items():
             write_durably(temporary / name, data)
         write_durably(temporary / _MANIFEST, _manifest(content))

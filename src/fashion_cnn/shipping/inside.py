@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier, session_of
-from fashion_cnn.shipping.onnx_cost import fits
+from fashion_cnn.shipping.onnx_cost import cost
 from fashion_cnn.shipping.onnx_graph import Array, Graph, Node, read_graph, with_outputs
 from fashion_cnn.shipping.onnx_rules import outputs_of
 
@@ -24,7 +24,8 @@ Floats = NDArray[np.float32]
 _Arrays = Mapping[str, Array]
 
 _MOST_STAGES = 8
-_UINT8, _FLOAT32 = 2, 4  # ONNX's number for the one, and bytes of the other
+_UINT8 = 2  # ONNX's number
+_FLOAT_BYTES = 4
 _MOST_VALUES = 10**6
 """Of a stage, and of each thing that the first convolution is shown by: an answer has them all."""
 _MOST_PRODUCTS = 10**8  # of the first convolution, which numpy computes anew
@@ -122,7 +123,7 @@ class Inside:
         graph.outputs += self._names  # what is shown is kept at once
         if "members" in classifier.facts["recipe"]:
             self._show_nothing(SEVERAL)
-        elif not fits(graph):
+        elif not cost(graph, 1).fits:
             self._show_nothing()
         try:
             self._session = session_of(with_outputs(classifier.data, self._names), 1)
@@ -344,7 +345,7 @@ def _stages(candidates: Sequence[str], arrays: _Arrays) -> tuple[list[str], bool
     for name in candidates:
         array = arrays[name]
         one_picture = len(array.shape) == 4 and array.shape[0] == 1 and array.size > 0
-        if one_picture and array.shape[2] * array.shape[3] > 1 and array.width == _FLOAT32:
+        if one_picture and array.shape[2] * array.shape[3] > 1 and array.width == _FLOAT_BYTES:
             chosen[array.shape[2:]] = name
     shown = [name for name in chosen.values() if arrays[name].size <= _MOST_VALUES]
     return shown[-_MOST_STAGES:], len(shown) < len(chosen)

@@ -23,6 +23,7 @@ from fashion_cnn.files import read_bytes
 from fashion_cnn.process.machine import usual_threads
 from fashion_cnn.run.typed import Count, Share, decode
 from fashion_cnn.shipping.onnx_graph import EXPORT_AGAIN, MOST_FILE, read_graph
+from fashion_cnn.text import first_line
 
 MOST_AT_ONCE = 256
 """Images, which bounds the memory. What is fastest: fashion-cnn benchmark infer."""
@@ -124,7 +125,7 @@ class OnnxClassifier:
         except ModelError:
             raise
         except Exception as error:  # the runtime has an exception class a fault
-            raise ModelError(f"{what} cannot be run ({_first_line(error)})") from None
+            raise ModelError(f"{what} cannot be run ({first_line(error):.200})") from None
 
     @classmethod
     def open(
@@ -188,7 +189,7 @@ class OnnxClassifier:
         try:
             found = self._session.run(outputs, {"images": images})
         except Exception as error:  # the runtime has an exception class a fault
-            raise ModelError(f"{self._what} cannot be run ({_first_line(error)})") from None
+            raise ModelError(f"{self._what} cannot be run ({first_line(error):.200})") from None
         answers = []
         for name, values in zip(outputs, found, strict=True):
             array = np.asarray(values)
@@ -255,8 +256,8 @@ def _facts(properties: Mapping[str, str], what: str) -> dict[str, Any]:
         Calibration.from_dict(facts.get("calibration", {}))
     except (DataError, RecursionError, ValueError) as error:
         raise ModelError(
-            f"{what} lacks the facts that fashion-cnn writes into a model ({_first_line(error)}); "
-            "export it with: fashion-cnn export RUN"
+            f"{what} lacks the facts that fashion-cnn writes into a model "
+            f"({first_line(error):.200}); export it with: fashion-cnn export RUN"
         ) from None
     return facts
 
@@ -275,7 +276,3 @@ def _sendable(properties: Mapping[str, str]) -> dict[str, Any]:
 def _depth(value: Any) -> int:
     inner = value.values() if isinstance(value, dict) else value
     return 1 + max(map(_depth, inner), default=0) if isinstance(value, dict | list) else 0
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

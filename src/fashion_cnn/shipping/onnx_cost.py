@@ -80,13 +80,6 @@ def largest_batch(graph: Graph, what: str) -> int:
         raise ModelError(f"{what} {fault}") from None
 
 
-def fits(graph: Graph) -> bool:
-    """Whether a model takes no more for one image than is allowed; one of which it is known that it
-    did before it was given further outputs.
-    """
-    return cost(graph, 1).fits
-
-
 def cost(graph: Graph, images: int) -> Cost:
     """Follow the shapes through a graph. Raises `RefusedError` where that cannot be done."""
     known = dict(graph.constants)
