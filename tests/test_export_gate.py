@@ -59,27 +59,15 @@ from shapes import write_idx
 # -- the gate itself -------------------------------------------------------------------------------
 
 WANTED = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 0.5]], np.float32)
-
-
-class Answering:
-    """A classifier that gives what it is told to."""
-
-    def __init__(self, logits: np.ndarray, probabilities: np.ndarray | None = None) -> None:
-        self._logits, self._probabilities = logits, probabilities
-
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        assert images is IMAGES
-        return self._logits
-
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        assert images is IMAGES
-        assert self._probabilities is not None
-        return self._probabilities
-
-
-IMAGES = np.zeros((2, 28, 28), np.uint8)
 CALIBRATION = Calibration(2.0, 1.0, None)
 PROBABILITIES = np.exp(WANTED / 2) / np.exp(WANTED / 2).sum(1, keepdims=True)
+
+
+def compared(logits: np.ndarray, probabilities: np.ndarray, wanted: np.ndarray) -> dict:
+    """What the gate finds of answers, where these logits are wanted."""
+    given = np.exp(CALIBRATION.log_probabilities(wanted))
+    others = int((logits.argmax(1) != wanted.argmax(1)).sum())
+    return module._compare((logits, probabilities), (wanted, given), others)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +90,7 @@ def test_a_difference_above_a_ten_thousandth_is_no_rounding(
     logits, probabilities = WANTED.astype(np.float64), PROBABILITIES.copy()
     logits[1, 2] += logits_off
     probabilities[0, 1] += probability_off
-    found = module._compare(
-        Answering(logits, probabilities), Answering(WANTED), IMAGES, CALIBRATION
-    )
+    found = compared(logits, probabilities, WANTED)
     assert found == {
         "images": 2,
         "tolerance": 1e-4,
@@ -128,7 +114,7 @@ def test_a_difference_of_just_the_tolerance_passes(monkeypatch) -> None:
         logits[0, 0] += logit_off
         halves[0, 0] += probability_off
         assert halves[0, 0] - halves[1, 0] == probability_off
-        found = module._compare(Answering(logits, halves), Answering(alike), IMAGES, CALIBRATION)
+        found = compared(logits, halves, alike)
         assert (found["other_classes"], found["passed"]) == (0, passed)
 
 
@@ -137,13 +123,14 @@ def test_another_class_is_never_let_through() -> None:
     near = np.array([[1.0, 1.00001, 0.0], [1.0, 0.0, 1.00001]])
     other = np.array([[1.00001, 1.0, 0.0], [1.0, 0.0, 1.00001]])
     softened = np.exp(CALIBRATION.log_probabilities(near))
-    found = module._compare(Answering(other, softened), Answering(near), IMAGES, CALIBRATION)
+    found = compared(other, softened, near)
     assert (found["other_classes"], found["passed"]) == (1, False)
     assert found["largest_difference"] < 1e-4
 
 
 def test_a_report_that_did_not_pass_is_an_error_that_says_why() -> None:
-    parity = {"images": 1000, "other_classes": 3, "largest_difference": 0.0125, "passed": False}
+    parity = {"images": 1000, "compared": "logits", "other_classes": 3}
+    parity |= {"largest_difference": 0.0125, "passed": False}
     with pytest.raises(ExportError) as caught:
         check_parity({"parity": parity})
     assert str(caught.value) == (
@@ -328,6 +315,14 @@ def test_class_names_keep_their_order(run: Run) -> None:
     assert facts["class_names"] == ["zebra", "ant", "mole"]
 
 
+def test_a_path_that_is_no_utf8_does_not_keep_a_run_from_being_exported(
+    tmp_path: Path, data: Path
+) -> None:
+    run = finish(tmp_path / "run", data, teacher="caf\udce9/model.onnx", teacher_sha256="0" * 64)
+    facts = export(run, data)["facts"]
+    assert facts["recipe"]["teacher"] == r"caf\udce9/model.onnx"
+
+
 def test_what_is_looked_into_answers_as_the_run_does(run: Run, data: Path) -> None:
     image = load_test_images(data)[0]
     with open_framework(Hardware("cpu")) as framework:
@@ -473,7 +468,7 @@ def test_a_run_for_photos_is_calibrated_on_images_like_photos(
     own = export(run, data)["facts"]
     assert imitated == []
     assert own["calibration"]["temperature"] == calibration["temperature"]
-    monkeypatch.setattr(module, "_data_of", lambda run: FASHION_MNIST)
+    monkeypatch.setattr(module, "is_fashion_mnist", lambda hashes: True)
     facts = export(run, data)["facts"]
     assert imitated == [12]
     kept = darker(divide(load_training(data), validation=0.2, seed=0).validation)
@@ -616,7 +611,7 @@ def test_the_result_in_lines() -> None:
     report = {
         "bytes": 1_234_567,
         "opset": 17,
-        "parity": {"images": 10_000, "largest_difference": 0.0000123},
+        "parity": {"images": 10_000, "compared": "logits", "largest_difference": 0.0000123},
         "facts": {"measured": {"accuracy": 0.91234, "n": 10_000, "split": "test"}},
     }
     where = ExportFiles(Path("a.onnx"), Path("a-int8.onnx"), Path("a.json"))

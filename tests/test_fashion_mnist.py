@@ -106,6 +106,16 @@ def test_a_gzip_bomb_is_read_no_further_than_the_data_set_is_long(copy: Path) ->
     assert peak < 10_000_000
 
 
+def test_what_torchvision_fetched_is_found_in_the_usual_place(tmp_path, copy, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fashion_mnist, "SYSTEM_DIRECTORY", tmp_path / "nowhere")
+    monkeypatch.delenv("FASHION_CNN_DATA", raising=False)
+    shutil.copytree(copy, "data/FashionMNIST/raw")
+    assert find_data() == Path("data/FashionMNIST/raw")
+    next(Path("data/FashionMNIST/raw").glob("t10k-labels*")).unlink()
+    assert find_data() is None
+
+
 def test_places_are_looked_at_in_order(tmp_path, copy, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fashion_mnist, "SYSTEM_DIRECTORY", tmp_path / "nowhere")

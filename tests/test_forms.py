@@ -593,3 +593,14 @@ def test_test10k_is_a_word_for_the_test_part(capsys) -> None:
         np.savez(f"in/{name}.npz", images=images, labels=labels)
     adopt(capsys)
     check()
+
+
+def test_a_folder_of_pictures_is_told_to_be_imported(tmp_path, capsys) -> None:
+    (tmp_path / "photos" / "train" / "shirt").mkdir(parents=True)
+    Image.new("L", (9, 9)).save(tmp_path / "photos" / "train" / "shirt" / "1.png")
+    words = ["data", "adopt", str(tmp_path / "photos"), "--output", str(tmp_path / "out")]
+    assert main(words) == 3
+    assert "fashion-cnn data import" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(["data", "adopt", str(tmp_path / "empty"), "--output", str(tmp_path / "out")]) == 3
+    assert "data import" not in capsys.readouterr().err

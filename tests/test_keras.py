@@ -176,13 +176,13 @@ def test_a_new_field_of_a_recipe_is_thought_of_here() -> None:
 def test_batches_are_those_of_the_epoch_order(small_data) -> None:
     split, recipe = small_data.training, SHORT.replace(batch_size=64)
     order = epoch_order(len(split), recipe.seed, 1)
-    batches = Batches(split, recipe, 1, 0)
+    batches = Batches(small_data, recipe, 1, 0)
     parts = [batches[i] for i in range(len(batches))]
     assert [len(images) for images, _ in parts] == [64, 64, 64, 48]
     np.testing.assert_array_equal(np.concatenate([p[0] for p in parts]), split.images[order])
     labels = np.concatenate([p[1] for p in parts]).argmax(1)
     np.testing.assert_array_equal(labels, split.labels[order])
-    rest = Batches(split, recipe, 1, 3)
+    rest = Batches(small_data, recipe, 1, 3)
     assert len(rest) == 1
     np.testing.assert_array_equal(rest[0][0], parts[3][0])
 
@@ -190,7 +190,7 @@ def test_batches_are_those_of_the_epoch_order(small_data) -> None:
 @pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="TensorFlow's alone")
 def test_fit_reads_a_dataset_that_does_not_tune_itself(small_data) -> None:
     """Tuning ends late, and `fit` waits for it; without its length `fit` makes a step too many."""
-    batches = Batches(small_data.training, SHORT, 0, 1)
+    batches = Batches(small_data, SHORT, 0, 1)
     dataset = read_ahead(batches)
     assert dataset.options().autotune.enabled is False
     assert dataset.cardinality() == len(batches) == STEPS - 1

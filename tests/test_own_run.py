@@ -5,6 +5,7 @@ import dataclasses
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from conftest import make_split
+from fashion_cnn import api
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, DataSet
 from fashion_cnn.errors import DataError, UsageError
@@ -109,6 +111,39 @@ def test_runs_on_it_are_compared_and_go_on(run: Run, home: Path, capsys, monkeyp
     assert advice[-2:] == ["--data-dir", str(home / "own")]
     assert main(advice[1:]) == 0
     assert len(Run("other").history) == 2
+
+
+def test_data_that_the_environment_names_are_in_what_is_to_be_typed(
+    home: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("FASHION_CNN_DATA", "own")
+    assert main(["train", "fast", "--output", "named", "--epochs", "1", *TINY]) == 0
+    words = ["--data-dir", str(home / "own")]
+    assert shlex.split(capsys.readouterr().err.split("to go on: ")[1])[-2:] == words
+    assert reproduce(Run("named")).endswith(shlex.join(words))
+    space = ["--search", "lr=0.01,0.02", "--trials", "1", "--epochs", "1", "--output", "searched"]
+    assert main(["tune", "fast", *space, *TINY]) == 0
+    best = json.loads(Path("searched/search.json").read_text())["best"]["command"]
+    assert best[best.index("--data-dir") + 1] == "own"
+    study = {
+        "recipe": "fast",
+        "seeds": [0],
+        "measure": "validation",
+        "variants": {"it": {"epochs": 1, "batch_size": 16, "validation": 0.2}},
+    }
+    (row,) = api.study(study, "studied", threads=1)["runs"]
+    assert row["command"][row["command"].index("--data-dir") + 1] == "own"
+
+
+def test_a_folder_called_fashion_mnist_may_hold_others(home: Path, tmp_path) -> None:
+    folder = tmp_path / "Fashion-MNIST"
+    shutil.copytree(home / "own", folder)
+    record = folder / "dataset.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "name": "Fashion-MNIST"}))
+    words = ["--data-dir", str(folder), "--output", str(tmp_path / "run"), "--epochs", "1"]
+    assert main(["train", "fast", *words, *TINY]) == 0
+    assert f"--data-dir {folder}" in reproduce(Run(tmp_path / "run"))
 
 
 def test_predictions_name_the_right_classes(run: Run, tmp_path, capsys) -> None:

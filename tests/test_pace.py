@@ -91,6 +91,12 @@ def test_a_time_is_a_time(minutes: float) -> None:
         pace.fit_to_minutes(minutes, Recipe(), None, Hardware())
 
 
+@pytest.mark.parametrize("minutes", ["5", None, True])
+def test_a_time_is_a_number(minutes: object) -> None:
+    with pytest.raises(UsageError, match="must be a number"):
+        pace.fit_to_minutes(minutes, Recipe(), None, Hardware())
+
+
 def test_ranks_may_not_be_equally_fast(monkeypatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match="torchrun"):

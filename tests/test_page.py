@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -17,6 +18,7 @@ from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.inside import NO_MAPS, NO_WINDOW
+from fashion_cnn.shipping.predict import PRETRAINED
 from serving import BOOT, SAMPLES, running
 from test_export import CALIBRATION
 from test_layers import FACTS, Own
@@ -176,6 +178,30 @@ def stroke(page: "Page", *points: tuple[float, float]) -> None:
         if not number:
             page.mouse.down()
     page.mouse.up()
+
+
+def test_a_drawing_for_a_model_of_dark_on_white_is_turned_round(
+    chromium: "Browser", tmp_path: Path
+) -> None:
+    model = onnx.load(PRETRAINED)
+    (framing,) = (one for one in model.metadata_props if one.key == "framing")
+    framing.value = '"white,28,box"'
+    onnx.save(model, tmp_path / "white.onnx")
+    with running(tmp_path / "white.onnx") as port:
+        page = chromium.new_page()
+        page.goto(f"http://127.0.0.1:{port}/")
+        expect(page.locator("#model")).to_contain_text("classes")
+        page.get_by_label("Draw or erase").check()
+        sent = []
+        page.on("request", lambda one: sent.append(one.post_data_buffer))
+        stroke(page, (6, 6), (20, 6), (20, 20), (6, 20), (6, 6))
+        headline(page)
+        page.wait_for_function("document.querySelectorAll('#trace-key li').length > 0")
+        with Image.open(io.BytesIO([body for body in sent if body][-1])) as picture:
+            drawn = np.asarray(picture.convert("L"))
+        assert drawn.min() < 10 < 245 < drawn.max()
+        np.testing.assert_array_equal(drawn, 255 - levels(page))
+        page.close()
 
 
 def test_an_outline_is_closed_filled_and_undone(page: "Page") -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY
+from fashion_cnn.cli import main
 from fashion_cnn.errors import UsageError
 from fashion_cnn.job import resolve
 from fashion_cnn.recipes import catalog
@@ -68,6 +69,36 @@ def test_committed_recipes_open_though_fields_are_gone() -> None:
             assert recipe == {**known, **{k: v for k, v in fields.items() if k not in gone}}
     assert len(files) > 10
     assert strange == {"mixup", "sam"}, "of a trial that mixed, and of one with a prototype"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--warmup", "0.1"], "warmup is 0.1, but only the schedules one-cycle and triangle"),
+        (["--schedule-epochs", "5"], "schedule_epochs is 5, but only the schedules step and"),
+        (["--schedule-factor", "0.3"], "schedule_factor is 0.3, but only the schedules step"),
+        (["--blocks", "3"], "blocks is 3, but only resnet, wide_resnet and"),
+        (["--rho", "0.9"], "rho is 0.9, but only rmsprop"),
+        (["--input-side", "64"], "input_side is 64, but only timm's"),
+        (["--optimizer", "sgd", "--beta2", "0.9"], "beta2 is 0.9, but only adam, adamw"),
+        (["--optimizer", "rmsprop", "--momentum", "0.5"], "momentum is 0.5, but rmsprop"),
+        (["--model", "timm:test_resnet", "--width", "8"], "width is 8, but timm's"),
+    ],
+)
+def test_a_flag_that_decides_nothing_is_refused(
+    capsys, tmp_path, words: list[str], why: str
+) -> None:
+    assert main(["train", "baseline", *words, "--output", str(tmp_path / "run")]) == 2
+    assert why in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_field_that_may_decide_nothing_has_a_reason() -> None:
+    for model in ("simple_cnn", "timm:test_resnet", "net.py:Net"):
+        for optimizer in ("adam", "sgd", "rmsprop"):
+            recipe = Recipe(model=model, optimizer=optimizer)
+            for name in (item.name for item in dataclasses.fields(Recipe)):
+                assert recipe.applies(name) or recipe.why_no_use(name)
 
 
 def test_unknown_and_missing_keys_are_named() -> None:

@@ -5,10 +5,11 @@ import json
 import os
 import resource
 import shlex
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -349,6 +350,16 @@ def test_another_search_of_the_name_is_refused(tmp_path, pretended) -> None:
     (tmp_path / "trials/0000/recipe.json").write_text("{}")
     with pytest.raises(UsageError, match="is of another search"):
         search(tmp_path, wanted(1))
+
+
+def test_tables_of_another_optuna_are_told_with_the_way_out(tmp_path) -> None:
+    search(tmp_path, wanted(1))
+    with closing(sqlite3.connect(tmp_path / "search.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+        database.execute("UPDATE version_info SET library_version = '0.9.0'")
+    with pytest.raises(UsageError, match=r"cannot be used: .*optuna storage upgrade") as raised:
+        search(tmp_path, wanted(2))
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -141,11 +141,26 @@ def test_what_trials_begin_as_may_be_in_a_file(tmp_path) -> None:
         begun_from("fats", {})
 
 
+def test_a_searched_field_must_be_able_to_decide_something() -> None:
+    begun = Recipe()  # its learning rate is constant
+    with pytest.raises(UsageError, match="warmup is searched, but only the schedules one-cycle"):
+        parse_space(["warmup=0.1:0.5"], begun, {})
+    both = parse_space(["warmup=0.1:0.5", "schedule=constant,triangle"], begun, {})
+    search = Search(name="s", recipe=begun, given={}, space=both)
+    words = search.command({"warmup": 0.3, "schedule": "triangle"})
+    assert words[2:] == ["--warmup", "0.3", "--schedule", "triangle"]
+    words = search.command({"warmup": 0.3, "schedule": "constant"})
+    assert words[2:] == ["--schedule", "constant"], "the training would refuse the other"
+
+
 def test_code_of_a_recipes_file_is_run_when_it_is_named_alone(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(own_network, "_ALLOWED", {})
     code = tmp_path / "net.py"
     code.write_text("from torch import nn\nnet = nn.Identity\n")
     fields = own_network._read(f"{code}:net").fields
+    (tmp_path / "unhashed.toml").write_text(f'recipe = "fast"\nmodel = "{code}:net"\n')
+    with pytest.raises(UsageError, match="building it runs their code"):
+        begun_from(str(tmp_path / "unhashed.toml"), {})
     (tmp_path / "theirs.json").write_text(json.dumps({**Recipe().to_dict(), **fields}))
     with pytest.raises(UsageError, match="building it runs their code"):
         begun_from(str(tmp_path / "theirs.json"), {})

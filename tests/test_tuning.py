@@ -166,6 +166,35 @@ def test_a_row_is_of_the_checkpoint_that_answers(
     }
 
 
+def test_code_that_a_study_names_is_run_if_somebody_says_so(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tuning, "_wait_for", train_here)
+    (tmp_path / "net.py").write_text(
+        "from pathlib import Path\nfrom torch import nn\nPath(__file__ + '.ran').touch()\n"
+        "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))\n"
+    )
+    file = tmp_path / "theirs.toml"
+    file.write_text(
+        'recipe = "baseline"\nseeds = [0]\nmeasure = "validation"\n'
+        f'[variants."it"]\nmodel = "{tmp_path}/net.py:net"\nepochs = 1\ntrain_images = 100\n'
+    )
+    with pytest.raises(UsageError, match="somebody's own network.*--trust-code"):
+        tuning.open_study(str(file))
+    assert main(["study", str(file)]) == 2
+    assert not (tmp_path / "net.py.ran").exists()
+    study = tuning.open_study(str(file), trust_code=True)
+    (row,) = tuning.run_study(study, tmp_path / "out", ["--threads", "1"], print)["runs"]
+    assert row["accuracy"] > 0
+    assert tuning.open_study(study) == study, "in Python it is the caller who names it"
+
+
+def test_a_variants_field_that_decides_nothing_is_told_at_once() -> None:
+    tables = {"recipe": "baseline", "seeds": [0], "measure": "validation"}
+    with pytest.raises(UsageError, match="warmup is 0.1, but only the schedules one-cycle"):
+        tuning.open_study({**tables, "variants": {"it": {"warmup": 0.1}}})
+    both = {"it": {"warmup": 0.1, "schedule": "triangle"}}
+    assert tuning.open_study({**tables, "variants": both}).variants == both
+
+
 def test_a_run_that_diverges_is_a_result(file, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(tuning, "_wait_for", train_here)
     file.write_text(file.read_text().replace("0.003", "1e30").replace("[0, 1]", "[0]"))

@@ -497,6 +497,7 @@ def study(
     data: Any = None,
     threads: int | None = None,
     jobs: int = 1,
+    trust_code: bool = False,
 ) -> dict[str, Any]:
     """Train variants of recipes with several seeds each; go on where it stopped.
 
@@ -512,22 +513,25 @@ def study(
         data: as in `train`.
         threads: CPU threads of each run; None for as many as `train` takes.
         jobs: how many runs train at the same time, >= 1.
+        trust_code: run the networks of somebody's own that a file names.
 
     Returns:
         What study.json holds: under "runs" a row for each run.
 
     Raises:
-        UsageError: there is no such study, or the folder holds another.
+        UsageError: there is no such study, or the folder holds another; or it is a file that names
+            code, which nobody trusts.
         DataError: the data are missing or are not what they should be.
         FashionCNNError: a training failed.
     """
     from fashion_cnn.files import write_atomically
     from fashion_cnn.reporting.plots import differences_plot
     from fashion_cnn.reporting.study import to_tables
+    from fashion_cnn.run.dataset import is_fashion_mnist
     from fashion_cnn.studies.study import open_study, run_study
 
     _check_path("output", output)
-    chosen = open_study(study)
+    chosen = open_study(study, trust_code=trust_code)
     place = Path(output) if output else Path("runs", "studies", chosen.name)
     directory = None
     try:
@@ -537,7 +541,8 @@ def study(
         if data is not None or not (place / "study.json").exists():
             raise
         known = None  # the study may be done; a training that is not says what it lacks
-    words = [] if data is None else ["--data-dir", str(directory)]
+    own = data is not None or not is_fashion_mnist(known)
+    words = ["--data-dir", str(directory)] if own else []
     words += [] if threads is None else ["--threads", str(threads)]
     result = run_study(chosen, place, words, _SAY, jobs, known)
     write_atomically(place / "study.md", to_utf8(f"{to_tables(result)}\n"))

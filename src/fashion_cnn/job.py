@@ -244,6 +244,7 @@ def resolve(
         Run(folder, read_only=launch.rank() > 0).check_room(overwrite=existing == "overwrite")
         named = chosen.name if recipe is None or isinstance(recipe, Recipe) else recipe
         resolved = chosen.replace(**changes)
+        resolved.check_asked(changes, chosen)
         lines = [describe_recipe(resolved, changes, f"recipe {named}")]
     if launch.rank() == 0:
         with Progress() as progress:

@@ -68,6 +68,8 @@ def fit_to_minutes(
         UsageError: the time is out of range, or too short for one batch an epoch; or several
             ranks train, which may not be equally fast. Else as `job.train`.
     """
+    if type(minutes) not in (int, float):
+        raise UsageError(f"minutes is {minutes!r:.60}; it must be a number")
     if not 0 < minutes <= MOST_MINUTES:
         raise UsageError(f"minutes is {minutes:g}; it must be above 0 and at most {MOST_MINUTES:g}")
     if launch.ranks() > 1:

@@ -17,8 +17,14 @@ from fashion_cnn.text import aligned
     "--jobs", type=click.IntRange(1), default=1, help="number of runs at the same time  [1]"
 )
 @click.option("--output", type=PLACE, help="folder to write into  [runs/studies/NAME]")
+@click.option("--trust-code", is_flag=True, help="run the networks (FILE.py:NAME) that FILE names")
 def study(
-    study: str, data_dir: Path | None, threads: int | None, jobs: int, output: Path | None
+    study: str,
+    data_dir: Path | None,
+    threads: int | None,
+    jobs: int,
+    output: Path | None,
+    trust_code: bool,
 ) -> None:
     """Train variants of a recipe with several seeds each, or continue that; print the tables.
 
@@ -28,5 +34,6 @@ def study(
     from fashion_cnn import api
     from fashion_cnn.reporting.study import to_tables
 
-    result = api.study(study, output, data=data_dir, threads=threads, jobs=jobs)
+    how = {"threads": threads, "jobs": jobs, "trust_code": trust_code}
+    result = api.study(study, output, data=data_dir, **how)
     write(aligned(to_tables(result)))

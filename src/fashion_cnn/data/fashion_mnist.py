@@ -8,7 +8,7 @@ The test set is sealed: `training` never reads it, and whoever calls `test` writ
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,7 @@ _BYTES = {
 SYSTEM_DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts the files."""
 
+_TORCHVISIONS = "FashionMNIST/raw"  # below what it is given as root
 LOCAL_DIRECTORY = Path("data")
 """Where `fashion-cnn data get` puts them."""
 
@@ -115,7 +116,7 @@ class DataSet:
         )
         # Sealed, but hashed: better to hear of a bad test file now than after fifty epochs.
         self.verify(TEST_PART)
-        return data
+        return replace(data, ground=self.contents.framing.ground)
 
     def test(self) -> Split:
         """Open the test images. Raises `DataError` as `verify` does."""
@@ -220,7 +221,8 @@ def find_data(data_dir: str | Path | None = None) -> Path | None:
                 f"{directory} is where Fashion-MNIST is looked for, and its {MANIFEST} says that "
                 f"it holds another data set; to use that: --data-dir {directory}"
             )
-        if any(candidates(directory, name) for name in SHA256):
+        has_any = any(candidates(directory, name) for name in SHA256)
+        if has_any or all(candidates(directory / _TORCHVISIONS, name) for name in SHA256):
             return _complete(directory, "the usual place")
     return None
 
@@ -244,7 +246,7 @@ def _again(directory: Path) -> str:
 
 def _complete(directory: Path, origin: str) -> Path:
     missing = [name for name in SHA256 if not candidates(directory, name)]
-    torchvisions = directory / "FashionMNIST" / "raw"
+    torchvisions = directory / _TORCHVISIONS
     if missing and not is_own(directory) and all(candidates(torchvisions, name) for name in SHA256):
         return torchvisions
     if missing and not is_own(directory) and len(missing) == len(SHA256):

@@ -62,6 +62,7 @@ class TrainingData:
         training_indices, validation_indices: int64 (N,) positions in the files, ascending.
         teacher: the model whose probabilities are learned too, with the recipe's `distill` as
             weight; None without one.
+        ground: grey value of the images' background, 0 or 255.
     """
 
     training: Split
@@ -69,6 +70,7 @@ class TrainingData:
     training_indices: NDArray[np.int64]
     validation_indices: NDArray[np.int64]
     teacher: Teacher | None = None
+    ground: int = 0
 
     def fingerprint(self) -> str:
         """Digest which images are in which part: 16 hexadecimal digits."""

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from fashion_cnn.data.split import Split, epoch_order
+from fashion_cnn.data.split import TrainingData, epoch_order
 from fashion_cnn.on_keras.augment import augment
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.training.draws import mirrored_in
@@ -20,17 +20,18 @@ class Batches(keras.utils.PyDataset):
     What each holds is a pure function of (seed, epoch, position): those that PyTorch trains on.
     """
 
-    def __init__(self, split: Split, recipe: Recipe, epoch: int, first: int) -> None:
+    def __init__(self, data: TrainingData, recipe: Recipe, epoch: int, first: int) -> None:
         """Shuffle.
 
         Args:
-            split: the training part.
+            data: its training part.
             recipe: its `seed`, `batch_size` and augmentation.
             epoch: counted from 0.
             first: the batch to begin with, counted from 0.
         """
         super().__init__()
-        self._split, self._recipe, self._first = split, recipe, first
+        split = data.training
+        self._split, self._recipe, self._first, self._ground = split, recipe, first, data.ground
         self.classes = len(split.class_names)
         self._steps = steps_per_epoch(recipe, len(split))
         self._step = epoch * self._steps
@@ -43,14 +44,15 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         batch, size = self._first + index, self._recipe.batch_size
         chosen = self._order[batch * size : (batch + 1) * size]
-        return augment(
-            self._split.images[chosen],
+        images, shares = augment(  # which is for what lies on black
+            self._split.images[chosen] ^ np.uint8(self._ground),
             self._split.labels[chosen],
             self._recipe,
             self._step + batch,
             None if self._mirrored is None else self._mirrored[chosen],
             self.classes,
         )
+        return images ^ np.uint8(self._ground), shares
 
 
 def read_ahead(batches: Batches) -> Any:

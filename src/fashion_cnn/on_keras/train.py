@@ -114,7 +114,7 @@ def train(
                 status = "interrupted"
                 break
             state.model.fit(
-                read_ahead(Batches(data.training, state.recipe, epoch, first)),
+                read_ahead(Batches(data, state.recipe, epoch, first)),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 callbacks=[recorder],

@@ -1,5 +1,6 @@
 """`Batches`: what each step of a run trains on."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -24,7 +25,8 @@ class Batches:
             device: where to augment.
         """
         self._recipe, self._teacher = recipe, data.teacher
-        self._images = torch.from_numpy(data.training.images).to(device)
+        self._ground = data.ground
+        self._images = torch.from_numpy(data.training.images ^ np.uint8(data.ground)).to(device)
         self._labels = torch.from_numpy(data.training.labels).to(device)
         self._class_names = data.training.class_names
         self._steps = steps_per_epoch(recipe, len(data.training))
@@ -45,6 +47,8 @@ class Batches:
             None if self._mirrored is None else self._mirrored[chosen],
             self._class_names,
         )
+        if self._ground:  # augmentation is for what lies on black
+            images = self._ground - images
         if self._teacher:
             labels = taught(images, labels, self._teacher, self._recipe.distill)
         return images, labels

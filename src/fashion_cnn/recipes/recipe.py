@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -239,7 +239,7 @@ class Recipe:
             raise UsageError(
                 f"augment_classes is {shown(chosen)}; it must be different whole numbers from 0 on"
             )
-        for name, why in _WHY_NOT.items():
+        for name, why in _MUST_STAY.items():
             value = getattr(self, name)
             if value != getattr(type(self), name) and not self.applies(name):
                 raise UsageError(f"{name} is {value}, but {why}")
@@ -279,6 +279,22 @@ class Recipe:
             "augment_classes": any(getattr(self, one) for one in OF_ONE_IMAGE),
         }
         return needs.get(name, True)
+
+    def check_asked(self, names: Iterable[str], before: "Recipe") -> None:
+        """Raise `UsageError` for a field that was asked to change and decides nothing here.
+
+        Args:
+            names: of the fields that somebody gave.
+            before: the recipe without those.
+        """
+        for name in names:
+            value = getattr(self, name)
+            if value != getattr(before, name) and not self.applies(name):
+                raise UsageError(f"{name} is {shown(value)}, but {self.why_no_use(name)}")
+
+    def why_no_use(self, name: str) -> str:
+        """Why a field decides nothing that does not apply; see `applies`."""
+        return _NO_USE[name]
 
     def check_classes(self, classes: int) -> None:
         """Raise `UsageError` for a field that names classes and does not fit `classes` of them."""
@@ -361,7 +377,7 @@ OF_ONE_IMAGE = ("flip", "translate", "rotate", "erase", "cutout")
 _AT_RANDOM = (
     "training starts from random weights; it needs an init_from, or a pretrained network of timm's"
 )
-_WHY_NOT = {
+_MUST_STAY = {
     "model_sha256": "model is not FILE.py:NAME, a network of your own; leave it out",
     "init_sha256": _AT_RANDOM,
     "freeze": _AT_RANDOM,
@@ -371,7 +387,21 @@ _WHY_NOT = {
     "augment_classes": "there is nothing to apply to them; it must be empty, or come with one of "
     + ", ".join(OF_ONE_IMAGE),
 }
-"""Fields that must stay as they are where they do not apply, and why they do not."""
+"""Fields that must stay as they are where they decide nothing, and why they do not."""
+
+_NO_USE = _MUST_STAY | {
+    "width": "timm's networks have none to set; leave it out",
+    "blocks": "only resnet, wide_resnet and networks of your own have blocks; leave it out",
+    "input_side": "only timm's networks take images of another size; leave it out",
+    "momentum": "rmsprop has none; leave it out",
+    "beta2": "only adam, adamw and muon have one; leave it out",
+    "rho": "only rmsprop has one; leave it out",
+    "schedule_epochs": "only the schedules step and plateau have it; leave it out",
+    "schedule_factor": "only the schedules step and plateau have it; leave it out",
+    "warmup": "only the schedules one-cycle and triangle have one; leave it out",
+}
+"""All fields that may decide nothing; in a recipe they may stand, but nobody may ask for them."""
+
 MAY_CHANGE = ("epochs", "early_stopping")
 """The fields that say when to stop: a resumed run may be given others."""
 

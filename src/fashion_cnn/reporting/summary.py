@@ -6,13 +6,13 @@ import textwrap
 from typing import Any
 
 from fashion_cnn.commands import pasted
-from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.files import from_here
 from fashion_cnn.process import launch
 from fashion_cnn.process.machine import DEVICES
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import format_value, with_flag
 from fashion_cnn.recipes.recipe import Recipe, flag_words
+from fashion_cnn.run.dataset import is_fashion_mnist
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.results import Evaluation, Metrics
 from fashion_cnn.text import duration
@@ -88,7 +88,7 @@ def reproduce(run: Run) -> str:
         words += ["--device", device]
     words += ["--deterministic"] * (environment.get("deterministic") is True)
     words += ["--no-test"] * run.split["test_sealed"]
-    if run.split.get("data", FASHION_MNIST) != FASHION_MNIST:
+    if not is_fashion_mnist(environment.get("data_sha256")):
         words += ["--data-dir", str(run.split.get("data_dir", run.split["data"]))]
     return pasted(words)
 

@@ -81,7 +81,7 @@ def save(directory: Path, model: Arrays, optimizer: Arrays, state: Mapping[str, 
     try:
         temporary.mkdir()
         tensors = (safetensors.numpy.save(dict(arrays)) for arrays in (model, optimizer))
-        content = dict(zip(_FILES, (*tensors, to_json(dict(state))), strict=True))
+        content: dict[str, bytes] = dict(zip(_FILES, (*tensors, to_json(dict(state))), strict=True))
         for name, data in content.items():
             write_durably(temporary / name, data)
         write_durably(temporary / _MANIFEST, _manifest(content))

@@ -1,10 +1,16 @@
 """The data set that a run is of, as its folder records it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fashion_cnn.data.fashion_mnist import CLASS_NAMES, FASHION_MNIST, SHA256, DataSet
+from fashion_cnn.data.fashion_mnist import (
+    CLASS_NAMES,
+    FASHION_MNIST,
+    SHA256,
+    DataSet,
+    named_directory,
+)
 from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.data.manifest import check_class_names
 from fashion_cnn.data.split import Split
@@ -18,12 +24,22 @@ def describe_data(data: DataSet, named: str | Path | None) -> dict[str, Any]:
     Args: named: the folder that a person named for it, if any; it is needed to find it again.
     """
     contents = data.contents
+    if not is_fashion_mnist(contents.sha256):
+        named = named or named_directory()
     found = {
         "data": contents.name,
         "class_names": list(contents.class_names),
         "framing": str(contents.framing),
     }
     return found | ({"data_dir": str(Path(named).resolve())} if named else {})
+
+
+def is_fashion_mnist(data_sha256: Mapping[str, str] | None) -> bool:
+    """Whether these are its files, whatever the folder is called.
+
+    Args: data_sha256: as a run records them; None for one from before there were other data sets.
+    """
+    return data_sha256 is None or dict(data_sha256) == dict(SHA256)
 
 
 def class_names_of(run: Run) -> tuple[str, ...]:

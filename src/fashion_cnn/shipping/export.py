@@ -19,7 +19,12 @@ from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, ou
 from fashion_cnn.frameworks import Framework, Hardware, hardware_as_before, open_framework
 from fashion_cnn.run.checkpoint import Checkpoint
 from fashion_cnn.run.command import run_command
-from fashion_cnn.run.dataset import check_same_data, class_names_of, framing_of
+from fashion_cnn.run.dataset import (
+    check_same_data,
+    class_names_of,
+    framing_of,
+    is_fashion_mnist,
+)
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, complete
@@ -27,6 +32,7 @@ from fashion_cnn.shipping.inside import Inside
 from fashion_cnn.shipping.layers import layers_of
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.onnx_graph import EXPORT_AGAIN
+from fashion_cnn.text import to_utf8
 from fashion_cnn.version import __version__
 
 TOLERANCE = 1e-4
@@ -121,7 +127,7 @@ def calibration_for_use(run: Run, reference: Classifier, ordinary: Split) -> Map
 
 def is_for_photos(run: Run) -> bool:
     """Whether a run learned from published images to tell photos apart."""
-    return bool(run.recipe.photo) and _data_of(run) == FASHION_MNIST
+    return run.recipe.photo > 0 and is_fashion_mnist(run.environment.get("data_sha256"))
 
 
 def look_into(run: Run, framework: Framework) -> Callable[[NDArray[np.uint8]], dict[str, Any]]:
@@ -240,15 +246,23 @@ def prove(
         reason = str(error).removesuffix(EXPORT_AGAIN)
         raise ExportError(f"this network can be trained, but not exported: {reason}") from None
     found, given = model.logits_and_probabilities(images)
-    others = int((found.argmax(1) != wanted.argmax(1)).sum())
     probabilities = np.exp(calibration.log_probabilities(wanted))
+    others = int((found.argmax(1) != wanted.argmax(1)).sum())
     if of_probabilities:
         found, wanted = np.exp(found), np.exp(wanted)
-    difference = float(np.abs(found - wanted).max())
-    uncertainty = float(np.abs(given - probabilities).max())
+    compared = "mean probabilities" if of_probabilities else "logits"
+    return {"compared": compared, **_compare((found, given), (wanted, probabilities), others)}
+
+
+def _compare(
+    found: tuple[NDArray[Any], NDArray[Any]], wanted: tuple[NDArray[Any], NDArray[Any]], others: int
+) -> dict[str, Any]:
+    """Compare logits and probabilities, (N, C) each, of which `others` have another class."""
+    difference, uncertainty = (
+        float(np.abs(one - other).max()) for one, other in zip(found, wanted, strict=True)
+    )
     return {
-        "images": len(images),
-        "compared": "mean probabilities" if of_probabilities else "logits",
+        "images": len(found[0]),
         "tolerance": TOLERANCE,
         "other_classes": others,
         "largest_difference": difference,
@@ -294,7 +308,7 @@ def facts_of(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict
         "framing": str(framing_of(run)),
         "class_names": list(class_names_of(run)),
         "calibration": calibration_facts(found),
-        "recipe": run.recipe.to_dict(),
+        "recipe": {k: _sendable(v) for k, v in run.recipe.to_dict().items()},
         "measured": {
             "split": shown.split,
             "n": shown.n,
@@ -310,6 +324,11 @@ def facts_of(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict
             **({"validation_seen_before": True} if "validation_seen_before" in run.split else {}),
         },
     }
+
+
+def _sendable(value: Any) -> Any:
+    """A setting as JSON in UTF-8 may hold it: a path's bytes may be none."""
+    return to_utf8(value).decode() if isinstance(value, str) else value
 
 
 def export_text(report: Mapping[str, Any], where: ExportFiles) -> str:

@@ -25,6 +25,7 @@ from fashion_cnn.process.interruption import exit_status
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import check_folder_name, nearest
+from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.recipe import Recipe, train_command
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.folder import Run
@@ -113,7 +114,9 @@ class Study:
         return fields | ({"framework": named["framework"]} if "framework" in named else {})
 
 
-def open_study(study: "str | os.PathLike[str] | Mapping[str, Any] | Study") -> Study:
+def open_study(
+    study: "str | os.PathLike[str] | Mapping[str, Any] | Study", *, trust_code: bool = False
+) -> Study:
     """Read a study from a TOML or JSON file, or one that comes with the package by its name.
 
     The keys: `recipe`; `seeds`, a list; `measure`, "validation" or "test"; `fields`, a table of
@@ -121,8 +124,11 @@ def open_study(study: "str | os.PathLike[str] | Mapping[str, Any] | Study") -> S
     "pytorch" or "keras", and another `recipe` may stand in both. A mapping of these may have a
     `name` too.
 
+    Args: trust_code: the code that a file names as its networks may be run.
+
     Raises:
-        UsageError: no such study, or what it holds is not one.
+        UsageError: no such study, or what it holds is not one; or a file names code, and nobody
+            trusts it.
     """
     if isinstance(study, Study):
         study = {**dataclasses.asdict(study), "seeds": list(study.seeds)}
@@ -143,7 +149,10 @@ def open_study(study: "str | os.PathLike[str] | Mapping[str, Any] | Study") -> S
     if file_or_name in shipped:
         return _study(file_or_name, tomllib.loads(shipped[file_or_name].read_text("utf-8")))
     if (path := Path(file_or_name)).suffix in SUFFIXES and path.is_file():
-        return _study(path.stem, read_fields(path))
+        found = _study(path.stem, read_fields(path))
+        if not trust_code:
+            _check_names_no_code(found, path)
+        return found
     raise UsageError(
         f"no study {file_or_name!r}{nearest(file_or_name, list(shipped))}; give a TOML or JSON "
         f"file, or one of: {', '.join(sorted(shipped))}"
@@ -160,8 +169,21 @@ def _study(name: str, values: dict[str, Any]) -> Study:
     for variant, fields in variants.items():  # a wrong field is told before an hour of training
         for seed in study.seeds:
             study.recipe_of(variant, seed)
+        recipe = study.recipe_of(variant, study.seeds[0])
+        asked = [name for name in fields if name not in _NO_FIELDS]
+        recipe.check_asked(asked, catalog.named(study.begins_as(variant)))
         Hardware(framework=fields.get("framework"))  # pyright: ignore[reportArgumentType]
     return study
+
+
+def _check_names_no_code(study: Study, path: Path) -> None:
+    """Each training would take it for what a person names."""
+    for fields in study.variants.values():
+        if own_network(model := fields.get("model", "")):
+            raise UsageError(
+                f"{path} names {model}, somebody's own network, and training it runs their code; "
+                "if you trust that code: --trust-code (in Python trust_code=True)"
+            )
 
 
 def run_study(

@@ -10,6 +10,7 @@ from typing import Any
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import check_folder_name, flag, nearest
+from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.recipe import Recipe, train_command
 
 _FIELDS = {item.name: item for item in dataclasses.fields(Recipe)}
@@ -122,7 +123,10 @@ class Search:
     def command(self, params: Mapping[str, Any]) -> list[str]:
         """The words after `fashion-cnn` that train one point of the space."""
         framework = {"framework": self.framework} if self.framework else {}
-        return train_command(self.recipe.name, {**framework, **self.given, **params})
+        recipe = self.recipe.replace(**params)
+        asked = {**self.given, **params}
+        used = {name: value for name, value in asked.items() if recipe.applies(name)}
+        return train_command(self.recipe.name, {**framework, **used})
 
 
 def begun_from(
@@ -136,12 +140,13 @@ def begun_from(
     Raises:
         UsageError: as `open_recipe`; or its network is somebody's own, and nobody has allowed it.
     """
-    from fashion_cnn.recipes import own_network
+    from fashion_cnn.recipes.own_network import allowed
     from fashion_cnn.run.recipe_file import open_recipe
 
-    chosen = open_recipe(recipe).replace(**settings)
-    if chosen.model_sha256:  # its trials would take it for what a person names
-        own_network.allowed(chosen)
+    begun = open_recipe(recipe)
+    chosen = begun.replace(**settings)
+    if own_network(chosen.model):  # its trials would take it for what a person names
+        allowed(chosen)
     known = catalog.named(chosen.name)
     fields = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
     otherwise = {name: value for name, value in fields.items() if value != getattr(known, name)}
@@ -172,7 +177,17 @@ def parse_space(
         ends = dimension.choices or (dimension.low, dimension.high)
         for value in ends:
             recipe.replace(**{dimension.field: value})
+    for dimension in space:
+        if not _may_decide(dimension.field, space, recipe):
+            why = recipe.why_no_use(dimension.field)
+            raise UsageError(f"{dimension.field} is searched, but {why}")
     return space
+
+
+def _may_decide(field: str, space: Sequence[Dimension], recipe: Recipe) -> bool:
+    """Whether a field decides anything in what trials begin as, or with a value of another."""
+    others = ({one.field: value} for one in space for value in one.choices)
+    return any(recipe.replace(**change).applies(field) for change in ({}, *others))
 
 
 def _parse(word: str, recipe: Recipe) -> Dimension:

@@ -141,6 +141,10 @@ def _database(place: str, stale: Callable[[optuna.Study, Any], None]) -> RDBStor
             f"storage {shown} needs a driver that is not installed ({error.name or error}); "
             f"for PostgreSQL: {install_command('tune')}"
         ) from None
+    except RuntimeError as error:  # of another Optuna's tables; it says what to do
+        raise UsageError(
+            f"storage {shown} cannot be used: {' '.join(str(error).split())}"
+        ) from None
     except SQLAlchemyError as error:
         _check_room(error, place)
         reason = " ".join(str(getattr(error, "orig", None) or error).split())

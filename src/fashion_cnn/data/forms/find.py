@@ -18,7 +18,7 @@ from fashion_cnn.data.forms.numpy_archive import read_npzs
 from fashion_cnn.data.forms.parquet import read_parquets
 from fashion_cnn.data.forms.parts import part_alone
 from fashion_cnn.data.gzipped import unpacked
-from fashion_cnn.data.pictures import shown
+from fashion_cnn.data.pictures import files_below, is_picture, shown
 from fashion_cnn.errors import DataError
 
 Progress = Callable[[int], None]
@@ -53,7 +53,10 @@ def read_forms(
             passed_over.append((file, kind))
     if not kinds:
         why = "; ".join(f"{shown(file.name)} is {kind}" for file, kind in passed_over[:5])
-        raise DataError(f"no data set was found ({why or 'there is no file'})")
+        hint = ""
+        if any(is_picture(file) for path in paths if path.is_dir() for file in files_below(path)):
+            hint = "; to make one of pictures in a folder for each class: fashion-cnn data import"
+        raise DataError(f"no data set was found ({why or 'there is no file'}){hint}")
     if len(kinds) > 1:
         named = " and ".join(f"{form} ({shown(of[0].name)}, …)" for form, of in kinds.items())
         raise DataError(f"files of several forms: {named}; name the files of one of them")

@@ -227,6 +227,7 @@ async function describe() {
     return;
   }
   setModel(model);
+  drawing.setGround(model.framing.startsWith("white") ? 255 : 0);
   const second = model.for_photos ? ` Pictures on an uneven background are answered by another: ${figures(model.for_photos)}.` : "";
   at("model").textContent =
     `Model: ${figures(model)}. It knows ${model.class_names.length} classes and names one of them for any picture.${second}`;

@@ -13,6 +13,7 @@ export function setUpDrawing(answered, failed) {
   let asking = false;
   let endPause = () => {};
   let running = new AbortController();
+  let ground = 0; // grey value of what the model's images lie on; on the pad it is black
   const pad = new Pad((name) => {
     at("undo").disabled = !pad.canUndo;
     newest = { name: name ?? newest?.name ?? null };
@@ -32,7 +33,7 @@ export function setUpDrawing(answered, failed) {
       }
       running = new AbortController();
       try {
-        const file = png(at("pad"));
+        const file = png(at("pad"), ground);
         const answer = await predict(file, running.signal);
         answered(answer, file);
         if (one.name) addStep(one.name, answer);
@@ -52,6 +53,9 @@ export function setUpDrawing(answered, failed) {
   }
 
   return {
+    setGround(value) {
+      ground = value;
+    },
     /** Put a picture of 28x28 pixels, by its address, onto the pad. */
     async edit(address) {
       const image = new Image();
@@ -60,7 +64,8 @@ export function setUpDrawing(answered, failed) {
       const paper = new OffscreenCanvas(28, 28).getContext("2d");
       paper.drawImage(image, 0, 0);
       clearSteps();
-      pad.replace(paper.getImageData(0, 0, 28, 28).data.filter((_, place) => place % 4 === 0), "start");
+      const grey = paper.getImageData(0, 0, 28, 28).data.filter((_, place) => place % 4 === 0);
+      pad.replace(grey.map((value) => value ^ ground), "start");
     },
     /** Ask about the same drawing again. */
     repeat() {
@@ -75,7 +80,13 @@ export function setUpDrawing(answered, failed) {
 }
 
 // Grey and of that size it reaches the network untouched, as the data set's own images do.
-function png(canvas) {
+function png(pad, ground) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 28;
+  const paper = canvas.getContext("2d");
+  const picture = pad.getContext("2d").getImageData(0, 0, 28, 28);
+  picture.data.forEach((value, place) => { picture.data[place] = place % 4 === 3 ? 255 : value ^ ground; });
+  paper.putImageData(picture, 0, 0);
   const bytes = atob(canvas.toDataURL().split(",")[1]); // toBlob waits until the browser is idle
   return new Blob([Uint8Array.from(bytes, (one) => one.charCodeAt(0))], { type: "image/png" });
 }
