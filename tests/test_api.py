@@ -151,14 +151,14 @@ class ReachedError(Exception):
         ),
         ("job.train", lambda run, data: fc.train("fast", "new", data=data), {"test": True}),
         (
-            "shipping.export.export",
-            lambda run, data: fc.export(run, "x.onnx", data=data, int8=True),
-            {"int8": True, "output": Path("x.onnx")},
+            "shipping.ensemble.export_runs",
+            lambda run, data: fc.export([run, run], "x.onnx", data=data, tta=True),
+            {"int8": False, "output": Path("x.onnx"), "tta": True},
         ),
         (
-            "shipping.export.export",
-            lambda run, data: fc.export(run, data=data),
-            {"int8": False, "output": None},
+            "shipping.ensemble.export_runs",
+            lambda run, data: fc.export(run, data=data, int8=True),
+            {"int8": True, "output": None, "tta": False},
         ),
         (
             "studies.study.run_study",

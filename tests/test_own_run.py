@@ -290,5 +290,5 @@ def test_the_guides_commands_work(tmp_path, monkeypatch) -> None:
     (tmp_path / "kaggle/train.csv").write_text("\n".join(rows))
     for words in commands("docs/own-data.md"):
         assert main(words) == 0, words
-    assert class_names_of(Run("runs/mine")) == CLASSES
+    assert class_names_of(Run("runs/clothes")) == CLASSES
     assert class_names_of(Run("runs/digits")) == tuple("0123456789")

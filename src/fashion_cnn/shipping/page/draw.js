@@ -33,7 +33,7 @@ export function setUpDrawing(answered, failed) {
       }
       running = new AbortController();
       try {
-        const file = png(at("pad"), ground);
+        const file = png(pad.pixels, ground);
         const answer = await predict(file, running.signal);
         answered(answer, file);
         if (one.name) addStep(one.name, answer);
@@ -80,13 +80,12 @@ export function setUpDrawing(answered, failed) {
 }
 
 // Grey and of that size it reaches the network untouched, as the data set's own images do.
-function png(pad, ground) {
+function png(levels, ground) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 28;
-  const paper = canvas.getContext("2d");
-  const picture = pad.getContext("2d").getImageData(0, 0, 28, 28);
-  picture.data.forEach((value, place) => { picture.data[place] = place % 4 === 3 ? 255 : value ^ ground; });
-  paper.putImageData(picture, 0, 0);
+  const picture = new ImageData(28, 28);
+  levels.forEach((level, place) => picture.data.set([level ^ ground, level ^ ground, level ^ ground, 255], 4 * place));
+  canvas.getContext("2d").putImageData(picture, 0, 0);
   const bytes = atob(canvas.toDataURL().split(",")[1]); // toBlob waits until the browser is idle
   return new Blob([Uint8Array.from(bytes, (one) => one.charCodeAt(0))], { type: "image/png" });
 }
