@@ -83,6 +83,8 @@ def fails(capsys, code: int, *arguments: str) -> str:
         ("train --threads 0", "0 is not in the range"),
         ("train --resume --overwrite", "give one of them"),
         ("train --name a --output b", "give one of them"),
+        ("train --name=", "--name is empty"),
+        ("tune --search lr=0.1,0.2 --name=", "--name is empty"),
         ("train --output /proc/run", "cannot be used:"),
         ("train --output /dev/null/run", "cannot be used:"),
         ("evaluate nowhere", "nowhere holds no run"),

@@ -380,3 +380,19 @@ def test_adopting_again_keeps_the_framing_of_the_same_images(elsewhere, capsys) 
 
 def test_a_folder_that_is_not_there_is_said_to_be_missing(elsewhere, capsys) -> None:
     assert "there is no folder nowhere" in fails(capsys, 3, "data", "adopt", "nowhere")
+
+
+def test_a_share_that_nothing_is_drawn_by_is_refused(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw_photos(Path("whole"), 12)
+    for part in ("train", "test"):
+        draw_photos(Path("divided", part), 12)
+    words = ["--output", "out", "--test-share", "0.5"]
+    assert "has a test part of its own" in fails(capsys, 2, "data", "import", "divided", *words)
+    assert not Path("out").exists()
+    assert main(["data", "import", "whole", *words]) == 0
+    assert len(load_test(Path("out"))) == len(load_training(Path("out")))
+    for word in ("--test-share=0.5", "--seed=3"):
+        assert "nor divided anew" in fails(capsys, 2, "data", "adopt", "out", word)
+    words[1] = "again"
+    assert "has a test part of its own" in fails(capsys, 2, "data", "adopt", "out", *words)

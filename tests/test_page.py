@@ -197,7 +197,7 @@ def test_a_drawing_for_a_model_of_dark_on_white_is_turned_round(
         page.on("response", lambda one: answers.append(one))  # playwright takes no method of a list
         stroke(page, (6, 6), (20, 6), (20, 20), (6, 20), (6, 6))
         headline(page)
-        page.wait_for_function("document.querySelectorAll('#trace-key li').length > 0")
+        expect(page.locator("#trace-key li")).not_to_have_count(0)
         last = [one for one in answers if one.url.endswith("/v1/predict")][-1].json()
         with Image.open(io.BytesIO(base64.b64decode(last["seen_png"]))) as picture:
             seen = np.asarray(picture.convert("L"))

@@ -466,7 +466,7 @@ def report(
 
     Raises:
         UsageError: the run was not evaluated, or its files were altered; or there is no such thing
-            to show.
+            to show, or a framework that computes nothing.
         ExportError: the network's layers cannot be looked into.
         DataError: the data are missing or not those of the run.
     """
@@ -474,6 +474,8 @@ def report(
 
     _check_path("output", output)
     reporting.check_show(show)
+    if framework and not show:
+        raise UsageError(f"framework is {framework!r}, but nothing that it computes is to be shown")
     opened, classifier, look = Run.open(run), None, None
     if show:
         hardware = hardware_as_before(Hardware("cpu", framework=framework), opened)

@@ -73,11 +73,10 @@ _FRAMING = "how photos are fitted to 28x28: none, or BACKGROUND,EDGE,CENTRE as i
 _share_option = click.option(
     "--test-share",
     type=float,
-    default=0.2,
     help="share of the images for the test set, if the source has none  [0.2]",
 )
 _seed_option = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, help="random seed of that share  [0]"
+    "--seed", type=click.IntRange(min=0), help="random seed of that share  [0]"
 )
 
 
@@ -91,7 +90,9 @@ _seed_option = click.option(
     metavar="FRAMING",
     help=f"{_FRAMING}[Fashion-MNIST's; measured if all pictures are 28x28 and grey]",
 )
-def _import(folder: Path, output: Path, test_share: float, seed: int, framing: str | None) -> int:
+def _import(
+    folder: Path, output: Path, test_share: float | None, seed: int | None, framing: str | None
+) -> int:
     """Make a data set of the photos in FOLDER, which has a folder for each class.
 
     It may also have train/CLASS and test/CLASS. A picture that cannot be used is named, and the
@@ -101,7 +102,7 @@ def _import(folder: Path, output: Path, test_share: float, seed: int, framing: s
     from fashion_cnn.data.holding_out import Draw
     from fashion_cnn.data.importing import REPORT, import_folder
 
-    wanted, draw = Framing.parse(framing) if framing else None, Draw(test_share, seed)
+    wanted, draw = Framing.parse(framing) if framing else None, Draw(test_share, seed or 0)
     with click.progressbar(length=0, label="reading", file=sys.stderr, update_min_steps=100) as bar:
 
         def progress(total: int) -> None:
@@ -138,8 +139,8 @@ def _import(folder: Path, output: Path, test_share: float, seed: int, framing: s
 def _adopt(
     sources: tuple[Path, ...],
     output: Path | None,
-    test_share: float,
-    seed: int,
+    test_share: float | None,
+    seed: int | None,
     transpose: bool | None,
     framing: str | None,
 ) -> None:
@@ -155,10 +156,11 @@ def _adopt(
     if output is None:
         from fashion_cnn.data.adoption import adopt
 
-        if len(sources) != 1 or transpose is not None:
+        changed = any(value is not None for value in (transpose, test_share, seed))
+        if len(sources) != 1 or changed:
             raise UsageError(
-                "only MNIST's four files in one folder can be adopted in place, and not "
-                "transposed; name a new folder with --output"
+                "only MNIST's four files in one folder can be adopted in place, neither transposed "
+                "nor divided anew; name a new folder with --output"
             )
         folder = sources[0]
         contents, counts = adopt(folder, wanted, say)
@@ -168,7 +170,7 @@ def _adopt(
         from fashion_cnn.data.holding_out import Draw
         from fashion_cnn.data.writing import check_free
 
-        folder, draw = output, Draw(test_share, seed)
+        folder, draw = output, Draw(test_share, seed or 0)
         check_free(output)
         size = sum(file.stat().st_size for source in sources for file in files_in(source))
         with click.progressbar(length=size, label="reading", file=sys.stderr) as bar:

@@ -75,6 +75,8 @@ def train(
         raise UsageError("--resume continues a run and --overwrite replaces it; give one of them")
     if output is not None and name is not None:
         raise UsageError(f"--name {name} means --output runs/{name}; give one of them")
+    if name == "":
+        raise UsageError("--name is empty; say what the run is to be called, or leave it out")
     if minutes is not None and (resume or flags["epochs"] is not None):
         given = "--resume" if resume else "--epochs"
         raise UsageError(f"--minutes sets the number of epochs; it cannot be used with {given}")

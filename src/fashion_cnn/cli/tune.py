@@ -87,6 +87,8 @@ def tune(
     The test set stays sealed. The same command continues a search that stopped. Run it twice at
     once, in two terminals or on two machines with one --storage, to share the work.
     """
+    if name == "":
+        raise UsageError("--name is empty; say what the search is to be called, or leave it out")
     named = [word for word in words if "=" not in word]
     if len(named) > 1:
         raise UsageError(f"give one recipe, not {len(named)}: {', '.join(named)}")

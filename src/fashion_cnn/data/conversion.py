@@ -71,7 +71,9 @@ def convert(
         name: Part(part.images, np.searchsorted(values, part.labels))
         for name, part in parts.items()
     }
-    if "test" not in parts:
+    if "test" in parts:
+        draw.check_needless()
+    else:
         parts = _divided(parts["train"], names, draw)
         say(
             f"no test part was found, so {len(parts['test'].labels):,} images became the test files"

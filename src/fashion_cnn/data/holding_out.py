@@ -9,20 +9,34 @@ from numpy.typing import NDArray
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.errors import DataError, UsageError
 
+_SHARE = 0.2
 _LEAST_TRAINING = 2  # a class: one to train on, one to validate on
 
 
 @dataclass(frozen=True)
 class Draw:
-    """How test images are drawn: which `share` of each class, between 0 and 1, by which `seed`."""
+    """How test images are drawn.
 
-    share: float = 0.2
+    Attributes:
+        share: of each class, between 0 and 1; None, which is not asked for, means a fifth.
+        seed: of the choice.
+    """
+
+    share: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Raise `UsageError` unless the share is between 0 and 1."""
-        if not 0 < self.share < 1:
+        if self.share is not None and not 0 < self.share < 1:
             raise UsageError(f"the test share is {self.share}; it must be above 0 and below 1")
+
+    def check_needless(self) -> None:
+        """Raise `UsageError` if a share is asked for where the source has a test part."""
+        if self.share is not None:
+            raise UsageError(
+                f"the test share is {self.share}, but the source has a test part of its own; "
+                "leave --test-share out"
+            )
 
 
 def hold_out(labels: NDArray[np.int64], names: Sequence[str], draw: Draw) -> NDArray[np.int64]:
@@ -42,7 +56,7 @@ def hold_out(labels: NDArray[np.int64], names: Sequence[str], draw: Draw) -> NDA
     chosen = []
     for label, name in enumerate(names):
         members = np.flatnonzero(labels == label)
-        count = max(1, round(draw.share * len(members)))
+        count = max(1, round((draw.share or _SHARE) * len(members)))
         if len(members) - count < _LEAST_TRAINING:
             raise DataError(
                 f"class {name!r} has {len(members)} usable pictures, of which {count} would be "

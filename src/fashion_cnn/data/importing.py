@@ -77,7 +77,8 @@ def import_folder(
         What was recorded, and a line a file, those taken and those not, as `pictures.csv` has them.
 
     Raises:
-        UsageError: a folder that cannot be used as asked, or `output` is there already.
+        UsageError: a folder that cannot be used as asked, or `output` is there already; or a share
+            is asked for, and there is a test part.
         DataError: fewer than 2 classes, a name that cannot be one, or a class with too few
             pictures.
         OSError: `output` cannot be written.
@@ -88,6 +89,8 @@ def import_folder(
         raise UsageError(f"{folder} cannot be read: Permission denied")
     check_free(output)
     classes, outside = read_layout(folder, say)
+    if any(one.part == "test" for one in classes):
+        draw.check_needless()
     names = tuple(sorted({one.name for one in classes}))
     if len(names) < 2:
         raise DataError(
