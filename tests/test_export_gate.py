@@ -63,13 +63,6 @@ CALIBRATION = Calibration(2.0, 1.0, None)
 PROBABILITIES = np.exp(WANTED / 2) / np.exp(WANTED / 2).sum(1, keepdims=True)
 
 
-def compared(logits: np.ndarray, probabilities: np.ndarray, wanted: np.ndarray) -> dict:
-    """What the gate finds of answers, where these logits are wanted."""
-    given = np.exp(CALIBRATION.log_probabilities(wanted))
-    others = int((logits.argmax(1) != wanted.argmax(1)).sum())
-    return module._compare((logits, probabilities), (wanted, given), others)
-
-
 @pytest.mark.parametrize(
     ("logits_off", "probability_off", "passed"),
     [
@@ -90,9 +83,10 @@ def test_a_difference_above_a_ten_thousandth_is_no_rounding(
     logits, probabilities = WANTED.astype(np.float64), PROBABILITIES.copy()
     logits[1, 2] += logits_off
     probabilities[0, 1] += probability_off
-    found = compared(logits, probabilities, WANTED)
+    found = module._compare(logits, probabilities, WANTED, CALIBRATION)
     assert found == {
         "images": 2,
+        "compared": "logits",
         "tolerance": 1e-4,
         "other_classes": int(np.isnan(logits_off)),
         "largest_difference": pytest.approx(abs(logits_off), abs=1e-12, nan_ok=True),
@@ -114,7 +108,7 @@ def test_a_difference_of_just_the_tolerance_passes(monkeypatch) -> None:
         logits[0, 0] += logit_off
         halves[0, 0] += probability_off
         assert halves[0, 0] - halves[1, 0] == probability_off
-        found = compared(logits, halves, alike)
+        found = module._compare(logits, halves, alike, CALIBRATION)
         assert (found["other_classes"], found["passed"]) == (0, passed)
 
 
@@ -123,9 +117,23 @@ def test_another_class_is_never_let_through() -> None:
     near = np.array([[1.0, 1.00001, 0.0], [1.0, 0.0, 1.00001]])
     other = np.array([[1.00001, 1.0, 0.0], [1.0, 0.0, 1.00001]])
     softened = np.exp(CALIBRATION.log_probabilities(near))
-    found = compared(other, softened, near)
+    found = module._compare(other, softened, near, CALIBRATION)
     assert (found["other_classes"], found["passed"]) == (1, False)
     assert found["largest_difference"] < 1e-4
+
+
+def test_of_an_ensemble_the_probabilities_are_compared() -> None:
+    """The logarithm of one near zero is moved far by rounding; the class must be the same."""
+    rounded = WANTED - np.float32(20) * (WANTED == 0)
+    shares = np.exp(CALIBRATION.log_probabilities(rounded))
+    off = rounded + np.float32(1e-3) * (WANTED == 0)
+    assert not module._compare(off, shares, rounded, CALIBRATION)["passed"]
+    found = module._compare(off, shares, rounded, CALIBRATION, of_probabilities=True)
+    assert found["passed"]
+    assert found["compared"] == "mean probabilities"
+    other = module._compare(off[:, ::-1], shares, rounded, CALIBRATION, of_probabilities=True)
+    assert not other["passed"]
+    assert other["other_classes"] == 1
 
 
 def test_a_report_that_did_not_pass_is_an_error_that_says_why() -> None:

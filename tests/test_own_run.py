@@ -146,6 +146,13 @@ def test_a_folder_called_fashion_mnist_may_hold_others(home: Path, tmp_path) -> 
     assert f"--data-dir {folder}" in reproduce(Run(tmp_path / "run"))
 
 
+def test_what_repeats_a_run_leaves_out_what_decides_nothing(tmp_path) -> None:
+    idle = {"warmup": 0.1, "schedule": "constant", "learning_rate": 0.01}
+    run, _, _ = finished_run(tmp_path / "run", name="baseline", **idle)
+    assert "--lr 0.01" in reproduce(run)
+    assert "--warmup" not in reproduce(run)
+
+
 def test_predictions_name_the_right_classes(run: Run, tmp_path, capsys) -> None:
     random = np.random.default_rng(7)
     files = [tmp_path / f"{kind}.png" for kind in (2, 0, 1)]

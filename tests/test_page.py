@@ -203,6 +203,16 @@ def test_a_drawing_for_a_model_of_dark_on_white_is_turned_round(
             seen = np.asarray(picture.convert("L"))
         assert seen.min() < 100 < 245 < seen.max()
         np.testing.assert_array_equal(seen, 255 - levels(page))
+        page.get_by_label("Show one").check()
+        page.focus("#samples img[alt=Trouser] >> ..")
+        page.keyboard.press("Enter")
+        headline(page)
+        page.focus("#edit")
+        page.keyboard.press("Enter")
+        expect(page.locator("#trace-words")).to_contain_text("Step 1, start")
+        address = page.get_attribute("#seen", "src") or ""
+        with Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))) as picture:
+            np.testing.assert_array_equal(levels(page), 255 - np.asarray(picture.convert("L")))
         page.close()
 
 

@@ -153,6 +153,13 @@ def test_a_searched_field_must_be_able_to_decide_something() -> None:
     assert words[2:] == ["--schedule", "constant"], "the training would refuse the other"
 
 
+def test_a_setting_beside_a_search_must_be_able_to_decide_something_too() -> None:
+    recipe, given = begun_from("fast", {"rho": 0.5})
+    with pytest.raises(UsageError, match="rho is 0.5, but only rmsprop"):
+        parse_space(["lr=0.1,0.2"], recipe, given)
+    assert parse_space(["optimizer=adamw,rmsprop"], recipe, given)
+
+
 def test_code_of_a_recipes_file_is_run_when_it_is_named_alone(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(own_network, "_ALLOWED", {})
     code = tmp_path / "net.py"

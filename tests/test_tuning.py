@@ -195,6 +195,21 @@ def test_a_variants_field_that_decides_nothing_is_told_at_once() -> None:
     assert tuning.open_study({**tables, "variants": both}).variants == both
 
 
+def test_a_field_for_all_variants_is_for_those_in_which_it_decides_something() -> None:
+    study = tuning.open_study(
+        {
+            "recipe": "baseline",
+            "seeds": [0],
+            "measure": "validation",
+            "fields": {"beta2": 0.95, "epochs": 1},
+            "variants": {"adam": {}, "sgd": {"optimizer": "sgd", "framework": "pytorch"}},
+        }
+    )
+    assert study.fields_of("adam") == {"beta2": 0.95, "epochs": 1}
+    assert study.fields_of("sgd") == {"epochs": 1, "optimizer": "sgd"}
+    assert study.recipe_of("sgd", 0).beta2 == Recipe().beta2
+
+
 def test_a_run_that_diverges_is_a_result(file, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(tuning, "_wait_for", train_here)
     file.write_text(file.read_text().replace("0.003", "1e30").replace("[0, 1]", "[0]"))

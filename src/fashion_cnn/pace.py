@@ -153,6 +153,7 @@ def _measured(recipe: Recipe, data: TrainingData, framework: Framework, batches:
         data.training_indices[few],
         data.validation_indices[some],
         data.teacher,
+        data.ground,
     )
     short = recipe.replace(epochs=2, early_stopping=0, freeze=0)
     with tempfile.TemporaryDirectory(prefix="fashion-cnn-") as folder:

@@ -20,7 +20,7 @@ class Batches:
         """Move the training part to the device, whole.
 
         Args:
-            data: its training part, and its teacher.
+            data: its training part, their ground, and its teacher.
             recipe: its `seed`, `batch_size`, augmentation and `distill`.
             device: where to augment.
         """

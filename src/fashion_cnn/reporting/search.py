@@ -40,7 +40,7 @@ def to_text(result: Mapping[str, Any]) -> str:
     changes = [
         f"  {name} = {format_value(getattr(after, name))} (was {format_value(old)})"
         for name in fields
-        if getattr(after, name) != (old := getattr(before, name))
+        if after.applies(name) and getattr(after, name) != (old := getattr(before, name))
     ]
     return "\n".join(
         [

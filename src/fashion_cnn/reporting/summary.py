@@ -6,13 +6,14 @@ import textwrap
 from typing import Any
 
 from fashion_cnn.commands import pasted
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.files import from_here
 from fashion_cnn.process import launch
 from fashion_cnn.process.machine import DEVICES
 from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.fields import format_value, with_flag
 from fashion_cnn.recipes.recipe import Recipe, flag_words
-from fashion_cnn.run.dataset import is_fashion_mnist
+from fashion_cnn.run.dataset import class_names_of, is_fashion_mnist
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.results import Evaluation, Metrics
 from fashion_cnn.text import duration
@@ -77,7 +78,8 @@ def reproduce(run: Run) -> str:
     words = [*launch.program(environment.get("ranks", 1)), "train", named.name]
     for item in dataclasses.fields(recipe):
         value = run.model_given if item.name == "model" else getattr(recipe, item.name)
-        if item.name != "name" and value != getattr(named, item.name):
+        differs = value != getattr(named, item.name) and recipe.applies(item.name)
+        if item.name != "name" and differs:
             words += flag_words(item.name, value)
     if environment.get("framework") == "keras":
         words = [f"KERAS_BACKEND={environment.get('backend', 'tensorflow')}", *words]
@@ -88,7 +90,8 @@ def reproduce(run: Run) -> str:
         words += ["--device", device]
     words += ["--deterministic"] * (environment.get("deterministic") is True)
     words += ["--no-test"] * run.split["test_sealed"]
-    if not is_fashion_mnist(environment.get("data_sha256")):
+    others = class_names_of(run) != CLASS_NAMES  # with its images, perhaps
+    if others or not is_fashion_mnist(environment.get("data_sha256")):
         words += ["--data-dir", str(run.split.get("data_dir", run.split["data"]))]
     return pasted(words)
 

@@ -245,24 +245,28 @@ def prove(
     except ModelError as error:
         reason = str(error).removesuffix(EXPORT_AGAIN)
         raise ExportError(f"this network can be trained, but not exported: {reason}") from None
-    found, given = model.logits_and_probabilities(images)
-    probabilities = np.exp(calibration.log_probabilities(wanted))
-    others = int((found.argmax(1) != wanted.argmax(1)).sum())
-    if of_probabilities:
-        found, wanted = np.exp(found), np.exp(wanted)
-    compared = "mean probabilities" if of_probabilities else "logits"
-    return {"compared": compared, **_compare((found, given), (wanted, probabilities), others)}
+    answers = model.logits_and_probabilities(images)
+    return _compare(*answers, wanted, calibration, of_probabilities=of_probabilities)
 
 
 def _compare(
-    found: tuple[NDArray[Any], NDArray[Any]], wanted: tuple[NDArray[Any], NDArray[Any]], others: int
+    found: NDArray[np.floating],
+    given: NDArray[np.floating],
+    wanted: NDArray[np.floating],
+    calibration: Calibration,
+    *,
+    of_probabilities: bool = False,
 ) -> dict[str, Any]:
-    """Compare logits and probabilities, (N, C) each, of which `others` have another class."""
-    difference, uncertainty = (
-        float(np.abs(one - other).max()) for one, other in zip(found, wanted, strict=True)
-    )
+    """Compare the logits `found` and the probabilities `given` with the logits `wanted`."""
+    others = int((found.argmax(1) != wanted.argmax(1)).sum())
+    probabilities = np.exp(calibration.log_probabilities(wanted))
+    uncertainty = float(np.abs(given - probabilities).max())
+    if of_probabilities:
+        found, wanted = np.exp(found), np.exp(wanted)
+    difference = float(np.abs(found - wanted).max())
     return {
-        "images": len(found[0]),
+        "images": len(found),
+        "compared": "mean probabilities" if of_probabilities else "logits",
         "tolerance": TOLERANCE,
         "other_classes": others,
         "largest_difference": difference,

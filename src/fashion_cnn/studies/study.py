@@ -100,8 +100,14 @@ class Study:
 
     def recipe_of(self, variant: str, seed: int) -> Recipe:
         """The recipe of one run."""
+        named = catalog.named(self.begins_as(variant))
+        return named.replace(**self.fields_of(variant), seed=seed)
+
+    def fields_of(self, variant: str) -> dict[str, Any]:
+        """The recipe's fields that a variant sets: of those for all variants what applies to it."""
         fields = {k: v for k, v in self.variants[variant].items() if k not in _NO_FIELDS}
-        return catalog.named(self.begins_as(variant)).replace(**fields, seed=seed)
+        whole = catalog.named(self.begins_as(variant)).replace(**fields)
+        return {name: value for name, value in fields.items() if whole.applies(name)}
 
     def begins_as(self, variant: str) -> str:
         """The catalogue entry that a variant's runs begin as."""
@@ -169,9 +175,11 @@ def _study(name: str, values: dict[str, Any]) -> Study:
     for variant, fields in variants.items():  # a wrong field is told before an hour of training
         for seed in study.seeds:
             study.recipe_of(variant, seed)
-        recipe = study.recipe_of(variant, study.seeds[0])
-        asked = [name for name in fields if name not in _NO_FIELDS]
-        recipe.check_asked(asked, catalog.named(study.begins_as(variant)))
+        begun = catalog.named(study.begins_as(variant))
+        asked = as_fields(values["variants"][variant]).keys() - {*_NO_FIELDS}
+        begun.replace(**{k: v for k, v in fields.items() if k not in _NO_FIELDS}).check_asked(
+            sorted(asked), begun
+        )
         Hardware(framework=fields.get("framework"))  # pyright: ignore[reportArgumentType]
     return study
 
@@ -362,8 +370,9 @@ def _train(
     study: Study, variant: str, seed: int, path: Path, arguments: list[str], jobs: int
 ) -> _Result:
     """Run one command and read what it left: a row, and the environment."""
-    changes = {**study.variants[variant], "seed": seed}
-    changes.pop("recipe", None)
+    framework = study.variants[variant].get("framework")
+    changes = {"framework": framework} if framework else {}
+    changes |= {**study.fields_of(variant), "seed": seed}
     words = train_command(study.begins_as(variant), changes)
     if study.measure == "validation":
         words.append("--no-test")

@@ -143,8 +143,7 @@ def begun_from(
     from fashion_cnn.recipes.own_network import allowed
     from fashion_cnn.run.recipe_file import open_recipe
 
-    begun = open_recipe(recipe)
-    chosen = begun.replace(**settings)
+    chosen = open_recipe(recipe).replace(**settings)
     if own_network(chosen.model):  # its trials would take it for what a person names
         allowed(chosen)
     known = catalog.named(chosen.name)
@@ -181,6 +180,8 @@ def parse_space(
         if not _may_decide(dimension.field, space, recipe):
             why = recipe.why_no_use(dimension.field)
             raise UsageError(f"{dimension.field} is searched, but {why}")
+    idle = [name for name in given if not _may_decide(name, space, recipe)]
+    recipe.check_asked(idle, catalog.named(recipe.name))
     return space
 
 
