@@ -396,3 +396,12 @@ def test_a_share_that_nothing_is_drawn_by_is_refused(tmp_path, monkeypatch, caps
         assert "nor divided anew" in fails(capsys, 2, "data", "adopt", "out", word)
     words[1] = "again"
     assert "has a test part of its own" in fails(capsys, 2, "data", "adopt", "out", *words)
+
+
+def test_a_cameras_own_file_is_named_as_left_out(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw_photos(Path("photos"), 6)
+    folder = next(path for path in Path("photos").iterdir() if path.is_dir())
+    (folder / "IMG_1.CR3").write_bytes(b"\0\0\0\x18ftypcrx ")
+    assert main(["data", "import", "photos", "--output", "out"]) == 4
+    assert "IMG_1.CR3" in capsys.readouterr().err

@@ -14,9 +14,9 @@ from fashion_cnn.files import raise_if_out_of_room
 
 _SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp",
-     ".tif", ".tiff", ".jxl", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".svg", ".ico",
-     ".psd", ".qoi", ".exr", ".hif", ".heics", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw",
-     ".orf", ".pef", ".raf", ".rw2", ".srw")
+     ".tif", ".tiff", ".jxl", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".psd", ".qoi",
+     ".exr", ".hif", ".heics", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef",
+     ".raf", ".rw2", ".srw")
 )  # fmt: skip
 """By which a file that is no picture is known to have been meant for one."""
 
