@@ -74,8 +74,8 @@ HOURS = "trains for hours; tests/test_docs.py opens every study of the package"
 NOT_RUN = {
     "compare runs/fast docs/results/baseline": "the record's images are not the tests' few; "
     "tests/test_compare.py compares records",
-    "export runs/studies/speedrun-94/fast94/seed-? --output ensemble.onnx": "the study trains for "
-    "hours; docs/export.md has the same command on two runs",
+    "export 'runs/studies/speedrun-94/fast94/seed-?' --output ensemble.onnx": "the study trains "
+    "for hours; docs/export.md has the same command on two runs",
     "study fast-ablation": HOURS,
     "study balanced-ablation": HOURS,
     "study findings --jobs 2 --threads 1": HOURS,
