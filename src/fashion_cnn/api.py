@@ -529,7 +529,7 @@ def study(
     from fashion_cnn.files import write_atomically
     from fashion_cnn.reporting.plots import differences_plot
     from fashion_cnn.reporting.study import to_tables
-    from fashion_cnn.run.dataset import is_fashion_mnist
+    from fashion_cnn.run.dataset import data_words
     from fashion_cnn.studies.study import open_study, run_study
 
     _check_path("output", output)
@@ -543,8 +543,7 @@ def study(
         if data is not None or not (place / "study.json").exists():
             raise
         known = None  # the study may be done; a training that is not says what it lacks
-    own = data is not None or not is_fashion_mnist(known)
-    words = ["--data-dir", str(directory)] if own else []
+    words = data_words(directory, known, named=data is not None) if directory else []
     words += [] if threads is None else ["--threads", str(threads)]
     result = run_study(chosen, place, words, _SAY, jobs, known)
     write_atomically(place / "study.md", to_utf8(f"{to_tables(result)}\n"))

@@ -146,9 +146,9 @@ def runs_own_code(command: Callable[..., Any]) -> Callable[..., Any]:
         if run is not None and (model is not None or trust_code):
             from fashion_cnn.run.folder import Run
 
-            for one in run if isinstance(run, tuple) else (run,):
-                opened = Run.open(one)
-                if run in (one, (one,)) or opened.recipe.model_sha256:  # others may be of ours
+            runs = run if isinstance(run, tuple) else (run,)
+            for opened in map(Run.open, runs):
+                if len(runs) == 1 or opened.recipe.model_sha256:  # of several, some may be ours
                     opened.allow_network(model, trust_code=trust_code)
         return command(run=run, **words)
 

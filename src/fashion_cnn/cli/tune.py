@@ -103,10 +103,11 @@ def tune(
     from fashion_cnn.data.fashion_mnist import DataSet
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.reporting.search import to_text
-    from fashion_cnn.run.dataset import is_fashion_mnist
+    from fashion_cnn.run.dataset import data_words
     from fashion_cnn.tuning.search import carry_out
 
     directory = data_directory(data_dir, say)  # missing data are told, or fetched, once
+    data_sha256 = DataSet.open(directory).contents.sha256
     folder = output or Path("runs", "searches", name or recipe.name)
     wanted = Search(
         name=name or (recipe.name if storage else folder.resolve().name),
@@ -118,10 +119,9 @@ def tune(
         sampler=sampler,
         pruner=pruner,
         framework=framework,
-        data_sha256=(known := DataSet.open(directory).contents.sha256),
+        data_sha256=data_sha256,
     )
-    own = data_dir is not None or not is_fashion_mnist(known)
-    passed = ["--data-dir", str(directory)] if own else []
+    passed = data_words(directory, data_sha256, named=data_dir is not None)
     passed += hardware_words(device, threads, deterministic)
     result, signal = carry_out(wanted, folder, storage, passed, say)
     write(aligned(to_text(result)))

@@ -42,6 +42,14 @@ def is_fashion_mnist(data_sha256: Mapping[str, str] | None) -> bool:
     return data_sha256 is None or dict(data_sha256) == dict(SHA256)
 
 
+def data_words(directory: Path, data_sha256: Mapping[str, str] | None, *, named: bool) -> list[str]:
+    """The words that name a data set to `train`; none for Fashion-MNIST, which it finds.
+
+    Args: named: whether a person named the folder: then it is named on.
+    """
+    return ["--data-dir", str(directory)] if named or not is_fashion_mnist(data_sha256) else []
+
+
 def class_names_of(run: Run) -> tuple[str, ...]:
     """The classes that a run tells apart.
 

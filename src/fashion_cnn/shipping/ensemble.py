@@ -1,5 +1,6 @@
 """Finished runs that answer together, as one ONNX file: an ensemble, or one that mirrors too."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
-from fashion_cnn.evaluation.metrics import wilson_interval
+from fashion_cnn.evaluation.metrics import measure
 from fashion_cnn.evaluation.outliers import outlier_score
 from fashion_cnn.evaluation.reliability import measure_calibration
 from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
@@ -22,6 +23,7 @@ from fashion_cnn.run.dataset import check_same_data, framing_of
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.export import (
+    accuracy_facts,
     answering_checkpoint,
     as_used,
     calibration_facts,
@@ -141,12 +143,13 @@ def _export_ensemble(
     ordinary = as_used(runs[0], held_out)
     logits = together.logits(ordinary.images, asked)
     fitted = fit(logits, ordinary.labels)
-    shown, labels, part = together.logits(held_out.images, asked), held_out.labels, "validation"
+    on_clean = logits if ordinary is held_out else together.logits(held_out.images, asked)
+    shown, labels, part = on_clean, held_out.labels, "validation"
     facts = {
         **_joint_facts([one.facts for one in opened], tta=tta),
         "calibration": calibration_facts(fitted),
         "outlier": outlier_facts(logits),
-        "measured": _accuracy(shown, labels, part),
+        "measured": accuracy_facts(measure(shown, labels, held_out.class_names, part)),
     }
     calibration = Calibration.from_dict(facts["calibration"])
     graph = complete_ensemble([one.member for one in opened], calibration, facts, mirror=tta)
@@ -158,7 +161,7 @@ def _export_ensemble(
         for run in runs:
             run.record_test_reading(purpose="accuracy of an ensemble")
         shown, labels, part = wanted, data_set.test().labels, "test"
-        facts["measured"] = _accuracy(shown, labels, part)
+        facts["measured"] = accuracy_facts(measure(shown, labels, held_out.class_names, part))
         set_facts(graph, facts)
         data = graph.SerializeToString()
     report = {
@@ -202,20 +205,10 @@ def _warned_of(logits: NDArray[np.float32], outlier: dict[str, Any]) -> float:
     return float((outlier_score(logits) > outlier["threshold"]).mean())
 
 
-def _accuracy(logits: NDArray[np.float32], labels: NDArray[np.int64], part: str) -> dict[str, Any]:
-    hits, n = int((logits.argmax(1) == labels).sum()), len(labels)
-    interval = list(wilson_interval(hits, n))
-    return {"split": part, "n": n, "accuracy": hits / n, "interval": interval}
-
-
 def _joint_facts(facts: Sequence[dict[str, Any]], *, tta: bool) -> dict[str, Any]:
     """What a file of several runs says of itself, but for what is fitted and measured."""
-    names = list(dict.fromkeys(one["recipe"]["name"] for one in facts))
-    counts = [sum(one["recipe"]["name"] == name for one in facts) for name in names]
-    name = " + ".join(
-        f"{count} x {name}" if count > 1 else name
-        for name, count in zip(names, counts, strict=True)
-    )
+    counts = Counter(one["recipe"]["name"] for one in facts)
+    name = " + ".join(f"{count} x {name}" if count > 1 else name for name, count in counts.items())
     made_by: dict[str, Any] = {
         "fashion_cnn": __version__,
         "members": [one["made_by"] for one in facts],

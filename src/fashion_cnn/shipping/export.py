@@ -27,6 +27,7 @@ from fashion_cnn.run.dataset import (
 )
 from fashion_cnn.run.exports import ExportFiles
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.results import Evaluation
 from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.inside import Inside
 from fashion_cnn.shipping.layers import layers_of
@@ -286,8 +287,14 @@ def check_parity(report: Mapping[str, Any]) -> None:
         )
 
 
-def _data_of(run: Run) -> str:
-    return run.split.get("data", FASHION_MNIST)
+def accuracy_facts(measured: Evaluation) -> dict[str, Any]:
+    """Of what was measured, what a file says of itself."""
+    return {
+        "split": measured.split,
+        "n": measured.n,
+        "accuracy": measured.accuracy,
+        "interval": list(measured.interval),
+    }
 
 
 def calibration_facts(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -306,19 +313,13 @@ def calibration_facts(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def facts_of(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says of itself; `found` is its calibration."""
-    shown = run.results.metrics.shown
     return {
-        "data": _data_of(run),
+        "data": run.split.get("data", FASHION_MNIST),
         "framing": str(framing_of(run)),
         "class_names": list(class_names_of(run)),
         "calibration": calibration_facts(found),
         "recipe": {k: _sendable(v) for k, v in run.recipe.to_dict().items()},
-        "measured": {
-            "split": shown.split,
-            "n": shown.n,
-            "accuracy": shown.accuracy,
-            "interval": list(shown.interval),
-        },
+        "measured": accuracy_facts(run.results.metrics.shown),
         "data_sha256": run.environment.get("data_sha256", dict(SHA256)),
         "made_by": {
             "fashion_cnn": __version__,
