@@ -287,6 +287,10 @@ def check_parity(report: Mapping[str, Any]) -> None:
         )
 
 
+def _data_of(run: Run) -> str:
+    return run.split.get("data", FASHION_MNIST)
+
+
 def accuracy_facts(measured: Evaluation) -> dict[str, Any]:
     """Of what was measured, what a file says of itself."""
     return {
@@ -314,7 +318,7 @@ def calibration_facts(found: Mapping[str, Any]) -> dict[str, Any]:
 def facts_of(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says of itself; `found` is its calibration."""
     return {
-        "data": run.split.get("data", FASHION_MNIST),
+        "data": _data_of(run),
         "framing": str(framing_of(run)),
         "class_names": list(class_names_of(run)),
         "calibration": calibration_facts(found),
