@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from fashion_cnn.errors import ModelError
-from fashion_cnn.shipping import onnx_cost, onnx_graph
+from fashion_cnn.shipping import onnx_cost, onnx_graph, onnx_rules
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.onnx_cost import Cost, cost, largest_batch
 from fashion_cnn.shipping.onnx_graph import OPERATORS, read_graph
@@ -426,6 +426,33 @@ def test_no_more_images_are_tried_than_fit(monkeypatch) -> None:
     assert seen == [1, 1, 1, 3]
 
 
+def test_sides_of_one_without_end_are_refused() -> None:
+    """They take no memory, so nothing else ends them; a Gather makes 2r - 1 sides of r."""
+    one = [
+        node("Cast", "images", "cast", to=TensorProto.INT64),
+        node("ReduceMax", "cast", "a0", keepdims=1),
+    ]
+    gathers = [node("Gather", f"a{at}", f"a{at}", f"a{at + 1}") for at in range(25)]
+    wider = [node("Unsqueeze", f"a{at}", "zero", f"a{at + 1}") for at in range(2_000)]
+    for nodes, most in ((gathers, 4), (wider, 61)):
+        graph = read_graph(graph_of(*one, *nodes, constants={"zero": whole(0)}), "it")
+        began = time.monotonic()
+        with pytest.raises(ModelError, match="it holds over 64 sides of a tensor"):
+            largest_batch(graph, "it")
+        assert time.monotonic() - began < 5
+        graph.nodes = graph.nodes[: 2 + most]
+        assert largest_batch(graph, "it") > 1
+
+
+def test_a_split_into_other_parts_than_it_names_is_refused(monkeypatch) -> None:
+    """As many as it asks for are never listed: a number of them takes no room in the file."""
+    monkeypatch.setattr(onnx_rules, "min", lambda *_: pytest.fail("a part was listed"), False)
+    for count in (2, 10**12):
+        data = graph_of(node("Split", "images", "logits", num_outputs=count))
+        with pytest.raises(ModelError, match="an operator Split whose size cannot be told"):
+            batch_of(data)
+
+
 def test_operators_without_end_are_refused() -> None:
     names = [f"a{at}" for at in range(20_001)]
     nodes = [node("Identity", a, b) for a, b in zip(["images", *names], names, strict=False)]
@@ -519,6 +546,15 @@ def test_a_tensor_has_as_many_numbers_as_it_says() -> None:
         change(model.graph.initializer[1])
         with pytest.raises(ModelError, match=r"it holds (a tensor|numbers)"):
             batch_of(model.SerializeToString())
+
+
+def test_numbers_that_a_tensor_has_no_place_for_are_not_read(monkeypatch) -> None:
+    """Each would take many times the bytes that it has in the file."""
+    monkeypatch.setattr(onnx_graph, "packed", lambda value: [1])
+    one = b"\x08\x01\x10\x07"  # a side of 1, int64
+    assert onnx_graph.read_tensor(memoryview(one + message(7, b"\1" * 10)))[1].shape == (1,)
+    with pytest.raises(RefusedError, match="not as many numbers as it says"):
+        onnx_graph.read_tensor(memoryview(one + message(7, b"\1" * 11)))
 
 
 def test_an_attribute_has_one_value() -> None:

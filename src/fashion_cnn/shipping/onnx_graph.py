@@ -50,8 +50,11 @@ _BFLOAT16 = 16
 _WHOLE = range(2, 8)  # of those, beside the unsigned ones of 32 and 64 bits
 _GRAPH, _OPSET, _TRAINING, _FUNCTIONS = 7, 8, 20, 25  # of a model
 _MOST_NODES = 20_000
-_MOST_STATED, _MOST_NAMES, _MOST_OPSETS, _MOST_SIDES = 100_000, 1_000, 100, 64
+MOST_SIDES = 64
+"""Of a tensor, the most that numpy can follow; networks for images have six."""
+_MOST_STATED, _MOST_NAMES, _MOST_OPSETS = 100_000, 1_000, 100
 """Beyond what any network has; without them a file of megabytes may become gigabytes."""
+_VARINT = 10  # bytes at most of a number that is given as a varint
 _OPSETS = (17, 18)  # what this program has exported to; in others an operator may do other things
 _NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE, _SPARSE = 1, 5, 11, 12, 13, 15  # of a graph
 _TYPES = {2: 1, 3: 2, 4: 3, 5: 4, 7: 6, 8: 7}
@@ -140,7 +143,7 @@ def read_graph(data: bytes, what: str) -> Graph:
                 raise RefusedError("holds functions or training steps")
             if number == _OPSET:
                 opsets.append(_opset(value))
-                _check_count(opsets, _MOST_OPSETS, "sets of operators")
+                check_count(opsets, _MOST_OPSETS, "sets of operators")
             if number == _GRAPH:
                 graphs += 1
                 _read_graph(_part(value), found)
@@ -199,26 +202,26 @@ def _read_graph(graph: memoryview, found: Graph) -> None:
             raise RefusedError("holds a sparse tensor")
         if number == _NODE:
             found.nodes.append(_read_node(_part(value)))
-            _check_count(found.nodes, _MOST_NODES, "operators")
+            check_count(found.nodes, _MOST_NODES, "operators")
         elif number == _INITIALIZER:
             name, array = read_tensor(_part(value))
             if name in found.constants:
                 raise RefusedError(f"holds two tensors {name!r:.40}")
             found.constants[name] = array
-            _check_count(found.constants, _MOST_NODES, "tensors")
+            check_count(found.constants, _MOST_NODES, "tensors")
         elif number in (_INPUT, _OUTPUT, _VALUE):
             name, sides = _read_stated(_part(value))
             if sides is not None and found.stated.setdefault(name, sides) != sides:
                 raise RefusedError(f"holds two tensors {name!r:.40}")
-            _check_count(found.stated, _MOST_STATED, "shapes")
+            check_count(found.stated, _MOST_STATED, "shapes")
             if number != _VALUE:
                 ends = found.inputs if number == _INPUT else found.outputs
                 ends.append(name)
-                _check_count(ends, _MOST_NODES, "inputs or outputs")
+                check_count(ends, _MOST_NODES, "inputs or outputs")
 
 
-def _check_count(found: Sized, most: int, what: str) -> None:
-    """What is read takes many times the room that it had in the file."""
+def check_count(found: Sized, most: int, what: str) -> None:
+    """Raise `RefusedError` for more: they take many times the room that they had in the file."""
     if len(found) > most:
         raise RefusedError(f"holds over {most:,} {what}")
 
@@ -245,7 +248,7 @@ def _read_stated(message: memoryview) -> tuple[str, tuple[int | None, ...] | Non
                 shapes += 1
                 for side in _inside(shape, 1):
                     sides.append(_side(side))
-                    _check_count(sides, _MOST_SIDES, "sides of a tensor")
+                    check_count(sides, MOST_SIDES, "sides of a tensor")
     if shapes > 1:
         raise RefusedError(f"states two shapes of {name!r:.40}")
     return name, tuple(sides) if shapes else None
@@ -284,7 +287,7 @@ def _read_node(message: memoryview) -> Node:
                 f"holds an operator of the domain {domain!r:.66}, which no model here has"
             )
         for found in (node.inputs, node.outputs, node.attributes):
-            _check_count(found, _MOST_NAMES, "names of an operator")
+            check_count(found, _MOST_NAMES, "names of an operator")
     return node
 
 
@@ -309,9 +312,9 @@ def _read_attribute(message: memoryview) -> tuple[str, Any]:
         elif number == 5:
             found = read_tensor(_part(value))[1]
         elif number in (7, 8):
-            _check_count(value if isinstance(value, memoryview) else (), _MOST_STATED, "bytes")
+            check_count(value if isinstance(value, memoryview) else (), _MOST_STATED, "bytes")
             many += _floats(value) if number == 7 else packed(value)
-            _check_count(many, _MOST_NAMES, "numbers of an operator")
+            check_count(many, _MOST_NAMES, "numbers of an operator")
         elif number == 20:
             kind = value
     # A tensor that is given twice is put together of both.
@@ -335,9 +338,9 @@ def read_tensor(message: memoryview) -> tuple[str, Array]:
                 "keeps tensors in another file (external data), which is never opened"
             )
         if number == 1:
-            _check_count(value if isinstance(value, memoryview) else (), _MOST_STATED, "bytes")
+            check_count(value if isinstance(value, memoryview) else (), _MOST_STATED, "bytes")
             dims += packed(value)
-            _check_count(dims, _MOST_SIDES, "sides of a tensor")
+            check_count(dims, MOST_SIDES, "sides of a tensor")
         elif number == 2 and isinstance(value, int):
             kind = value
         elif number == 8:
@@ -346,7 +349,7 @@ def read_tensor(message: memoryview) -> tuple[str, Array]:
             raw = _part(value)
         elif number in typed:
             typed[number].append(value)
-            _check_count(typed[number], _MOST_STATED, "numbers of a tensor, one by one")
+            check_count(typed[number], _MOST_STATED, "numbers of a tensor, one by one")
     if min(dims, default=0) < 0:
         raise RefusedError("holds a tensor with a side below zero")
     array = Array(tuple(dims), kind, constant=True)
@@ -354,7 +357,9 @@ def read_tensor(message: memoryview) -> tuple[str, Array]:
         len(one) if isinstance(one, memoryview) else 1 for many in typed.values() for one in many
     )
     bits = 2 if kind in (10, _BFLOAT16) else array.width
-    if array.size * bits != len(raw) if raw is not None else array.size > given:
+    # More bytes than so many numbers take would all be read for a tensor of one.
+    fits = array.size <= given <= _VARINT * array.size
+    if not (fits if raw is None else array.size * bits == len(raw)):
         raise RefusedError(f"holds a tensor {name!r:.40} that has not as many numbers as it says")
     if array.size > MOST_VALUES or kind not in _KINDS:
         return name, array

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.shipping.onnx_graph import BLOCK, MOST_VALUES, Array, Node, kind_of
+from fashion_cnn.shipping.onnx_graph import (
+    BLOCK,
+    MOST_SIDES,
+    MOST_VALUES,
+    Array,
+    Node,
+    check_count,
+    kind_of,
+)
 
 Shape = tuple[int, ...]
 Given = Sequence[Array | None]
@@ -185,6 +193,7 @@ def _split(node: Node, given: _Inputs) -> list[Shape]:
         parts = given.whole(1)
     if parts is None:
         count = node.attributes.get("num_outputs", len(node.outputs))
+        _must_fit(count == len(node.outputs))  # before there is a list of so many
         each = -(-shape[axis] // count)
         parts = [min(each, max(0, shape[axis] - at * each)) for at in range(count)]
     _must_fit(sum(_positive(parts)) == shape[axis] and len(parts) == len(node.outputs))
@@ -440,6 +449,9 @@ def outputs_of(node: Node, given: Given) -> list[Array]:
     kind, shapes = _kind(node, inputs), RULES[node.operator](node, inputs)
     shapes = shapes[: max(1, len(node.outputs))] if isinstance(shapes, list) else [shapes]
     _must_fit(len(node.outputs) <= len(shapes))
+    # Sides of 1 take no memory, and a Gather may double them: no other limit would stop it.
+    for shape in shapes:
+        check_count(shape, MOST_SIDES, "sides of a tensor")
     found = [Array(shape, kind, constant=constant) for shape in shapes]
     # Of nothing, kernels divide by zero; only lists of axes may be empty.
     _must_fit(all(one.size or (one.kind == _INT64 and len(one.shape) == 1) for one in found))
