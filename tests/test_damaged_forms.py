@@ -22,6 +22,7 @@ from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.forms import parquet_process
 from fashion_cnn.data.forms.find import read_forms
 from fashion_cnn.data.forms.labelled import to_labels
+from fashion_cnn.data.forms.numpy_archive import read_npy
 from fashion_cnn.data.holding_out import Draw
 from fashion_cnn.data.idx import to_idx
 from fashion_cnn.data.randomness import stream
@@ -87,6 +88,36 @@ def test_a_small_array_that_promises_a_large_one_takes_no_memory(capsys) -> None
         assert tracemalloc.get_traced_memory()[1] < 64 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["npy", "npz"])
+def test_a_long_header_takes_no_memory(packed: bool, capsys) -> None:
+    """In the second version of numpy's format a header may be said to have 4 GiB."""
+    start = b"\x93NUMPY\2\0" + struct.pack("<I", 100_000_000)
+    if packed:
+        method = zipfile.ZIP_DEFLATED
+        with (
+            zipfile.ZipFile("in/some.npz", "w", method) as archive,
+            archive.open("x_train.npy", "w") as member,
+        ):
+            member.write(start)
+            for _ in range(100):
+                member.write(b" " * 1_000_000)
+    else:
+        Path("in/x_train.npy").write_bytes(start + b" " * 100_000_000)
+    tracemalloc.start()
+    try:
+        assert "is damaged (its header has 100,000,000 bytes; numpy reads" in refused(capsys)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_both_versions_of_numpys_format_are_read() -> None:
+    for version in ((1, 0), (2, 0)):
+        with Path("some.npy").open("wb") as file:
+            np.lib.format.write_array(file, IMAGES, version)
+        assert (read_npy(Path("some.npy")) == IMAGES).all()
 
 
 def test_an_archive_whose_index_is_said_to_be_elsewhere(capsys) -> None:

@@ -1,5 +1,6 @@
 """Images in numpy's `.npz` and `.npy`: Keras's mnist.npz, MedMNIST, Kuzushiji-MNIST."""
 
+import io
 import struct
 import warnings
 import zipfile
@@ -22,6 +23,9 @@ from fashion_cnn.errors import DataError
 _IMAGES = {*IMAGES, "data", "features", "inputs", "pixels"}
 _LABELS = {*LABELS, "target", "targets", "classes"}
 _MOST_ARRAYS = 16
+_MOST_HEADER = 10_000  # bytes; numpy's own limit
+_HEADERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
+"""By the version of numpy's format: the bytes of a header's length, and what parses it."""
 _MOST_BYTES = MOST_IMAGES * 28 * 28 * 4  # of one array: four bytes a pixel, or one and 3 channels
 
 _OF_ZIP = (
@@ -94,11 +98,18 @@ def _read_array(file: IO[bytes], where: str, most: int, there: int) -> NDArray[A
 def _read_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     try:
         version = npy.read_magic(file)
-        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-        if version not in read_header:
+        if version not in _HEADERS:
             raise DataError(f"{where} is in version {version} of numpy's format")
+        width, parse = _HEADERS[version]
+        start = file.read(width)
+        length = int.from_bytes(start, "little")
+        if length > _MOST_HEADER:  # numpy asks only when it has read them all
+            raise DataError(
+                f"{where} is damaged (its header has {length:,} bytes; numpy reads at most "
+                f"{_MOST_HEADER:,})"
+            )
         with warnings.catch_warnings(action="ignore"):  # which would be lines on the terminal
-            return read_header[version](file)
+            return parse(io.BytesIO(start + file.read(length)))
     except (DataError, OSError):
         raise
     except Exception as error:  # a header is parsed as Python: its parser runs out of memory too
