@@ -5,8 +5,12 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 import signal
+import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -198,16 +202,107 @@ def victim(tmp_path) -> Path:
     return path
 
 
-def test_writing_follows_no_link(tmp_path, victim) -> None:
+def test_writing_follows_no_link(tmp_path, victim, monkeypatch) -> None:
     target = tmp_path / "file"
-    (tmp_path / ".file.tmp").symlink_to(victim)
+    monkeypatch.setattr(secrets, "token_hex", lambda count: "0" * 2 * count)
+    (temporary := tmp_path / f".file.{'0' * 16}.tmp").symlink_to(victim)
     target.symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        write_atomically(target, b"new")
+    assert victim.read_text() == "precious\n"
+    temporary.unlink(missing_ok=True)
     write_atomically(target, b"new")
     assert victim.read_text() == "precious\n"
     assert (target.read_bytes(), target.is_symlink()) == (b"new", False)
     (tmp_path / "other").symlink_to(victim)
     write_durably(tmp_path / "other", b"new")
     assert victim.read_text() == "precious\n"
+
+
+def test_those_who_write_one_file_at_once_do_not_meet(tmp_path, monkeypatch) -> None:
+    """Two workers of a search: one writes while the other one is about to put its own in place."""
+    target, replace = tmp_path / "search.json", os.replace
+
+    def meanwhile(one: Path, other: Path) -> None:
+        monkeypatch.setattr(os, "replace", replace)
+        write_atomically(target, b"theirs")
+        assert target.read_bytes() == b"theirs"
+        replace(one, other)
+
+    monkeypatch.setattr(os, "replace", meanwhile)
+    write_atomically(target, b"ours")
+    assert target.read_bytes() == b"ours"
+    assert os.listdir(tmp_path) == ["search.json"]
+
+
+def test_what_killed_writers_left_is_removed_when_it_is_old(tmp_path) -> None:
+    names = [
+        ".file.tmp",
+        f".file.{'a' * 16}.tmp",
+        f".file.{'b' * 16}.tmp",
+        f".other.{'a' * 16}.tmp",
+    ]
+    for name in names:
+        (tmp_path / name).write_text("torn")
+        os.utime(tmp_path / name, times=(0, 0))
+    os.utime(tmp_path / names[2])  # its writer may be at work
+    write_atomically(tmp_path / "file", b"new")
+    assert sorted(os.listdir(tmp_path)) == sorted([*names[2:], "file"])
+
+
+def test_a_pipe_gets_what_is_written_and_stays_one(tmp_path) -> None:
+    path, content = tmp_path / "pipe", bytes(1 << 18)  # more than a pipe holds
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match="pipe is a pipe that nobody reads"):
+        write_atomically(path, content)
+    with (
+        (tmp_path / "read").open("wb") as file,
+        subprocess.Popen(["cat", path], stdout=file),
+        path.open("wb"),  # waits for the reader
+    ):
+        write_atomically(path, content)
+    assert (tmp_path / "read").read_bytes() == content
+    assert stat.S_ISFIFO(path.lstat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/full", "/dev/../dev/null"])
+def test_a_device_is_written_into(name: str) -> None:
+    before = os.stat(name)
+    if name == "/dev/full":
+        with pytest.raises(OSError, match="No space left on device") as caught:
+            write_atomically(Path(name), b"new")
+        assert caught.value.filename == name
+    else:
+        write_atomically(Path(name), b"new")
+    assert (os.stat(name).st_ino, os.stat(name).st_rdev) == (before.st_ino, before.st_rdev)
+
+
+def test_standard_output_is_written_on_where_it_stands(tmp_path) -> None:
+    """Also where the shell sends it into a file: what was printed before stays."""
+    code = (
+        "import sys; from pathlib import Path; from fashion_cnn.files import write_atomically\n"
+        "print('before', flush=True); write_atomically(Path(sys.argv[1]), b'new\\n')\n"
+        "print('after')"
+    )
+    for name, stream in (("/dev/stdout", "stdout"), ("/dev/stderr", "stderr")):
+        with (tmp_path / stream).open("wb") as file:
+            files = {"stdout": subprocess.PIPE, stream: file}
+            subprocess.run([sys.executable, "-c", code, name], check=True, **files)
+    assert (tmp_path / "stdout").read_text() == "before\nnew\nafter\n"
+    assert (tmp_path / "stderr").read_text() == "new\n"
+
+
+def test_a_socket_and_a_device_that_lies_about_are_left_alone(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's name must be short
+    with socket.socket(socket.AF_UNIX) as lying:
+        lying.bind("run.sock")
+        with pytest.raises(UsageError, match="run.sock is a device or a socket, and is left alone"):
+            write_atomically(Path("run.sock"), b"new")
+    assert stat.S_ISSOCK(Path("run.sock").lstat().st_mode)
+    Path("disk").touch()
+    monkeypatch.setattr(stat, "S_IFMT", lambda mode: stat.S_IFBLK)
+    with pytest.raises(UsageError, match="disk is a device or a socket, and is left alone"):
+        write_atomically(Path("disk"), b"new")
 
 
 def test_a_log_that_is_a_link_is_not_appended_to(tmp_path, victim) -> None:

@@ -11,7 +11,9 @@ import io
 import json
 import os
 import re
+import secrets
 import stat
+import time
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,6 +36,12 @@ MOST_TEXT = 1 << 24
 """Of JSON, a log or a history, which take many times their size when read."""
 
 _ROW = re.compile(r"\[\n\s+([^][{}\"]+?)\n\s*\]")
+
+_TEMPORARY = re.compile(r"\.(.+?)(\.[0-9a-f]{16})?\.tmp")  # the shorter one is from before
+
+_SECONDS_TO_WRITE = 3600  # no file here takes so long: what is older was left by a kill
+
+_STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}
 
 _MOST_TOML = 1 << 15  # for a key of so many parts the parser needs seconds; four times, the square
 
@@ -97,10 +105,21 @@ def read_text(path: Path, fault: Fault, most: int = MOST_TEXT) -> str:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`, durably. Raises `OSError`, and then `path` is as it was."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Replace `path` by `data`, durably; several processes may do so at once.
+
+    A pipe, or what has no end in /dev, is written into: a file in its place would serve nobody.
+
+    Raises:
+        UsageError: it is a pipe that nobody reads, a disk, a socket, or a device outside /dev.
+        OSError: `path` is as it was, unless it was written into.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        write_durably(temporary, data)
+        if (stream := _open_stream(path)) is not None:
+            _write_into(stream, data)
+            return
+        _remove_leftovers(path)
+        _write_new(temporary, data)
         os.replace(temporary, path)
     except OSError as error:
         error.filename = str(path)  # not our temporary one, of which nobody knows
@@ -112,10 +131,69 @@ def write_atomically(path: Path, data: bytes) -> None:
 def write_durably(path: Path, data: bytes) -> None:
     """Write a new file and wait until the disk has it; what has the name is removed before."""
     path.unlink(missing_ok=True)
-    with path.open("xb") as file:
+    _write_new(path, data)
+
+
+def target_of(temporary: str) -> str | None:
+    """The name that a file of this name, which a kill left, was to get; None if it is no such."""
+    found = _TEMPORARY.fullmatch(temporary)
+    return found[1] if found else None
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:  # fails where anything has the name, a link too
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of `path` whose writers were killed."""
+    with contextlib.suppress(OSError):  # writing tells what is wrong with the folder
+        for name in os.listdir(path.parent):
+            leftover = path.with_name(name)
+            if target_of(name) == path.name and _age(leftover) > _SECONDS_TO_WRITE:
+                leftover.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    """In seconds, since it was changed; 0 for what is gone."""
+    try:
+        return time.time() - path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _open_stream(path: Path) -> int | None:
+    """A descriptor of what is no file to replace; None for all else. Raises as writing does."""
+    if path in _STREAMS:  # opened by its name a file that it leads to would be written from its top
+        return os.dup(_STREAMS[path])
+    systems = os.path.abspath(path).startswith(("/dev/", "/proc/"))  # whose links are its own
+    try:
+        kind = stat.S_IFMT((path.stat() if systems else path.lstat()).st_mode)
+    except (OSError, ValueError):  # missing, or unreachable: writing tells
+        return None
+    if kind == stat.S_IFIFO or (kind == stat.S_IFCHR and systems):
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            raise UsageError(
+                f"{path} is a pipe that nobody reads; start its reader first"
+            ) from None
+        os.set_blocking(descriptor, True)
+        return descriptor
+    if kind in (stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK):
+        raise UsageError(f"{path} is a device or a socket, and is left alone; name another file")
+    return None
+
+
+def _write_into(descriptor: int, data: bytes) -> None:
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) or 0 :]
 
 
 def open_to_append(path: Path) -> BinaryIO:
