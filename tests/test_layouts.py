@@ -15,7 +15,9 @@ from PIL import Image
 
 from fashion_cnn.cli import main
 from fashion_cnn.data import decoding_child
-from fashion_cnn.data.pictures import find_pictures
+from fashion_cnn.data.forms.find import files_in
+from fashion_cnn.data.pictures import files_below, find_pictures
+from fashion_cnn.errors import DataError
 from opened import load_test, load_training
 from test_decoding import chunk, encoded
 
@@ -198,12 +200,73 @@ def test_links_are_followed_and_loops_are_told(capsys) -> None:
     os.symlink("..", "photos/hat/all")
     os.symlink("gone", "photos/hat/gone.jpg")
     said = import_("photos", capsys, 4)
-    assert "shoe/batch 2/deep/back: a folder without pictures that can be read, or a link" in said
-    assert "hat/all: a folder without pictures that can be read, or a link back to a" in said
+    why = "a folder without pictures that can be read, or one that is read by another name"
+    assert f"shoe/batch 2/deep/back: {why}" in said
+    assert f"hat/all: {why}" in said
     assert "hat/gone.jpg: No such file" in said
     assert sum(row["class"] == "hat" and bool(row["part"]) for row in rows().values()) == 4
     assert sum(row["class"] == "shoe" and bool(row["part"]) for row in rows().values()) == 8
     assert "photos/shoe/batch 2/deep/0.png" in find_pictures(["photos"])
+
+
+def test_a_folder_is_entered_once_however_many_links_lead_to_it(capsys) -> None:
+    """Two links in each of 60 folders, to the next one, are more ways than could be gone."""
+    for name in ("in/hat", "in/shoe", "in/shoe/d60"):
+        fill(name)
+    for level in range(60):
+        Path(f"in/shoe/d{level}").mkdir()
+        for link in "ab":
+            Path(f"in/shoe/d{level}/{link}").symlink_to(f"../d{level + 1}")
+    found = list(find_pictures(["in"]))
+    assert len([name for name in found if name.endswith(".png")]) == 12
+    assert sorted(found) == sorted(find_pictures(["in/**"]))
+    assert sorted(found) == sorted(find_pictures(["i*/**/**"]))
+    said = import_("in", capsys, 4)
+    assert "shoe/d0/b: a folder without pictures that can be read, or one that is read by" in said
+    assert sum(bool(row["part"]) for row in rows().values()) == 12
+
+
+def test_classes_may_share_a_folder(capsys) -> None:
+    fill("shared")
+    for name in ("in/hat", "in/shoe"):
+        fill(name)
+        Path(name, "more").symlink_to("../../shared")
+    assert len(list(files_below(Path("in/hat")))) == len(list(files_below(Path("in/shoe")))) == 8
+
+
+@pytest.fixture
+def nested() -> Iterator[Path]:
+    """The top of more folders in one another than Python's calls may be."""
+    top, depth = os.getcwd(), 1_200
+    for _ in range(depth):
+        os.mkdir("d")
+        os.chdir("d")
+    Path("some.npz").touch()
+    os.chdir(top)
+    yield Path("d")
+    os.chdir(Path(*["d"] * depth))
+    Path("some.npz").unlink()
+    for _ in range(depth):
+        os.chdir("..")
+        os.rmdir("d")
+
+
+def test_folders_may_be_nested_deeply(nested: Path) -> None:
+    (deepest,) = files_below(nested)
+    assert len(deepest.parts) == 1_201
+    assert files_in(nested) == [deepest]
+    assert list(find_pictures(["d/**/*.npz"])) == [str(deepest)]
+
+
+def test_a_data_set_is_in_a_folder_once() -> None:
+    """Parts that are links to one another have no end."""
+    for level in range(60):
+        Path(f"in/d{level}").mkdir(parents=True)
+        for link in ("train", "test"):
+            Path(f"in/d{level}/{link}").symlink_to(f"../d{level + 1}")
+    Path("in/d60").mkdir()
+    with pytest.raises(DataError, match="in/d0/.*train is in in/d0 by another name too"):
+        files_in(Path("in/d0"))
 
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99)

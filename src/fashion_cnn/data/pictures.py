@@ -6,6 +6,7 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from fashion_cnn.data.decoding import FILE_BYTES, too_large
@@ -33,13 +34,37 @@ def find_pictures(words: Sequence[str]) -> Iterator[str]:
             below = files_below(Path(word))
             found = [str(path) for path in below if is_picture(path)] or [word]
         elif word != "-" and not os.path.lexists(word) and glob.has_magic(word):
-            found = sorted(glob.glob(word, recursive=True)) or [word]
+            found = sorted(_matched(word)) or [word]
         else:
             found = [word]
         for name in found:
             if name not in known:
                 known.add(name)
                 yield name
+
+
+def _matched(pattern: str) -> Iterator[str]:
+    """What a pattern matches; behind ** files alone, by `files_below`.
+
+    The standard library's own ** goes round in links, and as deep as Python's calls.
+    """
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        yield from glob.glob(pattern)
+        return
+    at = parts.index("**")
+    for top in filter(os.path.isdir, glob.glob(str(Path(*parts[:at])))):
+        for path in files_below(Path(top)):
+            if _fits(path.relative_to(top).parts, parts[at:]):
+                yield str(path)
+
+
+def _fits(names: Sequence[str], patterns: Sequence[str]) -> bool:
+    if not patterns:
+        return not names
+    if patterns[0] == "**":
+        return any(_fits(names[at:], patterns[1:]) for at in range(len(names) + 1))
+    return bool(names) and fnmatchcase(names[0], patterns[0]) and _fits(names[1:], patterns[1:])
 
 
 def read_bytes(name: str) -> bytes:
@@ -50,8 +75,9 @@ def read_bytes(name: str) -> bytes:
         OSError: the disk fails, or memory or the files that may be open run out.
     """
     if os.path.isdir(name) and name != "-":
-        back = ", or a link back to a folder above it" if os.path.islink(name) else ""
-        raise ImageError(f"a folder without pictures that can be read{back}")
+        raise ImageError(
+            "a folder without pictures that can be read, or one that is read by another name"
+        )
     try:
         if name == "-":
             return _read_standard_input()
@@ -80,34 +106,31 @@ def _read_standard_input() -> bytes:
 def files_below(folder: Path) -> Iterator[Path]:
     """The files in and below a folder, in order, hidden ones left out; links are followed.
 
-    A folder that cannot be read, or is a link back to one above it, comes as it is: reading it says
-    what is wrong.
+    Each folder is entered once: links to one another may be more than could ever be read. One that
+    cannot be read, was entered by another name, or is above `folder`, comes as it is: reading it
+    says what is wrong.
     """
-    above = set()
+    entered = set()
     for parent in (*folder.resolve().parents, *Path(os.path.abspath(folder)).parents):
         with suppress(OSError):
-            above.add(_identity(parent.stat()))
-    return _below(folder, frozenset(above))
-
-
-def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    try:
-        here = _identity(folder.stat())
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise_if_out_of_room(error, folder)
-        yield folder
-        return
-    if here in above:
-        yield folder
-        return
-    for path in entries:
-        if path.name.startswith("."):
-            continue
-        if os.path.isdir(path):
-            yield from _below(path, above | {here})
-        else:
+            entered.add(_identity(parent.stat()))
+    waiting = [folder]  # no recursion: folders may be nested deeper than Python calls
+    while waiting:
+        path = waiting.pop()
+        if not os.path.isdir(path):
             yield path
+            continue
+        try:
+            here = _identity(path.stat())
+            inside = sorted(path.iterdir(), reverse=True) if here not in entered else []
+        except OSError as error:
+            raise_if_out_of_room(error, path)
+            yield path
+            continue
+        if here in entered:
+            yield path
+        entered.add(here)
+        waiting += (one for one in inside if not one.name.startswith("."))
 
 
 def _identity(facts: os.stat_result) -> tuple[int, int]:

@@ -118,16 +118,30 @@ def files_in(path: Path) -> list[Path]:
     of the only folder in it too, or of train/ and test/.
 
     Raises:
-        DataError: there is neither file nor folder.
+        DataError: there is neither file nor folder, or a folder has two names.
     """
-    if path.is_dir():
-        entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-        files = [entry for entry in entries if entry.is_file()]
-        folders = [entry for entry in entries if entry.is_dir() and entry.name != "__MACOSX"]
-        inner = len(folders) == 1 or all(part_alone(folder.name) for folder in folders)
-        if inner and not any(form_of(file) in _READERS for file in files):
-            return files + [file for folder in folders for file in files_in(folder)]
-        return files
-    if not path.is_file():
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
         raise DataError(f"there is no file {path}")
-    return [path]
+    found: list[Path] = []
+    entered: set[tuple[int, int]] = set()
+    waiting = [path]  # no recursion: folders may be nested deeper than Python calls
+    while waiting:
+        folder = waiting.pop()
+        facts = folder.stat()
+        if (facts.st_dev, facts.st_ino) in entered:  # links may make endlessly many of a few
+            raise DataError(f"{folder} is in {path} by another name too; name the files that count")
+        entered.add((facts.st_dev, facts.st_ino))
+        files, folders = _inside(folder)
+        found += files
+        inner = len(folders) == 1 or all(part_alone(one.name) for one in folders)
+        if inner and not any(form_of(file) in _READERS for file in files):
+            waiting += reversed(folders)
+    return found
+
+
+def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    folders = [entry for entry in entries if entry.is_dir() and entry.name != "__MACOSX"]
+    return [entry for entry in entries if entry.is_file()], folders
