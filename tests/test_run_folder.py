@@ -7,6 +7,8 @@ labels smoothed and its test set sealed.
 
 import csv
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -25,8 +27,12 @@ from fashion_cnn.data.adoption import adopt
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.manifest import CLASSES, classes_txt
 from fashion_cnn.data.split import Split, divide
+from fashion_cnn.errors import UsageError
 from fashion_cnn.reporting.plots import risk_coverage
+from fashion_cnn.run import checkpoint
 from fashion_cnn.run.folder import Run
+from fashion_cnn.run.layers import describe_layers
+from finished import finished_run
 from shapes import write_files
 
 STEPS, RATES = 8, {"best": 0.005, "final": 0.01}
@@ -586,3 +592,123 @@ def test_the_page_opens_with_the_accuracy_that_answers(result: Result) -> None:
     for column in (-4, -3):  # validation loss and accuracy, as the charts say them in words
         said = ", ".join(f"{float(row[column]):.4g} at {row[0]}" for row in history)
         assert f"; validation: {said};" in text
+
+
+def begun(folder: Path) -> Run:
+    """What a start leaves that is killed before it writes the recipe."""
+    run = Run(folder)
+    folder.mkdir()
+    run.describe({"framework": "pytorch"}, {"test_sealed": False})
+    (folder / "layers.json").write_text(json.dumps(describe_layers([])))
+    (folder / "network.py").write_text("class Net: ...")
+    run.record_history([])
+    start = checkpoint.save(folder / "checkpoints", {}, {}, {"step": 0})
+    shutil.copytree(start, start.with_name(f".{start.name}.tmp"))
+    (folder / f".recipe.json.{'0' * 16}.tmp").write_text("torn")
+    return run
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_rest_of_a_killed_start_makes_room(tmp_path: Path, overwrite: bool) -> None:
+    run = begun(tmp_path / "run")
+    run.prepare(overwrite=overwrite)
+    assert not list(run.path.iterdir())
+
+
+THEIRS = {
+    "network.py": "class Mine: ...",
+    "layers.json": '["conv", "dense"]',
+    "split.json": '{"train": [1, 2], "test": [3]}',
+    "environment.json": '{"python": "3.12"}',
+    "history.csv": "epoch,step\n",
+    "checkpoints/epoch10.pt": "weights",
+    "checkpoints/step-00000000/notes.txt": "mine",
+    "checkpoints/step-00000003": "weights",
+    "checkpoints/best": "weights",
+    "metrics.json": "{}",
+    "log.jsonl": "",
+    "model.onnx": "onnx",
+    ".cache.tmp": "mine",
+    "report.html": "<html>",
+}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", THEIRS)
+def test_a_new_run_removes_nobodys_files(tmp_path: Path, name: str, overwrite: bool) -> None:
+    """Alone, or in place of what a killed start left: their names alone do not make them ours."""
+    for folder in (tmp_path / "alone", begun(tmp_path / "run").path):
+        if folder.name == "run" and name == "network.py":
+            continue  # beside the table of its layers it is the copy
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(THEIRS[name])
+        before = content(folder)
+        with pytest.raises(UsageError) as caught:
+            Run(folder).prepare(overwrite=overwrite)
+        named = f"{folder} holds no run, but other files ({name}); name an empty or new folder"
+        assert str(caught.value).startswith(named)
+        assert content(folder) == before
+
+
+def test_a_folder_of_a_files_name_is_nobodys_to_remove(tmp_path: Path) -> None:
+    for folder in (tmp_path / "new", finished_run(tmp_path / "run")[0].path):
+        (folder / "network.py").mkdir(parents=True)
+        (folder / "network.py/precious").write_text("mine")
+        with pytest.raises(UsageError, match=r"network.py"):
+            Run(folder).prepare(overwrite=True)
+        assert (folder / "network.py/precious").exists()
+
+
+def test_a_run_is_replaced_and_what_else_is_there_stays(tmp_path: Path) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    checkpoint.save(run.checkpoints.folder, {}, {}, {"step": 30})
+    run.checkpoints.finish(30, run.history)
+    for name in ("notes.txt", "checkpoints/epoch10.pt", ".env.tmp"):
+        (run.path / name).write_text("mine")
+    with pytest.raises(UsageError, match="already holds a run"):
+        Run(run.path).prepare(overwrite=False)
+    Run(run.path).prepare(overwrite=True)
+    assert {*content(run.path)} == {"notes.txt", "checkpoints/epoch10.pt", ".env.tmp"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("recipe.json", '{"name": "mine", "net": 3}'), ("recipe.json", "mine"),
+     ("environment.json", '{"python": "3.12"}')],
+)  # fmt: skip
+def test_only_a_run_is_replaced(tmp_path: Path, name: str, value: str) -> None:
+    """A recipe may be somebody's own file, beside the code of their network."""
+    run, _, _ = finished_run(tmp_path / "run")
+    (run.path / name).write_text(value)
+    before = content(run.path)
+    with pytest.raises(UsageError, match=rf"{name} .*; --overwrite replaces only a run: name an"):
+        Run(run.path).prepare(overwrite=True)
+    assert content(run.path) == before
+
+
+def test_a_run_that_was_half_removed_is_no_run_and_can_be_replaced(tmp_path, monkeypatch) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    removed, left = checkpoint.remove, len(list(run.path.iterdir())) - 2
+
+    def killed(path: Path) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        removed(path)
+
+    monkeypatch.setattr(checkpoint, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Run(run.path).prepare(overwrite=True)
+    monkeypatch.undo()
+    assert not run.exists()
+    assert os.listdir(run.path)
+    with pytest.raises(UsageError, match="the rest of a run, which --overwrite was removing"):
+        Run(run.path).prepare(overwrite=False)
+    Run(run.path).prepare(overwrite=True)
+    assert not os.listdir(run.path)

@@ -26,7 +26,14 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from fashion_cnn.errors import CheckpointError, NotFiniteError
-from fashion_cnn.files import from_json, read_bytes, sync_directory, to_json, write_durably
+from fashion_cnn.files import (
+    from_json,
+    read_bytes,
+    sync_directory,
+    target_of,
+    to_json,
+    write_durably,
+)
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -173,6 +180,28 @@ def linked_steps(directory: Path) -> set[int]:
     """The steps that `link` has given a name."""
     links = [path for path in directory.iterdir() if path.is_symlink()]
     return {int(found[1]) for path in links if (found := _NAME.fullmatch(os.readlink(path)))}
+
+
+def is_own(name: str) -> bool:
+    """Whether a run gives that name to what it puts beside its checkpoints."""
+    name = target_of(name) or name
+    return name in ("best", "final") or bool(_NAME.fullmatch(name))
+
+
+def besides_the_start(directory: Path) -> list[str]:
+    """Names of what the save of step 0 does not leave, whole or killed; "" for a folder that is
+    none.
+    """
+    if directory.is_symlink() or not directory.is_dir():
+        return [""]
+    start, written = path_of(directory, 0).name, {*_FILES, _MANIFEST}
+    strange = []
+    for path in directory.iterdir():
+        if (target_of(path.name) or path.name) != start or path.is_symlink() or not path.is_dir():
+            strange.append(path.name)
+        else:
+            strange += [f"{path.name}/{p.name}" for p in path.iterdir() if p.name not in written]
+    return strange
 
 
 def prune(directory: Path, keep: set[int]) -> None:

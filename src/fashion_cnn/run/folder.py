@@ -3,14 +3,14 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Self
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.files import read_bytes, read_json, to_json, write_atomically
+from fashion_cnn.files import read_bytes, read_json, target_of, to_json, write_atomically
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.own_network import MOST_CODE, Source, allow, allowed, given
@@ -40,6 +40,7 @@ _NETWORK = "network.py"
 _LAYERS = "layers.json"
 _FILM = "film.safetensors"
 _LOCK = ".lock"
+_REPLACED = ".replaced"  # the recipe of a run that is being removed
 _MOST_BYTES = 1 << 22  # of what is written once; the layers have most, some hundred each
 _OTHERS = ("model*.onnx", "export.json", "*.tfevents.*")
 _ALL = (
@@ -52,6 +53,7 @@ _ALL = (
     _HISTORY,
     _FILM,
     _CHECKPOINTS,
+    _REPLACED,
     *RESULT_FILES,
     *_OTHERS,
 )
@@ -136,42 +138,89 @@ class Run:
         if self._read_only:
             return
         self.check_room(overwrite=overwrite)
-        # The recipe goes first: a half-removed run is then no run any more.
-        ours = filter(_is_own, self.path.iterdir())
-        for path in sorted(ours, key=lambda path: path.name != _RECIPE):
+        # The recipe goes first: a half-removed run is then no run any more. It leaves a mark, which
+        # goes last: until then all that has a run's names is known to be one's.
+        if self.exists():
+            os.replace(self.path / _RECIPE, self.path / _REPLACED)
+        for path in sorted(self._own(), key=lambda path: path.name == _REPLACED):
             checkpoint.remove(path)
+        with suppress(OSError):  # not empty: what is in it is not ours
+            self.checkpoints.folder.rmdir()
         self._known.clear()
 
     def check_room(self, *, overwrite: bool) -> None:
         """Raise the error that `prepare` would raise, and touch nothing."""
-        if self._read_only or (overwrite and self.exists()):
+        if self._read_only:
             return
-        if self.exists():
+        if self.exists() and not overwrite:
             raise UsageError(
                 f"{self.path} already holds a run; continue it with --resume, replace it with "
                 "--overwrite, or start another with --output FOLDER"
             )
         if not self.path.is_dir():
             return
-        # Listed once: another training may be making its files just now.
-        found = {path for path in self.path.iterdir() if path.name != _LOCK}
-        strange = {path for path in found if not _is_own(path)}
-        if not overwrite and not self._began_and_was_killed(found - strange):
-            strange = found
-        if strange:
+        if self.exists() or os.path.lexists(self.path / _REPLACED):
+            self._check_replaceable(overwrite=overwrite)
+        elif strange := self._besides_a_start():
             raise UsageError(
-                f"{self.path} holds no run, but other files ({min(strange).name}); "
+                f"{self.path} holds no run, but other files ({min(strange)}); "
                 "name an empty or new folder with --output"
             )
 
-    def _began_and_was_killed(self, ours: set[Path]) -> bool:
-        """Whether there is no more than a start leaves before it writes the recipe."""
-        early = {_NETWORK, _LAYERS, _ENVIRONMENT, _SPLIT, _HISTORY, _CHECKPOINTS}
-        names = {path.name for path in ours if not path.name.startswith(".")}
-        steps = set(checkpoint.published_steps(self.path / _CHECKPOINTS))
-        history = self.path / _HISTORY
-        rows = read_bytes(history, UsageError).count(b"\n") - 1 if history.exists() else 0
-        return names <= early and steps <= {0} and rows < 1
+    def _check_replaceable(self, *, overwrite: bool) -> None:
+        """Raise `UsageError` unless the folder is a run's, which may be half removed."""
+        if not overwrite:
+            raise UsageError(
+                f"{self.path} holds the rest of a run, which --overwrite was removing; give it "
+                "again, or start another with --output FOLDER"
+            )
+        try:
+            if self.exists():
+                _ = self.recipe, self._read_checked(_ENVIRONMENT, _check_environment)
+            else:
+                Recipe.from_dict(self._read(_REPLACED))
+        except UsageError as error:
+            raise UsageError(
+                f"{error}; --overwrite replaces only a run: name another folder with --output"
+            ) from None
+        folders = [path for path in self._own() if path.parent == self.path and _is_folder(path)]
+        if folders:
+            raise UsageError(f"{min(folders)} is a folder, and none of a run's; move it elsewhere")
+
+    def _own(self) -> list[Path]:
+        """What there is of a run, by its names; of `checkpoints/` what is in it."""
+        found = [path for path in self.path.iterdir() if _is_own(path.name)]
+        if _is_folder(folder := self.checkpoints.folder):
+            found.remove(folder)
+            found += [path for path in folder.iterdir() if checkpoint.is_own(path.name)]
+        return found
+
+    def _besides_a_start(self) -> list[str]:
+        """Names of what no start leaves that is killed before it writes the recipe."""
+        # Listed once: another training may be making its files just now.
+        names = {path.name for path in self.path.iterdir()} - {_LOCK}
+        strange = [name for name in names if not self._is_of_a_start(name)]
+        # The copy of somebody's code is written after the table of its layers.
+        if _NETWORK in names and (_LAYERS in strange or _LAYERS not in names):
+            strange.append(_NETWORK)
+        if _CHECKPOINTS in names:
+            within = checkpoint.besides_the_start(self.checkpoints.folder)
+            strange += [f"{_CHECKPOINTS}/{name}".rstrip("/") for name in within]
+        return strange
+
+    def _is_of_a_start(self, name: str) -> bool:
+        path = self.path / name
+        checks = {_ENVIRONMENT: _check_environment, _SPLIT: _check_split, _LAYERS: check_layers}
+        if target_of(name) in (*checks, _NETWORK, _HISTORY, _RECIPE) or name == _NETWORK:
+            return not _is_folder(path)
+        try:
+            if name == _HISTORY:
+                return read_bytes(path, UsageError) == history_to_csv([]).encode()
+            if name in checks:
+                checks[name](read_json(path, _MOST_BYTES))
+        except ValueError:  # `UsageError` is one
+            return False
+        return name in checks or name == _CHECKPOINTS
 
     def describe(self, environment: dict[str, Any], split: dict[str, Any]) -> None:
         """Write what the run runs on, and which images it uses."""
@@ -391,9 +440,14 @@ def _is_up_to(step: int, found: Any) -> bool:
     return type(found) is int and 0 <= found <= step
 
 
-def _is_own(path: Path) -> bool:
+def _is_own(name: str) -> bool:
     """Whether a run makes files of that name."""
-    return any(fnmatchcase(path.name, pattern) for pattern in (*_ALL, ".*.tmp"))
+    names = {name, target_of(name) or name}
+    return any(fnmatchcase(one, pattern) for one in names for pattern in _ALL)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _check_environment(found: Any) -> None:
