@@ -3,6 +3,7 @@
 import base64
 import csv
 import dataclasses
+import errno
 import io
 import json
 import os
@@ -249,6 +250,37 @@ def test_pictures_of_one_name_are_numbered(tmp_path) -> None:
         path.stem: np.asarray(Image.open(path))[0, 0] for path in (tmp_path / "seen").iterdir()
     }
     assert levels == {"x": 0, "x-2": 1, "x-2-2": 2, "x-3": 3, "stdin": 4}
+
+
+def test_what_the_model_saw_is_never_written_through_a_link(tmp_path, images) -> None:
+    seen, mine = tmp_path / "seen", tmp_path / "mine.png"
+    seen.mkdir()
+    Image.fromarray(images[0]).save(mine)
+    before = mine.read_bytes()
+    for there in (lambda path: path.symlink_to(mine), os.mkfifo):
+        there(seen / "x.png")
+        with pytest.raises(UsageError, match=r"seen/x.png is there already"):
+            listing.save_seen([("x.png", answer(True))], seen)
+        (seen / "x.png").unlink()
+    os.link(mine, seen / "x.png")
+    assert listing.save_seen([("x.png", answer(True))], seen) == 1
+    assert mine.read_bytes() == before
+
+
+def test_what_the_model_saw_is_whole_after_a_full_disk(tmp_path, monkeypatch) -> None:
+    rows = [("x.png", answer(True))]
+    listing.save_seen(rows, tmp_path)
+    before = (tmp_path / "x.png").read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            listing.save_seen(rows, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"x.png": before}
+    assert listing.save_seen(rows, tmp_path) == 1
 
 
 def test_uneven_ground_has_a_model_of_its_own(capsys, pictures, images) -> None:

@@ -1,5 +1,6 @@
 """Predictions for people and for programs: a table, JSON, CSV, and what the model saw."""
 
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from fashion_cnn.shipping.predict import Prediction
 
 Row = tuple[str, Prediction | str]
 """A file's name, and what was predicted or what is wrong with it."""
+_MOST_SEEN = 4096  # bytes of a PNG of 784
 
 
 def to_table(rows: Sequence[Row], top_k: int) -> str:
@@ -62,7 +64,7 @@ def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
 def save_seen(rows: Sequence[Row], folder: Path) -> int:
     """Write what the model saw of each picture as `folder`/NAME.png, 28x28 grey.
 
-    Pictures of one name in several folders are numbered.
+    Each is there whole or not at all. Pictures of one name in several folders are numbered.
 
     Returns:
         How many were written.
@@ -88,16 +90,20 @@ def save_seen(rows: Sequence[Row], folder: Path) -> int:
                 "another folder"
             )
     for name, answer in chosen.items():
-        Image.fromarray(answer.seen).save(folder / name)
+        picture = io.BytesIO()
+        Image.fromarray(answer.seen).save(picture, "PNG")
+        files.write_atomically(folder / name, picture.getvalue())
     return len(chosen)
 
 
 def _is_seen(path: Path, rows: Sequence[Row]) -> bool:
     """Whether a file may be what was written here before, and is none of the pictures."""
     try:
-        if any(os.path.samefile(path, name) for name, _ in rows if os.path.exists(name)):
+        asked = (name for name, _ in rows if os.path.exists(name))
+        if path.is_symlink() or any(os.path.samefile(path, name) for name in asked):
             return False
-        with Image.open(path) as picture:
+        data = files.read_bytes(path, UsageError, _MOST_SEEN)  # a pipe would be waited for
+        with Image.open(io.BytesIO(data)) as picture:
             return (picture.format, picture.mode, picture.size) == ("PNG", "L", (28, 28))
     except (OSError, ValueError, Image.DecompressionBombError):
         return False
