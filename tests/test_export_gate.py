@@ -645,12 +645,54 @@ def test_the_runs_own_names_are_the_default_whoever_says_them(run: Run, data: Pa
         export(run, data, output=run.path / "model-int8.onnx")
 
 
-def test_a_model_of_another_tool_is_not_removed(run: Run, data: Path, tmp_path: Path) -> None:
-    other = tmp_path / "best-int8.onnx"
-    other.write_bytes(b"somebody's")
-    with pytest.raises(UsageError, match="best-int8.onnx, where the int8 variant goes, is of no"):
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("best-int8.onnx", b"somebody's", "the int8 variant"),
+        ("best.onnx", b"somebody's", "the model"),
+        ("best.json", b'{"notes": "of mine"}', "the report on the export"),
+        ("best.json", b'["parity"]', "the report on the export"),
+    ],
+)
+def test_a_file_of_another_tool_is_not_replaced(
+    run: Run, data: Path, tmp_path: Path, monkeypatch, name: str, content: bytes, what: str
+) -> None:
+    """Nor is anything computed before that is said."""
+    other = tmp_path / name
+    other.write_bytes(content)
+    monkeypatch.setattr(module, "open_framework", lambda hardware: pytest.fail("computed"))
+    with pytest.raises(UsageError, match=f"{name}, where {what} goes, is another file, of no"):
         export(run, data, output=tmp_path / "best.onnx")
-    assert other.read_bytes() == b"somebody's"
+    assert other.read_bytes() == content
+    assert {path.name for path in tmp_path.glob("best*")} == {name}
+
+
+def test_a_list_beside_an_int8_variant_is_no_report(run: Run, data: Path, tmp_path: Path) -> None:
+    export(run, data, output=tmp_path / "best.onnx", int8=True)
+    (tmp_path / "best.json").write_text('["parity"]')
+    assert open_exported(tmp_path / "best-int8.onnx", 1).class_names == ("0", "1", "2")
+    with pytest.raises(UsageError, match=r"best.json, where the report on the export goes, is"):
+        export(run, data, output=tmp_path / "best.onnx")
+
+
+def test_an_export_of_ours_is_replaced_and_stays_where_nothing_can_take_its_place(
+    run: Run, data: Path, tmp_path: Path, monkeypatch
+) -> None:
+    file = tmp_path / "best.onnx"
+    export(run, data, output=file, int8=True)
+    (tmp_path / "best.json").unlink()
+    export(run, data, output=file, int8=True)  # each file says itself whose it is
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("best*")}
+    assert set(before) == {"best.onnx", "best-int8.onnx", "best.json"}
+    answer = TorchClassifier.logits
+    monkeypatch.setattr(
+        TorchClassifier, "logits", lambda self, images: answer(self, images)[:, ::-1]
+    )
+    with pytest.raises(ExportError, match="nothing was exported"):
+        export(run, data, output=file)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("best*")} == before
+    monkeypatch.undo()
+    assert open_exported(file, 1).class_names == ("0", "1", "2")
 
 
 def test_a_damaged_report_of_ours_is_told(run: Run, data: Path, tmp_path: Path) -> None:
@@ -663,6 +705,8 @@ def test_a_damaged_report_of_ours_is_told(run: Run, data: Path, tmp_path: Path) 
     (tmp_path / "shoes.json").write_bytes(report)
     other = tmp_path / "shoes-int8.onnx"
     other.write_bytes(b"somebody's")
-    with pytest.raises(UsageError, match="shoes-int8.onnx, where the int8 variant goes, is of no"):
+    with pytest.raises(
+        UsageError, match="shoes-int8.onnx, where the int8 variant goes, is another"
+    ):
         export(run, data, output=file)
     assert other.read_bytes() == b"somebody's"

@@ -12,6 +12,7 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.run.typed import decode
 
 _MODEL, _INT8, _REPORT = "model.onnx", "model-int8.onnx", "export.json"
+_MADE_BY = b'{"fashion_cnn": "'  # of the facts that go into each file
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,17 @@ class ExportFiles:
         files = cls.beside(output)
         if files.model.name != output.name:
             raise UsageError(f"--output {output} is the name of an int8 variant; give another")
-        known = os.path.lexists(files.report)
-        if known and not _is_report(files.report):
-            raise UsageError(
-                f"{files.report}, where the report on the export goes, is another file; give "
-                "another --output"
-            )
-        if os.path.lexists(files.int8) and not (known and read_json(files.report).get("int8")):
-            raise UsageError(
-                f"{files.int8}, where the int8 variant goes, is of no export here; give another "
-                "--output"
-            )
+        for path, what in (
+            (files.report, "the report on the export"),
+            (files.int8, "the int8 variant"),
+            (files.model, "the model"),
+        ):
+            is_ours = _is_report if path == files.report else _is_model
+            if os.path.lexists(path) and not is_ours(path):
+                raise UsageError(
+                    f"{path}, where {what} goes, is another file, of no export here; give another "
+                    "--output"
+                )
         return files
 
     @classmethod
@@ -95,8 +96,11 @@ class ExportFiles:
         """Write "model" and "int8", and the report.
 
         A model of an earlier export that is not among `models` is removed: the report speaks of
-        it no more.
+        it no more. But where there is nothing to put into the place of one that somebody gave a
+        name of their own, it stays with its report.
         """
+        if not models and self.report.name != _REPORT and os.path.lexists(self.model):
+            return
         for name in ("model", "int8"):
             if name not in models:
                 getattr(self, name).unlink(missing_ok=True)
@@ -108,6 +112,15 @@ class ExportFiles:
 def _is_report(path: Path) -> bool:
     """Whether a file is a report on an export, if only a damaged one."""
     try:
-        return b'"parity"' in read_bytes(path, UsageError, MOST_TEXT)
+        data = read_bytes(path, UsageError, MOST_TEXT)
+        return data.lstrip().startswith(b"{") and b'"parity"' in data
+    except UsageError:
+        return False
+
+
+def _is_model(path: Path) -> bool:
+    """Whether a file says that it was exported here, as all do, the int8 variants too."""
+    try:
+        return _MADE_BY in read_bytes(path, UsageError)
     except UsageError:
         return False
