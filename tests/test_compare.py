@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import html
 import json
 import math
 import re
@@ -27,9 +28,10 @@ from fashion_cnn.evaluation.compare import (
 from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting import comparison
-from fashion_cnn.reporting.comparison import comparison_text
+from fashion_cnn.reporting.comparison import comparison_markdown, comparison_text
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
+from fashion_cnn.text import aligned
 from finished import finished_run
 
 
@@ -93,6 +95,27 @@ def test_two_runs(tmp_path) -> None:
     assert "mid-p < 1e-300, exact p 2.0e-05" in comparison_text(
         dataclasses.replace(found, differences=(certain,))
     )
+
+
+def test_names_mean_nothing_to_a_notebook_and_stay_themselves_in_a_terminal(tmp_path) -> None:
+    """A notebook shows Markdown, with the HTML, the links and the marks that are in it."""
+    names = ["<img src=x onerror=alert(1)>", "[a](javascript:b)", "a | b", "*a*", "T-shirt/top"]
+    splits = [make_split(n, seed=n) for n in (300, 200)]
+    test, validation = (
+        dataclasses.replace(split, class_names=(*names, *"vwxyz")) for split in splits
+    )
+    runs = [
+        finished_run(tmp_path / name, test=test, validation=validation, width=width)[0]
+        for name, width in (("<b>one", 8), ("two", 16))
+    ]
+    found = compare(runs)
+    shown, plain = comparison_markdown(found), comparison_text(found)
+    assert not set("<>[]*\\") & set(shown)
+    assert {line.count("|") for line in shown.splitlines()[-10:]} == {4}
+    assert "| T-shirt/top |" in shown
+    assert html.unescape(shown) == plain.replace("\\|", "|")
+    for name in ("<b>one", *names):
+        assert name in aligned(plain)
 
 
 def test_groups_in_one_folder_are_told_apart(tmp_path) -> None:

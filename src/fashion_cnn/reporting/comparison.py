@@ -1,5 +1,6 @@
 """A comparison of runs as text, as CSV and as a picture."""
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,25 @@ _RECALL = (
 )
 
 
+def comparison_markdown(comparison: Comparison) -> str:
+    """`comparison_text` for a notebook, which would run the HTML that a stranger's name may hold.
+
+    No letter of a name means anything there: those that could are written as numbers.
+    """
+    groups = tuple(dataclasses.replace(g, name=_literal(g.name)) for g in comparison.groups)
+    names = tuple(map(_literal, comparison.class_names))
+    return comparison_text(dataclasses.replace(comparison, groups=groups, class_names=names))
+
+
+def _literal(name: str) -> str:
+    return "".join(c if c.isalnum() or c in " -./" else f"&#{ord(c)};" for c in name)
+
+
 def comparison_text(comparison: Comparison) -> str:
-    """The accuracies, the differences from the first, and what they mean, in Markdown tables."""
+    """The accuracies, the differences from the first, and what they mean, in Markdown tables.
+
+    For a terminal, by way of `aligned`; names stand there as they are.
+    """
     first, *others = comparison.groups
     lines = [
         f"{comparison.n:,} {comparison.split} images",
