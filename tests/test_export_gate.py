@@ -326,9 +326,38 @@ def test_class_names_keep_their_order(run: Run) -> None:
 def test_a_path_that_is_no_utf8_does_not_keep_a_run_from_being_exported(
     tmp_path: Path, data: Path
 ) -> None:
-    run = finish(tmp_path / "run", data, teacher="caf\udce9/model.onnx", teacher_sha256="0" * 64)
+    run = finish(tmp_path / "run", data, teacher="caf\udce9.onnx", teacher_sha256="0" * 64)
     facts = export(run, data)["facts"]
-    assert facts["recipe"]["teacher"] == r"caf\udce9/model.onnx"
+    assert facts["recipe"]["teacher"] == r"caf\udce9.onnx"
+
+
+def test_an_export_does_not_say_in_whose_folders_things_were(tmp_path: Path, data: Path) -> None:
+    """Others get the file, and a server tells everybody what is in it."""
+    home = str(tmp_path / "at-home")
+    fields = {"teacher": f"{home}/run/model.onnx", "init_from": f"{home}/before"}
+    run = finish(tmp_path / "run", data, teacher_sha256="0" * 64, **fields)
+    found = export(run, data)["facts"]["recipe"]
+    assert (found["teacher"], found["init_from"]) == ("model.onnx", "before")
+    for name in ("model.onnx", "export.json"):
+        assert str(tmp_path).encode() not in (run.path / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("model", "/home/me/nets/mine.py:Net", "mine.py:Net"),
+        ("model", "timm:resnet18", "timm:resnet18"),
+        ("init_from", "/home/me/runs/fast/", "fast"),
+        ("init_from", "..", ".."),
+        ("init_from", ".", "."),
+        ("init_from", "", ""),
+        ("teacher", "pretrained", "pretrained"),
+    ],
+)
+def test_of_a_path_its_name_is_exported(field: str, value: str, said: str) -> None:
+    recipe = Recipe(**{field: value})
+    assert module._sendable(recipe) == {**recipe.to_dict(), field: said}
+    assert Recipe.from_dict(module._sendable(recipe)) == recipe.replace(**{field: said})
 
 
 def test_what_is_looked_into_answers_as_the_run_does(run: Run, data: Path) -> None:
@@ -651,7 +680,7 @@ def test_the_runs_own_names_are_the_default_whoever_says_them(run: Run, data: Pa
         ("best-int8.onnx", b"somebody's", "the int8 variant"),
         ("best.onnx", b"somebody's", "the model"),
         ("best.json", b'{"notes": "of mine"}', "the report on the export"),
-        ("best.json", b'["parity"]', "the report on the export"),
+        ("best.json", b'["parity", "sha256"]', "the report on the export"),
     ],
 )
 def test_a_file_of_another_tool_is_not_replaced(
@@ -669,7 +698,7 @@ def test_a_file_of_another_tool_is_not_replaced(
 
 def test_a_list_beside_an_int8_variant_is_no_report(run: Run, data: Path, tmp_path: Path) -> None:
     export(run, data, output=tmp_path / "best.onnx", int8=True)
-    (tmp_path / "best.json").write_text('["parity"]')
+    (tmp_path / "best.json").write_text('["parity", "sha256"]')
     assert open_exported(tmp_path / "best-int8.onnx", 1).class_names == ("0", "1", "2")
     with pytest.raises(UsageError, match=r"best.json, where the report on the export goes, is"):
         export(run, data, output=tmp_path / "best.onnx")

@@ -113,7 +113,8 @@ def _is_report(path: Path) -> bool:
     """Whether a file is a report on an export, if only a damaged one."""
     try:
         data = read_bytes(path, UsageError, MOST_TEXT)
-        return data.lstrip().startswith(b"{") and b'"parity"' in data
+        known = b'"parity"' in data and b'"sha256"' in data
+        return known and data.lstrip().startswith(b"{")
     except UsageError:
         return False
 

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from fashion_cnn.errors import ExportError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
 from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, outlier_threshold
 from fashion_cnn.frameworks import Framework, Hardware, hardware_as_before, open_framework
+from fashion_cnn.recipes.networks import own_network
+from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Checkpoint
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.dataset import (
@@ -322,7 +324,7 @@ def facts_of(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict
         "framing": str(framing_of(run)),
         "class_names": list(class_names_of(run)),
         "calibration": calibration_facts(found),
-        "recipe": {k: _sendable(v) for k, v in run.recipe.to_dict().items()},
+        "recipe": _sendable(run.recipe),
         "measured": accuracy_facts(run.results.metrics.shown),
         "data_sha256": run.environment.get("data_sha256", dict(SHA256)),
         "made_by": {
@@ -335,9 +337,17 @@ def facts_of(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict
     }
 
 
-def _sendable(value: Any) -> Any:
-    """A setting as JSON in UTF-8 may hold it: a path's bytes may be none."""
-    return to_utf8(value).decode() if isinstance(value, str) else value
+def _sendable(recipe: Recipe) -> dict[str, Any]:
+    """A recipe for a file that others get: of a path the name, and not in whose folders it was.
+
+    All as JSON in UTF-8 may hold it: a path's bytes may be none.
+    """
+    paths = ["init_from", "teacher"]
+    if own_network(recipe.model):
+        paths.append("model")
+    found = recipe.to_dict()
+    found |= {name: PurePath(found[name]).name or found[name] for name in paths}
+    return {k: to_utf8(v).decode() if isinstance(v, str) else v for k, v in found.items()}
 
 
 def export_text(report: Mapping[str, Any], where: ExportFiles) -> str:
