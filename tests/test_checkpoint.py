@@ -20,6 +20,7 @@ from fashion_cnn.run import checkpoint
 from fashion_cnn.run.checkpoint import load, save
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
+from fashion_cnn.training.state import check_state
 
 MODEL = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.float32(3.5)[None]}
 OPTIMIZER = {"a/exp_avg": np.ones((2, 3), np.float32)}
@@ -583,3 +584,16 @@ def test_whatever_stands_there_is_removed(tmp_path: Path) -> None:
     checkpoint.remove(tmp_path / "file")
     checkpoint.remove(tmp_path / "file")
     assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("rollbacks", -600), ("rollbacks", 4), ("seconds", 1e999), ("seconds", -1.0), ("step", -1),
+     ("loss_sum", 1e999), ("loss_sum", float("nan")), ("seen", 10**40), ("correct", 101)],
+)  # fmt: skip
+def test_how_far_a_run_had_come_is_what_can_be(name: str, value: float) -> None:
+    """Hashes tell only that the file is as somebody wrote it."""
+    state = {"step": 9, "rollbacks": 3, "loss_sum": 1e33, "correct": 100, "seen": 100, "seconds": 0}
+    check_state(checkpoint.Checkpoint(Path("step"), {}, {}, state, ""))
+    with pytest.raises(CheckpointError, match=f"step: state.json says that {name} is"):
+        check_state(checkpoint.Checkpoint(Path("step"), {}, {}, state | {name: value}, ""))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import CheckpointError, DivergedError, UsageError
+from fashion_cnn.recipes.fields import MOST_SIZE
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays, Checkpoint, check_layout
 from fashion_cnn.run.command import run_command
@@ -238,9 +239,18 @@ class TrainingState(ABC):
 
 
 def check_state(found: Checkpoint) -> None:
-    """Raise `CheckpointError` unless a checkpoint says how far its run had come."""
+    """Raise `CheckpointError` unless a checkpoint says how far its run had come, as it can have."""
     if unknown := {name for name in _STATE if type(found.state.get(name)) not in (int, float)}:
         raise CheckpointError(f"{found.path}: state.json lacks {sorted(unknown)}")
+    most = {
+        "rollbacks": MOST_ROLLBACKS,
+        "correct": found.state["seen"],
+        "loss_sum": MOST_SIZE**2,  # of many images
+    }
+    for name in _STATE:
+        value = found.state[name]
+        if not 0 <= value <= most.get(name, MOST_SIZE):
+            raise CheckpointError(f"{found.path}: state.json says that {name} is {value!r:.40}")
 
 
 _OF_ADAM = ("exp_avg", "exp_avg_sq")
