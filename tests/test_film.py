@@ -116,6 +116,8 @@ def test_what_is_no_film_of_the_run_is_refused_and_begun_anew(run: Run) -> None:
         (whole[:-9], "is not a film as it was written"),
         (short.to_bytes(whole_fingerprint(run)), "shapes that do not fit"),
         (frame(1).to_bytes("other"), "of another recipe"),
+        (of_classes(9).to_bytes(whole_fingerprint(run)), "safetensors is of 9 classes, the run of"),
+        (of_classes(0).to_bytes(whole_fingerprint(run)), "safetensors is of 0 classes, the run of"),
     ):
         path.write_bytes(data)
         with pytest.raises(UsageError, match=words):
@@ -127,6 +129,19 @@ def test_what_is_no_film_of_the_run_is_refused_and_begun_anew(run: Run) -> None:
     path.write_bytes(b"x")
     run.cut_back(30, run.history)
     assert run.film is None
+
+
+def of_classes(count: int) -> Film:
+    """A film whose shapes fit each other, of the first classes alone."""
+    made = frame(1)
+    shown = made.labels < count
+    return dataclasses.replace(
+        made,
+        images=made.images[shown],
+        labels=made.labels[shown],
+        logits=np.ascontiguousarray(made.logits[:, shown, :count]),
+        confusion=np.ascontiguousarray(made.confusion[:, :count, :count]),
+    )
 
 
 def whole_fingerprint(run: Run) -> str:

@@ -9,17 +9,19 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from conftest import REPOSITORY
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.compare import accuracy_interval, compare, unpaired_interval
-from fashion_cnn.files import from_here
+from fashion_cnn.files import MOST_TEXT, from_here
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.comparison_page import members
 from fashion_cnn.reporting.report import report
 from fashion_cnn.run.folder import Run
-from fashion_cnn.run.results import Metrics
+from fashion_cnn.run.predictions import Predictions, predictions_to_csv
+from fashion_cnn.run.results import Metrics, most_bytes
 from finished import finished_run
 
 RECORDS = sorted(path.parent for path in (REPOSITORY / "docs/results").rglob("recipe.json"))
@@ -187,6 +189,8 @@ def put(values: Any, keys: str, value: Any) -> None:
         ("final.test.confusion.9.9", 1.5, "final.test.confusion is 1.5"),
         ("final.test.confusion.9", [0], "not of 10 classes"),
         ("class_names", ["a", "b"], "not of 2 classes"),
+        ("class_names", [*"abcdefghi", "j\x1b[2J"], "cannot be the name of a class"),
+        ("class_names", [*"abcdefghi", "a"], "class_names names 'a' twice"),
         ("reports_speak_of", "first", "has no figures of"),
         ("best", None, "has no figures of"),
         ("reports_speak_on", "train", "has no figures of"),
@@ -321,6 +325,9 @@ def test_no_result_is_waited_for(tmp_path, name: str) -> None:
         ("temperature", 1e7, "temperature is 10000000.0"),
         ("temperature_interval", [1.0], "temperature_interval is"),
         ("fitted_on.n", -1, "fitted_on.n is -1"),
+        ("fitted_on.n", 0, "it is of no images"),
+        ("measured.n", 0, "it is of no images"),
+        ("measured.n", 1201, "it is of 1,201 images, not of 1,200"),
         ("conformal.threshold", 1.5, "conformal.threshold is 1.5"),
         ("conformal.expected_coverage_interval.0", None, "expected_coverage_interval is None"),
         ("reject.error_rate", 0.7, "its error rates are not those"),
@@ -349,6 +356,41 @@ def test_an_altered_calibration_is_named(tmp_path, keys: str, value: Any, named:
     assert f"{path} is not as it was written" in str(caught.value)
 
 
+def test_predictions_are_of_the_images_and_classes_of_the_metrics(tmp_path) -> None:
+    run, metrics, _ = finished_run(tmp_path / "run")
+    run.results.write_metrics(dataclasses.replace(metrics, files={}))
+    path = run.path / "predictions.csv"
+    header, *rows = path.read_text().splitlines()
+    for lines in (
+        [f"{header},p10", *(f"{row},0.000000" for row in rows)],
+        [f"{header},{','.join(f'p{i}' for i in range(10, 900))}"],
+        [header, *rows[:-1]],
+        [header, *rows, rows[-1].replace("1199", "1200", 1)],
+        [header, *rows, *[""] * 200_000],
+    ):
+        path.write_text("\n".join([*lines, ""]))
+        with pytest.raises(UsageError, match=r"predictions.csv (is not as it was|has more than)"):
+            _ = Run(run.path).results.predictions
+
+
+def test_predictions_are_as_long_as_their_images_need_and_no_longer(tmp_path) -> None:
+    """They take many times their size when read."""
+    run, _, _ = finished_run(tmp_path / "run")
+    path = run.path / "predictions.csv"
+    path.unlink()
+    path.touch()
+    os.truncate(path, 1 << 18)
+    with pytest.raises(UsageError, match="predictions.csv has more than 180,"):
+        _ = Run(run.path).results.predictions
+    (run.path / "metrics.json").unlink()
+    os.truncate(path, MOST_TEXT + 1)
+    with pytest.raises(UsageError, match="predictions.csv has more than 16,777,216 bytes"):
+        _ = Run(run.path).results.predictions
+    sure = np.ones((1_000_000, 2))
+    written = predictions_to_csv(Predictions(*np.ones((2, 1_000_000), int), sure))
+    assert len(written) <= most_bytes(1_000_000, 2)
+
+
 def test_a_calibration_is_of_the_classes_of_the_metrics(tmp_path) -> None:
     run, metrics, _ = finished_run(tmp_path / "run")
     run.results.write_metrics(dataclasses.replace(metrics, files={}))
@@ -372,6 +414,7 @@ def test_a_calibration_is_of_the_classes_of_the_metrics(tmp_path) -> None:
         ("environment", "ranks", "two", "ranks is 'two'"),
         ("environment", "ranks", None, "ranks is None"),
         ("environment", "backend", "a\0b", r"backend is 'a\\x00b'"),
+        ("environment", "backend", "\ud800", r"backend is '\\ud800'"),
         ("environment", "deterministic", 1, "deterministic is 1"),
         ("environment", "device", None, "device is None"),
         ("environment", "data_sha256", [], "data_sha256 is"),

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Self
 
+from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import UsageError
 from fashion_cnn.files import read_bytes, read_json, target_of, to_json, write_atomically
 from fashion_cnn.process.machine import FRAMEWORKS
@@ -377,7 +378,11 @@ class Run:
     @property
     def film(self) -> Film | None:
         """A frame an epoch; None without one. Raises `UsageError` if it was altered beyond use."""
-        return read_film(self.path / _FILM, self.fingerprint())
+        film = read_film(self.path / _FILM, self.fingerprint())
+        found = film.logits.shape[2] if film else 0
+        if film and found != (wanted := len(self.split.get("class_names", CLASS_NAMES))):
+            raise UsageError(f"{self.path / _FILM} is of {found} classes, the run of {wanted}")
+        return film
 
     def record_frame(self, frame: Film) -> None:
         """Add the frame of the epoch that has ended, before the checkpoint of its end.
@@ -456,7 +461,7 @@ def _check_environment(found: Any) -> None:
         raise ValueError("it names no framework")
     others = {name: v for name, v in found.items() if name not in ("command", "data_sha256")}
     for name, value in others.items():
-        if not isinstance(value, str | int | float | None) or "\0" in str(value):
+        if not isinstance(value, str | int | float | None) or not str(value).isprintable():
             raise ValueError(f"{name} is {value!r:.40}")
 
 

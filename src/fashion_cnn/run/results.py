@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fashion_cnn.errors import CheckpointError, UsageError
-from fashion_cnn.files import from_json, read_bytes, to_json
+from fashion_cnn.data.manifest import check_class_names
+from fashion_cnn.errors import CheckpointError, DataError, UsageError
+from fashion_cnn.files import MOST_BYTES, MOST_TEXT, from_json, read_bytes, to_json
 from fashion_cnn.run.calibration_file import check_calibration
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.predictions import Predictions, predictions_from_csv, predictions_to_csv
@@ -170,6 +171,10 @@ class Metrics:
             raise ValueError("it lacks the figures of the test images, which it reports")
         if any(os.path.basename(name) != name for name in found.files):
             raise ValueError("it names files that are not beside it")
+        try:
+            check_class_names(found.class_names, "class_names")
+        except DataError as error:
+            raise ValueError(error) from None
         classes = len(found.class_names)
         for one in (found.best, found.final, found.tta):
             for part in (one.test, one.validation, one.training) if one else ():
@@ -193,6 +198,11 @@ def _check_sizes(part: Evaluation, classes: int) -> None:
         raise ValueError(f"its figures are not of {classes} classes")
     if not 0 < part.n == sum(map(sum, part.confusion)):
         raise ValueError(f"its matrix is not of its {part.n} images")
+
+
+def most_bytes(images: int, classes: int) -> int:
+    """Of a `predictions.csv`, with some to spare."""
+    return (images + 1) * (60 + 9 * classes)  # a probability has 8 characters and a comma
 
 
 class Results:
@@ -276,10 +286,15 @@ class Results:
             )
             check_calibration(found)
             covered = len(found["measured"]["conformal"]["coverage_by_class"])
+            measured = found["measured"]["n"]
+            if not (found["fitted_on"]["n"] and measured):
+                raise ValueError("it is of no images")
             if _CALIBRATION not in self._written and self.exist():
-                classes = len(self.metrics.class_names)
+                classes, n = len(self.metrics.class_names), self.metrics.shown.n
                 if covered != classes:
                     raise ValueError(f"it is of {covered} classes, not of {classes}")
+                if measured != n:
+                    raise ValueError(f"it is of {measured:,} images, not of {n:,}")
         except UsageError:
             raise
         except (CheckpointError, ValueError) as error:
@@ -305,9 +320,19 @@ class Results:
         path = self.folder / _PREDICTIONS
         if not path.exists():
             raise UsageError(f"{path} is missing; write it with: {self._again()}")
-        data = self._read(_PREDICTIONS)
+        shape, most = None, MOST_TEXT
+        if _PREDICTIONS in self._written:
+            most = MOST_BYTES
+        elif self.exist():
+            metrics = self.metrics
+            shape = (metrics.shown.n, len(metrics.class_names))
+            most = min(MOST_BYTES, most_bytes(*shape))
+        data = self._read(_PREDICTIONS, most)
         try:
-            return predictions_from_csv(data.decode())
+            found = predictions_from_csv(data.decode())
+            if shape not in (None, found.probabilities.shape):
+                raise ValueError("it is not of {:,} images and {} classes".format(*shape))
+            return found
         except (ValueError, IndexError, OverflowError, csv.Error) as error:
             raise UsageError(f"{path} is not as it was written ({error})") from None
 
@@ -328,9 +353,9 @@ class Results:
             raise self._not_of_metrics(_PREDICTIONS)
         return found
 
-    def _read(self, name: str) -> bytes:
+    def _read(self, name: str, most: int = MOST_BYTES) -> bytes:
         """A result, as it was written here, or else as the metrics say that it was."""
-        data = read_bytes(self.folder / name, UsageError)
+        data = read_bytes(self.folder / name, UsageError, most)
         known = self._written
         if name not in known and self.exist():
             known = self.metrics.files
