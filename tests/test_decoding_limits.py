@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import re
 import resource
 import signal
 import socket
@@ -466,6 +467,19 @@ def test_levels_of_16_bits_are_scaled_to_8() -> None:
     np.testing.assert_array_equal(pixels[:, :, 0].ravel(), np.arange(256))
 
 
+@pytest.mark.parametrize("side", [16, 28, 512])
+def test_16_bits_that_hold_8_are_taken_as_8(side: int) -> None:
+    levels = np.broadcast_to(np.arange(side) * 255 // (side - 1), (side, side)).astype(np.uint16)
+    said, pixels = decoded(Image.fromarray(levels))
+    assert said["notes"] == ["16 bits a pixel, none above 255: taken as 8 bits"]
+    assert pixels[0, -1, 0] == 255
+    brighter = levels.copy()
+    brighter[0, 0] = 256
+    said, pixels = decoded(Image.fromarray(brighter))
+    assert said["notes"] == []
+    assert pixels.reshape(-1, pixels.shape[2])[:, 0].max() == 0, "white is 65535"
+
+
 def test_the_largest_picture_has_25_million_pixels(monkeypatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
 
@@ -766,6 +780,43 @@ def test_pixels_are_read_where_what_is_said_of_them_is_damaged() -> None:
     assert pixels == picture.tobytes()
     nothing = {"error": "cannot be decoded (UnidentifiedImageError)"}
     assert decoding_child._try(damaged.replace(b"IHDR", b"IHDS")) == (nothing, b"")
+
+
+ROWS, COLUMNS = np.mgrid[:90, :120]
+SMOOTH = np.stack([2 * ROWS, 2 * COLUMNS, ROWS + COLUMNS], axis=2).astype(np.uint8)
+NOISE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"progressive": True}, {"restart_marker_blocks": 3}, {"comment": b"of a camera"}],
+    ids=str,
+)
+@pytest.mark.parametrize("shown", [SMOOTH, NOISE], ids=["smooth", "noise"])
+def test_a_jpeg_may_lack_its_end_and_no_pixels(shown: np.ndarray, how: dict) -> None:
+    whole = encoded(Image.fromarray(shown), "JPEG", **how)
+    assert whole.endswith(b"\xff\xd9")
+    wanted, pixels = decoding_child._try(whole)
+    for lost in (1, 2):
+        said, seen = decoding_child._try(whole[:-lost])
+        assert said == {**wanted, "notes": ["the file's end is missing"]}
+        assert seen == pixels
+    for lost in (*range(6, 60), *range(100, len(whole), len(whole) // 30)):
+        said, seen = decoding_child._try(whole[:-lost])
+        assert said.keys() == {"error"}, f"{lost} bytes are missing"
+        assert seen == b""
+
+
+def test_a_jpeg_that_ends_between_two_scans_is_refused() -> None:
+    """Each shows the whole picture, less sharp than the next."""
+    whole = encoded(Image.fromarray(NOISE), "JPEG", progressive=True)
+    scans = [place.start() for place in re.finditer(b"\xff\xda", whole)]
+    assert len(scans) > 5
+    for scan in scans[1:]:
+        tables = whole.rfind(b"\xff\xc4", 0, scan)  # of the scan, where it has any
+        length = 2 + int.from_bytes(whole[tables + 2 : tables + 4], "big")
+        end = tables if tables + length == scan else scan
+        assert decoding_child._try(whole[:end])[0].keys() == {"error"}
 
 
 def test_heic_needs_pillow_heif(monkeypatch) -> None:

@@ -9,11 +9,13 @@ and nothing of this package, so that it starts fast; a file that breaks it ends 
 import importlib
 import io
 import json
+import re
 import resource
 import signal
 import struct
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from PIL import Image
@@ -42,6 +44,8 @@ _TURNS = {
 """By EXIF's orientation. Source: CIPA DC-008-2019, table 6."""
 _JPEG_METADATA = {*range(0xE1, 0xF0), 0xFE} - {0xEE}  # what Adobe wrote tells the colours
 _NOT_REDUCED = {"1": "L", "P": "RGBA"}  # modes that Pillow cannot average
+_JPEG_END = b"\xff\xd9"
+_JPEG_RESTARTS = [bytes((0xFF, 0xD0 + number)) for number in range(8)]
 
 
 class _RefusedError(Exception):
@@ -91,6 +95,8 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
         if (*upright.size, upright.mode) == (28, 28, "L") and not upright.has_transparency_data:
             return _answer(upright, notes)  # as the end would, and sooner
         if upright.mode.startswith("I"):
+            if _needs_8_bits(upright):
+                notes.append("16 bits a pixel, none above 255: taken as 8 bits")
             upright = as_grey(upright)
         if factor := _whole_factor(max(upright.size)):
             # By whole factors first, so that no conversion below needs a second full copy.
@@ -107,8 +113,17 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def as_grey(picture: Image.Image) -> Image.Image:
-    """A picture of 16 bits a pixel in 8; converting alone would clip, not scale."""
+    """A picture of 16 bits a pixel in 8; converting alone would clip, not scale.
+
+    Levels of 0 to 255 alone stay: some programs write 8 bits so, and scaled all would be black.
+    """
+    if _needs_8_bits(picture):
+        return picture.convert("I").convert("L")
     return picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+
+
+def _needs_8_bits(picture: Image.Image) -> bool:
+    return picture.getextrema()[1] < 256
 
 
 def _whole_factor(longest: int) -> int:
@@ -181,13 +196,46 @@ def _try(data: bytes) -> tuple[dict[str, Any], bytes]:
     except MemoryError:
         return {"error": f"needs more than {MEMORY_BYTES // 2**20} MB to decode"}, b""
     except Exception as error:  # of a hostile file anything can come; none of it may end the child
-        try:
-            answer, pixels = decode(_without_metadata(data))
-        except Exception:
-            what = "" if isinstance(error, Image.UnidentifiedImageError) else f": {error}"
-            return {"error": f"cannot be decoded ({type(error).__name__}{what})"[:200]}, b""
-        answer["notes"].append("what the file says of itself is damaged and was passed over")
-        return answer, pixels
+        for mended in (_decoded_without_metadata, _decoded_without_end):
+            with suppress(Exception):
+                return mended(data)
+        what = "" if isinstance(error, Image.UnidentifiedImageError) else f": {error}"
+        return {"error": f"cannot be decoded ({type(error).__name__}{what})"[:200]}, b""
+
+
+def _decoded_without_metadata(data: bytes) -> tuple[dict[str, Any], bytes]:
+    answer, pixels = decode(_without_metadata(data))
+    answer["notes"].append("what the file says of itself is damaged and was passed over")
+    return answer, pixels
+
+
+def _decoded_without_end(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Decode a JPEG that lacks its end mark; raises if it lacks pixels too."""
+    if kind_of(data[:KIND_BYTES]) != "JPEG":
+        raise _RefusedError("only a JPEG is read without its end")
+    data = _without_metadata(data).removesuffix(_JPEG_END[:1])
+    answer, pixels = decode(data + _JPEG_END)
+    # Pixels that are missing are made up from what follows, without a word: here from anything.
+    _, last = max((data.rfind(mark), number) for number, mark in enumerate(_JPEG_RESTARTS))
+    rest = b"".join(64 * b"\xd3" + _JPEG_RESTARTS[(last + count) % 8] for count in range(1, 17))
+    if not _has_all_scans(data) or decode(data + rest + _JPEG_END)[1] != pixels:
+        raise _RefusedError("pixels are missing")
+    answer["notes"].append("the file's end is missing")
+    return answer, pixels
+
+
+def _has_all_scans(data: bytes) -> bool:
+    """Whether the scans of a JPEG without metadata bring each coefficient to its last bit."""
+    with Image.open(io.BytesIO(data)) as picture:
+        wanted = 64 * len(picture.getbands())
+    sharp = set()
+    for scan in re.finditer(b"\xff\xda", data):
+        at = scan.end() + 3  # behind the length and the number of components
+        ids = data[at : at + 2 * min(4, data[at - 1]) : 2]
+        first, last, bits = data[at + 2 * len(ids) :][:3]
+        if bits & 15 == 0:
+            sharp |= {(one, place) for one in ids for place in range(first, last + 1)}
+    return len(sharp) == wanted
 
 
 def _within(what: int, wanted: int) -> int:
