@@ -375,6 +375,45 @@ def test_an_empty_folder_is_filled_and_not_replaced(capsys, monkeypatch) -> None
     assert not [path for path in Path().iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("mounted", [False, True])
+def test_the_disk_has_a_data_set_before_its_manifest_says_so(
+    mounted: bool, capsys, monkeypatch
+) -> None:
+    """After a power cut what was not waited for may be empty, and names may be gone."""
+    done: list[tuple[str, str]] = []
+    for name in ("hat", "shoe"):
+        fill(f"photos/{name}")
+    if mounted:
+        Path("own").mkdir()
+    renamed, synced = os.rename, os.fsync
+
+    def rename(source: Path, target: Path) -> None:
+        done.append(("rename", Path(target).name))
+        renamed(source, target)
+
+    def fsync(descriptor: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        done.append(("sync", Path(path).name))
+        synced(descriptor)
+
+    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(os, "fsync", fsync)
+    import_("photos", capsys)
+    files = {path.name for path in Path("own").iterdir()}
+    assert len(files) == 7
+    last = next(at for at, (what, name) in enumerate(done) if what == "rename")
+    waited_for = " ".join(name for _, name in done[:last])
+    assert all(name in waited_for for name in files)
+    assert done[last - 1] == ("sync", "whole")
+    if mounted:
+        moved = sorted(("rename", name) for name in files - {"dataset.json"})
+        assert sorted(done[last : last + 6]) == moved
+        last += 6
+        assert done[last:] == [("sync", "own"), ("rename", "dataset.json"), ("sync", "own")]
+    else:
+        assert done[last:] == [("rename", "own"), ("sync", Path.cwd().name)]
+
+
 def test_a_class_without_usable_pictures_is_told_why(capsys) -> None:
     fill("photos/hat")
     Path("photos/shoe").mkdir()

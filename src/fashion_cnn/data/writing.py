@@ -14,6 +14,7 @@ from fashion_cnn.data.idx import to_idx
 from fashion_cnn.data.manifest import MANIFEST, Contents, contents_of, write_manifest
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import UsageError
+from fashion_cnn.files import sync_directory, write_durably
 
 
 def check_free(output: Path) -> None:
@@ -30,6 +31,8 @@ def write_data_set(
     others: Mapping[str, bytes] | None = None,
 ) -> Contents:
     """Write all files aside, then put them into place: the data set appears whole or not at all.
+
+    The disk has all of it before there is a manifest to say so, and before this returns.
 
     Args:
         output: as `check_free` wants it.
@@ -56,11 +59,16 @@ def write_data_set(
         incoming = Path(temporary, "whole")
         incoming.mkdir()
         for name, data in {**files, **(others or {})}.items():
-            (incoming / name).write_bytes(data)
-        write_manifest(incoming, contents)
+            write_durably(incoming / name, data)
+        write_manifest(incoming, contents)  # durably too, and all names in the folder with it
         if place == output:
-            for path in sorted(incoming.iterdir(), key=lambda path: path.name == MANIFEST):
-                os.rename(path, output / path.name)  # the manifest last: it makes a data set of it
+            for path in sorted(incoming.iterdir()):
+                if path.name != MANIFEST:
+                    os.rename(path, output / path.name)
+            sync_directory(output)
+            # The manifest makes a data set of it: after a power cut it is not there alone either.
+            os.rename(incoming / MANIFEST, output / MANIFEST)
         else:
             os.rename(incoming, output)
+        sync_directory(place)
     return contents
