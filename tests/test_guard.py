@@ -35,6 +35,7 @@ def ask(
     hosts: tuple[str, ...] = ("shoes.example",),
     token: str | None = None,
     any_ip: bool = False,
+    version: str = "1.1",
 ) -> tuple[int, str, dict[str, str]]:
     """Status, detail and headers of the answer; without headers the host is localhost."""
     sent: list[dict[str, Any]] = []
@@ -49,7 +50,8 @@ def ask(
         headers if any(name == "host" for name, _ in headers) else (*headers, ("host", "localhost"))
     )
     raw = [(name.encode(), value.encode("latin-1")) for name, value in named if value != "-"]
-    scope = {"type": "http", "method": method, "path": path, "headers": raw}
+    scope = {"type": "http", "http_version": version, "method": method, "path": path}
+    scope["headers"] = raw
     asyncio.run(Guard(answering, frozenset(hosts), token, any_ip=any_ip)(scope, receive, send))
     start, *bodies = sent
     found = {name.decode(): value.decode() for name, value in start["headers"]}
@@ -90,6 +92,25 @@ def test_the_server_goes_by_its_names_alone(host: str, known: bool) -> None:
     else:
         assert status == 421
         assert detail == "this server does not go by that name (see: serve --allow-host)"
+
+
+@pytest.mark.parametrize(
+    ("version", "path", "headers", "known"),
+    [
+        ("1.0", "/healthz", (), True),
+        ("1.0", "/readyz", (), True),
+        ("1.0", "/", (), False),
+        ("1.0", "/v1/model", (), False),
+        ("1.0", "/metrics", (), False),
+        ("1.1", "/healthz", (), False),
+        ("1.0", "/healthz", (("origin", "http://localhost"),), False),
+    ],
+)
+def test_a_proxy_may_ask_for_health_without_naming_a_host(version, path, headers, known) -> None:
+    """HTTP/1.0 has no Host, and HAProxy's check sends none; browsers always do."""
+    status, *_ = ask(("host", "-"), *headers, path=path, version=version)
+    assert status == (200 if known else 421)
+    assert ask(("host", "evil.example"), path=path, version=version)[0] == 421
 
 
 def test_two_hosts_are_none() -> None:
@@ -139,7 +160,12 @@ def test_the_host_that_an_origin_is_of_counts_with_its_port() -> None:
     ("given", "path", "wanted"),
     [
         (f"Bearer {TOKEN}", "/v1/predict", 200),
-        (f"bearer {TOKEN}", "/v1/predict", 401),
+        (f"bearer {TOKEN}", "/v1/predict", 200),
+        (f"BEARER {TOKEN}", "/metrics", 200),
+        (f"Bearer {TOKEN.upper()}x", "/v1/predict", 401),
+        (f"Basic {TOKEN}", "/v1/predict", 401),
+        (f"Bearer{TOKEN}", "/v1/predict", 401),
+        ("Bearer", "/v1/predict", 401),
         (f"Bearer {TOKEN} ", "/v1/predict", 401),
         (TOKEN, "/v1/predict", 401),
         ("Bearer é", "/v1/predict", 401),

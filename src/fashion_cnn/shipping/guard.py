@@ -103,6 +103,8 @@ class Guard:
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
+        if not hosts and "origin" not in headers and _is_proxys_check(scope):
+            return None
         if len(hosts) != 1 or not self._goes_by(_name(hosts[0])):
             return _refuse(421, "this server does not go by that name (see: serve --allow-host)")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
@@ -112,8 +114,9 @@ class Guard:
         if site not in ("same-origin", "none") and not (visit and scope["path"] == "/"):
             return _refuse(403, "requests from other sites are refused")
         if self._token and (scope["path"].startswith("/v1/") or scope["path"] == _METRICS):
-            given = headers.get("authorization", "").encode()
-            if not hmac.compare_digest(given, b"Bearer " + self._token):
+            scheme, _, given = headers.get("authorization", "").partition(" ")
+            right = hmac.compare_digest(given.encode(), self._token)
+            if scheme.lower() != "bearer" or not right:
                 refusal = _refuse(401, "a token is needed: Authorization: Bearer TOKEN")
                 refusal.headers["WWW-Authenticate"] = "Bearer"
                 return refusal
@@ -121,6 +124,14 @@ class Guard:
 
     def _goes_by(self, name: str) -> bool:
         return name in self._hosts or (self._any_ip and _is_ip(name))
+
+
+def _is_proxys_check(scope: Scope) -> bool:
+    """Whether it asks for health alone, in HTTP/1.0, as HAProxy does: that need name no host.
+
+    Whose page has its name rebound to this address needs a browser, and each names a host.
+    """
+    return scope["http_version"] == "1.0" and scope["path"] in _OPEN
 
 
 def _is_ip(name: str) -> bool:
