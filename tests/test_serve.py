@@ -155,6 +155,33 @@ def test_other_requests(port: int, path: str, method: str, status: int) -> None:
     assert call(port, method, path)[0] == status
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/metrics", "/v1/model", "/openapi.json", "/style.css"]
+)
+def test_head_is_answered_as_get_without_a_body(port: int, path: str) -> None:
+    """As curl -I asks, and what watches whether a server is up."""
+    status, headers, body = call(port, "HEAD", path)
+    wanted = call(port, "GET", path)
+    assert (status, body) == (200, b"")
+    of_the_moment = {"date": "", **({"content-length": ""} if path == "/metrics" else {})}
+    assert headers | of_the_moment == wanted[1] | of_the_moment
+    assert int(headers["content-length"]) > 0
+
+
+def test_head_is_no_way_around_a_refusal(port: int) -> None:
+    assert call(port, "HEAD", "/v1/predict")[0] == 405
+    assert call(port, "HEAD", "/v1/none")[0] == 404
+    assert call(port, "HEAD", "/healthz", Host="evil.example")[0] == 421
+    assert b'"head"' not in call(port, "GET", "/openapi.json")[2]
+
+
+def test_a_proxys_check_of_http_1_0_is_answered(port: int) -> None:
+    for path, status in (("/healthz", b"200"), ("/readyz", b"200"), ("/v1/model", b"421")):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(b"GET %s HTTP/1.0\r\n\r\n" % path.encode())
+            assert connection.makefile("rb").readline().split()[1] == status
+
+
 REFUSED = [
     ({"Host": "evil.example"}, 421),
     ({"Host": "127.0.0.1.evil.example"}, 421),

@@ -23,7 +23,7 @@ from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from PIL import Image
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fashion_cnn.data.decoding import FILE_BYTES
 from fashion_cnn.data.decoding_child import KIND_BYTES, kind_of
@@ -430,6 +430,8 @@ def _past(app: FastAPI, desk: Desk, top_k: int) -> ASGIApp:
 
     async def past_fastapi(scope: Scope, receive: Receive, send: Send) -> None:
         ours = (scope["type"], scope.get("path"), scope.get("method")) == ("http", _PREDICT, "POST")
+        if scope.get("method") == "HEAD":
+            return await app({**scope, "method": "GET"}, receive, _without_body(send))
         if not ours or scope["query_string"]:
             return await app(scope, receive, send)
         try:
@@ -439,6 +441,15 @@ def _past(app: FastAPI, desk: Desk, top_k: int) -> ASGIApp:
         return await response(scope, receive, send)
 
     return past_fastapi
+
+
+def _without_body(send: Send) -> Send:
+    """What answers HEAD: the status and headers of GET."""
+
+    async def send_start(message: Message) -> None:
+        await send({**message, "body": b""} if "body" in message else message)
+
+    return send_start
 
 
 async def _predict(desk: Desk, request: Request, top_k: int) -> Response:
