@@ -113,6 +113,14 @@ def test_a_long_header_takes_no_memory(packed: bool, capsys) -> None:
         tracemalloc.stop()
 
 
+def test_the_name_of_an_array_forges_no_line(capsys) -> None:
+    with zipfile.ZipFile("in/some.npz", "w") as archive:
+        archive.writestr("x\nfashion-cnn: all is well" + "l" * 100 + ".npy", b"no array")
+    assert r"some.npz, x\nfashion-cnn: all is well" in refused(capsys)
+    np.savez("in/some.npz", **{"a\nb": IMAGES, "c" * 9_000: IMAGES})
+    assert r"has the arrays a\nb, ccc" in refused(capsys)
+
+
 def test_both_versions_of_numpys_format_are_read() -> None:
     for version in ((1, 0), (2, 0)):
         with Path("some.npy").open("wb") as file:

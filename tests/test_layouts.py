@@ -6,7 +6,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -267,6 +267,9 @@ def test_a_data_set_is_in_a_folder_once() -> None:
     Path("in/d60").mkdir()
     with pytest.raises(DataError, match="in/d0/.*train is in in/d0 by another name too"):
         files_in(Path("in/d0"))
+    Path("in/d0").rename("in/d\n0")
+    with pytest.raises(DataError, match=r"in/d\\n0/.* is in in/d\\n0 by another name too"):
+        files_in(Path("in/d\n0"))
 
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99)
@@ -424,6 +427,30 @@ def test_a_class_without_usable_pictures_is_told_why(capsys) -> None:
         "(left out: 1, first shoe/a.bmp: not a PNG, JPEG, WEBP, AVIF or HEIC picture but a BMP one"
         in said
     )
+
+
+FORGED = "\nfashion-cnn: all is well"
+
+
+@pytest.mark.parametrize(
+    ("folders", "code"),
+    [
+        ((f"x{FORGED}/hat", f"x{FORGED}/shoe"), 0),  # entered
+        ((f"train{FORGED}/hat", f"train{FORGED}/shoe"), 0),
+        ((f"train{FORGED}/hat", f"train{FORGED}/shoe", f"test{FORGED}/hat"), 0),  # the parts
+        (("train/hat", "train/shoe", f"mine{FORGED}"), 0),  # a data set already
+        ((f"hat{FORGED}", "shoe/train", "shoe/test"), 3),  # undivided
+    ],
+)
+def test_the_name_of_a_folder_forges_no_line(folders: Sequence[str], code: int, capsys) -> None:
+    for name in folders:
+        fill(f"in/{name}")
+        if "mine" in name:
+            (Path("in", name) / "dataset.json").write_text("{}")
+    said = import_("in", capsys, code)
+    assert r"\nfashion-cnn: all is well/" in said
+    assert "fashion-cnn: all is well" not in said.splitlines()
+    assert FORGED not in said
 
 
 @pytest.mark.parametrize("stray", ["shirt/Thumbs.db", "shoe/train.txt"])

@@ -262,6 +262,9 @@ def test_what_the_model_saw_is_never_written_through_a_link(tmp_path, images) ->
         with pytest.raises(UsageError, match=r"seen/x.png is there already"):
             listing.save_seen([("x.png", answer(True))], seen)
         (seen / "x.png").unlink()
+    (seen / "x\ny.png").mkdir()
+    with pytest.raises(UsageError, match=r"seen/x\\ny.png is there already"):
+        listing.save_seen([("x\ny.png", answer(True))], seen)
     os.link(mine, seen / "x.png")
     assert listing.save_seen([("x.png", answer(True))], seen) == 1
     assert mine.read_bytes() == before

@@ -25,6 +25,7 @@ from fashion_cnn.training.progress import Progress
         ("title\x1b]0;x\x07", r"title\x1b]0;x\x07"),
         ("one\rtwo\x00\x7f\x9b", r"one\rtwo\x00\x7f\x9b"),
         ("gnp.\u202exe", r"gnp.\u202exe"),
+        ("one\u2028two\u2029three", r"one\u2028two\u2029three"),
         (os.fsdecode(b"caf\xe9"), r"caf\udce9"),
     ],
 )

@@ -14,7 +14,7 @@ def visible(text: str) -> str:
     """
     return "".join(
         c.encode("unicode_escape", "backslashreplace").decode()
-        if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cf", "Cs")
+        if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")
         else c
         for c in text
     )

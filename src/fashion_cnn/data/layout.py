@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fashion_cnn.data.forms.parts import besides_part, part_alone, part_of
 from fashion_cnn.data.manifest import is_own
-from fashion_cnn.data.pictures import is_picture
+from fashion_cnn.data.pictures import is_picture, shown
 from fashion_cnn.errors import DataError
 
 
@@ -37,11 +37,11 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
     """
     folders, files = _inside(folder)
     while len(folders) == 1 and not _has_picture(files) and _inside(folders[0])[0]:
-        say(f"entered {folders[0].name}/, the only folder there")
+        say(f"entered {shown(folders[0].name)}/, the only folder there")
         folders, more = _inside(folders[0])
         files += more
     for path in filter(is_own, folders):
-        say(f"passed over {path.name}/, which is a data set already")
+        say(f"passed over {shown(path.name)}/, which is a data set already")
     folders = [path for path in folders if not is_own(path)]
     if parts := _parts(folders):
         found = []
@@ -50,11 +50,12 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
             found += [ClassFolder(one, one.name, part) for one in classes]
             files += loose if classes else [path]
         files += [path for path in folders if path not in parts]
-        said = ", ".join(f"{path.name}/" for path in parts if path not in files)
+        said = ", ".join(f"{shown(path.name)}/" for path in parts if path not in files)
         say(f"{said}: taken for the parts, not for classes")
     elif len(folders) > 1 and all(part_alone(path.name) for path in folders):
+        named = ", ".join(f"{shown(path.name)}/" for path in folders)
         raise DataError(
-            f"{folder} has {', '.join(f'{path.name}/' for path in folders)} and no class folders "
+            f"{shown(str(folder))} has {named} and no class folders "
             "to train on; put the pictures of a class into a folder of its name, train/CLASS/"
         )
     else:
@@ -85,9 +86,9 @@ def _classes(
     named = {part_alone(one.name) for parts, _ in inside.values() for one in parts}
     if "train" in named and named & {"test", "validation"}:
         raise DataError(
-            f"{folder}: some classes have train/ and other parts in them, and "
-            f"{undivided[0].name}/ has not, or has something else beside them; divide every class, "
-            "or none"
+            f"{shown(str(folder))}: some classes have train/ and other parts in them, and "
+            f"{shown(undivided[0].name)}/ has not, or has something else beside them; divide "
+            "every class, or none"
         )
     return [ClassFolder(path, path.name, "") for path in folders], []
 

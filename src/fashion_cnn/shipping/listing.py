@@ -86,8 +86,8 @@ def save_seen(rows: Sequence[Row], folder: Path) -> int:
     for name in chosen:
         if os.path.lexists(folder / name) and not _is_seen(folder / name, rows):
             raise UsageError(
-                f"{folder / name} is there already, and is none of what the model saw before; give "
-                "another folder"
+                f"{shown(str(folder / name))} is there already, and is none of what the model saw "
+                "before; give another folder"
             )
     for name, answer in chosen.items():
         picture = io.BytesIO()

@@ -131,7 +131,10 @@ def files_in(path: Path) -> list[Path]:
         folder = waiting.pop()
         facts = folder.stat()
         if (facts.st_dev, facts.st_ino) in entered:  # links may make endlessly many of a few
-            raise DataError(f"{folder} is in {path} by another name too; name the files that count")
+            raise DataError(
+                f"{shown(str(folder))} is in {shown(str(path))} by another name too; name the "
+                "files that count"
+            )
         entered.add((facts.st_dev, facts.st_ino))
         files, folders = _inside(folder)
         found += files

@@ -18,11 +18,13 @@ from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, to_images, to_
 from fashion_cnn.data.forms.parts import IMAGES, LABELS, PARTS, part_of, words
 from fashion_cnn.data.gzipped import most_unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES
+from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import DataError
 
 _IMAGES = {*IMAGES, "data", "features", "inputs", "pixels"}
 _LABELS = {*LABELS, "target", "targets", "classes"}
 _MOST_ARRAYS = 16
+_LONGEST = 60  # characters of a name, or of a shape, that are told
 _MOST_HEADER = 10_000  # bytes; numpy's own limit
 _HEADERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
 """By the version of numpy's format: the bytes of a header's length, and what parses it."""
@@ -58,7 +60,9 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
                     raise DataError(f"{path} is packed in a way that numpy does not write")
                 with archive.open(member) as file:
                     name = member.filename.removesuffix(".npy")
-                    arrays[name] = _read_array(file, f"{path}, {name}", most, member.file_size)
+                    arrays[name] = _read_array(
+                        file, f"{path}, {_called(name)}", most, member.file_size
+                    )
                     most -= arrays[name].nbytes
             return arrays
     except _OF_ZIP as error:
@@ -82,7 +86,7 @@ def _read_array(file: IO[bytes], where: str, most: int, there: int) -> NDArray[A
             count *= length
         size = count * kind.itemsize
         if min(shape, default=0) < 0:
-            raise DataError(f"{where} has the shape {shape}")
+            raise DataError(f"{where} has the shape {shape!s:.{_LONGEST}}")
         if size > min(most, _MOST_BYTES):
             far = ", and less of so small a file" if size <= _MOST_BYTES else ""
             raise DataError(f"{where} has {size} bytes; at most {_MOST_BYTES} are read{far}")
@@ -142,10 +146,13 @@ def read_npzs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
         notes += [note] if note and note not in notes else []
         parts[part] = Part(images, to_labels(labels[0], len(images), f"{labels[1]}, {part}"))
     if "train" not in parts:
-        raise DataError(
-            f"{files[0]} has the arrays {', '.join(arrays)}; none is of images to train"
-        )
+        raise DataError(f"{files[0]} has the arrays {_called(*arrays)}; none is of images to train")
     return Labelled("npz", parts, {}, tuple(notes))
+
+
+def _called(*names: str) -> str:
+    """An archive may call its arrays anything."""
+    return ", ".join(shown(name[:_LONGEST]) for name in names)
 
 
 def _roles(arrays: Mapping[str, tuple[NDArray[Any], Path]]) -> dict[tuple[str, str], tuple]:
@@ -166,7 +173,7 @@ def _roles(arrays: Mapping[str, tuple[NDArray[Any], Path]]) -> dict[tuple[str, s
         if kind and part:
             if (part, kind) in roles:
                 raise DataError(
-                    f"{found[1]} has the arrays {', '.join(arrays)}: two are of {kind} for {part}"
+                    f"{found[1]} has the arrays {_called(*arrays)}: two are of {kind} for {part}"
                 )
             roles[part, kind] = found
     return roles
