@@ -1,8 +1,9 @@
 """Taking four IDX files for a data set of one's own: look at them once, and record their hashes."""
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from fashion_cnn.data.fashion_mnist import SHA256
 from fashion_cnn.data.files import FILES, PREFIXES, candidates
 from fashion_cnn.data.forms.idx_pairs import read_bounded
-from fashion_cnn.data.framing import Framing, measure_framing
+from fashion_cnn.data.forms.parts import says_emnist
+from fashion_cnn.data.framing import SIDE, Framing, measure_framing
 from fashion_cnn.data.idx import parse_idx
 from fashion_cnn.data.manifest import (
     CLASSES,
@@ -19,6 +21,7 @@ from fashion_cnn.data.manifest import (
     class_names,
     contents_of,
     framing_before,
+    is_own,
     read_small,
     write_manifest,
 )
@@ -40,7 +43,8 @@ def adopt(
     Args:
         framing: how the objects lie in the images; None for what was recorded of the same images,
             else measured on those to train on.
-        say: gets a line a file that was passed over for another, and a class without images.
+        say: gets a line a file that was passed over for another, a class without images, and
+            EMNIST's name.
 
     Returns:
         What was recorded, and the images of each part by "train" and "test".
@@ -50,17 +54,21 @@ def adopt(
         UsageError: it is Fashion-MNIST, which is known; or the folder is read-only.
         OSError: the folder cannot be written to.
     """
+    if directory.is_file():
+        raise DataError(
+            f"{directory} is a file; in place only a folder with MNIST's four files can be "
+            "adopted; to convert it, name a new folder with --output"
+        )
     if not directory.is_dir():
         raise DataError(f"there is no folder {directory}")
     data = {name: _read(directory, name, say) for name in FILES}
     arrays = {name: parse_idx(found) for name, found in data.items()}
-    for name, found in arrays.items():
-        if found.ndim != (wanted := 3 if "images" in name else 1):
-            what = "images" if wanted == 3 else "labels"
-            raise DataError(
-                f"{directory}/{name} holds an array of {found.shape}, no {what}; are the files of "
-                "images and labels named the wrong way round?"
-            )
+    _check_forms(directory, arrays)
+    if says_emnist(directory.resolve().name) and not is_own(directory):
+        say(
+            f"{directory} is EMNIST's by its name, whose images have rows and columns exchanged; "
+            "they were left so, and --output FOLDER writes a copy that is upright"
+        )
     if arrays[FILES[0]].max(initial=0) == 1:
         raise DataError(
             f"the images in {directory} have pixels of 0 and 1 alone, which is black; --output "
@@ -99,6 +107,24 @@ def adopt(
             "--output"
         ) from None
     return contents, counts
+
+
+def _check_forms(directory: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise `DataError` unless images are uint8 (N, 28, 28), and labels (N,)."""
+    for name, found in arrays.items():
+        of_images = "images" in name
+        as_mnist = found.dtype == np.uint8 and found.shape[1:] == (SIDE, SIDE)
+        if as_mnist if of_images else found.ndim == 1:
+            continue
+        what = "no images" if of_images else "no labels"
+        hint = "--output FOLDER reads other forms, and writes a copy in this one"
+        if of_images and found.ndim == 3:
+            what = f"not uint8 (N, {SIDE}, {SIDE})"
+        elif found.ndim == (1 if of_images else 3):
+            hint = "are the files of images and labels named the wrong way round?"
+        raise DataError(
+            f"{directory}/{name} holds an array of {found.dtype.name} {found.shape}, {what}; {hint}"
+        )
 
 
 def _names(directory: Path, labels: Iterable[NDArray[np.int64]]) -> tuple[str, ...]:

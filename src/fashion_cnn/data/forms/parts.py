@@ -7,12 +7,14 @@ from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import DataError
 
 PARTS = {
-    **dict.fromkeys(("train", "training", "trainset"), "train"),
+    **dict.fromkeys(("train", "training", "trainset", "trn", "tr"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "valset", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing", "testset", "t10k"), "test"),
+    **dict.fromkeys(("test", "testing", "testset", "t10k", "tst", "te", "ts"), "test"),
+    **dict.fromkeys(("eval", "evaluation", "holdout"), "test"),  # beside validation as often
 }
 IMAGES, LABELS = {"images", "image", "imgs", "x"}, {"labels", "label", "y"}
 """Words for what a file or an array holds."""
+_EMNIST = re.compile(r"(?<![a-z])emnist")  # and not TissueMNIST's name
 _FILLERS = {"data", "dataset", "images", "set", "split"}
 
 
@@ -30,6 +32,11 @@ def part_alone(name: str) -> str | None:
 def besides_part(name: str) -> frozenset[str]:
     """The words of a name that tell more than a part."""
     return frozenset(words(name)) - {*PARTS, *_FILLERS}
+
+
+def says_emnist(name: str) -> bool:
+    """Whether a name says that it is of EMNIST, whose images have rows and columns exchanged."""
+    return bool(_EMNIST.search(name.lower()))
 
 
 def words(name: str) -> list[str]:
