@@ -1,11 +1,13 @@
-"""What cannot be adopted in place, and the way out."""
+"""Own data as people have them: what cannot be adopted in place, parts and classes by name."""
 
 import struct
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.forms.parts import part_of
@@ -153,3 +155,17 @@ def test_arrays_of_short_names_are_read() -> None:
     np.savez("short.npz", **arrays)
     assert main(["data", "adopt", "short.npz", "--output", "own"]) == 0
     assert len(load_training(Path("own"))) == 40
+
+
+def test_a_name_in_two_forms_of_unicode_is_one_class() -> None:
+    """A Mac writes the accent of a folder's name as a letter of its own."""
+    names = [unicodedata.normalize(form, "Café") for form in ("NFC", "NFD")]
+    assert names[0] != names[1]
+    for number, (part, name) in enumerate((("train", names[0]), ("test", names[1]))):
+        for place, folder in enumerate((name, "Bar")):
+            Path("photos", part, folder).mkdir(parents=True)
+            for image in range(3):
+                pixels = IMAGES[6 * number + 3 * place + image]
+                Image.fromarray(pixels).save(Path("photos", part, folder, f"{image}.png"))
+    assert main(["data", "import", "photos", "--output", "own"]) == 0
+    assert Path("own/classes.txt").read_text() == f"Bar\n{names[0]}\n"

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -88,7 +89,9 @@ def import_folder(
     if not os.access(folder, os.R_OK | os.X_OK):
         raise UsageError(f"{folder} cannot be read: Permission denied")
     check_free(output)
-    classes, outside = read_layout(folder, say)
+    found, outside = read_layout(folder, say)
+    # A Mac's copy of a name has accents apart, and is the same to people.
+    classes = [replace(one, name=unicodedata.normalize("NFC", one.name)) for one in found]
     if any(one.part == "test" for one in classes):
         draw.check_needless()
     names = tuple(sorted({one.name for one in classes}))
@@ -117,9 +120,9 @@ def import_folder(
         taken.append((one, found.photo))
     place = {name: label for label, name in enumerate(names)}
     truth = np.array([place[one.name] for one, _ in taken], np.int64)
-    there, found = np.bincount(truth, minlength=len(names)), Counter(one.name for _, one in files)
+    there, listed = np.bincount(truth, minlength=len(names)), Counter(one.name for _, one in files)
     for name, count in zip(names, there, strict=True):
-        say(f"{name}: {count} of {found[name]} files")
+        say(f"{name}: {count} of {listed[name]} files")
     try:
         parts = _divided(taken, truth, names, draw, say)
     except DataError as error:
