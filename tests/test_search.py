@@ -81,7 +81,7 @@ class Pretended:
             value = quality(words) - 0.1 / number
             if epoch(EpochRecord(number, number, 0.1, 1.0, 0.5, 1.0 - value, value, 1.0, 1.0)):
                 return 143
-        shown = measure(np.eye(2, dtype=np.float32), np.arange(2), ("a", "b"), "validation")
+        shown = measure(9 * np.eye(2, dtype=np.float32), np.arange(2), ("a", "b"), "validation")
         shown = dataclasses.replace(shown, accuracy=quality(words), loss=1 - quality(words))
         run.results.write_metrics(metrics_of(shown))
         return 0
@@ -377,6 +377,13 @@ def test_tables_of_another_optuna_are_told_with_the_way_out(tmp_path) -> None:
         ("sqlite:////dev/null", "/dev/null is not a plain file"),
         ("sqlite:///\udce9.db", r"storage 'sqlite:///\\udce9.db' is no database URL"),
         ("postgresql://host:port/x", "storage 'postgresql://host:port/x' is no database URL"),
+        (
+            "postgresql://me:s3cret@db:54x2/x",
+            r"'postgresql://me:\*\*\*@db:54x2/x' is no database URL",
+        ),
+        ("mysql://me:a/s3cret@b@h/x", r"mysql://me:\*\*\*@"),
+        ("postgresql://127.0.0.1:1/x?password=s3cret", r"1/x\?password=\*\*\* cannot be used"),
+        ("postgresql://127.0.0.1:1/x?sslmode=s3cret", r"1/x\?sslmode=\*\*\* cannot be used"),
         ("sqlite://", "storage sqlite:// names no file"),
         ("sqlite:///", "storage sqlite:/// names no file"),
         ("sqlite:///:memory:", "storage sqlite:///:memory: names no file"),
@@ -386,6 +393,7 @@ def test_a_storage_that_cannot_be_used_is_named(tmp_path, place, words) -> None:
     with pytest.raises(UsageError, match=words) as raised:
         run_search(wanted(1), tmp_path, place, [], print)
     assert "secret" not in str(raised.value)
+    assert "s3cret" not in str(raised.value)
     assert "\n" not in str(raised.value)
 
 

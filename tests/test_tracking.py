@@ -157,6 +157,32 @@ def test_what_mlflow_lets_through_is_one_line_too(run, monkeypatch, capsys, erro
     assert "INSERT" not in line
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("nosuch://me:s3cretpw@db/x", "Unsupported URI 'nosuch://me:s3cretpw@db/x'"),
+        ("postgresql://me:s3cretpw@db:54x2/x", "invalid literal for int(): 's3cretpw@db'"),
+        ("https://s3cretpw@host/", "API request to https://s3cretpw@host/api/2.0 failed"),
+        ("mysql://db/x?password=s3cretpw", "cannot connect with password s3cretpw"),
+        ("http://me:pre/s3cretpw@h/", "Port could not be cast: 'pre', host 's3cretpw@h'"),
+        ("http://me:s3cret%20pw@h/", "user me, password 's3cret pw'"),
+    ],
+)
+def test_a_password_for_mlflow_is_not_told(run, monkeypatch, capsys, address, said) -> None:
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    def refuse() -> None:
+        raise MlflowException(said)
+
+    monkeypatch.setattr(mlflow, "MlflowClient", refuse)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 1
+    told = capsys.readouterr()
+    assert "***" in told.err
+    assert "s3cret" not in told.err + told.out
+
+
 def test_mlflows_own_way_out_is_not_cut(run, monkeypatch, capsys) -> None:
     import mlflow
     from mlflow.exceptions import MlflowException

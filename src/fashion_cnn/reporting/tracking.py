@@ -21,6 +21,7 @@ from fashion_cnn.dependencies import install_command
 from fashion_cnn.errors import FashionCNNError, UsageError
 from fashion_cnn.files import write_atomically
 from fashion_cnn.recipes.fields import format_value
+from fashion_cnn.reporting.addresses import told_without
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EVENT_FILE
 from fashion_cnn.text import visible
@@ -118,7 +119,8 @@ def track_mlflow(run: Run) -> str:
         # Also an address that is none, a database without its driver, a folder's name in Latin-1.
         except (MlflowException, SQLAlchemyError, ImportError, ValueError) as error:
             reason = " ".join(str(error).partition("[SQL:")[0].split())
-            raise FashionCNNError(f"MLflow: {reason} (MLFLOW_TRACKING_URI)") from None
+            told = told_without(reason, os.environ.get("MLFLOW_TRACKING_URI", ""))
+            raise FashionCNNError(f"MLflow: {told} (MLFLOW_TRACKING_URI)") from None
     return f"MLflow, experiment {name}, run {there}"
 
 

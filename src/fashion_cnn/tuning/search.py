@@ -25,6 +25,7 @@ from fashion_cnn.process.interruption import Interruption
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.fields import check_folder_name
 from fashion_cnn.recipes.recipe import Recipe
+from fashion_cnn.reporting.addresses import told_without
 from fashion_cnn.reporting.search import short, to_text
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import EpochRecord
@@ -123,7 +124,7 @@ def open_search(search: Search, folder: Path, storage: str) -> Iterator[optuna.S
             _check_same(study, search)
             yield study
     except (StorageInternalError, SQLAlchemyError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())[:200]
+        reason = told_without(" ".join(str(error.__cause__ or error).split()), place)[:200]
         raise FashionCNNError(
             f"the search's storage failed ({reason}); run the command again to continue"
         ) from None

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
 from fashion_cnn.dependencies import install_command
 from fashion_cnn.errors import OUT_OF_ROOM, UsageError
+from fashion_cnn.reporting.addresses import told_without, without_password
 
 _HEARTBEAT_SECONDS = 20
 _SILENT_SECONDS = 120
@@ -123,17 +124,19 @@ def _database(place: str, stale: Callable[[optuna.Study, Any], None]) -> RDBStor
         url = sqlalchemy.make_url(place)
     except (ArgumentError, ValueError):  # a port that is no number, bytes that are no UTF-8
         raise UsageError(
-            f"storage {place!r} is no database URL; give one like postgresql://USER@HOST/NAME"
+            f"storage {without_password(place)!r} is no database URL; give one like postgresql://USER@HOST/NAME"
         ) from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
+    shown = without_password(url.render_as_string(hide_password=False))
     options = {}
     if url.get_backend_name() == "sqlite":
         if not url.database or ":memory:" in url.database:
-            raise UsageError(f"storage {place} names no file; give one like sqlite:///search.db")
+            raise UsageError(
+                f"storage {without_password(place)} names no file; give one like sqlite:///search.db"
+            )
         _check_plain(url.database)
         options = {"connect_args": {"timeout": _BUSY_SECONDS}}  # of several workers one writes
-    shown = url.render_as_string(hide_password=True)
     try:
         return _open(url.render_as_string(hide_password=False), options, stale)
     except ImportError as error:
@@ -143,20 +146,19 @@ def _database(place: str, stale: Callable[[optuna.Study, Any], None]) -> RDBStor
         ) from None
     except RuntimeError as error:  # of another Optuna's tables; it says what to do
         raise UsageError(
-            f"storage {shown} cannot be used: {' '.join(str(error).split())}"
+            f"storage {shown} cannot be used: {told_without(' '.join(str(error).split()), place)}"
         ) from None
     except SQLAlchemyError as error:
         _check_room(error, place)
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
-        raise UsageError(f"storage {shown} cannot be used: {reason}") from None
+        raise UsageError(f"storage {shown} cannot be used: {told_without(reason, place)}") from None
 
 
 def _check_room(error: Exception, place: str) -> None:
     """Raise `OSError` if it says that a disk is full or failing."""
     for words, number in _NO_ROOM.items():
         if words in str(error.__cause__ or error):
-            shown = sqlalchemy.make_url(place).render_as_string(hide_password=True)
-            raise OSError(number, words, f"storage {shown}") from None
+            raise OSError(number, words, f"storage {without_password(place)}") from None
 
 
 def _open(
