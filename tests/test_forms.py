@@ -288,7 +288,7 @@ def test_what_is_wrong_with_an_npz_is_said(capsys) -> None:
     for arrays, why in (
         ({"x_train": images, "y_train": several}, "3 labels an image"),
         ({"x_train": images}, "no labels for train"),
-        ({"x_train": np.zeros((30, 64, 64), np.uint8), "y_train": labels}, "shape (64, 64)"),
+        ({"x_train": np.zeros((30, 64, 48), np.uint8), "y_train": labels}, "shape (64, 48)"),
         ({"x_train": images - 0.5, "y_train": labels}, "pixels from -0.5"),
         ({"x_train": images, "y_train": labels[:-1]}, "29 labels for 30 images"),
         ({"x_train": images, "y_train": labels + 0.5}, "no whole numbers"),
@@ -444,6 +444,19 @@ def test_parquet(capsys) -> None:
         parquet.write_table(table.replace_schema_metadata(metadata), f"in/{name}.parquet")
     adopt(capsys)
     check(names="abc")
+
+
+def test_parquet_of_colour_pictures_of_another_side(capsys) -> None:
+    """As Hugging Face keeps CIFAR-10."""
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        cells = []
+        for image in images.repeat(2, 1).repeat(2, 2):
+            file = io.BytesIO()
+            Image.fromarray(image).convert("RGB").save(file, "PNG")
+            cells.append({"bytes": file.getvalue(), "path": None})
+        parquet.write_table(pa.table({"img": cells, "label": labels}), f"in/{part}.parquet")
+    assert "56x56 pixels averaged to 28x28" in adopt(capsys)
+    check()
 
 
 def test_parquet_of_numbers_and_a_test_part_without_labels(capsys) -> None:

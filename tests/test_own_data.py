@@ -6,11 +6,14 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fashion_cnn.cli import main
 from fashion_cnn.data import fashion_mnist
@@ -357,6 +360,91 @@ def test_arrays_of_0_and_1_become_black_and_white() -> None:
     folder = write_arrays(((IMAGES > 128).astype(np.uint8), LABELS), ["a", "b"], said.append)
     assert load_training(folder).images.max() == 255
     assert "pixels of 0 and 1 times 255" in said
+
+
+def test_shares_a_hair_beyond_0_and_1_are_shares() -> None:
+    said: list[str] = []
+    full = np.where(IMAGES > 128, 255, IMAGES)
+    shares = full.astype(np.float32) * np.float32(0.00392157)
+    assert shares.max() > 1
+    found = write_arrays((shares, LABELS), ["a", "b"], said.append)
+    assert "pixels from 0 to 1 times 255" in said
+    assert write_arrays((full, LABELS), ["a", "b"], said.append) == found
+
+
+def test_what_is_nearly_black_is_told() -> None:
+    said: list[str] = []
+    write_arrays((IMAGES // 16, LABELS), ["a", "b"], said.append)
+    assert "the brightest pixel is 15 of 255: are these other units?" in said
+
+
+class Items:
+    """As torchvision's data sets: pictures one by one, and the names of the classes."""
+
+    classes = ("a", "b")
+
+    def __len__(self) -> int:
+        return len(IMAGES)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        return Image.fromarray(IMAGES[index]), int(LABELS[index])
+
+
+class Named(Items):
+    """As Hugging Face's: an item is a mapping."""
+
+    features: ClassVar = {"label": SimpleNamespace(names=["a", "b"])}
+
+    def __getitem__(self, index: int) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return {"img": IMAGES[index], "label": LABELS[index]}
+
+
+class Batches:
+    """As a `tf.data.Dataset` of batches, whose last one is smaller."""
+
+    class_names = ("a", "b")
+
+    def as_numpy_iterator(self) -> Iterator[tuple[Any, Any]]:
+        for first in range(0, len(IMAGES), 16):
+            some = slice(first, first + 16)
+            yield IMAGES[some, :, :, None], LABELS[some]
+
+
+def test_data_sets_of_other_libraries_are_what_they_give(elsewhere) -> None:
+    wanted = write_arrays((IMAGES, LABELS), ["a", "b"], print)
+    loader = SimpleNamespace(dataset=Items(), batch_size=16)
+    for given in (Items(), Named(), Batches(), loader):
+        assert write_arrays(given, None, print) == wanted, type(given)
+    assert write_arrays({"train": Named()}, None, print) == wanted
+    pairs = write_arrays(((IMAGES, LABELS), (IMAGES[:9], LABELS[:9])), ["a", "b"], print)
+    parts = {"train": Items(), "test": (IMAGES[:9], LABELS[:9])}
+    assert write_arrays(parts, None, print) == pairs
+    assert write_arrays((Items(), parts["test"]), None, print) == pairs
+    assert len(load_test(pairs)) == 9
+
+
+def test_items_of_another_kind_are_told(elsewhere, monkeypatch) -> None:
+    def refused(words: str, **changed: Any) -> None:
+        for name, value in changed.items():
+            monkeypatch.setattr(Items, name, value)
+        with pytest.raises(DataError, match=words):
+            write_arrays(Items(), None, print)
+
+    grows = lambda self, i: (IMAGES[i, : 9 + i], 0)  # noqa: E731
+    refused("images of several shapes, .*9, 28.* and .*data import", __getitem__=grows)
+    refused("has items of int; it must be", __getitem__=lambda self, i: i)
+    refused("has items with x; it needs image", __getitem__=lambda self, i: {"x": 1})
+    refused("the train part is empty", __len__=lambda self: 0)
+
+
+def test_squares_of_another_side_and_colour_are_averaged_and_that_is_told(elsewhere) -> None:
+    said: list[str] = []
+    twice = IMAGES.repeat(2, 1).repeat(2, 2)
+    channels = np.stack([twice] * 3, 1)  # before the sides, as PyTorch has them
+    found = write_arrays((channels, LABELS), ["a", "b"], said.append)
+    assert "three channels made grey, 56x56 pixels averaged to 28x28" in said
+    for same in (twice, IMAGES):
+        assert write_arrays((same, LABELS), ["a", "b"], print) == found
 
 
 def test_files_of_0_and_1_are_not_taken_as_they_are(elsewhere, capsys) -> None:

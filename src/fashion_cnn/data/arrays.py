@@ -1,4 +1,4 @@
-"""Arrays of one's own as a data set: a folder like any other, so that whatever takes one does."""
+"""Arrays, and data sets of other libraries, as a folder like any other."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.conversion import convert
 from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
+from fashion_cnn.data.forms.parts import PARTS
 from fashion_cnn.data.holding_out import Draw
+from fashion_cnn.data.items import gives_items, names_of, read_items
 from fashion_cnn.data.manifest import is_own
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
@@ -23,11 +25,11 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
     """Write arrays as a data set, unless that was done before.
 
     Args:
-        data: `(images, labels)`, or two such pairs, to train on and to test on, or a `Split`.
-            Without a test part a fifth of each class, drawn by a seed, becomes it. Images as
-            `to_images` takes them, 28x28 pixels an image; labels whole numbers (N,),
-            one-hot rows (N, C), or names (N,).
-        class_names: in the order of the labels' values; None for those of a `Split`, for the labels
+        data: `(images, labels)`, a `Split`, or what `read_items` reads; or two of them, to train on
+            and to test on, also by the names "train" and "test" (and "validation"). Without a test
+            part a fifth of each class, drawn by a seed, becomes it. Images as `to_images` takes
+            them; labels whole numbers (N,), one-hot rows (N, C), or names (N,).
+        class_names: in the order of the labels' values; None for those of the data, for the labels
             where they are names, else for the numbers.
         say: gets a line on each thing that was changed.
 
@@ -39,37 +41,53 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
         DataError: what it holds cannot be used; the message says what.
     """
     names = _listed(class_names)
-    if isinstance(data, Split):
-        data, names = (data.images, data.labels), names or list(data.class_names)
     parts, notes = {}, []
-    for part, pair in zip(("train", "test"), _pairs(data), strict=False):
+    for part, given in _parts(data).items():
         where = f"the {part} part"
-        images, note = to_images(_array(pair[0], f"{where}'s images"), where)
-        labels = _array(pair[1], f"{where}'s labels")
+        if isinstance(given, Split):
+            given, names = (given.images, given.labels), names or list(given.class_names)
+        elif gives_items(given):
+            names = names or names_of(given)
+            given = read_items(given, where)
+        images, note = to_images(_array(given[0], f"{where}'s images"), where)
+        labels = _array(given[1], f"{where}'s labels")
         if labels.dtype.kind in "UO":  # names
             names = names or _names_in(labels, where)
             labels = _positions(labels, names, where)
         parts[part] = Part(images, to_labels(labels, len(images), where))
-        notes += [note] * bool(note)
+        notes += [note] if note and note not in notes else []
     _check_enough(names, parts.values())
     found = Labelled("arrays", parts, dict(enumerate(names or ())), tuple(notes))
     folder = FOLDER / _digest(found)
     if not is_own(folder):
         convert(found, folder, Draw(), say=say)
-        say(f"the arrays are a data set now, in {folder}; to name it elsewhere: --data-dir")
+        say(f"they are a data set now, in {folder}; to name it elsewhere: --data-dir")
     return folder
 
 
-def _pairs(data: Any) -> list[Any]:
-    """One or two pairs of images and labels."""
-    if _is_pair(data) and not any(_is_pair(one) and one[0] is None for one in data):
-        pairs = list(data) if all(_is_pair(one) and _sides(one[0]) > 1 for one in data) else [data]
-        if all(_sides(images) > 1 for images, _ in pairs):
-            return pairs
+def _parts(data: Any) -> dict[str, Any]:
+    """What is given for each part: a pair of images and labels, a `Split`, or what gives items."""
+    if isinstance(data, Mapping) and "train" in data and data.keys() <= PARTS.keys():
+        found = {PARTS[name]: part for name, part in data.items()}
+    elif _is_pair(data) and all(_is_whole(one) for one in data):
+        found = dict(zip(("train", "test"), data, strict=True))
+    else:
+        found = {"train": data}
+    if all(_is_whole(one) for one in found.values()):
+        return found
     raise UsageError(
-        "data must be a folder, (images, labels) or ((images, labels), (test_images, "
-        f"test_labels)), not {type(data).__name__}"
+        "data must be a folder, (images, labels), a data set whose items are (image, label), or "
+        f"two of them, to train on and to test on, not {type(data).__name__}"
     )
+
+
+def _is_whole(one: Any) -> bool:
+    """Whether something is the images and labels of a part."""
+    if isinstance(one, Split) or gives_items(one):
+        return True
+    if not _is_pair(one) or one[0] is None or isinstance(one[0], Split | tuple):
+        return False
+    return not gives_items(one[0]) and _sides(one[0]) > 1
 
 
 def _is_pair(pair: Any) -> bool:

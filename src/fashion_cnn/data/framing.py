@@ -102,3 +102,17 @@ def measure_framing(images: NDArray[np.uint8]) -> Framing:
     full = longest >= SIDE - 1  # there is no room to lie elsewhere
     centre = "box" if full else min(spread, key=lambda name: spread[name])
     return Framing(background, longest, centre)
+
+
+def shrink(values: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Average over areas: (…, H, W) to (…, *shape); enlarging repeats pixels."""
+    return _areas(values.shape[-2], shape[0]) @ values @ _areas(values.shape[-1], shape[1]).T
+
+
+def _areas(length: int, wanted: int) -> NDArray[np.float64]:
+    """Share of each old pixel in each new one along an axis: (wanted, length), rows sum to one."""
+    edges = np.arange(wanted + 1) * length / wanted
+    old = np.arange(length)
+    low, high = edges[:-1, None], edges[1:, None]
+    overlap = np.minimum(high, old + 1) - np.maximum(low, old)
+    return overlap.clip(0) * wanted / length

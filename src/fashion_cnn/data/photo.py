@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.decoding import DecoderPool
-from fashion_cnn.data.framing import AS_PUBLISHED, SIDE, Framing
+from fashion_cnn.data.framing import AS_PUBLISHED, SIDE, Framing, shrink
 from fashion_cnn.data.segmentation import border_colour, find_garment
 from fashion_cnn.errors import ImageError
 
@@ -159,7 +159,7 @@ def _whole(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     side = min(values.shape)
     top, left = ((length - side) // 2 for length in values.shape)
     square = values[top : top + side, left : left + side]
-    return _shrink(square, (SIDE, SIDE)).round().astype(np.uint8)
+    return shrink(square, (SIDE, SIDE)).round().astype(np.uint8)
 
 
 def _is_negative(pixels: NDArray[np.uint8], background: NDArray[np.float64]) -> bool:
@@ -177,7 +177,7 @@ def _fit(
     across, down = values.shape[1] * width, values.shape[0]
     scale = framing.longest / max(across, down)
     height, width = max(1, round(scale * down)), max(1, round(scale * across))
-    small = _shrink(values, (height, width))
+    small = shrink(values, (height, width))
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
     if framing.centre == "mass" and small.any():
         top = _start(small.sum(axis=1))
@@ -202,17 +202,3 @@ def _sharpened(values: NDArray[np.float64]) -> NDArray[np.float64]:
     edges = upper[:, 1:-1] + lower[:, 1:-1] + middle[:, :-2] + middle[:, 2:]
     corners = upper[:, :-2] + upper[:, 2:] + lower[:, :-2] + lower[:, 2:]
     return _CENTRE * values + _EDGE * edges + _CORNER * corners
-
-
-def _shrink(values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Average over areas: (H, W) to `shape`; enlarging repeats pixels."""
-    return _areas(values.shape[0], shape[0]) @ values @ _areas(values.shape[1], shape[1]).T
-
-
-def _areas(length: int, wanted: int) -> NDArray[np.float64]:
-    """Share of each old pixel in each new one along an axis: (wanted, length), rows sum to one."""
-    edges = np.arange(wanted + 1) * length / wanted
-    old = np.arange(length)
-    low, high = edges[:-1, None], edges[1:, None]
-    overlap = np.minimum(high, old + 1) - np.maximum(low, old)
-    return overlap.clip(0) * wanted / length

@@ -26,7 +26,7 @@ _ROWS = 1_000
 
 def read_parquet(
     paths: Sequence[Path], progress: Callable[[int], None] = lambda count: None
-) -> tuple[Part, dict[int, str]]:
+) -> tuple[Part, dict[int, str], list[str]]:
     """Read the files of one part, in their order.
 
     Args:
@@ -36,16 +36,18 @@ def read_parquet(
         progress: gets the number of bytes read, block by block.
 
     Returns:
-        The part, and the classes' names by label where the files carry Hugging Face's.
+        The part; the classes' names by label where the files carry Hugging Face's; and a line on
+        each thing that was changed.
 
     Raises:
         ModuleNotFoundError: pyarrow is not installed.
-        DataError: it is damaged, lacks a column, or holds other images than 28x28 ones.
+        DataError: it is damaged, lacks a column, or holds other images than `to_images` takes.
         DecoderError: the process that reads it is killed.
     """
     names: dict[int, str] = {}
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
+    notes: dict[str, None] = {}
     for path in paths:
         with opened(path) as file:
             label = _column(file.columns, _LABEL, path)
@@ -63,14 +65,17 @@ def read_parquet(
                 labels += [_whole(cell, path) for cell in batch.column(label).to_pylist()]
                 if len(pixels) == 1:
                     cells = batch.column(pixels[0]).to_pylist()
-                    images += [_decode(cell, path) for cell in cells]
+                    found = [_decode(cell, path) for cell in cells]
                 else:
                     table = [batch.column(name).to_numpy(zero_copy_only=False) for name in pixels]
-                    images += [*to_images(np.column_stack(table), str(path))[0]]
+                    found = [to_images(np.column_stack(table), str(path))]
+                images += [image for some, _ in found for image in some]
+                notes |= {note: None for _, note in found if note}
                 progress(path.stat().st_size * len(batch) // file.rows)
             if left:
                 raise DataError(f"{path} is damaged (fewer rows than its {file.rows:,})")
-    return Part(np.array(images, np.uint8).reshape(-1, SIDE, SIDE), np.array(labels)), names
+    part = Part(np.array(images, np.uint8).reshape(-1, SIDE, SIDE), np.array(labels))
+    return part, names, [*notes]
 
 
 def _rows_at_once(file: OpenedParquet, path: Path) -> int:
@@ -111,14 +116,14 @@ def _whole(cell: Any, path: Path) -> int:
     return cell
 
 
-def _decode(cell: Any, path: Path) -> NDArray[np.uint8]:
-    """Decode one image in the child process with limits."""
+def _decode(cell: Any, path: Path) -> tuple[NDArray[np.uint8], str]:
+    """Decode one image in the child process with limits, as `to_images` gives it."""
     from fashion_cnn.data.photo import decoders
 
     data = cell.get("bytes") if isinstance(cell, dict) else cell
     if isinstance(data, list):
         try:
-            return to_images(np.array(data)[np.newaxis], str(path))[0][0]
+            return to_images(np.array(data)[np.newaxis], str(path))
         except ValueError as error:
             raise DataError(f"{path} has an image that is no array ({error})") from None
     if not isinstance(data, bytes):
@@ -127,12 +132,15 @@ def _decode(cell: Any, path: Path) -> NDArray[np.uint8]:
         pixels, _ = decoders.decode(data)
     except ImageError as error:
         raise DataError(f"{path}: an image {error}") from None
-    if pixels.shape[:2] != (SIDE, SIDE):
+    if pixels.ndim == 3:
+        colours = pixels[:, :, :3]
+        pixels = colours[:, :, 0] if (colours == colours[:, :, :1]).all() else colours
+    try:
+        return to_images(pixels[np.newaxis], str(path))
+    except DataError as error:
         raise DataError(
-            f"{path} has images of {pixels.shape[1]}x{pixels.shape[0]}; this is for {SIDE}x{SIDE}. "
-            "Save them as files in a folder a class and use: fashion-cnn data import"
-        )
-    return pixels if pixels.ndim == 2 else to_images(pixels[np.newaxis, :, :, :3], "")[0][0]
+            f"{error}. Save them as files in a folder a class and use: fashion-cnn data import"
+        ) from None
 
 
 def read_parquets(files: list[Path], progress: Callable[[int], None]) -> Labelled:
@@ -140,11 +148,12 @@ def read_parquets(files: list[Path], progress: Callable[[int], None]) -> Labelle
     parts, names, notes = {}, {}, []
     for part, of in by_part(files).items():
         try:
-            parts[part], found = read_parquet(sorted(of), progress)
+            parts[part], found, changed = read_parquet(sorted(of), progress)
         except UnlabelledError as error:
             if part == "train":
                 raise
             notes.append(f"passed over: {error}")
             continue
         names |= found
+        notes += [note for note in changed if note not in notes]
     return Labelled("Parquet", parts, names, tuple(notes))

@@ -1,0 +1,102 @@
+"""Data sets of other libraries, which give their items one by one: PyTorch's, Keras's, others."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_cnn.errors import DataError
+
+_IMAGE, _LABEL = ("image", "img", "pixel_values"), ("label", "labels", "fine_label", "target")
+"""Keys of an item, the first that is there."""
+
+_CONVERTED = {"1": "L", "LA": "L", **dict.fromkeys(("P", "RGBA", "CMYK", "YCbCr"), "RGB")}
+"""Pillow's modes whose numbers are no pixels, or have transparency; others say what they hold."""
+
+
+def gives_items(data: Any) -> bool:
+    """Whether something gives items by number, or is a `tf.data.Dataset` or a `DataLoader`."""
+    if isinstance(data, list | tuple | Mapping | str | bytes) or hasattr(data, "__array__"):
+        return False
+    by_number = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    return by_number or hasattr(data, "as_numpy_iterator") or hasattr(data, "dataset")
+
+
+def read_items(data: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Read a data set whole, as it gives its items now.
+
+    >>> read_items(Digits(), "the train part")  # doctest: +SKIP
+    (array(…), array([5, 0, 4, …]))
+
+    Args:
+        data: of PyTorch, torchvision, Hugging Face or alike: an item is `(image, label)`, or a
+            mapping of both; or a `tf.data.Dataset` of such items or batches of them. Of a
+            `DataLoader` its `dataset`. Images: Pillow pictures, or arrays of one shape.
+        where: what it is, for errors.
+
+    Returns:
+        Images (N, …) and labels (N, …) as they were.
+
+    Raises:
+        DataError: it has no items, or others; or its images are of several shapes.
+    """
+    images, labels = [], []
+    for image, label in _items(data, where):
+        images.append(_pixels(image))
+        labels.append(np.asarray(label))
+    if not images:
+        raise DataError(f"{where} is empty")
+    shapes = sorted({image.shape for image in images})
+    if len(shapes) > 1:
+        raise DataError(
+            f"{where} has images of several shapes, {shapes[0]} and {shapes[-1]}; bring them to "
+            "one, or save them as files and use: fashion-cnn data import"
+        )
+    return np.stack(images), np.stack(labels)
+
+
+def names_of(data: Any) -> list[str] | None:
+    """The names of its classes, in the order of the labels; None where it has none to tell."""
+    while hasattr(data, "dataset"):  # a subset, or a loader
+        data = data.dataset
+    features = getattr(data, "features", None)
+    for label in _LABEL if isinstance(features, Mapping) else ():
+        if names := getattr(features.get(label), "names", None):
+            return [str(name) for name in names]
+    names = getattr(data, "classes", None) or getattr(data, "class_names", None)
+    return [str(name) for name in names] if isinstance(names, list | tuple) else None
+
+
+def _items(data: Any, where: str) -> Iterator[tuple[Any, Any]]:
+    if hasattr(data, "as_numpy_iterator"):
+        for item in data.as_numpy_iterator():
+            image, label = _pair(item, where)
+            batch = np.ndim(label) > 0 and len(image) == len(label) and image.ndim > 2
+            yield from zip(image, label, strict=True) if batch else [(image, label)]
+        return
+    if not hasattr(data, "__getitem__"):
+        data = data.dataset
+    if not hasattr(data, "__len__"):
+        raise DataError(f"{where} cannot say how many items it has")
+    for index in range(len(data)):  # iterating would not end for what raises no IndexError
+        yield _pair(data[index], where)
+
+
+def _pair(item: Any, where: str) -> tuple[Any, Any]:
+    if isinstance(item, Mapping):
+        image, label = (
+            next((name for name in names if name in item), None) for names in (_IMAGE, _LABEL)
+        )
+        if image is None or label is None:
+            raise DataError(f"{where} has items with {', '.join(item)}; it needs image and label")
+        return item[image], item[label]
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise DataError(f"{where} has items of {type(item).__name__}; it must be (image, label)")
+    return item[0], item[1]
+
+
+def _pixels(image: Any) -> NDArray[Any]:
+    if getattr(image, "mode", "") in _CONVERTED:  # Pillow's
+        image = image.convert(_CONVERTED[image.mode])
+    return np.asarray(image)
