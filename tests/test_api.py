@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import fashion_cnn as fc
 from conftest import REPOSITORY, make_split
@@ -75,6 +76,13 @@ def test_a_run_classifies(run: fc.Run, few_data: Path) -> None:
     np.testing.assert_allclose(answer.probabilities.sum(1), 1)
     assert answer.sets.any(1).all()
     assert opened.features(held_out.images[:7]).shape == (7, 128)
+    as_shares = torch.from_numpy(held_out.images[:, None] / 255)
+    np.testing.assert_array_equal(opened.predict(as_shares).probabilities, answer.probabilities)
+    with pytest.raises(UsageError, match=r"takes \(N, 28, 28\) \(for photos"):
+        opened.predict(np.zeros((60, 40, 3), np.uint8))
+    with torch.no_grad():
+        logits = opened.network(torch.from_numpy(held_out.images[:7]))
+    np.testing.assert_array_equal(logits.numpy(), opened.logits(held_out.images[:7]))
     np.testing.assert_array_equal(
         fc.open_classifier(str(run.path)).logits(held_out.images[:7]),
         opened.logits(held_out.images[:7]),
@@ -245,7 +253,8 @@ def test_arrays_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_p
     [
         (3, UsageError, "data must be a folder"),
         ((np.zeros((4, 28, 28)), np.zeros(3)), DataError, "3 labels for 4 images"),
-        ((np.zeros((4, 20, 20)), np.zeros(4)), DataError, "28x28"),
+        ((np.zeros((4, 20, 24)), np.zeros(4)), DataError, "28x28, or squares"),
+        ((np.full((4, 28, 28), -0.5), np.zeros(4)), DataError, "as they are before normalisation"),
         ("nowhere", DataError, "nowhere"),
         ((torch.ones(2, 28, 28).requires_grad_(), [0, 1]), DataError, r"Use tensor.detach\(\)"),
         ((torch.ones(2, 28, 28).bfloat16(), [0, 1]), DataError, "images .* BFloat16"),
@@ -266,6 +275,12 @@ def test_wrong_data_are_told(data: Any, error: type[Exception], said: str, tmp_p
         (lambda: fc.export("runs/none", "a\0.onnx"), "output is 'a"),
         (lambda: fc.train("fast", lr=0.1), "sets 'learning_rate'"),
         (lambda: fc.train("fast", epochs="3"), "epochs is '3'"),
+        (lambda: fc.train("fast", resume=True), 'in Python it is existing="resume"'),
+        (lambda: fc.train("fast", no_test=True), "in Python it is test=False"),
+        (lambda: fc.train("fast", data_dir="x"), "in Python it is data="),
+        (lambda: fc.train("fast", "runs/a", name="b"), "name='b' means runs/b, and output is"),
+        (lambda: fc.train("fast", name="../b"), "name is '../b'"),
+        (lambda: fc.train("fast", model=nn.Linear(2, 2)), "MyNet, not MyNet()"),
         (lambda: fc.train("fast", device="gpu"), "device is 'gpu'"),
         (lambda: fc.train("fast", threads=0), "threads is 0"),
         (lambda: fc.train("fast", framework="jax"), "framework is 'jax'"),
@@ -328,6 +343,22 @@ def test_predict_takes_images_in_any_usual_layout(change) -> None:
     assert isinstance(wanted, list)
     assert isinstance(found, list)
     assert [str(one) for one in found] == [str(one) for one in wanted]
+
+
+def test_predict_takes_what_gives_pictures_one_by_one(tmp_path: Path) -> None:
+    images = make_split(3).images
+    paths = [tmp_path / f"{place}.png" for place in range(3)]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    wanted = [str(one) for one in fc.predict(images)]
+    for given in (iter(paths), (path for path in paths), np.array([str(path) for path in paths])):
+        assert [str(one) for one in fc.predict(given)] == wanted
+
+
+def test_colour_images_of_another_side_are_averaged() -> None:
+    large = make_split(3).images.repeat(2, 1).repeat(2, 2)
+    wanted = [str(one) for one in fc.predict(make_split(3).images)]
+    assert [str(one) for one in fc.predict(large[..., None].repeat(3, 3))] == wanted
 
 
 def test_28_images_are_no_single_one() -> None:

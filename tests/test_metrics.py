@@ -216,12 +216,24 @@ TO_FIT = "logits are {}; for {} labels and 2 classes they must be ({}, 2), with 
         (np.zeros((2, 2)), [0, 2], "labels run from 0 to 2; they must be 0 to 1"),
         (np.zeros((2, 2)), [-1, 1], "labels run from -1 to 1; they must be 0 to 1"),
         (np.array([[0.0, np.inf]]), [0], "logits are not finite"),
+        (
+            np.array([[0.2, 0.8], [1.0, 0.0]]),
+            [1, 0],
+            "these are probabilities, and scored as logits they would be others; give their "
+            "logarithms: np.log(probabilities.clip(1e-12))",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_said(logits, labels: list[int], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         measure(logits.astype(np.float32), np.array(labels, np.int64), ("a", "b"), "test")
     assert str(caught.value) == message
+
+
+def test_logarithms_of_probabilities_are_scored_as_these_in_a_list_too() -> None:
+    probabilities = np.array([[0.8, 0.2], [0.5, 0.5]])
+    found = measure(np.log(probabilities).tolist(), [0, 1], ["a", "b"], "test")
+    assert found.loss == pytest.approx(-np.log([0.8, 0.5]).mean())
 
 
 def test_the_most_confused_come_first_and_as_many_as_asked_for() -> None:
@@ -247,7 +259,7 @@ def test_the_last_classes_have_their_rows_though_no_image_is_of_them() -> None:
 @pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int32])
 def test_labels_of_any_whole_numbers_are_counted_right(kind: type) -> None:
     labels = np.arange(40).astype(kind)
-    logits = np.eye(40, dtype=np.float32)
+    logits = 9 * np.eye(40, dtype=np.float32)
     names = tuple(map(str, range(40)))
     found = measure(logits, labels, names, "test")
     assert [one.recall for one in found.per_class] == [1.0] * 40

@@ -203,10 +203,34 @@ def test_the_audit_is_of_the_data_it_is_given(run: Run, home: Path, capsys) -> N
     assert "is a run on own" in fails(capsys, 3, *words, "--data-dir", str(home / "digits"))
 
 
-@pytest.mark.parametrize("command", ["evaluate", "report", "export"])
-def test_other_data_are_refused(run: Run, real_data, capsys, command: str, monkeypatch) -> None:
+COMMANDS = ("evaluate", "report", "export", "benchmark infer", "train --resume --output")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_run_finds_its_data_where_they_were(
+    run: Run, home: Path, real_data, tmp_path, command: str, monkeypatch
+) -> None:
+    shutil.copytree(run.path, tmp_path / "run", symlinks=True)
     monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
-    error = fails(capsys, 3, command, str(run.path))
+    monkeypatch.chdir(tmp_path)
+    words = ["--rounds", "1"] if "infer" in command else []
+    assert main([*command.split(), "run", *words]) == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_other_data_are_refused(
+    run: Run, real_data, tmp_path, capsys, command: str, monkeypatch
+) -> None:
+    moved = tmp_path / "run"
+    shutil.copytree(run.path, moved, symlinks=True)
+    split = moved / "split.json"
+    split.write_text(split.read_text().replace(str(run.split["data_dir"]), "/nowhere/own"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FASHION_CNN_DATA", raising=False)
+    error = fails(capsys, 3, *command.split(), "run")
+    assert "is a run on own, whose images are not found; they were in /nowhere/own" in error
+    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    error = fails(capsys, 3, *command.split(), "run")
     assert "is a run on own" in error
     assert "holds Fashion-MNIST" in error
     assert "--data-dir FOLDER" in error

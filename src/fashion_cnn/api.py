@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 
 from fashion_cnn import job
 from fashion_cnn.classifier import Classifier
-from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.fetch import data_directory
-from fashion_cnn.data.manifest import is_own
+from fashion_cnn.data.forms.labelled import images_in
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.evaluation import compare as comparing
 from fashion_cnn.evaluation.calibration import Answer, Calibration
 from fashion_cnn.files import from_here
 from fashion_cnn.frameworks import Hardware, hardware_as_before, open_framework
-from fashion_cnn.recipes.fields import nearest
+from fashion_cnn.recipes.fields import check_folder_name, nearest
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.summary import summarise
 from fashion_cnn.run import folder
-from fashion_cnn.run.dataset import check_same_data, class_names_of, images_of
+from fashion_cnn.run.dataset import check_same_data, class_names_of, data_of, images_of
 from fashion_cnn.run.results import Metrics
 from fashion_cnn.text import aligned, to_utf8
 from fashion_cnn.training.progress import Progress
@@ -44,6 +44,14 @@ RunLike = str | os.PathLike[str] | folder.Run
 """A run, or its folder."""
 
 _SAY = Progress().say
+
+_FLAGS = {
+    "resume": 'existing="resume"',
+    "overwrite": 'existing="overwrite"',
+    "no_test": "test=False",
+    "data_dir": "data=",
+}
+"""Flags of `fashion-cnn train` that are other words here."""
 
 _CARD = "--b:#1f77b4;--miss:#d95f02;--ink:#222;--paper:#fff;--soft:#ccc;--rule:#ddd"
 
@@ -200,20 +208,31 @@ class RunClassifier:
         self._calibration = calibration
         self.class_names = names
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Score images: uint8 (N, 28, 28) to float32 (N, C); see `Classifier.logits`."""
-        return self._classifier.logits(images)
+    @property
+    def network(self) -> Any:
+        """The network itself, in evaluation mode: of a network of your own what your code makes,
+        a `torch.nn.Module` or `keras.Model` that takes normalised images; else one that takes uint8
+        (N, 28, 28). Changing it changes what this classifier answers.
+        """
+        return self._classifier.network  # type: ignore[attr-defined]
 
-    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What the last layer sees of images, uint8 (N, 28, 28): float32 (N, F).
+    def logits(self, images: Any) -> NDArray[np.float32]:
+        """Score images, as `predict` takes them: float32 (N, C); see `Classifier.logits`."""
+        return self._classifier.logits(_pixels(images))
+
+    def features(self, images: Any) -> NDArray[np.float32]:
+        """What the last layer sees of images, as `predict` takes them: float32 (N, F).
 
         Raises:
             UsageError: the network does not end in a fully connected layer.
         """
-        return self._classifier.features(images)  # type: ignore[attr-defined]
+        return self._classifier.features(_pixels(images))  # type: ignore[attr-defined]
 
-    def predict(self, images: NDArray[np.uint8]) -> Answers:
-        """Answer for images, uint8 (N, 28, 28), by calibrated probabilities.
+    def predict(self, images: Any) -> Answers:
+        """Answer for images by calibrated probabilities.
+
+        Args: images: uint8 (N, 28, 28), or an array or tensor of another type or layout as
+            `fashion_cnn.predict` takes it, but no photos.
 
         Returns:
             `.labels` (names), `.predicted` (N,), `.probabilities` (N, C), `.sets` (N, C) of the
@@ -246,7 +265,7 @@ class Comparison(comparing.Comparison):
         return comparison_text(self)
 
     def page(self, output: str | os.PathLike[str] = "compare.html", *, data: Any = None) -> Path:
-        """Write one page that needs nothing but itself, for 2 to 30 runs.
+        """Write one page that needs nothing but itself, for 2 to 60 runs.
 
         It shows images; if of the test set, this opens the test set, which is counted in each run.
 
@@ -255,7 +274,7 @@ class Comparison(comparing.Comparison):
             data: as in `train`.
 
         Raises:
-            UsageError: more than 30 runs; or `output` is no path.
+            UsageError: more than 60 runs; or `output` is no path.
             DataError: the data are missing or not those of the runs.
         """
         from fashion_cnn.files import write_atomically
@@ -309,8 +328,8 @@ def train(
             speed measured first, and `train_images` where that does not come out even.
         settings: fields of the recipe (`epochs=4`); `model` may also be a class or function of
             your own that makes a network. Besides, `device`, `threads`, `deterministic` and
-            `framework`; `test=False` leaves the test set sealed; and `trust_code=True` runs the
-            copy of such a network's code that the run keeps.
+            `framework`; `test=False` leaves the test set sealed; `trust_code=True` runs the
+            copy of such a network's code that the run keeps; `name="mine"` is the folder runs/mine.
 
     Raises:
         UsageError: an unknown argument or invalid value, or `output` already holds files.
@@ -326,6 +345,15 @@ def train(
         raise UsageError(
             "minutes sets the number of epochs; it cannot be used with epochs or existing='resume'"
         )
+    for flag, here in _FLAGS.items():
+        if flag in settings:
+            raise UsageError(f"in Python it is {here}, not {flag}=")
+    if name := settings.pop("name", None):
+        if output is not None:
+            raise UsageError(f"name={name!r} means runs/{name}, and output is given; give one")
+        check_folder_name("name", str(name))
+        output = Path("runs", str(name))
+    settings = {field: _plain(value) for field, value in settings.items()}
     hardware, test = _hardware(settings), settings.pop("test", True)
     trust_code = bool(settings.pop("trust_code", False))
     place = None if output is None else Path(output)
@@ -591,6 +619,7 @@ def tune(
     _check_path("output", output)
     if not isinstance(search, Mapping):
         raise UsageError(f"search is {search!r:.60}; it must give each field its values")
+    settings = {field: _plain(value) for field, value in settings.items()}
     hardware, how = _hardware(settings), {"storage": "", "name": ""}
     for word in (*how, *CHOICES):
         if word in settings:
@@ -650,15 +679,11 @@ def _directory(
     """The folder of what a caller names as data, or of what a run was trained on."""
     if isinstance(data, str | os.PathLike):
         return data_directory(Path(data), _SAY)
-    from fashion_cnn.data.arrays import FOLDER, write_arrays
-
     if data is not None:
+        from fashion_cnn.data.arrays import write_arrays
+
         return write_arrays(data, class_names, _SAY)
-    if run and FOLDER.is_dir():
-        name = str(run.split.get("data", FASHION_MNIST))
-        if is_own(FOLDER / name):
-            return FOLDER / name
-    return data_directory(None, _SAY)
+    return data_of(run, None, _SAY) if run else data_directory(None, _SAY)
 
 
 def _hardware(words: dict[str, Any], *, only: bool = False) -> Hardware:
@@ -667,6 +692,29 @@ def _hardware(words: dict[str, Any], *, only: bool = False) -> Hardware:
     found = Hardware(**{name: words.pop(name) for name in known if name in words})
     for name in words if only else ():
         raise UsageError(f"there is no {name!r}{nearest(name, known)}; it takes {', '.join(known)}")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A setting as recipes have it: paths and runs as text, NumPy's numbers and lists as tuples."""
+    if isinstance(value, folder.Run):
+        return str(value.path)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+def _pixels(images: Any) -> NDArray[np.uint8]:
+    """Images of any usual layout as uint8 (N, 28, 28)."""
+    array = np.asarray(images)
+    found = images_in(array)
+    if found is None:
+        raise UsageError(
+            f"images are {array.dtype} {array.shape}; a classifier takes (N, 28, 28) (for photos: "
+            "export the run, and fashion_cnn.predict)"
+        )
     return found
 
 

@@ -61,11 +61,6 @@ class Hardware:
                 f"threads is {self.threads!r}; it must be a whole number from 1 to {MOST_THREADS}"
             )
 
-    @property
-    def name(self) -> str:
-        """The framework's name."""
-        return self.framework or FRAMEWORKS[0]
-
 
 class Framework(Protocol):
     """What trains a recipe and scores images with what it learned.
@@ -175,7 +170,7 @@ def open_framework(hardware: Hardware) -> Framework:
     Raises:
         UsageError: it is not installed.
     """
-    if hardware.name == "keras":
+    if hardware.framework == "keras":
         from fashion_cnn.on_keras.framework import KerasFramework as Opened
     else:
         from fashion_cnn.on_torch.framework import TorchFramework as Opened
@@ -184,7 +179,7 @@ def open_framework(hardware: Hardware) -> Framework:
 
 def check_framework(hardware: Hardware, run: Run) -> None:
     """Raise `UsageError` if a run is to go on in another framework than it began in."""
-    before = run.environment["framework"]
+    before = run.environment.get("framework")
     if hardware.framework not in (None, before):
         raise UsageError(
             f"{run.path} was trained with {before} and can only be resumed with it; leave "
@@ -195,8 +190,8 @@ def check_framework(hardware: Hardware, run: Run) -> None:
 def hardware_as_before(hardware: Hardware, run: Run) -> Hardware:
     """What the user leaves open stays as the run began: it decides the order of sums."""
     before = run.environment
-    framework = hardware.framework or before["framework"]
-    if framework != before["framework"]:
+    framework = hardware.framework or before.get("framework")
+    if framework != before.get("framework"):
         return hardware
     if framework == "keras" and isinstance(before.get("backend"), str):
         os.environ.setdefault("KERAS_BACKEND", before["backend"])

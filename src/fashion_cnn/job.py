@@ -34,7 +34,7 @@ from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.own_network import given
 from fashion_cnn.recipes.recipe import MAY_CHANGE, Recipe
 from fashion_cnn.reporting.summary import describe_recipe
-from fashion_cnn.run.dataset import check_same_data, describe_data
+from fashion_cnn.run.dataset import check_same_data, data_of, describe_data
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import Trained
 from fashion_cnn.run.recipe_file import open_recipe
@@ -111,9 +111,11 @@ def train(
         run.check_room(overwrite=existing == "overwrite")
         check_apart(recipe, run)
     with Progress(quiet=not first) as progress:
-        data_set = DataSet.open(data_directory(data_dir, progress.say))
         if resume:
+            data_set = DataSet.open(data_of(run, data_dir, progress.say))
             check_same_data(run, data_set)
+        else:
+            data_set = DataSet.open(data_directory(data_dir, progress.say))
         data = data_set.divided(recipe)
         for line in data_set.passed_over:
             progress.say(line)
@@ -174,7 +176,7 @@ def evaluate(
     """
     began = time.monotonic()
     recipe, _ = run.recipe, run.split  # read now: what is damaged is told before the test set opens
-    data_set = DataSet.open(data_directory(data_dir, lambda line: print(line, file=sys.stderr)))
+    data_set = DataSet.open(data_of(run, data_dir, lambda line: print(line, file=sys.stderr)))
     check_same_data(run, data_set)
     data = data_set.divided(recipe)
     steps = steps_per_epoch(recipe, len(data.training))

@@ -25,11 +25,15 @@ def _infer(
 ) -> None:
     """Time the model of RUN in PyTorch, ONNX and int8: size, accuracy, one image, many."""
     from fashion_cnn.benchmark import benchmark_inference, to_text
-    from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn.data.fashion_mnist import DataSet
     from fashion_cnn.files import to_json, write_atomically
+    from fashion_cnn.run.dataset import check_same_data, data_of
     from fashion_cnn.run.folder import Run
 
-    result = benchmark_inference(Run.open(run), data_directory(data_dir, say), rounds, threads)
+    opened = Run.open(run)
+    directory = data_of(opened, data_dir, say)
+    check_same_data(opened, DataSet.open(directory))
+    result = benchmark_inference(opened, directory, rounds, threads)
     write(to_text(result))
     if output:
         write_atomically(output, to_json(result))

@@ -28,11 +28,12 @@ def export(
 
     Several runs become one model, an ensemble: it answers with the mean of their probabilities.
     """
-    from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn.run.dataset import data_of
     from fashion_cnn.run.folder import Run
     from fashion_cnn.shipping.ensemble import export_runs
     from fashion_cnn.shipping.export import export_text
 
-    runs, directory = [Run.open(one) for one in run], data_directory(data_dir, say)
+    runs = [Run.open(one) for one in run]
+    directory = data_of(runs[0], data_dir, say)
     files, report = export_runs(runs, directory, output=output, int8=int8, tta=tta)
     write(export_text(report, files))

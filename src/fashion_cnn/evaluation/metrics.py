@@ -10,6 +10,7 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.run.results import ClassMetrics, Confusion, Evaluation
 
 Z95 = 1.959963984540054  # the 97.5th percentile of the normal distribution
+_ROUNDING = 1e-4  # of a sum of probabilities
 BINS = 15  # of confidence. Source: Guo et al. 2017, arXiv 1706.04599
 
 
@@ -21,21 +22,21 @@ def measure(
 ) -> Evaluation:
     """Measure logits against labels.
 
-    >>> measure(np.eye(2, dtype=np.float32), np.array([0, 1]), ("a", "b"), "test").accuracy
+    >>> measure(np.array([[3, -1], [0.5, 2]]), np.array([0, 1]), ("a", "b"), "test").accuracy
     1.0
 
     Args:
-        logits: float (N, C), N >= 1, finite.
-        labels: int64 (N,), from 0 to C - 1.
+        logits: float (N, C), N >= 1, finite; of probabilities their logarithms.
+        labels: whole numbers (N,), from 0 to C - 1.
         class_names: C names.
         split: what the images are: "training", "validation" or "test".
 
     Raises:
         UsageError: no images, shapes that do not fit, a label that is no class, or logits that are
-            not finite.
+            not finite, or are probabilities.
     """
-    classes = len(class_names)
-    if not len(labels) or logits.shape != (len(labels), classes):
+    classes, logits, labels = len(class_names), np.asarray(logits), np.asarray(labels)
+    if labels.ndim != 1 or not len(labels) or logits.shape != (len(labels), classes):
         raise UsageError(
             f"logits are {logits.shape}; for {len(labels)} labels and {classes} classes they must "
             f"be ({len(labels)}, {classes}), with at least one image"
@@ -48,6 +49,11 @@ def measure(
         )
     if not np.isfinite(logits).all():
         raise UsageError("logits are not finite")
+    if (logits >= 0).all() and np.abs(logits.sum(1) - 1).max() < _ROUNDING:
+        raise UsageError(
+            "these are probabilities, and scored as logits they would be others; give their "
+            "logarithms: np.log(probabilities.clip(1e-12))"
+        )
     labels = labels.astype(np.int64)  # uint8's would not hold what follows
     predicted = logits.argmax(1)
     correct = predicted == labels

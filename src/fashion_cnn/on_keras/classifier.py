@@ -21,6 +21,12 @@ class KerasClassifier:
         """Args: model: uint8 (N, 28, 28) in, logits out."""
         self._model = model
 
+    @property
+    def network(self) -> keras.Model:
+        """The network; of somebody's own what their code makes."""
+        inner = (one for one in self._model.layers if isinstance(one, keras.Model))
+        return next(inner, self._model)
+
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Score images; see `Classifier.logits`."""
         check_images(images)
@@ -33,12 +39,11 @@ class KerasClassifier:
             UsageError: wrong images, or the network has no such layer.
         """
         check_images(images)
-        inputs, layers = self._model.inputs, self._model.layers
-        own = next((one for one in layers if isinstance(one, keras.Model)), None)
-        found = [one for one in (own or self._model).layers if isinstance(one, keras.layers.Dense)]
+        inputs, own = self._model.inputs, self.network
+        found = [one for one in own.layers if isinstance(one, keras.layers.Dense)]
         if not found:
             raise UsageError("the network has no fully connected layer, so no features before it")
-        if own is None:
+        if own is self._model:
             return predict(keras.Model(inputs, found[-1].input), images)
         try:
             inside = keras.Model(own.inputs, found[-1].input)

@@ -6,10 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from fashion_cnn.classifier import check_images
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.model import build_model, to_device
+from fashion_cnn.on_torch.own_network import OwnCNN
+from fashion_cnn.recipes.networks import own_network, timm_name
 from fashion_cnn.run.checkpoint import Arrays, check_layout
 from fashion_cnn.run.dataset import class_names_of
 from fashion_cnn.run.folder import Run
@@ -24,6 +27,17 @@ class TorchClassifier:
         """Args: model: uint8 (N, 28, 28) in, logits out; device: where it is."""
         self._model = model
         self._device = device
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, in evaluation mode; of somebody's own what their code makes."""
+        self._model.eval()
+        if not isinstance(self._model, OwnCNN):
+            return self._model
+        for module in self._model.network.modules():
+            if isinstance(module, _BatchNorm) and module.num_batches_tracked is None:
+                module.num_batches_tracked = torch.tensor(0)  # a strict load_state_dict needs it
+        return self._model.network
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Score images; see `Classifier.logits`."""
@@ -97,9 +111,21 @@ def open_classifier(
 def open_model(run: Run, checkpoint: str | None = None) -> nn.Module:
     """A run's network with a checkpoint's weights, on the CPU; otherwise as `open_classifier`."""
     checkpoint = checkpoint or run.answering
-    model = build_model(run.recipe, len(class_names_of(run)), trained=True)
-    load_weights(model, run.checkpoints.load(checkpoint).model, checkpoint)
+    recipe, classes = run.recipe, len(class_names_of(run))
+    arrays = run.checkpoints.load(checkpoint).model
+    if own_network(recipe.model) is None and timm_name(recipe.model) is None:
+        # A recipe that was altered may name a network that no machine has room for.
+        with torch.device("meta"):
+            sizes = build_model(recipe, classes).state_dict()
+        check_layout(arrays, {name: _alike(one) for name, one in sizes.items()}, checkpoint)
+    model = build_model(recipe, classes, trained=True)
+    load_weights(model, arrays, checkpoint)
     return model
+
+
+def _alike(tensor: Tensor) -> NDArray[np.generic]:
+    """An array of a tensor's shape and dtype that takes no room."""
+    return np.broadcast_to(torch.zeros((), dtype=tensor.dtype).numpy(), tensor.shape)
 
 
 def weight_arrays(model: nn.Module) -> dict[str, NDArray[np.generic]]:

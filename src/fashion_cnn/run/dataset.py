@@ -1,16 +1,20 @@
 """The data set that a run is of, as its folder records it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fashion_cnn.data.arrays import FOLDER
 from fashion_cnn.data.fashion_mnist import (
     CLASS_NAMES,
     FASHION_MNIST,
     SHA256,
     DataSet,
+    find_data,
     named_directory,
 )
+from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.data.manifest import check_class_names
 from fashion_cnn.data.split import Split
@@ -32,6 +36,34 @@ def describe_data(data: DataSet, named: str | Path | None) -> dict[str, Any]:
         "framing": str(contents.framing),
     }
     return found | ({"data_dir": str(Path(named).resolve())} if named else {})
+
+
+def data_of(run: Run, named: str | Path | None, say: Callable[[str], None]) -> Path:
+    """Find the data set that a run was trained on.
+
+    Args:
+        named: the folder that a person named; without it the one that the run records, while that
+            holds the same, then the usual places.
+        say: as for `data_directory`.
+
+    Raises:
+        DataError: it is not to be had there.
+    """
+    recorded, name = run.split.get("data_dir") or "", str(run.split.get("data", FASHION_MNIST))
+    for place in (recorded, FOLDER / name) if named is None else ():
+        with suppress(DataError, OSError):
+            directory = find_data(place) if place else None
+            if directory is not None:
+                check_same_data(run, DataSet.open(directory))
+                return directory
+    theirs = not is_fashion_mnist(run.environment.get("data_sha256"))
+    if named is None and theirs and named_directory() is None:
+        where = f"; they were in {recorded}" if recorded else ""
+        raise DataError(
+            f"{run.path} is a run on {name}, whose images are not found{where}; name their folder "
+            "with --data-dir FOLDER"
+        )
+    return data_directory(named, say)
 
 
 def is_fashion_mnist(data_sha256: Mapping[str, str] | None) -> bool:

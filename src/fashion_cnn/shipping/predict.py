@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
+from fashion_cnn.data.forms.labelled import ONE_IMAGE, images_in
 from fashion_cnn.data.pictures import find_pictures, read_bytes, shown
-from fashion_cnn.errors import DataError, ImageError, ModelError, UsageError
+from fashion_cnn.errors import ImageError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.run.command import run_command
@@ -23,10 +24,6 @@ from fashion_cnn.shipping.onnx_classifier import MOST_AT_ONCE, OnnxClassifier
 
 if TYPE_CHECKING:
     from fashion_cnn.shipping.inside import Inside
-
-_SINGLE = ((28, 28), (28, 28, 1))
-_LAYOUTS = ((28, 28), (784,), (1, 28, 28), (3, 28, 28), (28, 28, 1), (28, 28, 3))
-"""Of an array of one image, and of each in an array of several."""
 
 _NOT_IN_PNG = ("CMYK", "YCbCr", "LAB", "HSV")
 _LONGEST_EDGE = 1024  # pixels of a picture in memory that is answered; of a file it is 256
@@ -261,8 +258,9 @@ def predict(
             with pillow-heif); of a folder, for all in and below it; or a pattern with * ? [. A
             Pillow picture. An array: (28, 28), (28, 28, 1), (N, 28, 28), (N, 784), or N of 28x28
             with 1 or 3 channels before or behind, numbers of any type from 0 to 255, or floats from
-            0 to 1, are taken as the data set's images, bright on black; uint8 (H, W), (H, W, 3) and
-            (H, W, 4) as photos (a grey one 784 wide: as a Pillow picture).
+            0 to 1, are taken as the data set's images, bright on black (so are N squares of another
+            side with channels); uint8 (H, W), (H, W, 3) and (H, W, 4) as photos (a grey one 784
+            wide: as a Pillow picture).
         model: an ONNX file, or a run that was exported, or its folder; None for those in the
             package.
         reject: accept only answers so sure that about this share of them is wrong: 0.005, 0.01,
@@ -283,6 +281,9 @@ def predict(
     if path is not None and not isinstance(path, str | os.PathLike):
         raise UsageError(f"model is {model!r:.60}; it must be an ONNX file, or a run, or its path")
     predictor = _predictor(reject) if path is None else open_predictor(Path(path), reject)
+    kind = getattr(getattr(pictures, "dtype", None), "kind", "")
+    if isinstance(pictures, Iterator) or kind in ("O", "U"):  # an array or a column of paths
+        pictures = list(pictures)
     many = isinstance(pictures, list | tuple)
     found: list[Prediction | ImageError] = []
     for one in pictures if many else [pictures]:
@@ -317,8 +318,8 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
         return [ImageError(f"a picture cannot be read: {error}")], True
     except (RuntimeError, TypeError, ValueError) as error:  # a tensor that is to be detached
         raise UsageError(f"a picture gives no pixels: {error}") from None
-    if not pillow and (images := _images_in(pixels)) is not None:
-        return [*predictor.predict_images(images)], pixels.shape in _SINGLE
+    if not pillow and (images := images_in(pixels)) is not None:
+        return [*predictor.predict_images(images)], pixels.shape in ONE_IMAGE
     if not pillow and (pixels.dtype != np.uint8 or pixels.ndim not in (2, 3)):
         raise UsageError(
             f"pixels are {pixels.dtype} {pixels.shape}; they must be of shape (28, 28), "
@@ -343,24 +344,6 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
     except (OSError, TypeError, ValueError) as error:
         raise UsageError(f"pixels of shape {pixels.shape} make no picture: {error}") from None
     return predictor.predict_all([file.getvalue()]), True
-
-
-def _images_in(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
-    """Images of the data set's kind, uint8 (N, 28, 28), as any array holds them; None for a photo.
-
-    Raises:
-        UsageError: numbers that are no pixels.
-    """
-    from fashion_cnn.data.forms.labelled import to_images
-
-    if pixels.shape in _SINGLE:
-        pixels = pixels[np.newaxis]
-    if pixels.shape[1:] not in _LAYOUTS:
-        return None
-    try:
-        return to_images(pixels, "the array")[0]
-    except DataError as error:
-        raise UsageError(str(error)) from None
 
 
 def _predict_file(predictor: Predictor, name: str) -> Prediction | ImageError:
