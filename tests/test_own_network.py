@@ -3,6 +3,7 @@
 import json
 import linecache
 import os
+import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch.nn.functional import max_pool2d
 import fashion_cnn
 from conftest import REPOSITORY
 from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import CheckpointError, UsageError
 from fashion_cnn.on_torch.assignment import Net
@@ -158,6 +160,9 @@ BAD = {
         "self.output = nn.Linear(784, 10)",
         "return self.output(x.flatten(1)) + (1 / 0 if self.training else 0)",
     ): "fails in training, on",
+    "class net(nn.Sequential):\n"
+    "    def __init__(self): super().__init__(nn.Flatten(), nn.Linear(784, 10))\n"
+    "    def training_step(self, batch): pass": "net has a training_step of its own, which is not",
 }
 
 
@@ -376,6 +381,25 @@ def test_python_takes_the_class_itself(home: Path) -> None:
         np.testing.assert_array_equal(opened.classifier().logits(images), wanted)
 
 
+def test_the_network_comes_back_as_it_was_given(home: Path, small_data: TrainingData) -> None:
+    few = {"train_images": 100, "test": False, "threads": 1}
+    run = fashion_cnn.train("baseline", "mine", epochs=1, model=EXAMPLE, width=4, **few)
+    opened, images = run.classifier(), small_data.validation.images
+    pixels = torch.from_numpy(images[:, None] / np.float32(255))
+    normalised = (pixels - PIXEL_MEAN) / PIXEL_STD
+    with torch.no_grad():
+        answered = opened.network(normalised).numpy()
+    np.testing.assert_allclose(answered, opened.logits(images), atol=1e-5)
+    again = runpy.run_path(EXAMPLE.removesuffix(":MyNet"))["MyNet"](10, width=4)
+    again.load_state_dict(opened.network.state_dict())  # strict: no name too few or too many
+    torch.testing.assert_close(again.eval()(normalised), torch.from_numpy(answered))
+    words = {"framework": "keras", "model": KERAS}
+    run = fashion_cnn.train("baseline", "keras", epochs=1, width=4, **words, **few)
+    opened = run.classifier()
+    answered = opened.network(np.moveaxis(normalised.numpy(), 1, 3), training=False)
+    np.testing.assert_allclose(answered, opened.logits(images), atol=1e-4)
+
+
 @pytest.mark.parametrize("framework", ["pytorch", "keras"])
 def test_the_assignments_network_is_printed_to_be_edited(
     home: Path, capsys, small_data: TrainingData, framework: str
@@ -479,6 +503,38 @@ def test_keras_connects_it_to_images_or_tells_why_not(tmp_path: Path) -> None:
         "        return self.dense(keras.ops.reshape(x, (int(x.shape[0]), 784)))\n"
     )
     with pytest.raises(UsageError, match=r"net works on arrays, but not on symbolic images, "):
+        build_in_keras(Recipe(**given(f"{tmp_path}/own.py:net")), 10)
+
+
+KERAS_MODELS = {
+    "    def call(self, x, training=False):\n"
+    "        y = self.dense(self.flatten(x))\n"
+    "        return (y, y) if training else y\n": "net gives tuple in training",
+    "    def call(self, x, training=False):\n"
+    "        if training: raise ValueError('not like this')\n"
+    "        return self.dense(self.flatten(x))\n": "in training, .*: not like this .*line 9",
+    "    def call(self, x):\n"
+    "        return self.dense(self.flatten(x))\n"
+    "    def train_step(self, data): pass\n": "net has a train_step of its own",
+    "    def call(self, x):\n"
+    "        return self.dense(keras.layers.Conv2D(4, 3)(x[..., 0]))\n": "ndim=4, found ndim=3",
+}
+
+
+@pytest.mark.parametrize("call", KERAS_MODELS)
+def test_keras_tells_what_is_wrong_with_a_class(tmp_path: Path, call: str) -> None:
+    from fashion_cnn.on_keras.model import build_model as build_in_keras
+
+    (tmp_path / "own.py").write_text(
+        "import keras\n"
+        "class net(keras.Model):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.flatten = keras.layers.Flatten()\n"
+        "        self.dense = keras.layers.Dense(10)\n\n"
+        f"{call}"
+    )
+    with pytest.raises(UsageError, match=KERAS_MODELS[call]):
         build_in_keras(Recipe(**given(f"{tmp_path}/own.py:net")), 10)
 
 

@@ -6,7 +6,14 @@ import keras
 import numpy as np
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.recipes.own_network import FAILURES, Source, allowed, check_alike, check_logits
+from fashion_cnn.recipes.own_network import (
+    FAILURES,
+    Source,
+    allowed,
+    check_alike,
+    check_logits,
+    check_no_own_step,
+)
 from fashion_cnn.recipes.recipe import Recipe
 
 OWN = "network."
@@ -30,7 +37,9 @@ def make_own(recipe: Recipe, classes: int, seed: int) -> keras.Model:
         raise UsageError(
             f"{source.name} in {source.file} gives a {type(network).__name__}, not a keras.Model"
         )
+    check_no_own_step(network, ("train_step",), source)
     _check_answers(network, source, classes)  # which may be what gives it weights
+    _check_training(network, source, classes)
     for weight in network.weights:
         if weight.dtype != "float32" and (weight.trainable or weight.dtype == "bfloat16"):
             raise UsageError(
@@ -55,8 +64,7 @@ def own_weights(model: keras.Model) -> dict[str, keras.Variable] | None:
 
 def _check_answers(network: keras.Model, source: Source, classes: int) -> None:
     """Call the network on a few images, without training it."""
-    sample = np.random.default_rng(0).normal(size=(max(_COUNTS), 28, 28, 1)).astype(np.float32)
-    answers = []
+    sample, answers = _sample(), []
     for count in _COUNTS:
         try:
             logits = network(sample[:count], training=False)
@@ -74,6 +82,30 @@ def _check_answers(network: keras.Model, source: Source, classes: int) -> None:
         answers.append(keras.ops.convert_to_numpy(logits))
         check_logits(answers[-1], count, classes, source)
     check_alike(answers, source)
+
+
+def _check_training(network: keras.Model, source: Source, classes: int) -> None:
+    """Call the network once as in training, which some answer otherwise; it stays as it was."""
+    before = [keras.ops.convert_to_numpy(variable) for variable in network.variables]
+    try:
+        logits = network(_sample(), training=True)
+    except FAILURES as error:
+        raise UsageError(
+            f"{source.name} fails in training, on a batch of {max(_COUNTS)}: "
+            f"{source.describe(error)}"
+        ) from error
+    for variable, value in zip(network.variables, before, strict=True):
+        variable.assign(value)
+    found = getattr(logits, "shape", type(logits).__name__)
+    if isinstance(found, str) or tuple(found) != (max(_COUNTS), classes):
+        raise UsageError(
+            f"{source.name} gives {found} in training; it must be one tensor of logits there too"
+        )
+
+
+def _sample() -> Any:
+    sample = np.random.default_rng(0).normal(size=(max(_COUNTS), 28, 28, 1))
+    return sample.astype(np.float32)
 
 
 def connected(network: keras.Model, images: Any, recipe: Recipe) -> Any:

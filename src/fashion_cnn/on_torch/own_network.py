@@ -23,6 +23,7 @@ from fashion_cnn.recipes.own_network import (
     allowed,
     check_alike,
     check_logits,
+    check_no_own_step,
     near,
 )
 from fashion_cnn.recipes.recipe import Recipe
@@ -88,6 +89,7 @@ def build_own(recipe: Recipe, classes: int, *, trained: bool = False) -> OwnCNN:
         raise UsageError(
             f"{source.name} in {source.file} gives a {type(network).__name__}, not an nn.Module"
         )
+    check_no_own_step(network, ("training_step", "configure_optimizers"), source)
     elsewhere = {str(p.device) for p in [*network.parameters(), *network.buffers()]} - {"cpu"}
     if elsewhere:
         raise UsageError(

@@ -9,6 +9,7 @@ import dis
 import hashlib
 import inspect
 import linecache
+import re
 import sys
 import textwrap
 import traceback
@@ -33,6 +34,10 @@ MOST_CODE = 1 << 20
 _SETTINGS = ("width", "blocks", "dropout")
 """The fields that a network of somebody's own gets if it takes a parameter of that name."""
 
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_WRAPPED = "Exception encountered when calling"
+"""How Keras begins what it says of an error in a layer; the error itself comes next."""
 
 FAILURES = (Exception, SystemExit)
 """Of somebody's code: one that ends the process would end a command as if it were done."""
@@ -111,8 +116,9 @@ class Source:
         if isinstance(error, SyntaxError) and error.filename == self.file:
             lines = [error.lineno]
         where = f" ({self.file}, line {lines[-1]})" if lines else ""
-        words = (str(error).strip().splitlines() or [""])[0]
-        return f"{type(error).__name__}: {words}{where}"
+        said = [line for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()] or [""]
+        words = said[1] if len(said) > 1 and said[0].startswith(_WRAPPED) else said[0]
+        return f"{type(error).__name__}: {words.strip()}{where}"
 
 
 _ALLOWED: dict[str, Source] = {}
@@ -209,6 +215,21 @@ def check_alike(answers: Sequence[NDArray[np.generic]], source: Source) -> None:
         )
 
 
+def check_no_own_step(network: Any, names: Sequence[str], source: Source) -> None:
+    """Raise `UsageError` if a network comes with a way to train that nothing here would call.
+
+    Args: names: of the methods that would do it elsewhere.
+    """
+    for name in names:
+        home = getattr(type(network), name, None)
+        if home is not None and getattr(home, "__module__", "").partition(".")[0] != "keras":
+            raise UsageError(
+                f"{source.name} has a {name} of its own, which is not called here: the loss is the "
+                "cross-entropy, and the recipe says how it learns (--optimizer, --lr, --schedule); "
+                "leave it out"
+            )
+
+
 def near(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
     """Whether two answers are the same but for rounding."""
     return bool(np.allclose(one, other, rtol=1e-2, atol=1e-2 * max(1e-6, np.abs(other).max())))
@@ -218,9 +239,10 @@ def _gathered(maker: Callable[..., Any]) -> Source:
     """The code of a class or function, with what it uses of its module: a notebook's too."""
     name = getattr(maker, "__name__", "")
     if not (inspect.isclass(maker) or inspect.isfunction(maker)) or not name.isidentifier():
+        what = f"{maker!r:.80}" if isinstance(maker, int | float) else f"a {type(maker).__name__}"
         raise UsageError(
-            f"model is {maker!r:.80}; it must be a name, FILE.py:NAME, or a class or function that "
-            "makes a network"
+            f"model is {what}; it must be a name, FILE.py:NAME, or a class or function (def) that "
+            "makes a network: MyNet, not MyNet(), as each run makes its own from its seed"
         )
     found = _Gathered()
     found.add(maker, name)
