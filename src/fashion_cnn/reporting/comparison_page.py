@@ -24,7 +24,7 @@ from fashion_cnn.reporting.plots import curve_axes, literal
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 
-MOST_RUNS = 30
+MOST_RUNS = 60
 """Of a page."""
 
 _MOST_IMAGES = 2000  # those on which most runs disagree
