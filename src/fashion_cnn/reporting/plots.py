@@ -1,9 +1,11 @@
 """Pictures of a run, drawn from its folder alone, of the data and of a study."""
 
 import io
+import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager, get_font
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -32,6 +36,8 @@ _MOST_WRITTEN, _MOST_NAMED = 40, 60  # classes whose cells hold their numbers, t
 _MOST_ROWS = 50  # of a grid of samples
 _DOTS = 150  # an inch
 _ROUNDED = 5e-5  # half of the last digit that is shown
+_NO_LETTER = re.compile(r"Glyph (\d+) .* missing from", re.DOTALL)
+_BOXES = "boxes stand for letters that no font of this machine has"
 
 
 def draw_run(run: Run, metrics: Metrics) -> None:
@@ -361,27 +367,73 @@ def drawn(figure: Figure, form: str) -> bytes:
         return png(figure)
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
-    data = io.BytesIO()
-    with _any_letters():
+    def print_pdf(data: io.BytesIO) -> None:
         FigureCanvasPdf(figure).print_pdf(data, metadata={"CreationDate": None})
-    return data.getvalue()
 
-
-@contextmanager
-def _any_letters() -> Iterator[None]:
-    """Classes may have names in letters that the font lacks: boxes in a PNG; SVG has the text."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
-        yield
+    return _with_letters(figure, print_pdf)
 
 
 def png(figure: Figure) -> bytes:
     """Draw a figure."""
-    data = io.BytesIO()
     figure.set_dpi(_DOTS)
-    with _any_letters():
+
+    def print_png(data: io.BytesIO) -> None:
         FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
-    return data.getvalue()
+
+    return _with_letters(figure, print_png)
+
+
+def _with_letters(figure: Figure, draw: Callable[[io.BytesIO], None]) -> bytes:
+    """Draw a figure; letters that its font lacks come from other fonts of this machine.
+
+    Where none has them, a line below the figure says so.
+    """
+    data, lacking = _drawn_once(draw)
+    if not lacking:
+        return data
+    texts = [(text, text.get_fontfamily()) for text in figure.findobj(Text)]
+    others = _fonts_with(lacking)
+    for text, families in texts:
+        text.set_fontfamily([*families, *others])
+    data, lacking = _drawn_once(draw)
+    if lacking:
+        figure.supxlabel(_BOXES, fontsize="x-small")
+        data, _ = _drawn_once(draw)
+        figure.supxlabel("")
+    for text, families in texts:
+        text.set_fontfamily(families)
+    return data
+
+
+def _drawn_once(draw: Callable[[io.BytesIO], None]) -> tuple[bytes, frozenset[int]]:
+    """What `draw` writes, and the letters for which it warns that it has but boxes."""
+    data = io.BytesIO()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.filterwarnings("always", _NO_LETTER.pattern, UserWarning)
+        draw(data)
+    lacking = set()
+    for one in said:
+        if found := _NO_LETTER.match(str(one.message)):
+            lacking.add(int(found[1]))
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return data.getvalue(), frozenset(lacking)
+
+
+@lru_cache
+def _fonts_with(letters: frozenset[int]) -> tuple[str, ...]:
+    """The families of installed fonts that have some of these letters, as few as are found."""
+    families = []
+    for entry in fontManager.ttflist:
+        if not letters:
+            break
+        if entry.name.startswith("Last Resort"):  # matplotlib's own boxes
+            continue
+        with suppress(OSError, RuntimeError):  # a damaged font is nobody's fault here
+            if found := letters & get_font(entry.fname).get_charmap().keys():
+                families.append(entry.name)
+                letters -= found
+    return tuple(families)
 
 
 def svg(figure: Figure, name: str) -> bytes:
@@ -396,7 +448,8 @@ def svg(figure: Figure, name: str) -> bytes:
         rc_context(
             {"svg.fonttype": "none", "svg.hashsalt": name, "font.sans-serif": ["DejaVu Sans"]}
         ),
-        _any_letters(),
+        warnings.catch_warnings(),
     ):
+        warnings.filterwarnings("ignore", _NO_LETTER.pattern, UserWarning)
         FigureCanvasSVG(figure).print_svg(data, metadata=nothing)
     return data.getvalue().encode()

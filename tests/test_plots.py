@@ -1,0 +1,83 @@
+"""Pictures of a run: letters that matplotlib's font lacks."""
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+from matplotlib import rc_context
+from matplotlib.font_manager import fontManager
+
+from fashion_cnn.reporting import plots
+from fashion_cnn.reporting.plots import Picture, drawn, png, svg
+
+IN_ANOTHER, IN_NONE = "\u210a", "\u65e5\u672c \U0001f45f"  # STIX, of matplotlib's, has the first
+
+
+@pytest.fixture(autouse=True)
+def fonts(monkeypatch) -> Iterator[None]:
+    """Those that come with matplotlib, whatever this machine has."""
+    known = [one for one in fontManager.ttflist if one.name in ("DejaVu Sans", "STIXGeneral")]
+    monkeypatch.setattr(fontManager, "ttflist", known)
+    plots._fonts_with.cache_clear()
+    yield
+    plots._fonts_with.cache_clear()
+
+
+@pytest.fixture
+def lines(monkeypatch) -> list[str]:
+    """What is written below figures."""
+    written, original = [], Picture.supxlabel
+
+    def noted(self, text: str, **how):
+        written.append(text)
+        return original(self, text, **how)
+
+    monkeypatch.setattr(Picture, "supxlabel", noted)
+    return written
+
+
+def named(name: str) -> Picture:
+    """A figure with a class's name at its axis and in its title, as a confusion matrix has it."""
+    figure = Picture(3, 2)
+    axes = figure.add_subplot()
+    axes.set_yticks([0, 1], [name, "Shirt"])
+    axes.set_title(name)
+    return figure
+
+
+def test_letters_come_from_another_font_that_has_them(lines) -> None:
+    figure = named(IN_ANOTHER)
+    with rc_context({"font.family": ["sans-serif", "STIXGeneral"]}):
+        wanted = png(named(IN_ANOTHER))
+    assert png(figure) == wanted
+    assert png(figure) == wanted, "as often as a notebook shows it"
+    assert lines == []
+
+
+@pytest.mark.parametrize("form", ["png", "pdf"])
+def test_letters_that_no_font_has_are_told_below(form: str, lines) -> None:
+    figure = named(IN_NONE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first = drawn(figure, form)
+    assert lines == ["boxes stand for letters that no font of this machine has", ""]
+    assert drawn(figure, form) == first
+    assert "boxes" not in svg(figure, "figure").decode(), "a browser has more fonts"
+    assert IN_NONE in svg(figure, "figure").decode()
+
+
+def test_a_name_of_plain_letters_is_drawn_once(lines, monkeypatch) -> None:
+    drawn_once, original = [], plots._drawn_once
+    monkeypatch.setattr(plots, "_drawn_once", lambda draw: drawn_once.append(1) or original(draw))
+    png(named("Ankle boot"))
+    assert len(drawn_once) == 1
+    assert lines == []
+
+
+def test_other_warnings_still_come() -> None:
+    def draw(data) -> None:
+        warnings.warn("something else", UserWarning, stacklevel=1)
+        data.write(b"drawn")
+
+    with pytest.warns(UserWarning, match="something else"):
+        assert plots._drawn_once(draw) == (b"drawn", frozenset())
