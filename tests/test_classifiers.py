@@ -4,6 +4,7 @@ Tolerance: no logit may be further than 1e-4 from the network as the assignment 
 float64; and all must name the same class.
 """
 
+import resource
 import shutil
 from pathlib import Path
 
@@ -24,10 +25,11 @@ from fashion_cnn.on_torch.classifier import open_classifier as open_in_torch
 from fashion_cnn.on_torch.classifier import open_model
 from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run.checkpoint import link
+from fashion_cnn.run.checkpoint import link, save
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from finished import finished_run
 from test_export import CALIBRATION, FACTS
 
 
@@ -153,6 +155,17 @@ def test_weights_of_another_network_are_refused(run, tmp_path, name: str) -> Non
         other.record_recipe(run.recipe)
         with pytest.raises(CheckpointError, match="tensor"):
             TRAINED_IN[name](other, f"step-{len(arrays):08d}")
+
+
+def test_a_network_is_not_made_before_its_weights_are_seen_to_fit(tmp_path) -> None:
+    """The recipe of a run that somebody sent may name one that no machine has room for."""
+    run, _, _ = finished_run(tmp_path / "run", model="wide_resnet", width=200, blocks=20)
+    save(run.checkpoints.folder, {}, {}, {"step": 30, "run": run.fingerprint()})
+    run.checkpoints.finish(30, run.history)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError, match="final lacks tensor"):
+        open_model(run, "final")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + (1 << 18), "kilobytes"
 
 
 def test_keras_refuses_another_normalisation(run, tmp_path) -> None:
