@@ -13,7 +13,6 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.model import build_model, to_device
 from fashion_cnn.on_torch.own_network import OwnCNN
 from fashion_cnn.recipes.networks import own_network, timm_name
-from fashion_cnn.recipes.networks import own_network, timm_name
 from fashion_cnn.run.checkpoint import Arrays, check_layout
 from fashion_cnn.run.dataset import class_names_of
 from fashion_cnn.run.folder import Run
