@@ -109,6 +109,54 @@ def test_a_sketch_is_framed_as_the_data_are(ground: int, ink: int) -> None:
     np.testing.assert_array_equal(white, 255 - seen)
 
 
+CHALK = [
+    ((10, 14, 12), (240, 240, 235)),
+    ((50, 50, 50), (235, 235, 235)),
+    ((25, 60, 40), (240, 240, 240)),
+    ((0, 0, 0), (255, 235, 0)),
+]
+
+
+def stroke(ground: tuple[int, int, int], ink: tuple[int, int, int]) -> np.ndarray:
+    pixels = np.full((200, 160, 4), 255, np.uint8)
+    pixels[:, :, :3] = ground
+    pixels[40:160, 60:100, :3] = ink
+    return pixels
+
+
+@pytest.mark.parametrize(("ground", "ink"), CHALK)
+def test_chalk_on_a_board_is_bright_on_dark_to_ones_own_data(ground, ink) -> None:
+    """A blackboard is rarely black, nor chalk grey; nor is the screen of a phone at night."""
+    level = np.array(ink) @ (0.299, 0.587, 0.114)
+    photo = prepare(stroke(ground, ink), MNIST)
+    assert abs(int(photo.seen.max()) - level) <= 1
+    assert photo.seen[0].max() == 0
+    (note,) = photo.notes
+    assert note == "brighter than its background, so taken for one like those of the data set"
+    white = prepare(stroke(ground, ink), Framing("white", 20, "mass"))
+    np.testing.assert_array_equal(white.seen, 255 - photo.seen)
+    assert white.notes == (note.replace("one like", "one unlike"),)
+    on_paper = prepare(stroke(ink, ground), MNIST)
+    assert on_paper.notes == ()
+    assert on_paper.seen.max() > 150
+
+
+@pytest.mark.parametrize(("ground", "ink"), CHALK)
+def test_fashion_mnists_garments_are_dark_whatever_they_lie_on(ground, ink) -> None:
+    photo = prepare(stroke(ground, ink))
+    assert photo.notes == ()
+    level = 255 - np.array(ink) @ (0.299, 0.587, 0.114)
+    assert abs(np.median(photo.seen[8:20, 12:16]) - level) <= 2
+
+
+def test_where_nothing_stands_out_nothing_is_brighter() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (28, 28, 3), dtype=np.uint8)
+    noise[[0, -1]] //= 4
+    noise[:, [0, -1]] //= 4
+    pixels = np.dstack([noise, np.full((28, 28), 255, np.uint8)])
+    assert prepare(pixels, MNIST).notes == ("nothing stands out from the background",)
+
+
 def test_a_whole_picture_is_shrunk_around_its_middle() -> None:
     pixels = np.full((56, 100, 4), 255, np.uint8)
     pixels[:, 22:78, :3] = np.arange(56)[:, np.newaxis, np.newaxis] * 4

@@ -130,6 +130,9 @@ def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo
     if not cut_out and _is_negative(colours, background):
         same = "for a negative like those of" if framing.background == "black" else "for one unlike"
         notes.append(f"grey on black, so taken {same} the data set")
+    elif not cut_out and not as_published and _is_brighter(colours, garment, background):
+        like = "like" if framing.background == "black" else "unlike"
+        notes.append(f"brighter than its background, so taken for one {like} those of the data set")
     elif not notes:  # white on transparent is bright already
         values = 255 - values
     found = bool(_LEAST < garment.mean() < _MOST)
@@ -165,6 +168,13 @@ def _whole(values: NDArray[np.float64]) -> NDArray[np.uint8]:
 def _is_negative(pixels: NDArray[np.uint8], background: NDArray[np.float64]) -> bool:
     """Whether a picture is grey on black, as an enlarged image of the data set is."""
     return bool(background.max() < _DARK and np.ptp(pixels, axis=2).max() < _COLOURLESS)
+
+
+def _is_brighter(
+    colours: NDArray[np.uint8], found: NDArray[np.bool_], background: NDArray[np.float64]
+) -> bool:
+    """Whether what was found, bool (H, W), is brighter than its background; not if it is all."""
+    return not found.all() and bool(_grey(colours)[found].mean() > background @ _GREY)
 
 
 def _fit(
