@@ -1,5 +1,6 @@
 """Fetching from a local HTTPS server that misbehaves in every way."""
 
+import contextlib
 import functools
 import os
 import shutil
@@ -29,6 +30,13 @@ class Mirror(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         _, behaviour, name = self.path.split("/")
         data = (self.files / name).read_bytes()
+        if behaviour in ("headers", "continue"):
+            lines = b"HTTP/1.1 100 Continue\r\n\r\n" if behaviour == "continue" else b"HTTP/1.1 200"
+            with contextlib.suppress(OSError):
+                for place in range(100):
+                    self.wfile.write(lines if behaviour == "continue" else lines[place : place + 1])
+                    threading.Event().wait(0.1)
+            return None
         if behaviour == "missing":
             return self.send_error(404)
         if behaviour in ("downgrade", "move"):
@@ -56,7 +64,7 @@ class Mirror(BaseHTTPRequestHandler):
                     self.wfile.write(bytes(1 << 20))
             if behaviour == "stall":
                 self.wfile.write(data[:10])
-                threading.Event().wait(3)
+                threading.Event().wait(20)
                 return None
             self.wfile.write(data)
         except OSError:  # the client has left, as it should
@@ -129,7 +137,7 @@ def test_the_commands_of_installing_work(server, tmp_path: Path, monkeypatch) ->
 def test_a_bad_mirror_is_named_and_leaves_nothing(
     server, tmp_path, monkeypatch, behaviour: str, words: str
 ) -> None:
-    monkeypatch.setattr(fetch_module, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(fetch_module, "TIMEOUT_SECONDS", 3.0)
     address, context = server
     with pytest.raises(DataError, match=words):
         fetch(tmp_path, mirrors=[f"{address}/{behaviour}/"], context=context, package=False)
@@ -141,6 +149,16 @@ def test_a_slow_trickle_meets_the_deadline(server, tmp_path, monkeypatch) -> Non
     address, context = server
     with pytest.raises(DataError, match="not complete after"):
         fetch(tmp_path, mirrors=[f"{address}/good/"], context=context, package=False)
+
+
+@pytest.mark.parametrize("behaviour", ["headers", "continue"])
+def test_headers_without_end_meet_the_deadline(server, tmp_path, monkeypatch, behaviour) -> None:
+    """Each byte of them comes soon enough."""
+    monkeypatch.setattr(fetch_module, "DEADLINE_SECONDS", 0.5)
+    address, context = server
+    with pytest.raises(DataError, match="not complete after"):
+        fetch(tmp_path, mirrors=[f"{address}/{behaviour}/"], context=context, package=False)
+    assert is_empty(tmp_path)
 
 
 def test_the_next_mirror_is_tried(server, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -34,7 +35,7 @@ MIRRORS = (
 
 PACKAGE = "dataset-fashion-mnist"
 TIMEOUT_SECONDS = 30.0
-DEADLINE_SECONDS = 600.0
+DEADLINE_SECONDS = 600.0  # of one file
 MOST_BYTES = 40_000_000  # the largest .gz has 26.4 million
 
 
@@ -161,8 +162,7 @@ def _download(mirror: str, context: ssl.SSLContext | None, directory: Path) -> N
     for name in SHA256:
         url = f"{mirror}{name}.gz"
         try:
-            with opener.open(url, timeout=TIMEOUT_SECONDS) as response:
-                _receive(response, directory / f"{name}.gz", url)
+            _receive_in_time(opener, directory / f"{name}.gz", url)
         except urllib.error.HTTPError as error:
             raise DataError(f"{url}: HTTP status {error.code}") from None
         except (OSError, HTTPException, ValueError) as error:
@@ -171,11 +171,43 @@ def _download(mirror: str, context: ssl.SSLContext | None, directory: Path) -> N
             raise DataError(f"{url}: {getattr(error, 'reason', None) or error!r}") from None
 
 
-def _receive(response: Any, path: Path, url: str) -> None:
-    """Write a body to `path`, within a deadline and a size whatever its headers claim."""
+def _receive_in_time(opener: urllib.request.OpenerDirector, path: Path, url: str) -> None:
+    """Download a file, or give up at the deadline, whatever its server then does.
+
+    In a thread, for no timeout is one of the whole: a name may be looked up, a handshake made and
+    headers sent a byte at a time. A thread that is too late writes nothing.
+    """
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    failures: list[BaseException] = []
+
+    def receive() -> None:
+        try:
+            with opener.open(url, timeout=TIMEOUT_SECONDS) as response:
+                _receive(response, path, url, deadline)
+        except BaseException as error:  # it is raised where it is waited for
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
+            failures.append(error)
+
+    thread = threading.Thread(target=receive, daemon=True)
+    thread.start()
+    thread.join(DEADLINE_SECONDS)
+    if thread.is_alive():
+        raise _late(url)
+    if failures:
+        raise failures.pop()  # or it would hold itself, and with it what it has open
+
+
+def _late(url: str) -> DataError:
+    return DataError(f"{url}: not complete after {DEADLINE_SECONDS:.0f} s")
+
+
+def _receive(response: Any, path: Path, url: str, deadline: float) -> None:
+    """Write a body to `path`, by a deadline and within a size, whatever its headers claim."""
     if "html" in response.headers.get("Content-Type", ""):
         raise DataError(f"{url}: a web page instead of the file")
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    if time.monotonic() > deadline:
+        raise _late(url)
     received = 0
     with path.open("wb") as file:
         while chunk := response.read1(1 << 18):
@@ -183,7 +215,7 @@ def _receive(response: Any, path: Path, url: str) -> None:
             if received > MOST_BYTES:
                 raise DataError(f"{url}: more than {MOST_BYTES} bytes")
             if time.monotonic() > deadline:
-                raise DataError(f"{url}: not complete after {DEADLINE_SECONDS:.0f} s")
+                raise _late(url)
             file.write(chunk)
     promised = response.headers.get("Content-Length")
     if promised is not None and received != int(promised):
