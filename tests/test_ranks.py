@@ -16,6 +16,7 @@ import torch
 from fashion_cnn.cli import main
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.ranks import ALONE, BatchNorm, Dropout, Ranks
+from fashion_cnn.process import launch
 from fashion_cnn.run.folder import Run
 
 # Momentum and no Adam: where a gradient is nearly nothing, Adam makes a whole step of its sign,
@@ -28,6 +29,30 @@ FLAGS = [
 ]
 # Of weights and losses after 14 steps; a batch norm or a dropout of one share is 100 times as far.
 TOLERANCE = 2e-4
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "0", "1.5", "", "²", "9" * 40])
+def test_a_number_of_ranks_that_is_none_is_named(monkeypatch, capsys, value: str) -> None:
+    monkeypatch.setenv("WORLD_SIZE", value)
+    assert main(["train", "--output", "run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("fashion-cnn: $WORLD_SIZE is ")
+    assert line.endswith("torchrun sets it to a number: without it, unset it")
+    assert launch.ranks() == 1, "which is asked at the end of every command"
+
+
+@pytest.mark.parametrize(
+    ("variable", "ask"),
+    [("RANK", launch.rank), ("LOCAL_RANK", launch.local_rank),
+     ("LOCAL_WORLD_SIZE", launch.local_ranks), ("TORCHELASTIC_RESTART_COUNT", launch.restarts)],
+)  # fmt: skip
+def test_a_rank_that_is_none_is_named(monkeypatch, variable: str, ask) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv(variable, "1")
+    assert ask() == 1
+    monkeypatch.setenv(variable, "x")
+    with pytest.raises(UsageError, match=rf"^\${variable} is 'x'; torchrun sets it to a number"):
+        ask()
 
 
 def torchrun(output: Path, data: Path, *flags: str, restarts: int = 0) -> subprocess.Popen[str]:

@@ -1,28 +1,35 @@
-"""Which of several processes this is, as torchrun tells; started plainly it is the only one."""
+"""Which of several processes this is, as torchrun tells; started plainly it is the only one.
+
+All but `ranks` raise `UsageError` where the environment has no number in place of torchrun's.
+"""
 
 import os
 
+from fashion_cnn.errors import UsageError
 from fashion_cnn.process.machine import usable_cores, usual_threads
 
 
 def rank() -> int:
     """This process's number, from 0; the first one alone writes."""
-    return int(os.environ.get("RANK", "0")) if ranks() > 1 else 0
+    return _number("RANK", 0) if _number("WORLD_SIZE", 1) > 1 else 0
 
 
 def ranks() -> int:
-    """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """How many processes train together; 1 where that is no number, which `rank` refuses."""
+    try:
+        return _number("WORLD_SIZE", 1)
+    except UsageError:
+        return 1
 
 
 def local_rank() -> int:
     """This process's number on its machine, from 0."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    return _number("LOCAL_RANK", 0)
 
 
 def local_ranks() -> int:
     """How many of them share this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return _number("LOCAL_WORLD_SIZE", 1)
 
 
 def threads(asked: int | None) -> int:
@@ -54,4 +61,14 @@ def program(count: int) -> list[str]:
 
 def restarts() -> int:
     """How often torchrun has started them again, because one had failed."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    return _number("TORCHELASTIC_RESTART_COUNT", 0)
+
+
+def _number(variable: str, usual: int) -> int:
+    """What torchrun has set, from `usual` on. Raises `UsageError` for anything else."""
+    given = os.environ.get(variable, str(usual))
+    if not (given.isascii() and given.isdigit() and usual <= int(given[:10]) < 10**9):
+        raise UsageError(
+            f"${variable} is {given!r:.40}; torchrun sets it to a number: without it, unset it"
+        )
+    return int(given)
