@@ -30,6 +30,7 @@ from fashion_cnn.data.split import Split, divide
 from fashion_cnn.errors import UsageError
 from fashion_cnn.reporting.plots import risk_coverage
 from fashion_cnn.run import checkpoint
+from fashion_cnn.run.command import run_command
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.layers import describe_layers
 from finished import finished_run
@@ -712,3 +713,13 @@ def test_a_run_that_was_half_removed_is_no_run_and_can_be_replaced(tmp_path, mon
         Run(run.path).prepare(overwrite=False)
     Run(run.path).prepare(overwrite=True)
     assert not os.listdir(run.path)
+
+
+def test_a_command_that_runs_a_runs_own_code_says_so(tmp_path: Path) -> None:
+    """The run may be somebody else's, and the message be pasted without a thought."""
+    run = finished_run(tmp_path / "run")[0]
+    assert "network.py" not in run_command("evaluate", run.path)
+    recipe = json.loads((run.path / "recipe.json").read_text())
+    (run.path / "recipe.json").write_text(json.dumps({**recipe, "model": "mine.py:Net"}))
+    said = f"{run.path} --trust-code (--trust-code runs {run.path}/network.py: read that first)"
+    assert run_command("evaluate", run.path).endswith(said)

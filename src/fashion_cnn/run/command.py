@@ -9,10 +9,17 @@ from fashion_cnn.recipes.networks import own_network
 
 
 def run_command(verb: str, folder: Path, *flags: str) -> str:
-    """A command on the run in a folder, for instance "evaluate", that does so when pasted."""
+    """A command on the run in a folder, for instance "evaluate", that does so when pasted.
+
+    Behind it stands what it would run of the folder's, which may come from somebody else.
+    """
     model = _value(folder / "recipe.json", "model")
     data_dir = _value(folder / "split.json", "data_dir")
-    return command(verb, from_here(folder), *flags, *needed(model, data_dir))
+    words = needed(model, data_dir)
+    said = command(verb, from_here(folder), *flags, *words)
+    if "--trust-code" in words:
+        said += f" (--trust-code runs {from_here(folder)}/network.py: read that first)"
+    return said
 
 
 def needed(model: str | None, data_dir: str | None) -> list[str]:
