@@ -21,5 +21,5 @@ ENV PATH=/opt/fashion-cnn/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+    CMD ["python", "-c", "import urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:8000/healthz', timeout=4)"]
 CMD ["fashion-cnn", "serve", "--host", "0.0.0.0", "--drain", "5"]

@@ -76,3 +76,45 @@ def test_the_clients_are_answered(tmp_path) -> None:
         assert "422: not a PNG, JPEG, WEBP, AVIF or HEIC picture" in refused.stderr
         assert "not a PNG" in ask(*shell, tmp_path / "bad.png", server).stdout
         assert "401" in ask(*python, SAMPLES[9], server, token="wrong").stderr
+
+
+def test_the_token_of_the_shell_client_is_in_no_command(tmp_path) -> None:
+    """Any user of the machine can list the words of a command."""
+    curl = tmp_path / "curl"
+    curl.write_text('#!/bin/sh\necho "$@"; tr "\\0" "\\n" </proc/$$/cmdline; cat /dev/fd/3\n')
+    curl.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    for token, header in ((TOKEN, f"Authorization: Bearer {TOKEN}"), ("", "")):
+        done = subprocess.run(
+            ["sh", REPOSITORY / "examples/client.sh", "boot.png"],
+            env={"PATH": path, "FASHION_CNN_TOKEN": token},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        *words, last = done.stdout.splitlines()
+        assert last == header
+        assert "--header @/dev/fd/3" in words[0]
+        assert not token or token not in "\n".join(words)
+
+
+def test_the_shell_client_needs_no_token_where_the_server_wants_none() -> None:
+    with running() as port:
+        found = ask(
+            *("sh", REPOSITORY / "examples/client.sh", SAMPLES[9], f"http://127.0.0.1:{port}"),
+            token="",
+        )
+    assert json.loads(found.stdout)["label"] == "Ankle boot", found.stderr
+
+
+def test_the_container_asks_for_its_health_past_any_proxy() -> None:
+    said = (REPOSITORY / "Dockerfile").read_text()
+    (words,) = re.findall(r"^HEALTHCHECK .*\\\n +CMD (\[.*\])$", said, re.MULTILINE)
+    _, *rest = json.loads(words)
+    nowhere = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:1")
+    with running() as port:
+        asked = [word.replace(":8000", f":{port}") for word in rest]
+        done = subprocess.run(
+            [sys.executable, *asked], env={**os.environ, **nowhere}, capture_output=True, text=True
+        )
+    assert done.returncode == 0, done.stderr
