@@ -372,7 +372,7 @@ def test_a_fork_gets_a_child_of_its_own() -> None:
 def test_the_child_is_not_given_the_servers_token(decoder, monkeypatch) -> None:
     monkeypatch.setenv("FASHION_CNN_TOKEN", "a-token-that-nobody-else-knows")
     decoder.close()
-    decoder.start()
+    decoder.decode(GOOD)  # by then it has begun, and its environment is told
     given = Path(f"/proc/{decoder._child.pid}/environ").read_bytes()
     assert b"nobody-else" not in given
     assert b"PATH=" in given

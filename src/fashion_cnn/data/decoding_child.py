@@ -123,7 +123,8 @@ def as_grey(picture: Image.Image) -> Image.Image:
 
 
 def _needs_8_bits(picture: Image.Image) -> bool:
-    return picture.getextrema()[1] < 256
+    _, most = picture.getextrema()
+    return not isinstance(most, tuple) and most < 256  # a tuple: of several channels
 
 
 def _whole_factor(longest: int) -> int:
