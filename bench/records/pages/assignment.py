@@ -99,7 +99,13 @@ def _assignment(page: Page, records: Records) -> None:
     page.row("expected calibration error", *(f"{100 * one['ece']:.1f} %" for one in ends))
     page.says("The {} epochs after it bought", len(losses) - least)
     page.says("yes, from epoch {} on", least)
-    page.says("error {:.1f} %; at the last no: {:.1f} %", *(100 * one["ece"] for one in ends))
+    others = [records.json(f"baseline-{name}/metrics.json") for name in ("xeon", "keras")]
+    errors = [100 * one["best"]["test"]["ece"] for one in (metrics, *others)]
+    page.says("calibration error {:.1f} % ({:.1f} and {:.1f} % in two other runs)", *errors)
+    page.says("at the last no: {:.1f} %", 100 * ends[1]["ece"])
+    more = [tested(one["final"])[0] - tested(one["best"])[0] for one in others]
+    page.says("the last epoch has {:.2f} points more ([Xeon]", more[0])
+    page.says("and {:.2f} ([Keras]", more[1])
     page.says(
         "{:.2f} % of the test images (95 % interval {:.2f} - {:.2f} %), at its best epoch",
         *tested(metrics["best"]),

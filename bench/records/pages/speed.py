@@ -36,7 +36,8 @@ def _training(page: Page, records: Records) -> None:
     page.says("An epoch of {:,} images, batch {}", epyc["images"], 64)
     page.says("AVX-512, medians of {} rounds ([record](results/bench", epyc["rounds"])
     names = {
-        "hand_written": "hand-written: DataLoader, PIL, per-image transforms, NCHW, default Adam",
+        "hand_written": "hand-written: DataLoader without workers, PIL, per-image transforms, "
+        "NCHW, default Adam",
         "keras_fit": "Keras `fit` on arrays",
         "keras_ours": "ours in Keras: sampling, checks, log, checkpoints",
         "bare": "the kernels of ours with no bookkeeping at all",
@@ -134,7 +135,7 @@ def _serving(page: Page, load: Row) -> None:
         "| connections, kept open | 28 pixels, a second | times the plain handler | JPEGs of 800",
         "what it answers on 8 new connections, 99 % of answers come within",
         "ms (28 pixels)",
-        "rest away with 503. None is lost",
+        "rest away with 503. In these seconds none was lost",
     )
     _kept(page, load)
     rounds = load["closed"]["ours"]["28 pixels, 8 kept"]["rounds_answered_per_second"]
