@@ -121,6 +121,8 @@ def test_measuring_takes_from_the_time(few_data: Path, monkeypatch, capsys) -> N
     assert fitted == (Recipe(epochs=7), hardware)
     said = "0.75 minutes: 7 epochs of 2,160 images, 3.0 s each; about 15.0 s to evaluate\n"
     assert capsys.readouterr().err == said
+    pace.fit_to_minutes(0.75, Recipe(), few_data, hardware, test=False)
+    assert "about 12.6 s to evaluate" in capsys.readouterr().err, "the 600 of the test set are not"
 
 
 @pytest.mark.parametrize("framework", ["pytorch", "keras"])

@@ -364,7 +364,7 @@ def train(
     if minutes is not None:
         from fashion_cnn.pace import fit_to_minutes
 
-        resolved, hardware = fit_to_minutes(minutes, resolved, directory, hardware)
+        resolved, hardware = fit_to_minutes(minutes, resolved, directory, hardware, test=bool(test))
     outcome = job.train(
         resolved,
         place,

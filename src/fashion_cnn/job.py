@@ -176,7 +176,7 @@ def evaluate(
     """
     began = time.monotonic()
     recipe, _ = run.recipe, run.split  # read now: what is damaged is told before the test set opens
-    data_set = DataSet.open(data_of(run, data_dir, lambda line: print(line, file=sys.stderr)))
+    data_set = DataSet.open(data_of(run, data_dir, Progress().say))
     check_same_data(run, data_set)
     data = data_set.divided(recipe)
     steps = steps_per_epoch(recipe, len(data.training))

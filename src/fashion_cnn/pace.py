@@ -49,7 +49,12 @@ class Pace:
 
 
 def fit_to_minutes(
-    minutes: float, recipe: Recipe, data_dir: str | Path | None, hardware: Hardware
+    minutes: float,
+    recipe: Recipe,
+    data_dir: str | Path | None,
+    hardware: Hardware,
+    *,
+    test: bool = True,
 ) -> tuple[Recipe, Hardware]:
     """Set a recipe's `epochs`, and where they must be cut to fit its `train_images`, to a time.
 
@@ -59,7 +64,7 @@ def fit_to_minutes(
 
     Args:
         minutes: from now to the end of the evaluation, whose length is estimated.
-        recipe, data_dir, hardware: as `job.train` takes them.
+        recipe, data_dir, hardware, test: as `job.train` takes them.
 
     Returns:
         The recipe, and the hardware with as many threads as were measured with.
@@ -90,8 +95,9 @@ def fit_to_minutes(
                 recipe, data, _ = with_teacher(recipe, data, known, threads, lambda line: None)
             pace = measure(recipe, data, framework)
         # Both checkpoints are evaluated, unless the last epoch is the best one.
-        test = data_set.contents.sizes[f"{TEST_PART}-images-idx3-ubyte"] // 784
-        images = min(len(data.training), TRAINING_IMAGES) + len(data.validation) + test
+        images = min(len(data.training), TRAINING_IMAGES) + len(data.validation)
+        if test:
+            images += data_set.contents.sizes[f"{TEST_PART}-images-idx3-ubyte"] // 784
         after = 2 * images * pace.scoring_seconds + _DRAWING
         fitted = fit(recipe, data, pace, 60 * minutes - (time.monotonic() - began) - after)
         images = fitted.train_images or len(data.training)

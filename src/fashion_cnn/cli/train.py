@@ -99,7 +99,7 @@ def train(
     if minutes is not None:
         from fashion_cnn.pace import fit_to_minutes
 
-        resolved, hardware = fit_to_minutes(minutes, resolved, data_dir, hardware)
+        resolved, hardware = fit_to_minutes(minutes, resolved, data_dir, hardware, test=not no_test)
 
     def give_to_trackers() -> None:
         for tracker in trackers:

@@ -113,7 +113,7 @@ class Source:
             for frame in traceback.extract_tb(error.__traceback__)
             if frame.filename == self.file
         ]
-        if isinstance(error, SyntaxError) and error.filename == self.file:
+        if isinstance(error, SyntaxError) and error.filename == self.file and error.lineno:
             lines = [error.lineno]
         where = f" ({self.file}, line {lines[-1]})" if lines else ""
         said = [line for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()] or [""]

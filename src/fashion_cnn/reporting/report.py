@@ -327,20 +327,17 @@ def _matrix(confusion: Confusion) -> dict[int, dict[int, dict[str, Any]]]:
     """
     counts = np.array(confusion)
     mistakes = counts - np.diag(counts.diagonal())
-    most = int(mistakes.max(initial=0))
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    tints = mistakes / max(mistakes.max(initial=0), 1)
+    np.fill_diagonal(tints, shares.diagonal() ** 2)
     worst = np.argsort(-(mistakes.sum(0) + mistakes.sum(1)), kind="stable")
     shown = sorted(worst[:_MOST_CLASSES].tolist())
     return {
         a: {
             b: {
                 "count": confusion[a][b],
-                "share": confusion[a][b] / max(sum(confusion[a]), 1),
-                "tint": round(
-                    (confusion[a][b] / max(sum(confusion[a]), 1)) ** 2
-                    if a == b
-                    else confusion[a][b] / (most or 1),
-                    3,
-                ),
+                "share": float(shares[a, b]),
+                "tint": round(float(tints[a, b]), 3),
             }
             for b in shown
         }

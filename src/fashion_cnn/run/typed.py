@@ -37,33 +37,28 @@ def decode(kind: type[Decoded], value: Any) -> Decoded:
 
 
 def _decode(kind: Any, value: Any, where: str) -> Any:
-    if get_origin(kind) is Annotated:
-        kind, within = get_args(kind)
-        found = _decode(kind, value, where)
-        if not within.low <= found <= within.high:
-            raise _other(value, where)
-        return found
-    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
-        return _decode_fields(kind, value, where)
-    if get_origin(kind) in (Union, types.UnionType):  # of something and None
-        kind = next(one for one in get_args(kind) if one is not types.NoneType)
+    origin, of = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        found = _decode(of[0], value, where)
+        if of[1].low <= found <= of[1].high:
+            return found
+    elif origin in (Union, types.UnionType):  # of something and None
+        kind = next(one for one in of if one is not types.NoneType)
         return None if value is None else _decode(kind, value, where)
-    if get_origin(kind) is tuple and isinstance(value, list):
-        kinds = get_args(kind)
-        kinds = kinds[:1] * len(value) if kinds[1:] == (...,) else kinds
+    elif origin is tuple and isinstance(value, list):
+        kinds = of[:1] * len(value) if of[1:] == (...,) else of
         if len(kinds) == len(value):
             return tuple(_decode(one, item, where) for one, item in zip(kinds, value, strict=True))
-    if get_origin(kind) is Mapping and isinstance(value, dict):
-        of = get_args(kind)[1]
-        return {name: _decode(of, item, f"{where}{name}.") for name, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _other(value, where)
-    whole = type(value) is int and abs(value) <= MOST
-    if kind in (int, float) and type(value) is int:
-        kind = int if whole else None
-    if type(value) is not kind:
-        raise _other(value, where)
-    return value
+    elif origin is Mapping and isinstance(value, dict):
+        return {name: _decode(of[1], item, f"{where}{name}.") for name, item in value.items()}
+    elif dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        return _decode_fields(kind, value, where)
+    elif type(value) is int and kind in (int, float):
+        if abs(value) <= MOST:
+            return value
+    elif type(value) is kind and (kind is not float or math.isfinite(value)):
+        return value
+    raise _other(value, where)
 
 
 def _decode_fields(kind: Any, value: dict[str, Any], where: str) -> Any:
