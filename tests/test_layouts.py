@@ -524,15 +524,15 @@ def test_a_note_speaks_of_the_framing_that_the_data_set_got(capsys) -> None:
     assert all("the data set is bright on black" in row["note"] for row in rows().values())
 
 
-@pytest.mark.parametrize("beside", ["logo.svg", "a link to nothing"])
+@pytest.mark.parametrize("beside", ["logo.svg", "paper.PDF", "a link to nothing"])
 def test_an_archives_folder_is_entered_past_what_is_no_picture(beside: str, capsys) -> None:
     for name in ("cat", "dog"):
         fill(f"in/dataset/{name}")
-    if beside == "logo.svg":
-        Path("in/logo.svg").write_text("<svg/>")
+    if "." in beside:
+        Path("in", beside).write_text("<svg/>")
     else:
         Path("in", beside).symlink_to("/nowhere")
-    import_("in", capsys, 0 if beside == "logo.svg" else 4)
+    assert f"{beside}: in no class" in import_("in", capsys, 4)
     assert {row["class"] for row in rows().values() if row["part"]} == {"cat", "dog"}
 
 
@@ -542,3 +542,52 @@ def test_a_part_that_cannot_be_read_is_named(capsys, monkeypatch) -> None:
             fill(f"in/{part}/{name}")
     lock_up(monkeypatch, "test")
     assert "in/test: Permission denied" in import_("in", capsys, 2)
+
+
+def test_folders_that_a_pattern_matches_mean_the_pictures_below() -> None:
+    for name in ("hat", "shoe/old", "bag"):
+        fill(f"photos/{name}", 2)
+    Path("photos/hat/notes.txt").write_text("hats")
+    Path("photos/all.txt").write_text("all")
+    below = [f"photos/{name}/{i}.png" for name in ("bag", "hat", "shoe/old") for i in range(2)]
+    assert list(find_pictures(["photos/*/"])) == below
+    assert list(find_pictures(["photos/*"])) == ["photos/all.txt", *below]
+    assert list(find_pictures(["photos/**"])) == below
+    assert list(find_pictures(["photo?/**/**"])) == below
+    assert list(find_pictures(["photos/**/old"])) == below[-2:]
+    assert list(find_pictures(["photos/*o*/**"])) == below[-2:]
+    assert list(find_pictures(["photos/**/s*", "photos/*oe/*"])) == below[-2:]
+    assert list(find_pictures(["photos/**/*.txt"])) == ["photos/all.txt", "photos/hat/notes.txt"]
+
+
+LEFT = ("@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found")
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_systems_keep_on_a_disk_is_no_class_and_no_picture(name: str, capsys) -> None:
+    for folder in ("hat", "shoe"):
+        fill(f"photos/{folder}")
+        fill(f"photos/{folder}/{name}/0.png")
+    fill(f"photos/{name}")
+    import_("photos", capsys)
+    assert Path("own/classes.txt").read_text() == "hat\nshoe\n"
+    assert len(rows()) == 8
+    for word in ("photos", "photos/*", "photos/**", "photos/*/*"):
+        assert len(list(find_pictures([word]))) == 8, word
+    assert len(list(find_pictures([f"photos/{name}"]))) == 4, "named, it is meant"
+
+
+def test_a_folder_that_a_system_keeps_beside_a_data_set_is_passed_over() -> None:
+    Path("data/lost+found").mkdir(parents=True)
+    Path("data/set").mkdir()
+    Path("data/set/train.csv").touch()
+    assert files_in(Path("data")) == [Path("data/set/train.csv")]
+
+
+@pytest.mark.parametrize("name", ["a.svg", "a.ICO", "a.pdf", "a.dcm", "a.eps", "a.icns", "a.pcx",
+                                  "a.j2k", "a.raw", "a.xcf"])  # fmt: skip
+def test_what_was_meant_for_a_picture_is_named(name: str, capsys) -> None:
+    for folder in ("photos/hat", "photos/shoe"):
+        fill(folder)
+    Path("photos/hat", name).write_bytes(b"other than photos")
+    assert f"hat/{name}: not a PNG, JPEG" in import_("photos", capsys, 4)

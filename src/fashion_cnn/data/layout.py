@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fashion_cnn.data.forms.parts import besides_part, part_alone, part_of
 from fashion_cnn.data.manifest import is_own
-from fashion_cnn.data.pictures import is_picture, shown
+from fashion_cnn.data.pictures import DRAWINGS, is_left_out, is_picture, shown
 from fashion_cnn.errors import DataError
 
 
@@ -119,12 +119,8 @@ def _entered(path: Path, part: str) -> Path:
 
 
 def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The folders and the files in a folder, hidden ones left out."""
-    entries = sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name != "__MACOSX"
-    )
+    """The folders and the files in a folder but for what `is_left_out`."""
+    entries = sorted(path for path in folder.iterdir() if not is_left_out(path.name))
     folders: list[Path] = []
     files: list[Path] = []
     for path in entries:
@@ -138,5 +134,6 @@ def _are_parts(folders: list[Path], files: list[Path]) -> bool:
 
 
 def _has_picture(files: list[Path]) -> bool:
-    """Whether one of the files is a picture; a link to nothing may be anything."""
-    return any(path.exists() and is_picture(path) for path in files)
+    """Whether one of the files is a picture; a logo is none, a link to nothing may be anything."""
+    photos = (path for path in files if path.suffix.lower() not in DRAWINGS)
+    return any(path.exists() and is_picture(path) for path in photos)

@@ -16,25 +16,38 @@ from fashion_cnn.files import raise_if_out_of_room
 _SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp",
      ".tif", ".tiff", ".jxl", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".psd", ".qoi",
-     ".exr", ".hif", ".heics", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef",
-     ".raf", ".rw2", ".srw")
+     ".exr", ".hif", ".heics", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".kdc", ".mrw", ".nef",
+     ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".sr2", ".srw", ".x3f", ".apng", ".bpg",
+     ".dcm", ".dds", ".dib", ".fits", ".j2c", ".j2k", ".jpf", ".jpx", ".jxr", ".mpo", ".pam",
+     ".pcx", ".pfm", ".ras", ".sgi", ".wdp", ".xbm", ".xcf", ".xpm")
 )  # fmt: skip
 """By which a file that is no picture is known to have been meant for one."""
+
+DRAWINGS = frozenset(
+    (".ai", ".cur", ".emf", ".eps", ".icns", ".ico", ".pdf", ".svg", ".svgz", ".wmf")
+)
+"""By which one may be; or it is a logo or a paper that comes with the data."""
+
+_OF_SYSTEMS = frozenset(
+    ("@eadir", "#recycle", "#snapshot", "$recycle.bin", "lost+found", "recycler", "__macosx",
+     "system volume information")
+)  # fmt: skip
+"""Folders that Synology, Windows, Linux and macOS keep on a disk, some with thumbnails."""
 
 
 def find_pictures(words: Sequence[str]) -> Iterator[str]:
     """The files that words on a command line mean, in order, each once.
 
-    A folder means the pictures in and below it, a pattern with * ? [ what it matches, "-" standard
-    input. A word that names nothing comes back as it is: reading it says what is wrong.
+    A folder means the pictures in and below it, a pattern with * ? [ what it matches, folders
+    among it, "-" standard input. A word that names nothing comes back as it is: reading it says
+    what is wrong.
     """
     known = set()
     for word in words:
         if os.path.isdir(word):
-            below = files_below(Path(word))
-            found = [str(path) for path in below if is_picture(path)] or [word]
+            found = _pictures_below(word)
         elif word != "-" and not os.path.lexists(word) and glob.has_magic(word):
-            found = sorted(_matched(word)) or [word]
+            found = list(_matched(word)) or [word]
         else:
             found = [word]
         for name in found:
@@ -43,28 +56,62 @@ def find_pictures(words: Sequence[str]) -> Iterator[str]:
                 yield name
 
 
+def _pictures_below(folder: str) -> list[str]:
+    return [str(path) for path in files_below(Path(folder)) if is_picture(path)] or [folder]
+
+
 def _matched(pattern: str) -> Iterator[str]:
-    """What a pattern matches; behind ** files alone, by `files_below`.
+    """What a pattern matches, and the pictures below the folders that it matches; with ** files
+    alone, by `files_below`.
 
     The standard library's own ** goes round in links, and as deep as Python's calls.
     """
     parts = Path(pattern).parts
     if "**" not in parts:
-        yield from glob.glob(pattern)
+        for name in _globbed(pattern):
+            yield from _pictures_below(name) if os.path.isdir(name) else [name]
         return
     at = parts.index("**")
-    for top in filter(os.path.isdir, glob.glob(str(Path(*parts[:at])))):
+    for top in filter(os.path.isdir, _globbed(str(Path(*parts[:at])))):
         for path in files_below(Path(top)):
-            if _fits(path.relative_to(top).parts, parts[at:]):
+            *above, itself = _fits(path.relative_to(top).parts, parts[at:])
+            # A folder's whole content is not meant for pictures, as what is named is.
+            if (itself and parts[-1] != "**") or (any(above) and is_picture(path)):
                 yield str(path)
 
 
-def _fits(names: Sequence[str], patterns: Sequence[str]) -> bool:
-    if not patterns:
-        return not names
-    if patterns[0] == "**":
-        return any(_fits(names[at:], patterns[1:]) for at in range(len(names) + 1))
-    return bool(names) and fnmatchcase(names[0], patterns[0]) and _fits(names[1:], patterns[1:])
+def _globbed(pattern: str) -> list[str]:
+    """What a pattern matches in order; what systems keep only where that is spelt out."""
+    said = Path(pattern).parts
+    return sorted(
+        name
+        for name in glob.glob(pattern)
+        if not any(_of_a_system(part) for part in Path(name).parts if part not in said)
+    )
+
+
+def _fits(names: Sequence[str], patterns: Sequence[str]) -> list[bool]:
+    """Whether patterns match a path's top, each folder on the way, and the path itself."""
+    places = _past_any({0}, patterns)  # in the patterns, up to which they may have matched
+    matched = [len(patterns) in places]
+    for name in names:
+        on = {
+            at + (patterns[at] != "**")
+            for at in places - {len(patterns)}
+            if patterns[at] == "**" or fnmatchcase(name, patterns[at])
+        }
+        places = _past_any(on, patterns)
+        matched.append(len(patterns) in places)
+    return matched
+
+
+def _past_any(places: set[int], patterns: Sequence[str]) -> set[int]:
+    """The places, and those behind each ** that may stand for no folder."""
+    found = set(places)
+    for at, pattern in enumerate(patterns):
+        if at in found and pattern == "**":
+            found.add(at + 1)
+    return found
 
 
 def read_bytes(name: str) -> bytes:
@@ -104,7 +151,9 @@ def _read_standard_input() -> bytes:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """The files in and below a folder, in order, hidden ones left out; links are followed.
+    """The files in and below a folder, in order; links are followed.
+
+    What `is_left_out` is left out.
 
     Each folder is entered once: links to one another may be more than could ever be read. One that
     cannot be read, was entered by another name, or is above `folder`, comes as it is: reading it
@@ -130,11 +179,21 @@ def files_below(folder: Path) -> Iterator[Path]:
         if here in entered:
             yield path
         entered.add(here)
-        waiting += (one for one in inside if not one.name.startswith("."))
+        waiting += (one for one in inside if not is_left_out(one.name))
 
 
 def _identity(facts: os.stat_result) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
+
+
+def is_left_out(name: str) -> bool:
+    """Whether something in a folder is nobody's data by its name: hidden, or a system's own."""
+    return name.startswith(".") or _of_a_system(name)
+
+
+def _of_a_system(name: str) -> bool:
+    """Whether a folder of that name holds what a system keeps: thumbnails, or what was deleted."""
+    return name.lower() in _OF_SYSTEMS
 
 
 def is_picture(path: Path) -> bool:
@@ -144,7 +203,7 @@ def is_picture(path: Path) -> bool:
     """
     from fashion_cnn.data.decoding_child import KIND_BYTES, kind_of  # with it comes Pillow
 
-    if path.suffix.lower() in _SUFFIXES or os.path.isdir(path):
+    if path.suffix.lower() in _SUFFIXES | DRAWINGS or os.path.isdir(path):
         return True
     try:
         if not path.is_file():

@@ -18,7 +18,7 @@ from fashion_cnn.data.forms.numpy_archive import read_npzs
 from fashion_cnn.data.forms.parquet import read_parquets
 from fashion_cnn.data.forms.parts import part_alone
 from fashion_cnn.data.gzipped import unpacked
-from fashion_cnn.data.pictures import files_below, is_picture, shown
+from fashion_cnn.data.pictures import files_below, is_left_out, is_picture, shown
 from fashion_cnn.errors import DataError
 
 Progress = Callable[[int], None]
@@ -145,6 +145,5 @@ def files_in(path: Path) -> list[Path]:
 
 
 def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    folders = [entry for entry in entries if entry.is_dir() and entry.name != "__MACOSX"]
-    return [entry for entry in entries if entry.is_file()], folders
+    entries = sorted(entry for entry in folder.iterdir() if not is_left_out(entry.name))
+    return [one for one in entries if one.is_file()], [one for one in entries if one.is_dir()]
