@@ -54,6 +54,15 @@ def fails(capsys, code: int, *arguments: str) -> str:
     return last
 
 
+def test_a_path_with_a_line_end_forges_no_line(capsys, tmp_path) -> None:
+    path = f"{tmp_path}/run\nfashion-cnn: all is well"
+    for command in ("report", "evaluate", "export", "compare"):
+        assert main([command, path, path][: 3 if command == "compare" else 2]) != 0
+        err = capsys.readouterr().err
+        assert "\\nfashion-cnn: all is well" in err, command
+        assert "\nfashion-cnn: all is well" not in err, command
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

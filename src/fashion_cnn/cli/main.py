@@ -106,7 +106,7 @@ def _of_the_machine(error: Exception) -> tuple[str, int] | None:
 
 
 def _fail(message: str, code: int) -> int:
-    say(f"fashion-cnn: {message}")
+    say(f"fashion-cnn: {message}".replace("\n", "\\n"))  # a name may hold line ends
     return code
 
 

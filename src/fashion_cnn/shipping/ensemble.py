@@ -167,7 +167,7 @@ def _export_ensemble(
     report = {
         **described(data, facts),
         "parity": parity,
-        "runs": [str(run.path) for run in runs],
+        "runs": [run.path.resolve().name for run in runs],
         "fitted_on": {"n": len(held_out), "answered_by": float(asked.sum(0).mean())},
         "calibration": measure_calibration(fitted, shown, labels, part),
         "test_images_warned_of": _warned_of(wanted, facts["outlier"]),

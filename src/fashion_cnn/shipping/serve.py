@@ -37,7 +37,7 @@ from fashion_cnn.shipping.layers import SeenLayers
 from fashion_cnn.shipping.metrics import Metrics, Watch
 from fashion_cnn.shipping.predict import Predictor
 from fashion_cnn.shipping.upload import ADVICE, picture_in
-from fashion_cnn.text import visible
+from fashion_cnn.text import first_line, visible
 from fashion_cnn.version import __version__
 
 QUEUE = 32
@@ -491,7 +491,7 @@ async def _answer(request: Request, ask: Callable[[bytes], Awaitable[Any]]) -> A
 def _note(error: Exception) -> None:
     """Say on standard error why a picture was not answered, if that is read."""
     with suppress(OSError):
-        print(f"a picture was not answered: {visible(str(error))}", file=sys.stderr)
+        print(f"a picture was not answered: {visible(first_line(error))}", file=sys.stderr)
 
 
 async def _body(request: Request) -> bytes:
