@@ -591,3 +591,48 @@ def test_what_was_meant_for_a_picture_is_named(name: str, capsys) -> None:
         fill(folder)
     Path("photos/hat", name).write_bytes(b"other than photos")
     assert f"hat/{name}: not a PNG, JPEG" in import_("photos", capsys, 4)
+
+
+@pytest.mark.parametrize(
+    ("apart", "listed"),
+    [
+        (("original/train", "original/test", "augmented/train"), "augmented/ and original/ have"),
+        (("original", "augmented"), "augmented/ and original/ have"),
+        (("development", "Prueba"), "Prueba/ and development/ have"),
+        (("development", "test"), "development/ and test/ have"),
+        (("fold0", "fold1", "fold2", "fold3"), "fold0/, fold1/, fold2/, … have"),
+        (("train/fold0", "train/fold1", "test/fold0"), "fold0/ and fold1/ have"),
+    ],
+)
+def test_sets_and_parts_under_other_words_are_no_classes(
+    apart: Sequence[str], listed: str, capsys
+) -> None:
+    for name in apart:
+        for kind in ("hat", "shoe"):
+            fill(f"photos/{name}/{kind}", 2)
+    fill(f"photos/{apart[0]}/sock", 2)
+    said = import_("photos", capsys, 3)
+    assert f"photos: {listed}" in said
+    assert "all have hat/ and shoe/ in them" in said
+    assert "call them train/ and test/" in said
+    if "original" in apart[0]:
+        assert "if they are data sets, name one, photos/augmented;" in said
+    assert not Path("own").exists()
+
+
+def test_batches_of_a_class_stay_in_it(capsys) -> None:
+    """Some in each class under one name, and pictures beside them."""
+    for name in ("hat/1", "hat/2", "hat", "shoe/1", "shoe/2"):
+        fill(f"photos/{name}", 2)
+    import_("photos", capsys)
+    assert Path("own/classes.txt").read_text() == "hat\nshoe\n"
+
+
+@pytest.mark.parametrize("inner", ["images", "imgs", "Pictures", "data_set"])
+def test_the_only_folder_of_a_part_may_be_named_for_images(inner: str, capsys) -> None:
+    for part in ("train", "test"):
+        for name in ("hat", "shoe"):
+            fill(f"photos/{part}/{inner}/{name}", 2)
+    import_("photos", capsys)
+    assert Path("own/classes.txt").read_text() == "hat\nshoe\n"
+    assert (len(load_training(Path("own"))), len(load_test(Path("own")))) == (4, 4)

@@ -1,14 +1,16 @@
 """Folders of photos as people lay them out: a folder a class, perhaps inside a folder a part."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fashion_cnn.data.forms.parts import besides_part, part_alone, part_of
+from fashion_cnn.data.forms.parts import besides_part, part_alone, part_of, says_no_class
 from fashion_cnn.data.manifest import is_own
 from fashion_cnn.data.pictures import DRAWINGS, is_left_out, is_picture, shown
 from fashion_cnn.errors import DataError
+
+_MOST_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
         beside them, which belongs to no class.
 
     Raises:
-        DataError: there are parts with pictures and no class folders in those to train on, or some
-            classes are divided into parts and others are not.
+        DataError: there are parts with pictures and no class folders in those to train on; some
+            classes are divided into parts and others are not; or what would be classes are data
+            sets, or parts of one under other words.
     """
     folders, files = _inside(folder)
     while len(folders) == 1 and not _has_picture(files) and _inside(folders[0])[0]:
@@ -61,6 +64,7 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
     else:
         found, loose = _classes(folder, folders, say)
         files += loose
+    _check_are_classes(folder, found)
     return sorted(found, key=lambda one: (one.part != "test", one.name, one.part)), files
 
 
@@ -93,6 +97,34 @@ def _classes(
     return [ClassFolder(path, path.name, "") for path in folders], []
 
 
+def _check_are_classes(folder: Path, found: list[ClassFolder]) -> None:
+    """Raise `DataError` if folders taken for classes all have the same folders, and no picture."""
+    common: set[str] | None = None
+    for one in found:
+        try:
+            folders, files = _inside(one.path)
+        except PermissionError:  # named later, as any other file that cannot be read
+            return
+        names = {path.name for path in folders}
+        common = names if common is None else common & names
+        if len(common) < 2 or _has_picture(files):
+            return
+    names = sorted({one.name for one in found})
+    if common and len(names) > 1:
+        first = next(one.path for one in found if one.name == names[0])
+        raise DataError(
+            f"{shown(str(folder))}: {_listed(names)} have no pictures of their own, and all have "
+            f"{_listed(sorted(common))} in them; if they are data sets, name one, "
+            f"{shown(str(first if first.name == names[0] else first.parent))}; if parts of one, "
+            "call them train/ and test/; if classes, put their pictures right into them"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    some = [f"{shown(name)}/" for name in names[:_MOST_LISTED]]
+    return f"{', '.join(some)}, …" if len(names) > len(some) else " and ".join(some)
+
+
 def _parts(folders: list[Path]) -> dict[Path, str]:
     """Which folders are the parts: named alike but for that, as seg_train/ and seg_test/.
 
@@ -111,11 +143,13 @@ def _parts(folders: list[Path]) -> dict[Path, str]:
 
 
 def _entered(path: Path, part: str) -> Path:
-    """A part's folder, or the only one in it if that is named as the part too."""
+    """A part's folder, or the only one in it if that is named as the part too, or as images are."""
     folders, files = _inside(path)
-    loose = _has_picture(files)
-    again = len(folders) == 1 and not loose and part_of(folders[0].name) == part
-    return folders[0] if again else path
+    if len(folders) != 1 or _has_picture(files):
+        return path
+    again = part_of(folders[0].name) == part
+    images = says_no_class(folders[0].name) and _inside(folders[0])[0]
+    return folders[0] if again or images else path
 
 
 def _inside(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -15,7 +15,7 @@ PARTS = {
 IMAGES, LABELS = {"images", "image", "imgs", "x"}, {"labels", "label", "y"}
 """Words for what a file or an array holds."""
 _EMNIST = re.compile(r"(?<![a-z])emnist")  # and not TissueMNIST's name
-_FILLERS = {"data", "dataset", "images", "set", "split"}
+_FILLERS = {"data", "dataset", "images", "imgs", "photos", "pictures", "set", "split"}
 
 
 def part_of(name: str) -> str | None:
@@ -32,6 +32,12 @@ def part_alone(name: str) -> str | None:
 def besides_part(name: str) -> frozenset[str]:
     """The words of a name that tell more than a part."""
     return frozenset(words(name)) - {*PARTS, *_FILLERS}
+
+
+def says_no_class(name: str) -> bool:
+    """Whether a name says only that there are data or images, as train/images/ does."""
+    said = set(words(name))
+    return bool(said) and said <= _FILLERS
 
 
 def says_emnist(name: str) -> bool:
