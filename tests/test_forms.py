@@ -14,6 +14,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from fashion_cnn.cli import main
+from fashion_cnn.data.forms import comma_separated
 from fashion_cnn.data.forms.find import read_forms
 from fashion_cnn.data.forms.labelled import to_images
 from fashion_cnn.data.idx import to_idx
@@ -193,12 +194,117 @@ def test_a_csv_alone_gives_its_test_files(capsys) -> None:
         (to_csv(TRAIN[0][:0], TRAIN[1][:0]), "no rows"),
         (to_csv(*TRAIN).replace("\n", "\na", 2), "line 2: the label 'a"),
         (to_csv(*TRAIN).replace(",", ",a", 790), "line 2: the pixel 'a"),
+        ("hat" + to_csv(*TRAIN, header=False)[1:], "line 1: the label 'hat' is no number"),
+        ("name,size,price\nhat,3,4\n", "a label and 784 pixels, and it begins with name,size,"),
     ],
 )
 def test_what_is_wrong_with_a_csv_is_said(text, why, capsys) -> None:
     Path("in/train.csv").write_text(text)
     assert why in adopt(capsys, code=3)
     assert not Path("out").exists()
+
+
+def rearranged(text: str, order: np.ndarray) -> str:
+    """A CSV file with its pixels' columns in another order, and their headers with them."""
+    lines = [line.split(",") for line in text.splitlines()]
+    return "\n".join(",".join([line[0], *(line[1 + at] for at in order)]) for line in lines)
+
+
+def headed(text: str, names: list[str]) -> str:
+    return "\n".join([",".join(["label", *names]), *text.splitlines()[1:]])
+
+
+NUMBERED = [f"pixel{i}" for i in range(784)]
+PLACES = {
+    "from 1": [f"pixel{i}" for i in range(1, 785)],
+    "from 0": [f"px[{i}]" for i in range(784)],
+    "as R has them": [f"V{i}" for i in range(2, 786)],
+    "rows and columns": [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)],
+}
+
+
+@pytest.mark.parametrize("names", PLACES.values(), ids=PLACES)
+def test_pixels_lie_where_their_headers_say(names, capsys) -> None:
+    as_text = np.argsort(names)
+    in_columns = np.arange(784).reshape(28, 28).T.ravel()
+    for order in (as_text, np.arange(784)[::-1], in_columns):
+        for part, whole in (("train", TRAIN), ("test", TEST)):
+            text = rearranged(headed(to_csv(*whole), names), order)
+            Path(f"in/{part}.csv").write_text(text)
+        adopt(capsys)
+        check()
+        shutil.rmtree("out")
+
+
+def test_pixels_of_parquet_lie_where_their_columns_say(capsys) -> None:
+    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        flat = images.reshape(-1, 784)
+        columns = {name: flat[:, int(name[5:])] for name in sorted(NUMBERED)}
+        parquet.write_table(pa.table({"label": labels, **columns}), f"in/{part}.parquet")
+    adopt(capsys)
+    check()
+
+
+@pytest.mark.parametrize("names", [[*NUMBERED[:-1], "pixel0"], [*NUMBERED[:-1], "pixel900"]])
+def test_pixels_that_lie_nowhere_are_refused(names, capsys) -> None:
+    Path("in/train.csv").write_text(headed(to_csv(*TRAIN), names))
+    assert "the headers of its pixels are not numbered" in adopt(capsys, code=3)
+
+
+def test_pixels_without_numbers_are_in_order(capsys) -> None:
+    for part, whole in (("train", TRAIN), ("test", TEST)):
+        Path(f"in/{part}.csv").write_text(headed(to_csv(*whole), ["gray"] * 784))
+    adopt(capsys)
+    check()
+
+
+def test_csv_as_numpy_and_excel_write_it(capsys) -> None:
+    rows = np.column_stack([TRAIN[1], TRAIN[0].reshape(-1, 784)])
+    header = ",".join(["label", *NUMBERED])
+    np.savetxt("blanks", rows)
+    np.savetxt("numbers", rows, fmt="%d")
+    np.savetxt("header", rows, delimiter=",", header=header)
+    np.savetxt("blank header", rows, header=header.replace(",", " "))
+    text = to_csv(*TRAIN)
+    others = (
+        *(Path(name).read_text() for name in ("blanks", "numbers", "header", "blank header")),
+        f"\n\n{text}",
+        f"# made by hand, for a test, of ours, and no other, yes\n{text}",
+        f"sep=,\n{text}",
+        f"sep=;\n{text}".replace(",", ";"),
+        text.replace("\n", ",\n"),
+        text.replace("\n", ",,\n").replace(",,\n", "\n", 1),
+        to_csv(*TRAIN, header=False).replace("\n", ",\n"),
+    )
+    Path("in/test.csv").write_text(to_csv(*TEST))
+    for other in others:
+        Path("in/train.csv").write_text(other)
+        adopt(capsys)
+        check()
+        shutil.rmtree("out")
+
+
+def test_a_csv_of_shares_a_hair_beyond_0_and_1(capsys, monkeypatch) -> None:
+    """All of the file tells what its numbers are, however many rows are parsed at once."""
+    monkeypatch.setattr(comma_separated, "_ROWS", 3)
+    images = TRAIN[0].copy()
+    images[:3] = np.eye(28, dtype=np.uint8) * 255  # 0 and 1 alone, as shares
+    whole = images.astype(float)
+    dark = whole.copy()
+    dark[:6] = 0
+    for given, wanted in (
+        (whole / 255 + 4e-7, images),
+        ((whole / 255 - 1e-7).round(9), images),
+        (np.where(images == 255, 1, whole / 255), images),
+        (whole + 0.01, images),
+        (dark + 1e-3, dark),
+    ):
+        text = to_csv(given, TRAIN[1]).replace("0.0,", "0,").replace("1.0,", "1,")
+        Path("in/train.csv").write_text(text)
+        Path("in/test.csv").write_text(to_csv(*TEST))
+        adopt(capsys)
+        check((wanted, TRAIN[1]))
+        shutil.rmtree("out")
 
 
 def test_keras_npz(capsys) -> None:
@@ -511,6 +617,12 @@ ARCHIVE = gzip.compress(b"a.csv" + bytes(252) + b"ustar" + bytes(9), mtime=0)
         ("train.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
         ("train.npz", b"<!doctype html><html>", "a web page"),
         ("data.pkl", b"\x80\x04\x95", "a pickle"),
+        (
+            "train.xlsx",
+            b"PK\x03\x04" + bytes(60),
+            "a spreadsheet, as Excel's; save its table as CSV",
+        ),
+        ("train.xls", b"\xd0\xcf\x11\xe0" + bytes(60), "save its table as CSV"),
         ("archive.zip", b"PK\x03\x04" + bytes(60), "a ZIP archive; unpack it first"),
         ("data.pkl", b"\x80\x05\x95", "a pickle"),
         ("training.pt", b"PK\x03\x04" + bytes(26) + b"archive/data.pkl", "a pickle"),
@@ -617,3 +729,9 @@ def test_a_folder_of_pictures_is_told_to_be_imported(tmp_path, capsys) -> None:
     (tmp_path / "empty").mkdir()
     assert main(["data", "adopt", str(tmp_path / "empty"), "--output", str(tmp_path / "out")]) == 3
     assert "data import" not in capsys.readouterr().err
+
+
+def test_a_manifest_of_ours_is_not_said_to_be_a_refusal(capsys) -> None:
+    Path("in/train.csv").write_text(to_csv(*TRAIN))
+    Path("in/dataset.json").write_text("{}")
+    assert "dataset.json" not in adopt(capsys)

@@ -1,9 +1,11 @@
 """Images as text, a row an image: Kaggle's `label,pixel1,…,pixel784`, with a header or without."""
 
 import io
+import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +21,7 @@ from fashion_cnn.data.forms.labelled import (
     to_images,
     to_labels,
 )
-from fashion_cnn.data.forms.parts import by_part
+from fashion_cnn.data.forms.parts import by_part, pixel_order
 from fashion_cnn.data.gzipped import unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.data.pictures import shown
@@ -31,31 +33,38 @@ _LABELS = ("label", "labels", "class", "target", "y", "digit", "letter", "catego
 _NUMBERS = ("", "id", "index", "unnamed: 0")
 """Headers of a column that counts the rows."""
 _LONGEST_LINE = 1 << 16  # characters; 785 numbers of three digits have 3,139
+_MOST_ABOVE = 100  # lines above a table
+_EXCELS = re.compile(r"sep=.?")  # which says what stands between its cells
 _FAR = 1e9  # no pixel, and within what the cast holds
+_NO_SHARE = 2  # of floats from 0 to 1, even a bit beyond them, none is as large
+_NO_LABEL = (
+    "the label {0!r:.40} is no number; number the classes from 0, their names go into classes.txt"
+)
 _MOSTLY = 0.95  # of a column's values: a pixel at the border may be so often the same, no label
 
 
 @dataclass(frozen=True)
 class _Columns:
     """How a file's rows are written; `named`: whether a header says which column has the labels; if
-    not, it is `label` or `last`.
+    not, it is `label` or `last`. `pixels`: by their numbers, where a header has such.
     """
 
-    separator: str
+    separator: str | None
     count: int
     label: int
     header: bool
     named: bool
     last: int
     others: tuple[int, ...] = ()
+    pixels: tuple[int, ...] = ()
 
 
 def read_csv(path: Path, progress: Callable[[int], None] = lambda count: None) -> Part:
     """Read a file of one label and 784 pixels a row, a block of rows at a time.
 
     Args:
-        path: plain or gzipped; UTF-8 with or without its mark, or UTF-16; with commas, semicolons
-            or tabs.
+        path: plain or gzipped; UTF-8 with or without its mark, or UTF-16; with commas, semicolons,
+            tabs or blanks. Pixels whose headers are numbered are in the order of these.
         progress: gets the number of bytes read, block by block.
 
     Raises:
@@ -72,22 +81,76 @@ def read_csv(path: Path, progress: Callable[[int], None] = lambda count: None) -
             raise DataError(f"{path} is damaged ({error})") from None
 
 
-def separator(line: str) -> str:
-    """What stands between the numbers of a line: a comma, a semicolon or a tab."""
-    return max(",;\t", key=line.count)
+def separator(line: str) -> str | None:
+    """What stands between the numbers of a line: a comma, a semicolon, a tab, or None: blanks."""
+    most = max(",;\t", key=line.count)
+    return most if most in line else None
+
+
+def opening(lines: Iterable[str]) -> tuple[int, str]:
+    """The first line of a table, and its number in the file; ("" if there is none.)
+
+    Above it may be empty lines, comments behind a #, and Excel's `sep=,`; numpy has its headers
+    behind a # too.
+    """
+    number = 0
+    for number, line in enumerate(islice(lines, _MOST_ABOVE), 1):
+        said = line.strip(" \r\n")
+        headers = said.startswith("#") and is_numbered(said[1:])
+        if said and (headers or said[0] != "#") and not _EXCELS.fullmatch(said):
+            return number, _without_end(said.lstrip("# "), separator(said))
+    return number, ""
+
+
+def is_numbered(line: str) -> bool:
+    """Whether all cells of a line have digits but for its first and last, as headers of pixels."""
+    cells = line.split(separator(line))[1:-1]
+    return bool(cells) and all(any(c.isdigit() for c in cell) for cell in cells)
+
+
+def _without_end(line: str, apart: str | None) -> str:
+    """A line without the empty cells at its end that some programs write."""
+    return line.rstrip(f" \r\n{apart or ''}")
+
+
+class _Pixels:
+    """Blocks of images as bytes; only all of them tell whether floats are shares of 1."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._blocks: list[tuple[NDArray[np.uint8], bool]] = []  # and whether it was scaled
+        self._floats = False
+
+    def add(self, found: NDArray[Any]) -> None:
+        small = found.max() < _NO_SHARE
+        if found.dtype.kind == "f":
+            self._floats = True
+            if not small:
+                found = np.rint(found).clip(-_FAR, _FAR).astype(np.int32)
+        # As floats: it knows how far shares may be beyond 0 and 1.
+        images, note = to_images(found.astype(np.float64) if small else found, self._where)
+        self._blocks.append((images, "times 255" in note))
+
+    def images(self) -> NDArray[np.uint8]:
+        shares = self._floats and all(scaled for _, scaled in self._blocks)
+        return np.concatenate(
+            [
+                block if shares or not scaled else np.rint(block / 255).astype(np.uint8)
+                for block, scaled in self._blocks
+            ]
+        )
 
 
 def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) -> Part:
-    first = text.readline(_LONGEST_LINE).strip(" \r\n")
-    columns = _columns(first, path)
-    images, labels = [], []
-    lines = {} if columns.header else {1: first}  # by their numbers in the file
-    count, number, blank = 0, 1, 0
-    scale = 0  # of numbers with a point, told by the first of them
+    number, first = opening(iter(lambda: text.readline(_LONGEST_LINE), ""))
+    columns = _columns(first, number, path)
+    pixels, labels = _Pixels(str(path)), []
+    lines = {} if columns.header else {number: first}  # by their numbers in the file
+    count, blank = 0, 0
     while True:
         while len(lines) < _ROWS and (line := text.readline(_LONGEST_LINE)):
             number += 1
-            if line.strip():
+            if line := _without_end(line, columns.separator):
                 lines[number] = line
             elif (blank := blank + 1) > MOST_IMAGES:
                 raise DataError(f"{path} has more than {MOST_IMAGES:,} empty lines")
@@ -101,18 +164,15 @@ def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) ->
         ):
             columns = replace(columns, label=columns.last)
         labels.append(rows[:, columns.label])
-        pixels = np.delete(rows, (columns.label, *columns.others), axis=1)
-        if pixels.dtype.kind == "f":
-            scale = scale or (255 if pixels.max() <= 1 else 1)
-            pixels = np.rint(pixels * scale).clip(-_FAR, _FAR).astype(np.int32)
-        images.append(to_images(pixels, str(path))[0])
+        beside = (columns.label, *columns.others)
+        pixels.add(rows[:, columns.pixels] if columns.pixels else np.delete(rows, beside, axis=1))
         count, lines = count + len(rows), {}
         if count > MOST_IMAGES:
             raise DataError(f"{path} has more than {MOST_IMAGES:,} rows")
         block_read()
     if not count:
         raise DataError(f"{path} has no rows")
-    return Part(np.concatenate(images), to_labels(np.concatenate(labels), count, str(path)))
+    return Part(pixels.images(), to_labels(np.concatenate(labels), count, str(path)))
 
 
 def _growth(raw: IO[bytes], progress: Callable[[int], None]) -> Callable[[], None]:
@@ -128,11 +188,12 @@ def _growth(raw: IO[bytes], progress: Callable[[int], None]) -> Callable[[], Non
     return tell
 
 
-def _columns(line: str, path: Path) -> _Columns:
+def _columns(line: str, number: int, path: Path) -> _Columns:
     """How the rows are written, and where the label stands, by the first line."""
     apart = separator(line)
     cells = [cell.strip().strip('"').strip().lower() for cell in line.split(apart)]
-    header = not all(map(_is_number, cells))
+    numbers = [cell for cell in cells if _is_number(cell)]
+    header = len(numbers) < len(cells)
     others = tuple(place for place, name in enumerate(cells) if header and name in _NUMBERS)
     found = [place for place, name in enumerate(cells) if header and name in _LABELS]
     rest = [place for place in range(len(cells)) if place not in others]
@@ -146,11 +207,20 @@ def _columns(line: str, path: Path) -> _Columns:
         raise DataError(
             f"{path} has {len(cells)} columns; it must be a label and {_PIXELS} pixels a row"
         )
+    if header and not found and len({*numbers}) < len(numbers) == _PIXELS:  # headers differ
+        name = next(cell for cell in cells if not _is_number(cell))
+        raise DataError(f"{path}, line {number}: {_NO_LABEL.format(name)}")
     named = header and not counted
     if named and len(found) != 1:
         raise DataError(f"{path}: no column is named label, so its classes cannot be told")
     label = found[0] if named else rest[0]
-    return _Columns(apart, len(cells), label, header or counted, named, rest[-1], others)
+    pixels = tuple(place for place in rest if place != label)
+    if named:
+        order = pixel_order([cells[place] for place in pixels], str(path))
+        pixels = tuple(pixels[place] for place in order)
+    return _Columns(
+        apart, len(cells), label, header or counted, named, rest[-1], others, pixels * named
+    )
 
 
 def _is_number(cell: str) -> bool:
@@ -198,16 +268,13 @@ def _fault(numbered: Mapping[int, str], columns: _Columns) -> str:
             return f"line {number}: columns: {len(cells)}, not {columns.count}"
         for place, cell in enumerate(cells):
             if not _is_number(cell) and place == columns.label:
-                return (
-                    f"line {number}: the label {cell!r:.40} is no number; number the classes from "
-                    "0, their names go into classes.txt"
-                )
+                return f"line {number}: {_NO_LABEL.format(cell)}"
             if not _is_number(cell):
                 return f"line {number}: the pixel {cell!r:.40} is no number"
     return ""
 
 
-def _numbers(lines: list[str], kind: type, apart: str) -> NDArray[Any]:
+def _numbers(lines: list[str], kind: type, apart: str | None) -> NDArray[Any]:
     return np.loadtxt(lines, dtype=kind, delimiter=apart, comments=None, ndmin=2)
 
 

@@ -11,21 +11,23 @@ from pathlib import Path
 
 from fashion_cnn.data.files import START, encoding_of, foreign
 from fashion_cnn.data.forms.class_names import is_names, names_beside
-from fashion_cnn.data.forms.comma_separated import read_csvs, separator
+from fashion_cnn.data.forms.comma_separated import is_numbered, opening, read_csvs, separator
 from fashion_cnn.data.forms.idx_pairs import read_idx_files
 from fashion_cnn.data.forms.labelled import Labelled
 from fashion_cnn.data.forms.numpy_archive import read_npzs
 from fashion_cnn.data.forms.parquet import read_parquets
-from fashion_cnn.data.forms.parts import part_alone
+from fashion_cnn.data.forms.parts import part_alone, says_emnist
 from fashion_cnn.data.gzipped import unpacked
+from fashion_cnn.data.manifest import MANIFEST
 from fashion_cnn.data.pictures import files_below, is_left_out, is_picture, shown
 from fashion_cnn.errors import DataError
 
 Progress = Callable[[int], None]
 _FEWEST_CELLS = 5
-_EMNIST = re.compile(r"(?<![a-z])emnist")  # and not TissueMNIST's name
 _IDX_START = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x04]", re.DOTALL)
-_IN_A_CELL = re.compile(r'\s*"?[\w.+-]*( [\w.+-]+)?"?\s*', re.ASCII)  # no sentence of a README
+_IN_A_CELL = re.compile(r'\s*"?[][\w.+-]*( [\w.+-]+)?"?\s*', re.ASCII)  # no sentence of a README
+_SPREADSHEETS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"}
+_OF_OFFICE = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 def read_forms(
@@ -49,7 +51,7 @@ def read_forms(
         kind = form_of(file)
         if kind in _READERS:
             kinds.setdefault(kind, []).append(file)
-        elif not is_names(file):
+        elif not is_names(file) and file.name != MANIFEST:
             passed_over.append((file, kind))
     if not kinds:
         why = "; ".join(f"{shown(file.name)} is {kind}" for file, kind in passed_over[:5])
@@ -63,7 +65,7 @@ def read_forms(
     ((form, found),) = kinds.items()
     if transpose is None:
         transpose = form in ("IDX", "CSV") and any(
-            _EMNIST.search(f"{file.parent.name}/{file.name}".lower()) for file in found
+            says_emnist(f"{file.parent.name}/{file.name}") for file in found
         )
     try:
         labelled = _READERS[form](found, progress)
@@ -96,13 +98,28 @@ def form_of(path: Path) -> str:
         return "Parquet"
     if _IDX_START.match(start) and len(start) > 4:
         return "IDX"
+    if start.startswith(_OF_OFFICE) and path.suffix.lower() in _SPREADSHEETS:
+        return "a spreadsheet, as Excel's; save its table as CSV"
     if other := foreign(start):
         return other
-    first = start.decode(encoding_of(start), "replace").split("\n")[0]
-    cells = first.split(separator(first))
-    if len(cells) > _FEWEST_CELLS and all(map(_IN_A_CELL.fullmatch, cells)):
+    return _form_of_text(start, path) if start else "empty"
+
+
+def _form_of_text(start: bytes, path: Path) -> str:
+    _, first = opening(start.decode(encoding_of(start), "replace").split("\n"))
+    apart = separator(first)
+    cells = first.split(apart)
+    # Blanks are between the words of any text.
+    if (
+        len(cells) > _FEWEST_CELLS
+        and all(map(_IN_A_CELL.fullmatch, cells))
+        and (apart or is_numbered(first))
+    ):
         return "CSV"
-    return "no form of a data set that is known" if start else "empty"
+    unknown = "no form of a data set that is known"
+    if {".csv", ".tsv"} & {suffix.lower() for suffix in path.suffixes}:
+        return f"{unknown}: a row is a label and 784 pixels, and it begins with {first:.40}"
+    return unknown
 
 
 _READERS: Mapping[str, Callable[[list[Path], Progress], Labelled]] = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, UnlabelledError, to_images
 from fashion_cnn.data.forms.parquet_process import OpenedParquet, opened
-from fashion_cnn.data.forms.parts import by_part
+from fashion_cnn.data.forms.parts import by_part, pixel_order
 from fashion_cnn.data.gzipped import most_unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.errors import DataError, ImageError
@@ -52,7 +52,9 @@ def read_parquet(
         with opened(path) as file:
             label = _column(file.columns, _LABEL, path)
             pixels = [name for name in file.columns if name != label and name not in _NUMBERS]
-            if len(pixels) != SIDE * SIDE:  # a column a pixel, as OpenML has them
+            if len(pixels) == SIDE * SIDE:  # a column a pixel, as OpenML has them
+                pixels = [pixels[place] for place in pixel_order(pixels, str(path))]
+            else:
                 pixels = [_column(file.columns, _IMAGE, path)]
             if len(labels) + file.rows > MOST_IMAGES:
                 raise DataError(f"{path}: more than {MOST_IMAGES:,} images")

@@ -1,8 +1,10 @@
 """What a file or folder is of a data set, by the words of its name."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from fashion_cnn.data.framing import SIDE
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import DataError
 
@@ -49,6 +51,29 @@ def words(name: str) -> list[str]:
     """The words of a name, in small letters; a capital behind a small one begins another."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return re.findall(r"t10k|[^\W\d_]+", apart.lower())
+
+
+def pixel_order(names: Sequence[str], where: str) -> list[int]:
+    """The places of 784 columns in the order of their numbers: pixel0, …, or 1x1, 1x2, ….
+
+    Names without any number are in order as they are.
+
+    Raises:
+        DataError: the numbers are not those of pixels.
+    """
+    found = [[int(number) for number in re.findall(r"[0-9]{1,9}", name)] for name in names]
+    if not any(found):
+        return [*range(len(names))]
+    for key in ([tuple(one[-1:]) for one in found], [tuple(one[-2:]) for one in found]):
+        places = [{*axis} for axis in zip(*key, strict=False)]
+        counted = all(max(axis) - min(axis) == len(axis) - 1 for axis in places)
+        sides = [len(axis) for axis in places]
+        if counted and len({*key}) == len(names) and sides in ([SIDE * SIDE], [SIDE, SIDE]):
+            return sorted(range(len(names)), key=key.__getitem__)
+    raise DataError(
+        f"{where}: the headers of its pixels are not numbered one after the other, from 0 or 1 on, "
+        "so where they lie cannot be told; number them, or leave the headers out"
+    )
 
 
 def by_part(files: list[Path]) -> dict[str, list[Path]]:
