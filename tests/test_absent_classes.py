@@ -90,7 +90,7 @@ def test_a_folder_adopted_as_it_is_says_which_classes_a_part_lacks(tmp_path, cap
 
 def test_a_class_may_be_called_as_a_word_of_the_report_is() -> None:
     names = ("accuracy", "macro avg", "split", "split (class)")
-    logits = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 3]]
+    logits = 9 * np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 3]]
     text, values = class_report(measure(logits, np.array([0, 1, 2, 3, 2]), names, "test"))
     assert values["accuracy"] == 0.8
     assert values["accuracy (class)"]["recall"] == 1

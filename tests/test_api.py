@@ -5,6 +5,7 @@ import doctest
 import importlib
 import json
 import shutil
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def test_evaluate_report_export_and_compare_take_folders(
     )
     found = fc.compare(run, str(second.path))
     assert "McNemar" in str(found)
-    assert aligned(found._repr_markdown_()) == str(found), "Markdown is for notebooks alone"
+    assert aligned(unescape(found._repr_markdown_())) == str(found), "Markdown is for notebooks"
     assert "|" not in str(found)
     assert len(found.figure().axes) == 2
 

@@ -317,7 +317,7 @@ def test_files_that_another_start_is_just_making_are_no_strangers(tmp_path, monk
     listed = Path.iterdir
 
     def made_meanwhile(folder: Path) -> Iterator[Path]:
-        (folder / "split.json").write_text("{}")
+        (folder / "split.json").write_text('{"test_sealed": true}')
         return listed(folder)
 
     monkeypatch.setattr(Path, "iterdir", made_meanwhile)

@@ -460,7 +460,7 @@ def test_the_int8_variant_is_measured_beside_the_float_model(monkeypatch) -> Non
 
         def logits(self, images: np.ndarray) -> np.ndarray:
             assert images is measured_on.images
-            return np.eye(3, dtype=np.float32)[self._answers]
+            return 9 * np.eye(3, dtype=np.float32)[self._answers]
 
     written = []
     monkeypatch.setattr(quantise, "OnnxClassifier", Answering)

@@ -255,14 +255,16 @@ class Comparison(comparing.Comparison):
     """How runs differ. Printed, or in a notebook, it shows the tables of `fashion-cnn compare`."""
 
     def __str__(self) -> str:
-        return aligned(self._repr_markdown_())
+        from fashion_cnn.reporting.comparison import comparison_text
+
+        return aligned(comparison_text(self))
 
     __repr__ = __str__
 
     def _repr_markdown_(self) -> str:
-        from fashion_cnn.reporting.comparison import comparison_text
+        from fashion_cnn.reporting.comparison import comparison_markdown
 
-        return comparison_text(self)
+        return comparison_markdown(self)
 
     def page(self, output: str | os.PathLike[str] = "compare.html", *, data: Any = None) -> Path:
         """Write one page that needs nothing but itself, for 2 to 60 runs.
