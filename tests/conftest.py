@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Runs of one test are alike, however busy the others keep the cores.
 os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -25,6 +26,22 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# What is drawn is the same in each run of the tests, and a busy machine is no fault.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("same")
+
+# No test takes the power away, and the disk is what small trainings wait for most.
+os.fsync = lambda descriptor: None
+
+LONGEST = ("job", "keras_job", "ensemble", "guides", "train", "search_trainings", "campaign")
+"""Files of tests that take longest: first, so that no process ends with one of them alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; within one nothing changes."""
+    first = [f"test_{name}.py" for name in LONGEST]
+    items.sort(key=lambda item: item.path.name not in first)
 
 
 def make_split(count: int, seed: int = 0) -> Split:

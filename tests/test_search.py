@@ -352,7 +352,7 @@ def test_another_search_of_the_name_is_refused(tmp_path, pretended) -> None:
         search(tmp_path, wanted(1))
 
 
-def test_tables_of_another_optuna_are_told_with_the_way_out(tmp_path) -> None:
+def test_tables_of_another_optuna_are_told_with_the_way_out(tmp_path, pretended) -> None:
     search(tmp_path, wanted(1))
     with closing(sqlite3.connect(tmp_path / "search.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
