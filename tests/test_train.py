@@ -108,11 +108,9 @@ def test_same_seed_same_bits_other_seed_other_bits(straight, small_data, tmp_pat
     assert content(other) != content(straight["short"])
 
 
+FEW = [[7], [3, 2, 6]]
 STOPS = {
-    name: [[7], [3, 2, 6]]
-    if name in catalog.RECIPES
-    else [[0], [1], [4], [5], [7], [14], [3, 2, 6]]
-    for name in RECIPES
+    name: FEW if name in catalog.RECIPES else [[0], [1], [4], [5], [14], *FEW] for name in RECIPES
 }
 
 
