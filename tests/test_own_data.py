@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import shutil
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from fashion_cnn.data.arrays import write_arrays
 from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.files import FILES
 from fashion_cnn.data.idx import to_idx
+from fashion_cnn.data.manifest import class_names
 from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
@@ -169,6 +171,13 @@ WORDS = np.array(["a", "b"])[LABELS]
         (([IMAGES[0], IMAGES[1, :9]], [0, 1]), None, DataError, "images cannot be made an array"),
         ((IMAGES, [[0], [0, 1]]), None, DataError, "the train part's labels cannot be made an"),
         (((IMAGES, LABELS), (None, None)), None, UsageError, "data must be a folder"),
+        (
+            dict.fromkeys(("train", "val", "dev"), (IMAGES, LABELS)),
+            None,
+            UsageError,
+            "the parts train, val, dev; .* no two for one",
+        ),
+        ({"test": (IMAGES, LABELS)}, None, UsageError, "it needs one to train on"),
     ],
 )
 def test_arrays_that_are_no_data_set(elsewhere, data, names, error, words: str) -> None:
@@ -183,6 +192,28 @@ def test_names_of_arrays_may_be_an_array_too(elsewhere) -> None:
     assert write_arrays(split, np.array(["a", "b"]), print) == wanted
     later = write_arrays((IMAGES, LABELS + 1), ["a", "b"], print)
     assert DataSet.open(later).contents.class_names == ("a", "b"), "counted from 1"
+
+
+@pytest.mark.parametrize("word", ["tr", "training", "trn"])
+def test_the_part_to_train_on_may_have_other_words(elsewhere, word: str) -> None:
+    wanted = write_arrays({"train": (IMAGES, LABELS), "test": (IMAGES, LABELS)}, None, print)
+    given = {word: (IMAGES, LABELS), "te": (IMAGES, LABELS)}
+    assert write_arrays(given, None, print) == wanted
+
+
+def test_a_name_in_two_forms_of_unicode_is_one_class_of_arrays(elsewhere) -> None:
+    usual, apart = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    words = np.array([usual, "a", apart, "a"] * 10)
+    for names in (None, ["a", apart]):
+        folder = write_arrays((IMAGES, words), names, print)
+        assert DataSet.open(folder).contents.class_names == ("a", usual)
+
+
+def test_classes_txt_is_read_in_the_usual_form_of_unicode(elsewhere) -> None:
+    usual, apart = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    assert class_names(f"a\n{apart}\n".encode(), "here") == ("a", usual)
+    with pytest.raises(DataError, match="twice"):
+        class_names(f"{usual}\n{apart}\n".encode(), "here")
 
 
 def test_idx_files_are_taken_only_when_that_is_asked_for(elsewhere, capsys) -> None:

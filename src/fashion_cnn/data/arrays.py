@@ -13,7 +13,7 @@ from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
 from fashion_cnn.data.forms.parts import PARTS
 from fashion_cnn.data.holding_out import Draw
 from fashion_cnn.data.items import gives_items, names_of, read_items
-from fashion_cnn.data.manifest import is_own
+from fashion_cnn.data.manifest import in_one_form, is_own
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
 
@@ -45,9 +45,9 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
     for part, given in _parts(data).items():
         where = f"the {part} part"
         if isinstance(given, Split):
-            given, names = (given.images, given.labels), names or list(given.class_names)
+            given, names = (given.images, given.labels), names or _listed(given.class_names)
         elif gives_items(given):
-            names = names or names_of(given)
+            names = names or _listed(names_of(given))
             given = read_items(given, where)
         images, note = to_images(_array(given[0], f"{where}'s images"), where)
         labels = _array(given[1], f"{where}'s labels")
@@ -67,8 +67,13 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
 
 def _parts(data: Any) -> dict[str, Any]:
     """What is given for each part: a pair of images and labels, a `Split`, or what gives items."""
-    if isinstance(data, Mapping) and "train" in data and data.keys() <= PARTS.keys():
+    if isinstance(data, Mapping) and data and data.keys() <= PARTS.keys():
         found = {PARTS[name]: part for name, part in data.items()}
+        if "train" not in found or len(found) < len(data):
+            raise UsageError(
+                f"data has the parts {', '.join(data)}; it needs one to train on, and no two for "
+                "one of train, validation and test"
+            )
     elif _is_pair(data) and all(_is_whole(one) for one in data):
         found = dict(zip(("train", "test"), data, strict=True))
     else:
@@ -110,12 +115,12 @@ def _listed(names: Any) -> list[str] | None:
         return None
     if isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable):
         raise UsageError(f"class_names is {names!r:.60}; it must be a list of names")
-    return [str(name) for name in names]
+    return [in_one_form(str(name)) for name in names]
 
 
 def _names_in(labels: Any, where: str) -> list[str]:
     try:
-        return [str(name) for name in np.unique(labels)]
+        return sorted({in_one_form(str(name)) for name in np.unique(labels)})
     except TypeError:  # these cannot be sorted
         raise DataError(f"{where} has labels of several types, or lacks some") from None
 
@@ -131,9 +136,10 @@ def _check_enough(names: list[str] | None, parts: Iterable[Part]) -> None:
 
 def _positions(labels: Any, names: Sequence[str], where: str) -> Any:
     known = {name: place for place, name in enumerate(names)}
-    if unknown := sorted({str(one) for one in labels.ravel()} - known.keys()):
+    given = [in_one_form(str(one)) for one in labels.ravel()]
+    if unknown := sorted({*given} - known.keys()):
         raise DataError(f"{where} has the label {unknown[0]!r}, which names no class")
-    return np.array([known[str(one)] for one in labels.ravel()]).reshape(labels.shape)
+    return np.array([known[one] for one in given]).reshape(labels.shape)
 
 
 def _digest(found: Labelled) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,11 +137,17 @@ def write_manifest(directory: Path, contents: Contents) -> None:
 def class_names(data: bytes, where: str) -> tuple[str, ...]:
     """Read `classes.txt`. Raises `DataError` unless `check_class_names` is content with it."""
     try:
-        names = tuple(data.decode(encoding_of(data)).rstrip().splitlines())
+        lines = data.decode(encoding_of(data)).rstrip().splitlines()
     except UnicodeError as error:
         raise DataError(f"{where} is not UTF-8 ({error})") from None
+    names = tuple(map(in_one_form, lines))
     check_class_names(names, where)
     return names
+
+
+def in_one_form(name: str) -> str:
+    """A name as others write it: a Mac's copy has accents apart, and is the same to people."""
+    return unicodedata.normalize("NFC", name)
 
 
 def classes_txt(names: Sequence[str]) -> bytes:
