@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import shutil
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -319,6 +320,9 @@ def test_arrays_under_other_names(capsys) -> None:
         {"trainX": a, "trainY": b, "testX": c, "testY": d},
         {"train_data": a, "train_labels": b, "test_data": c, "test_labels": d},
         {"Train_Images": a, "Train_Targets": b, "Test_Images": c, "Test_Targets": d},
+        {"Xtrain": a, "ytrain": b, "Xtest": c, "ytest": d},
+        {"trainx": a, "trainy": b, "testx": c, "testy": d},
+        {"Xtr": a, "Ytr": b, "Xte": c, "Yte": d},
     ):
         np.savez("in/own.npz", **one)
         adopt(capsys)
@@ -337,8 +341,39 @@ def test_arrays_without_names_are_told_by_their_shape(capsys) -> None:
         adopt(capsys)
         assert (len(load_training(Path("out"))), len(load_test(Path("out")))) == (24, 6)
         shutil.rmtree("out")
-    np.savez("in/own.npz", *TRAIN, *TEST)
-    assert "two are of images for train" in adopt(capsys, code=3)
+    for arrays in ((*TRAIN, *TEST), (TEST[0], TRAIN[0], TEST[1], TRAIN[1])):
+        np.savez("in/own.npz", *arrays)
+        assert "the larger is taken to train on" in adopt(capsys)
+        check()
+        shutil.rmtree("out")
+    for arrays in ((*TRAIN, *TRAIN), (*TRAIN, *TRAIN[::-1]), (*TRAIN, TEST[1], TEST[1])):
+        np.savez("in/own.npz", *arrays)
+        said = adopt(capsys, code=3)
+        assert "cannot be told; name them x_train, y_train, x_test and y_test" in said
+
+
+@pytest.mark.parametrize(
+    "name", ["class_names", "classes", "label_names", "target_names", "labels"]
+)
+@pytest.mark.parametrize("kind", [str, np.bytes_])
+def test_an_npz_may_name_its_classes(name: str, kind: type, capsys) -> None:
+    names = np.array(["hat", "shoe", "bag"], kind)
+    arrays = {"x_train": TRAIN[0], "y_train": TRAIN[1], "x_test": TEST[0], "y_test": TEST[1]}
+    np.savez("in/own.npz", **arrays, **{name: names})
+    adopt(capsys)
+    check(names=("hat", "shoe", "bag"))
+
+
+def test_two_lists_of_names_are_refused_and_a_name_an_image_is_none(capsys) -> None:
+    arrays = {"x_train": TRAIN[0], "y_train": TRAIN[1]}
+    coarse, fine = np.array(["a", "b", "c"]), np.array(["d", "e", "f"])
+    np.savez("in/own.npz", **arrays, fine_names=fine, coarse_names=coarse)
+    assert "several lists of names, fine_names, coarse_names" in adopt(capsys, code=3)
+    np.savez("in/own.npz", images=TRAIN[0], labels=coarse[TRAIN[1]])
+    assert "labels of type <U1" in adopt(capsys, code=3)
+    np.savez("in/own.npz", **arrays, train_data=TRAIN[0])
+    said = adopt(capsys, code=3)
+    assert "two are of images for train; name them x_train, y_train, x_test and y_test" in said
 
 
 def test_kuzushiji_npz_of_one_array_each(capsys) -> None:
@@ -735,3 +770,25 @@ def test_a_manifest_of_ours_is_not_said_to_be_a_refusal(capsys) -> None:
     Path("in/train.csv").write_text(to_csv(*TRAIN))
     Path("in/dataset.json").write_text("{}")
     assert "dataset.json" not in adopt(capsys)
+
+
+@pytest.mark.parametrize("form", ["classes.txt", "npz", "parquet"])
+def test_names_are_kept_in_the_form_that_is_usual(form: str, capsys) -> None:
+    """The accent of a letter is no letter of its own, as macOS writes it."""
+    apart, usual = (unicodedata.normalize(kind, "Café") for kind in ("NFD", "NFC"))
+    names = [apart, "Bar", "Pub"]
+    arrays = {"x_train": TRAIN[0], "y_train": TRAIN[1], "x_test": TEST[0], "y_test": TEST[1]}
+    if form == "parquet":
+        features = {"label": {"names": names, "_type": "ClassLabel"}}
+        described = {"huggingface": json.dumps({"info": {"features": features}})}
+        for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+            cells = [list(map(int, one.ravel())) for one in images]
+            table = pa.table({"image": cells, "label": labels})
+            parquet.write_table(table.replace_schema_metadata(described), f"in/{part}.parquet")
+    elif form == "npz":
+        np.savez("in/own.npz", **arrays, names=np.array(names))
+    else:
+        np.savez("in/own.npz", **arrays)
+        Path("in/classes.txt").write_text("\n".join(names))
+    adopt(capsys)
+    check(names=(usual, "Bar", "Pub"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fashion_cnn.data.files import encoding_of
 from fashion_cnn.data.forms.parts import words
-from fashion_cnn.data.manifest import read_small
+from fashion_cnn.data.manifest import in_one_form, read_small
 from fashion_cnn.errors import DataError
 
 
@@ -32,11 +32,13 @@ def names_beside(files: Iterable[Path]) -> dict[int, str]:
             data = read_small(path)
             lines = data.decode(encoding_of(data)).rstrip().splitlines()
             if "classes" in said:
-                return dict(enumerate(line.strip() for line in lines))
+                return dict(enumerate(in_one_form(line.strip()) for line in lines))
             if "mapping" in said:
                 return {int(row.split()[0]): chr(int(row.split()[1])) for row in lines if row}
             rows = csv.DictReader(lines)
-            return {int(row["index"]): row["char"] or "" for row in rows}  # None: cut short
+            return {
+                int(row["index"]): in_one_form(row["char"] or "") for row in rows
+            }  # None: cut short
         except (csv.Error, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise DataError(
                 f"the class names in {path} cannot be read ({error!r}); correct or remove the file"

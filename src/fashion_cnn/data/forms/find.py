@@ -118,7 +118,7 @@ def _form_of_text(start: bytes, path: Path) -> str:
         return "CSV"
     unknown = "no form of a data set that is known"
     if {".csv", ".tsv"} & {suffix.lower() for suffix in path.suffixes}:
-        return f"{unknown}: a row is a label and 784 pixels, and it begins with {first:.40}"
+        return f"{unknown}: a row is a label and 784 pixels, and it begins with {shown(first[:40])}"
     return unknown
 
 

@@ -1,6 +1,7 @@
 """Images in numpy's `.npz` and `.npy`: Keras's mnist.npz, MedMNIST, Kuzushiji-MNIST."""
 
 import io
+import re
 import struct
 import warnings
 import zipfile
@@ -17,12 +18,19 @@ from fashion_cnn.data.files import damaged, told
 from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, to_images, to_labels
 from fashion_cnn.data.forms.parts import IMAGES, LABELS, PARTS, part_of, words
 from fashion_cnn.data.gzipped import most_unpacked
-from fashion_cnn.data.manifest import MOST_IMAGES
+from fashion_cnn.data.manifest import MOST_IMAGES, in_one_form
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import DataError
 
 _IMAGES = {*IMAGES, "data", "features", "inputs", "pixels"}
 _LABELS = {*LABELS, "target", "targets", "classes"}
+_RUN_TOGETHER = re.compile(
+    rf"([xy])({'|'.join(PARTS)})|({'|'.join(one for one in PARTS if len(one) > 2)})([xy])",
+    re.IGNORECASE,
+)
+_UNNAMED = [f"arr_{place}" for place in range(4)]
+"""The arrays of numpy.savez(file, x, y, x_test, y_test)."""
+_WOULD_DO = "name them x_train, y_train, x_test and y_test"
 _MOST_ARRAYS = 16
 _LONGEST = 60  # characters of a name, or of a shape, that are told
 _MOST_HEADER = 10_000  # bytes; numpy's own limit
@@ -123,18 +131,30 @@ def _read_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np
 def read_npzs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
     """Read archives, and arrays by themselves, each by the words of its name.
 
+    A row of different texts, unless it is named as a part's, is the classes' names.
+
     Raises:
         DataError: as `read_npz`, or it is not clear which array is which.
     """
-    arrays = {}
+    arrays, notes, names = {}, [], {}
     for file in files:
         found = read_npz(file) if zipfile.is_zipfile(file) else {file.stem: read_npy(file)}
+        if [*found] == _UNNAMED and len(files) == 1:
+            found = _named(found, file)
+            notes.append("of two pairs of arrays without names the larger is taken to train on")
         for name, array in found.items():
-            of_file = len(files) > 1 and part_of(name) is None  # it says which part it is of
+            if _is_names(name, array):
+                names[name] = tuple(in_one_form(_text(one)) for one in array.tolist())
+                continue
+            of_file = len(files) > 1 and _part(name) is None  # it says which part it is of
             whole = f"{file.stem} {name}" if of_file or name == "arr_0" else name
             arrays[whole] = (array, file)
         progress(file.stat().st_size)
-    parts, notes = {}, []
+    if len({*names.values()}) > 1:
+        raise DataError(
+            f"{files[0]} has several lists of names, {_called(*names)}; keep that of the classes"
+        )
+    parts = {}
     roles = _roles(arrays)
     for (part, kind), (array, file) in roles.items():
         if kind != "images":
@@ -146,13 +166,46 @@ def read_npzs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
         notes += [note] if note and note not in notes else []
         parts[part] = Part(images, to_labels(labels[0], len(images), f"{labels[1]}, {part}"))
     if "train" not in parts:
-        raise DataError(f"{files[0]} has the arrays {_called(*arrays)}; none is of images to train")
-    return Labelled("npz", parts, {}, tuple(notes))
+        raise DataError(
+            f"{files[0]} has the arrays {_called(*arrays)}; none is of images to train; {_WOULD_DO}"
+        )
+    classes = dict(enumerate(next(iter(names.values()), ())))
+    return Labelled("npz", parts, classes, tuple(notes))
 
 
 def _called(*names: str) -> str:
     """An archive may call its arrays anything."""
     return ", ".join(shown(name[:_LONGEST]) for name in names)
+
+
+def _is_names(name: str, array: NDArray[Any]) -> bool:
+    """Whether an array names the classes, and not each image's."""
+    if array.ndim != 1 or array.dtype.kind not in "US" or _part(name):
+        return False
+    return 1 < len(np.unique(array)) == len(array)
+
+
+def _text(one: str | bytes) -> str:
+    return one.decode(errors="replace") if isinstance(one, bytes) else one
+
+
+def _named(found: Mapping[str, NDArray[Any]], file: Path) -> dict[str, NDArray[Any]]:
+    """Two pairs of arrays by their shapes and lengths; the larger is the one to train on."""
+    images, labels = [], []
+    for array in found.values():
+        (images if _has_images_shape(array) else labels).append(array)
+    images, labels = (sorted(some, key=len, reverse=True) for some in (images, labels))
+    lengths = [[len(one) for one in some] for some in (images, labels)]
+    if lengths[0] != lengths[1] or len({*lengths[0]}) != 2:
+        raise DataError(
+            f"{file} has four arrays without names, and which is which cannot be told; {_WOULD_DO}"
+        )
+    arrays = (*images, *labels)
+    return dict(zip(("x_train", "x_test", "y_train", "y_test"), arrays, strict=True))
+
+
+def _has_images_shape(array: NDArray[Any]) -> bool:
+    return array.ndim > 2 or (array.ndim == 2 and array.shape[1] == SIDE * SIDE)
 
 
 def _roles(arrays: Mapping[str, tuple[NDArray[Any], Path]]) -> dict[tuple[str, str], tuple]:
@@ -162,18 +215,28 @@ def _roles(arrays: Mapping[str, tuple[NDArray[Any], Path]]) -> dict[tuple[str, s
     """
     roles = {}
     for name, found in arrays.items():
-        said = set(words(name))
+        said = _words(name)
         kind = "labels" if said & _LABELS else "images" if said & _IMAGES else None
         if kind is None and "arr" in said:
-            flat = found[0].ndim == 2 and found[0].shape[1] == SIDE * SIDE
-            kind = "images" if flat or found[0].ndim > 2 else "labels"
-        part = part_of(name)
-        if part is None and not any(word in PARTS for word in said):
+            kind = "images" if _has_images_shape(found[0]) else "labels"
+        part = _part(name)
+        if part is None and not said & {*PARTS}:
             part = "train"  # one pair of arrays, as numpy.savez(file, images=…, labels=…) makes
         if kind and part:
             if (part, kind) in roles:
                 raise DataError(
-                    f"{found[1]} has the arrays {_called(*arrays)}: two are of {kind} for {part}"
+                    f"{found[1]} has the arrays {_called(*arrays)}: two are of {kind} for {part}; "
+                    f"{_WOULD_DO}"
                 )
             roles[part, kind] = found
     return roles
+
+
+def _words(name: str) -> set[str]:
+    """The words of an array's name; Xtrain and trainy are two."""
+    found = _RUN_TOGETHER.fullmatch(name)
+    return {part.lower() for part in found.groups() if part} if found else {*words(name)}
+
+
+def _part(name: str) -> str | None:
+    return part_of(" ".join(_words(name)))

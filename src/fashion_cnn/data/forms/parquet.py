@@ -12,7 +12,7 @@ from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, UnlabelledErro
 from fashion_cnn.data.forms.parquet_process import OpenedParquet, opened
 from fashion_cnn.data.forms.parts import by_part, pixel_order
 from fashion_cnn.data.gzipped import most_unpacked
-from fashion_cnn.data.manifest import MOST_IMAGES
+from fashion_cnn.data.manifest import MOST_IMAGES, in_one_form
 from fashion_cnn.errors import DataError, ImageError
 
 _IMAGE, _LABEL = (
@@ -103,7 +103,7 @@ def _column(found: Sequence[str], known: Sequence[str], path: Path) -> str:
 def _names(described: str, label: str) -> dict[int, str]:
     try:
         features = json.loads(described)["info"]["features"]
-        return dict(enumerate(map(str, features[label]["names"])))
+        return dict(enumerate(in_one_form(str(name)) for name in features[label]["names"]))
     except (KeyError, RecursionError, TypeError, ValueError):
         return {}
 
