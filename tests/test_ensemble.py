@@ -9,6 +9,7 @@ import pytest
 
 import fashion_cnn as fc
 from conftest import REPOSITORY
+from exported import export_each_network_once
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.framing import Framing
@@ -41,14 +42,17 @@ def trained(few_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     file = folder / "net.py"
     shutil.copy(REPOSITORY / "examples" / "my_net.py", file)
-    for name, words in {**RUNS, "own": ("fast", "--model", f"{file}:MyNet")}.items():
-        where = ("--data-dir", str(few_data), "--output", str(folder / name))
-        assert main(["train", *words, *SMALL, *where]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fashion_cnn.reporting.plots.draw_run", lambda run, metrics: None)
+        for name, words in {**RUNS, "own": ("fast", "--model", f"{file}:MyNet")}.items():
+            where = ("--data-dir", str(few_data), "--output", str(folder / name))
+            assert main(["train", *words, *SMALL, *where]) == 0
     return folder
 
 
 @pytest.fixture
 def runs(trained: Path, few_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    export_each_network_once(monkeypatch)
     shutil.copytree(trained, tmp_path / "runs", symlinks=True)
     monkeypatch.chdir(tmp_path / "runs")
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import onnx
 import pytest
 import torch
 
+from exported import export_each_network_once
 from fashion_cnn import __version__
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.adoption import adopt
@@ -32,7 +32,6 @@ from fashion_cnn.on_torch.classifier import (
     weight_arrays,
 )
 from fashion_cnn.on_torch.export import to_onnx
-from fashion_cnn.on_torch.framework import TorchFramework
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
@@ -160,19 +159,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def each_network_is_exported_once(monkeypatch) -> None:
-    """PyTorch's exporter takes seconds, and most of these runs have the same weights."""
-    to_onnx = TorchFramework.to_onnx
-
-    def kept(self: TorchFramework, run: Run, checkpoint: str, opset: int) -> onnx.ModelProto:
-        sha256 = run.checkpoints.load(checkpoint).sha256
-        if sha256 not in EXPORTED:
-            EXPORTED[sha256] = to_onnx(self, run, checkpoint, opset).SerializeToString()
-        return onnx.ModelProto.FromString(EXPORTED[sha256])
-
-    monkeypatch.setattr(TorchFramework, "to_onnx", kept)
-
-
-EXPORTED: dict[str, bytes] = {}
+    export_each_network_once(monkeypatch)
 
 
 def finish(folder: Path, data: Path, *, sealed: bool = False, **fields) -> Run:
