@@ -26,6 +26,7 @@ COLUMNS = {item.name for item in dataclasses.fields(EpochRecord)} - {"step"}
 
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch, tmp_path, few_data) -> None:
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -112,6 +113,28 @@ def test_mlflow_reads_the_history(run, monkeypatch, tmp_path, capfd) -> None:
         for _ in range(2):
             assert main(["track", another, "--to", "mlflow"]) == 0
             assert len(client.search_runs([experiment.experiment_id])) == 2
+
+
+def test_mlflow_takes_the_experiment_that_its_variable_names(run, monkeypatch, capsys) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "clothes of ours")
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 0
+    assert "experiment clothes of ours, run" in capsys.readouterr().out
+    with tracking._quiet_mlflow():
+        client = MlflowClient()
+        assert client.get_experiment_by_name("fashion-cnn") is None
+        experiment = client.get_experiment_by_name("clothes of ours")
+        assert experiment
+        assert len(client.search_runs([experiment.experiment_id])) == 1
+        client.delete_experiment(experiment.experiment_id)
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
+    assert f"clothes of ours was deleted; restore it with: {restore}, or name another in" in line
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "")
+    assert main(["track", str(run.path), "--to", "mlflow"]) == 0
+    assert "experiment fashion-cnn, run" in capsys.readouterr().out
 
 
 def test_a_log_of_anything_is_passed_over(run) -> None:

@@ -75,11 +75,13 @@ def track_tensorboard(run: Run) -> str:
 
 
 def track_mlflow(run: Run) -> str:
-    """Log the run to the experiment "fashion-cnn" where `MLFLOW_TRACKING_URI` says.
+    """Log the run to the experiment `MLFLOW_EXPERIMENT_NAME`, or "fashion-cnn", where
+    `MLFLOW_TRACKING_URI` says.
 
     Without it MLflow takes `mlflow.db` in the working folder. A run that is there already, by its
     folder and start, gets the epochs that it lacks.
     """
+    name, identity = os.environ.get("MLFLOW_EXPERIMENT_NAME") or "fashion-cnn", _identity(run)
     with _quiet_mlflow():
         from mlflow import MlflowClient
         from mlflow.entities import Metric, Param
@@ -88,9 +90,7 @@ def track_mlflow(run: Run) -> str:
 
         try:
             client = MlflowClient()
-            name, identity = "fashion-cnn", _identity(run)
-            found = client.get_experiment_by_name(name)
-            experiment = found.experiment_id if found else client.create_experiment(name)
+            experiment = _experiment(client, name)
             wanted = " and ".join(f'tags.`{key}` = "{value}"' for key, value in identity.items())
             known = client.search_runs([experiment], wanted, max_results=1)
             points = list(_points(run))
@@ -121,7 +121,25 @@ def track_mlflow(run: Run) -> str:
             reason = " ".join(str(error).partition("[SQL:")[0].split())
             told = told_without(reason, os.environ.get("MLFLOW_TRACKING_URI", ""))
             raise FashionCNNError(f"MLflow: {told} (MLFLOW_TRACKING_URI)") from None
-    return f"MLflow, experiment {name}, run {there}"
+    return f"MLflow, experiment {visible(name)}, run {there}"
+
+
+def _experiment(client: Any, name: str) -> str:
+    """The number of an experiment, made if there is none.
+
+    Raises:
+        UsageError: somebody deleted it, and MLflow keeps it, and its name, in a bin.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return client.create_experiment(name)
+    if found.lifecycle_stage == "deleted":
+        restore = ["mlflow", "experiments", "restore", "--experiment-id", found.experiment_id]
+        raise UsageError(
+            f"MLflow: the experiment {visible(name)} was deleted; restore it with: "
+            f"{pasted(restore)}, or name another in MLFLOW_EXPERIMENT_NAME"
+        )
+    return found.experiment_id
 
 
 @contextmanager
