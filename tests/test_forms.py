@@ -364,6 +364,17 @@ def test_an_npz_may_name_its_classes(name: str, kind: type, capsys) -> None:
     check(names=("hat", "shoe", "bag"))
 
 
+def test_names_beside_an_archive_are_not_mixed_with_its_own(capsys) -> None:
+    names = np.array(["hat", "shoe", "bag"])
+    arrays = {"x_train": TRAIN[0], "y_train": TRAIN[1], "x_test": TEST[0], "y_test": TEST[1]}
+    np.savez("in/own.npz", **arrays, names=names)
+    Path("in/classes.txt").write_text("ant\nbee\n")
+    assert "2 names of classes, and none for the label 2" in adopt(capsys, code=3)
+    Path("in/classes.txt").write_text("ant\nbee\ncat\n")
+    adopt(capsys)
+    check(names=("ant", "bee", "cat"))
+
+
 def test_two_lists_of_names_are_refused_and_a_name_an_image_is_none(capsys) -> None:
     arrays = {"x_train": TRAIN[0], "y_train": TRAIN[1]}
     coarse, fine = np.array(["a", "b", "c"]), np.array(["d", "e", "f"])

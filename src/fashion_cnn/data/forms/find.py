@@ -78,8 +78,7 @@ def read_forms(
         notes.append("rows and columns of the images exchanged (--no-transpose to keep them)")
     notes += [f"passed over {shown(file.name)}: {kind}" for file, kind in passed_over]
     beside = names_beside(file for file in files if file not in found)
-    names = {**labelled.names, **beside}
-    return Labelled(form, parts, names, tuple(notes))
+    return Labelled(form, parts, beside or labelled.names, tuple(notes))
 
 
 def form_of(path: Path) -> str:
