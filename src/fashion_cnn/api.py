@@ -615,22 +615,10 @@ def tune(
     Raises:
         UsageError: an unknown argument or invalid value, or the folder holds another search.
     """
-    from fashion_cnn.tuning.search import carry_out
-    from fashion_cnn.tuning.space import CHOICES, Search, begun_from, parse_space, typed
+    from fashion_cnn.tuning.space import typed
 
-    _check_path("output", output)
     if not isinstance(search, Mapping):
         raise UsageError(f"search is {search!r:.60}; it must give each field its values")
-    settings = {field: _plain(value) for field, value in settings.items()}
-    hardware, how = _hardware(settings), {"storage": "", "name": ""}
-    for word in (*how, *CHOICES):
-        if word in settings:
-            how[word] = settings.pop(word)
-    if isinstance(settings.get("model"), str):
-        from fashion_cnn.recipes import own_network
-
-        settings |= own_network.given(settings["model"], settings.get("model_sha256", ""))
-    chosen, given = begun_from("baseline" if recipe is None else recipe, settings)
     words = []
     for field, values in search.items():
         if not isinstance(values, Iterable):
@@ -638,7 +626,39 @@ def tune(
         words.append(
             f"{field}={values if isinstance(values, str) else ','.join(map(typed, values))}"
         )
-    space, directory = parse_space(words, chosen, given), _directory(data)
+    return carry_out_search(recipe, output, words, data, {**settings, "trials": trials})[0]
+
+
+def carry_out_search(
+    recipe: str | os.PathLike[str] | Recipe | None,
+    output: str | os.PathLike[str] | None,
+    search: Sequence[str],
+    data: Any,
+    settings: dict[str, Any],
+) -> tuple[dict[str, Any], int | None]:
+    """As `tune`, with each field's values in a word, "FIELD=…", and all settings in a mapping.
+
+    Returns:
+        What search.json holds, and the signal that stopped the search, or None.
+    """
+    from fashion_cnn.run.dataset import data_words
+    from fashion_cnn.tuning.search import carry_out
+    from fashion_cnn.tuning.space import CHOICES, Search, begun_from, parse_space
+
+    _check_path("output", output)
+    settings = {field: _plain(value) for field, value in settings.items()}
+    hardware = _hardware(settings)
+    how: dict[str, Any] = {"storage": "", "name": ""}
+    for word in (*how, "trials", *CHOICES):
+        if word in settings:
+            how[word] = settings.pop(word)
+    if isinstance(settings.get("model"), str):
+        from fashion_cnn.recipes import own_network
+
+        settings |= own_network.given(settings["model"], settings.get("model_sha256", ""))
+    chosen, given = begun_from("baseline" if recipe is None else recipe, settings)
+    space, directory = parse_space(search, chosen, given), _directory(data)
+    data_sha256 = DataSet.open(directory).contents.sha256
     storage, name = how.pop("storage"), how.pop("name")
     place = Path(output) if output else Path("runs", "searches", name or chosen.name)
     wanted = Search(
@@ -646,16 +666,12 @@ def tune(
         recipe=chosen,
         given=given,
         space=space,
-        trials=trials,
         framework=hardware.framework,
-        data_sha256=DataSet.open(directory).contents.sha256,
+        data_sha256=data_sha256,
         **how,
     )
-    passed = ["--data-dir", str(directory), "--device", hardware.device]
-    passed += ["--threads", str(hardware.threads)] if hardware.threads else []
-    passed += ["--deterministic"] * hardware.deterministic
-    result, _ = carry_out(wanted, place, storage, passed, _SAY)
-    return result
+    passed = data_words(directory, data_sha256, named=data is not None) + hardware.words
+    return carry_out(wanted, place, storage, passed, _SAY)
 
 
 def load_training(data: Any = None) -> Split:

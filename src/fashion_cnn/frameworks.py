@@ -61,6 +61,13 @@ class Hardware:
                 f"threads is {self.threads!r}; it must be a whole number from 1 to {MOST_THREADS}"
             )
 
+    @property
+    def words(self) -> list[str]:
+        """What says the same again to another command, the framework apart."""
+        words = ["--device", self.device] if self.device != "auto" else []
+        words += ["--threads", str(self.threads)] if self.threads is not None else []
+        return [*words, "--deterministic"] if self.deterministic else words
+
 
 class Framework(Protocol):
     """What trains a recipe and scores images with what it learned.

@@ -174,10 +174,3 @@ def hardware_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
-
-
-def hardware_words(device: str, threads: int | None, deterministic: bool) -> list[str]:
-    """What says the same again to another command."""
-    words = ["--device", device] if device != "auto" else []
-    words += ["--threads", str(threads)] if threads is not None else []
-    return [*words, *["--deterministic"] * deterministic]

@@ -12,7 +12,6 @@ from fashion_cnn.cli.options import (
     WithSubjects,
     framework_option,
     hardware_options,
-    hardware_words,
     recipe_options,
     trust_option,
 )
@@ -95,7 +94,7 @@ def train(
     existing = "resume" if resume else "overwrite" if overwrite else "refuse"
     place = output or (Path("runs", name) if name else None)
     resolved, folder, existing = job.resolve(recipe, changes, place, existing, trust_code)
-    hardware = job.Hardware(device, threads, deterministic, framework)
+    asked = hardware = job.Hardware(device, threads, deterministic, framework)
     if minutes is not None:
         from fashion_cnn.pace import fit_to_minutes
 
@@ -123,8 +122,7 @@ def train(
     if first:
         write(summarise(outcome.run, outcome.run.results.metrics))
     if first and (words := _going_on(outcome.status, resolved)):
-        same = hardware_words(device, threads, deterministic)
-        same += [word for tracker in trackers for word in ("--track", tracker)]
+        same = [*asked.words, *(word for tracker in trackers for word in ("--track", tracker))]
         same += needed(resolved.model, outcome.run.split.get("data_dir"))
         say(f"to go on: {_command(words, folder, same)}")
     give_to_trackers()

@@ -10,13 +10,12 @@ from fashion_cnn.cli.options import (
     WithSubjects,
     framework_option,
     hardware_options,
-    hardware_words,
     recipe_options,
 )
-from fashion_cnn.cli.output import say, write
+from fashion_cnn.cli.output import write
 from fashion_cnn.errors import UsageError
 from fashion_cnn.text import aligned
-from fashion_cnn.tuning.space import CHOICES, Search, begun_from, parse_space
+from fashion_cnn.tuning.space import CHOICES, Search
 
 
 @click.command("tune", cls=WithSubjects)
@@ -92,37 +91,16 @@ def tune(
     named = [word for word in words if "=" not in word]
     if len(named) > 1:
         raise UsageError(f"give one recipe, not {len(named)}: {', '.join(named)}")
-    given = {field: value for field, value in flags.items() if value is not None}
-    if "model" in given:
-        from fashion_cnn.recipes import own_network
-
-        given |= own_network.given(given["model"], given.get("model_sha256", ""))
-    recipe, given = begun_from(named[0] if named else "baseline", given)
-    searched = [*search, *(word for word in words if "=" in word)]
-    space = parse_space(searched, recipe, given)
-    from fashion_cnn.data.fashion_mnist import DataSet
-    from fashion_cnn.data.fetch import data_directory
+    from fashion_cnn import api
     from fashion_cnn.reporting.search import to_text
-    from fashion_cnn.run.dataset import data_words
-    from fashion_cnn.tuning.search import carry_out
 
-    directory = data_directory(data_dir, say)  # missing data are told, or fetched, once
-    data_sha256 = DataSet.open(directory).contents.sha256
-    folder = output or Path("runs", "searches", name or recipe.name)
-    wanted = Search(
-        name=name or (recipe.name if storage else folder.resolve().name),
-        recipe=recipe,
-        given=given,
-        space=space,
-        objective=objective,
-        trials=trials,
-        sampler=sampler,
-        pruner=pruner,
-        framework=framework,
-        data_sha256=data_sha256,
+    settings = {field: value for field, value in flags.items() if value is not None}
+    settings |= {"device": device, "threads": threads, "deterministic": deterministic}
+    settings |= {"objective": objective, "sampler": sampler, "pruner": pruner, "trials": trials}
+    settings |= {"storage": storage, "name": name or "", "framework": framework}
+    searched = [*search, *(word for word in words if "=" in word)]
+    result, signal = api.carry_out_search(
+        named[0] if named else None, output, searched, data_dir, settings
     )
-    passed = data_words(directory, data_sha256, named=data_dir is not None)
-    passed += hardware_words(device, threads, deterministic)
-    result, signal = carry_out(wanted, folder, storage, passed, say)
     write(aligned(to_text(result)))
     return 128 + signal if signal else 0
