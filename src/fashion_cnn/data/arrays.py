@@ -67,6 +67,7 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
 
 def _parts(data: Any) -> dict[str, Any]:
     """What is given for each part: a pair of images and labels, a `Split`, or what gives items."""
+    found: dict[str, Any]
     if isinstance(data, Mapping) and data and data.keys() <= PARTS.keys():
         found = {PARTS[name]: part for name, part in data.items()}
         if "train" not in found or len(found) < len(data):

@@ -61,9 +61,10 @@ def names_of(data: Any) -> list[str] | None:
     while hasattr(data, "dataset"):  # a subset, or a loader
         data = data.dataset
     features = getattr(data, "features", None)
-    for label in _LABEL if isinstance(features, Mapping) else ():
-        if names := getattr(features.get(label), "names", None):
-            return [str(name) for name in names]
+    if isinstance(features, Mapping):
+        for label in _LABEL:
+            if names := getattr(features.get(label), "names", None):
+                return [str(name) for name in names]
     names = getattr(data, "classes", None) or getattr(data, "class_names", None)
     return [str(name) for name in names] if isinstance(names, list | tuple) else None
 
