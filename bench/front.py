@@ -139,7 +139,7 @@ def draw(axes: Axes, points: list[Point], others: list[Point], beside: list[Poin
         ("o", "none", THEIRS, "published, on a GTX 1080 Ti GPU", of_source(others, "hysts")),
         ("^", "none", THEIRS, "the course project, on an Apple GPU", of_source(others, "project")),
         ("s", "full", OURS, "ours, on one or two cores of a CPU", points),
-        ("D", "full", TOOLS, "other tools, few epochs on two cores, with start-up", tools),
+        ("D", "full", TOOLS, "other tools, 3 to 15 epochs, with start-up", tools),
         (
             "s",
             "none",

@@ -7,7 +7,7 @@ from fashion_cnn.on_torch.framework import TorchFramework
 from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.run.folder import Run
 
-_EXPORTED: dict[str, bytes] = {}
+_EXPORTED: dict[tuple[str, int], bytes] = {}
 
 
 def export_each_network_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,9 +17,9 @@ def export_each_network_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def kept(self: TorchFramework, run: Run, checkpoint: str, opset: int) -> onnx.ModelProto:
         if own_network(run.recipe.model):
             return to_onnx(self, run, checkpoint, opset)
-        sha256 = run.checkpoints.load(checkpoint).sha256
-        if sha256 not in _EXPORTED:
-            _EXPORTED[sha256] = to_onnx(self, run, checkpoint, opset).SerializeToString()
-        return onnx.ModelProto.FromString(_EXPORTED[sha256])
+        which = run.checkpoints.load(checkpoint).sha256, opset
+        if which not in _EXPORTED:
+            _EXPORTED[which] = to_onnx(self, run, checkpoint, opset).SerializeToString()
+        return onnx.ModelProto.FromString(_EXPORTED[which])
 
     monkeypatch.setattr(TorchFramework, "to_onnx", kept)

@@ -352,8 +352,10 @@ def test_predict_takes_what_gives_pictures_one_by_one(tmp_path: Path) -> None:
     for path, image in zip(paths, images, strict=True):
         Image.fromarray(image).save(path)
     wanted = [str(one) for one in fc.predict(images)]
-    for given in (iter(paths), (path for path in paths), np.array([str(path) for path in paths])):
+    words = np.array([str(path) for path in paths])
+    for given in (iter(paths), (path for path in paths), words):
         assert [str(one) for one in fc.predict(given)] == wanted
+    assert str(fc.predict(words[0])) == wanted[0], "an item of it is text"
 
 
 def test_colour_images_of_another_side_are_averaged() -> None:

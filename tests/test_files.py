@@ -235,6 +235,13 @@ def test_those_who_write_one_file_at_once_do_not_meet(tmp_path, monkeypatch) -> 
     assert os.listdir(tmp_path) == ["search.json"]
 
 
+def test_what_is_no_folder_is_named_as_it_was_given(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="Not a directory") as raised:
+        write_atomically(tmp_path / "file/out.json", b"")
+    assert raised.value.filename == f"{tmp_path}/file/out.json"
+
+
 def test_what_killed_writers_left_is_removed_when_it_is_old(tmp_path) -> None:
     names = [
         ".file.tmp",

@@ -465,7 +465,27 @@ def test_items_of_another_kind_are_told(elsewhere, monkeypatch) -> None:
     refused("images of several shapes, .*9, 28.* and .*data import", __getitem__=grows)
     refused("has items of int; it must be", __getitem__=lambda self, i: i)
     refused("has items with x; it needs image", __getitem__=lambda self, i: {"x": 1})
+    several = lambda self, i: (IMAGES[i], [0] * (1 + i % 2))  # noqa: E731
+    refused("several labels an image", __getitem__=several)
     refused("the train part is empty", __len__=lambda self: 0)
+
+
+def test_a_part_that_numbers_its_classes_by_itself_keeps_their_names(elsewhere) -> None:
+    class Others(Items):
+        classes = ("b",)
+
+        def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+            return Image.fromarray(IMAGES[index]), 0
+
+    found = write_arrays((Items(), Others()), None, print)
+    assert load_test(found).class_names == ("a", "b")
+    assert set(load_test(found).labels) == {1}
+    monkeys = type("Strange", (Others,), {"classes": ("c",)})
+    with pytest.raises(DataError, match="the test part has the label 'c', which names no class"):
+        write_arrays((Items(), monkeys()), None, print)
+    split = Split(IMAGES, LABELS.astype(np.int64), ("b", "a"))
+    turned = write_arrays((Split(IMAGES, 1 - split.labels, ("a", "b")), split), None, print)
+    np.testing.assert_array_equal(load_test(turned).labels, 1 - split.labels)
 
 
 def test_squares_of_another_side_and_colour_are_averaged_and_that_is_told(elsewhere) -> None:

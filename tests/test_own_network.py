@@ -516,6 +516,9 @@ KERAS_MODELS = {
     "    def call(self, x):\n"
     "        return self.dense(self.flatten(x))\n"
     "    def train_step(self, data): pass\n": "net has a train_step of its own",
+    "    def call(self, x, training=False):\n"
+    "        if training: self.more(self.flatten(x))\n"
+    "        return self.dense(self.flatten(x))\n": "makes weights in training that it lacks",
     "    def call(self, x):\n"
     "        return self.dense(keras.layers.Conv2D(4, 3)(x[..., 0]))\n": "ndim=4, found ndim=3",
 }
@@ -531,7 +534,7 @@ def test_keras_tells_what_is_wrong_with_a_class(tmp_path: Path, call: str) -> No
         "    def __init__(self):\n"
         "        super().__init__()\n"
         "        self.flatten = keras.layers.Flatten()\n"
-        "        self.dense = keras.layers.Dense(10)\n\n"
+        "        self.dense, self.more = keras.layers.Dense(10), keras.layers.Dense(10)\n\n"
         f"{call}"
     )
     with pytest.raises(UsageError, match=KERAS_MODELS[call]):

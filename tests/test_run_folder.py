@@ -669,12 +669,13 @@ def test_a_run_is_replaced_and_what_else_is_there_stays(tmp_path: Path) -> None:
     run, _, _ = finished_run(tmp_path / "run")
     checkpoint.save(run.checkpoints.folder, {}, {}, {"step": 30})
     run.checkpoints.finish(30, run.history)
-    for name in ("notes.txt", "checkpoints/epoch10.pt", ".env.tmp"):
+    mine = ("notes.txt", "checkpoints/epoch10.pt", ".env.tmp", "model-v2.onnx")
+    for name in mine:
         (run.path / name).write_text("mine")
     with pytest.raises(UsageError, match="already holds a run"):
         Run(run.path).prepare(overwrite=False)
     Run(run.path).prepare(overwrite=True)
-    assert {*content(run.path)} == {"notes.txt", "checkpoints/epoch10.pt", ".env.tmp"}
+    assert {*content(run.path)} == {*mine}
 
 
 @pytest.mark.parametrize(
@@ -687,7 +688,7 @@ def test_only_a_run_is_replaced(tmp_path: Path, name: str, value: str) -> None:
     run, _, _ = finished_run(tmp_path / "run")
     (run.path / name).write_text(value)
     before = content(run.path)
-    with pytest.raises(UsageError, match=rf"{name} .*; --overwrite replaces only a run: name an"):
+    with pytest.raises(UsageError, match=rf"{name} .*; --overwrite replaces only a run: remove"):
         Run(run.path).prepare(overwrite=True)
     assert content(run.path) == before
 

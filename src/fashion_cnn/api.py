@@ -320,10 +320,11 @@ def train(
         recipe: a name ("fast"), a file of fields (.json, .toml) or a `Recipe`; None for
             "baseline", or for the resumed run's own.
         output: the run folder; None for runs/RECIPE.
-        data: the folder of a data set; or arrays, `(images, labels)`, uint8 (N, 28, 28) and (N,),
-            which become one in runs/data/; two such pairs to test on the second. None for
-            Fashion-MNIST, which is found or fetched.
-        class_names: of arrays, in the order of their labels.
+        data: the folder of a data set; or arrays, `(images, labels)`, of any usual type and layout,
+            square, or a data set of another library whose items are (image, label), which become
+            one in runs/data/; two of these, or {"train": …, "test": …}, to test on the second. None
+            for Fashion-MNIST, which is found or fetched.
+        class_names: in the order of the labels; None for those that the data tell.
         existing: what becomes of a run that is in `output` already: "refuse", "resume" it exactly,
             or "overwrite" it.
         minutes: end after about this time, evaluation included: sets the recipe's `epochs` by the
@@ -726,7 +727,10 @@ def _plain(value: Any) -> Any:
 
 def _pixels(images: Any) -> NDArray[np.uint8]:
     """Images of any usual layout as uint8 (N, 28, 28)."""
-    array = np.asarray(images)
+    try:
+        array = np.asarray(images)
+    except (RuntimeError, TypeError, ValueError) as error:  # ragged, or a tensor to be detached
+        raise UsageError(f"images are no array: {error}") from None
     found = images_in(array)
     if found is None:
         raise UsageError(

@@ -123,7 +123,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
     except OSError as error:
         error.filename = str(path)  # not our temporary one, of which nobody knows
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise
     sync_directory(path.parent)
 
@@ -151,9 +152,10 @@ def _remove_leftovers(path: Path) -> None:
     """Remove the temporary files of `path` whose writers were killed."""
     with contextlib.suppress(OSError):  # writing tells what is wrong with the folder
         for name in os.listdir(path.parent):
-            leftover = path.with_name(name)
-            if target_of(name) == path.name and _age(leftover) > _SECONDS_TO_WRITE:
-                leftover.unlink(missing_ok=True)
+            if name.endswith(".tmp") and target_of(name) == path.name:
+                leftover = path.with_name(name)
+                if _age(leftover) > _SECONDS_TO_WRITE:
+                    leftover.unlink(missing_ok=True)
 
 
 def _age(path: Path) -> float:
@@ -279,7 +281,7 @@ def read_fields(path: Path) -> dict[str, Any]:
     if path.suffix == ".toml":
         text = read_text(path, UsageError, _MOST_TOML)
         try:
-            found = tomllib.loads(text)
+            found = tomllib.loads(text.removeprefix("\ufeff"))  # some editors begin with it
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{path} is not valid TOML ({error})") from None
     else:

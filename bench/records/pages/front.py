@@ -221,7 +221,7 @@ def _peers(page: Page, records: Records) -> None:
         "91.64 % of validation images after", "validation, last epoch within 1 min | within 10 min"
     )
     page.settings("One run each, ours with seed 0", "stands there twice: with 6 epochs")
-    page.settings("ran once each, for a few epochs, on 2 cores of two machines")
+    page.settings("ran once each, for 3 epochs (Keras 15), on 2 cores of two machines")
     given = {one["epochs"] for name, one in here["peers"].items() if name not in ("fast", "fast94")}
     if given != {3, 15} or {one["epochs"] for one in there["peers"].values()} != {2, 3}:
         page.fault("other tools had other epochs than three, and Keras its fifteen")

@@ -54,7 +54,7 @@ def audit(
     from fashion_cnn.evaluation.near_duplicates import NEAR
     from fashion_cnn.files import to_json
     from fashion_cnn.reporting.audit_page import audit_page
-    from fashion_cnn.run.dataset import check_same_data
+    from fashion_cnn.run.dataset import check_same_data, data_of
     from fashion_cnn.run.folder import Run
     from fashion_cnn.text import to_utf8
 
@@ -65,7 +65,8 @@ def audit(
     predictions = run.results.test_predictions if run else None
     if suspects:
         require_cleanlab()
-    data_set = DataSet.open(data_directory(data_dir, say))
+    directory = data_of(run, data_dir, say) if run else data_directory(data_dir, say)
+    data_set = DataSet.open(directory)
     if run:
         check_same_data(run, data_set)
     output.mkdir(parents=True, exist_ok=True)

@@ -40,21 +40,24 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
         UsageError: `data` or `class_names` has another form.
         DataError: what it holds cannot be used; the message says what.
     """
-    names = _listed(class_names)
+    asked = names = _listed(class_names)
     parts, notes = {}, []
     for part, given in _parts(data).items():
-        where = f"the {part} part"
+        where, own = f"the {part} part", None
         if isinstance(given, Split):
-            given, names = (given.images, given.labels), names or _listed(given.class_names)
+            own, given = _listed(given.class_names), (given.images, given.labels)
         elif gives_items(given):
-            names = names or _listed(names_of(given))
-            given = read_items(given, where)
+            own, given = _listed(names_of(given)), read_items(given, where)
         images, note = to_images(_array(given[0], f"{where}'s images"), where)
         labels = _array(given[1], f"{where}'s labels")
         if labels.dtype.kind in "UO":  # names
             names = names or _names_in(labels, where)
             labels = _positions(labels, names, where)
-        parts[part] = Part(images, to_labels(labels, len(images), where))
+        labels = to_labels(labels, len(images), where)
+        if own and names and not asked:
+            labels = _renumbered(labels, own, names, where)
+        names = names or own
+        parts[part] = Part(images, labels)
         notes += [note] if note and note not in notes else []
     _check_enough(names, parts.values())
     found = Labelled("arrays", parts, dict(enumerate(names or ())), tuple(notes))
@@ -133,6 +136,15 @@ def _check_enough(names: list[str] | None, parts: Iterable[Part]) -> None:
         raise DataError(
             f"class_names has {len(names)} names, and labels run up to {values[-1]}; name every one"
         )
+
+
+def _renumbered(
+    labels: NDArray[np.int64], own: list[str], names: list[str], where: str
+) -> NDArray[np.int64]:
+    """Labels of a part that numbers its classes by itself, as the first part numbers them."""
+    if labels.max(initial=0) >= len(own):
+        raise DataError(f"{where} names {len(own)} classes, and its labels run up to {max(labels)}")
+    return labels if own == names else _positions(np.array(own)[labels], names, where)
 
 
 def _positions(labels: Any, names: Sequence[str], where: str) -> Any:

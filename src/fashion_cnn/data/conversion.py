@@ -21,6 +21,8 @@ _FASHION_MNIST = "fb88a2f5c1b590c907f860b47803d006e4fa7b276cdb551799af9d443accdf
 Source: computed from the publisher's files.
 """
 
+_DIM = 32
+
 
 def convert(
     found: Labelled,
@@ -55,7 +57,10 @@ def convert(
     parts = {name: part for name, part in found.parts.items() if len(part.labels)}
     if "train" not in parts:
         raise DataError("there are no images to train on")
-    if max(int(part.images.max()) for part in parts.values()) == 1:
+    brightest = max(int(part.images.max()) for part in parts.values())
+    if 1 < brightest <= _DIM:
+        say(f"the brightest pixel is {brightest} of 255: are these other units?")
+    if brightest == 1:
         parts = {name: Part(255 * part.images, part.labels) for name, part in parts.items()}
         say("pixels of 0 and 1 times 255")
     if "validation" in parts:

@@ -117,9 +117,10 @@ def as_grey(picture: Image.Image) -> Image.Image:
 
     Levels of 0 to 255 alone stay: some programs write 8 bits so, and scaled all would be black.
     """
-    if _needs_8_bits(picture):
-        return picture.convert("I").convert("L")
-    return picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    levels = picture.convert("I")  # of some modes Pillow tells no extremes
+    if _needs_8_bits(levels):
+        return levels.convert("L")
+    return levels.point(lambda value: value * (1 / 257)).convert("L")
 
 
 def _needs_8_bits(picture: Image.Image) -> bool:
@@ -227,7 +228,7 @@ def _decoded_without_end(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 def _has_all_scans(data: bytes) -> bool:
     """Whether the scans of a JPEG without metadata bring each coefficient to its last bit."""
-    with Image.open(io.BytesIO(data)) as picture:
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
         wanted = 64 * len(picture.getbands())
     sharp = set()
     for scan in re.finditer(b"\xff\xda", data):

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from fashion_cnn.data.forms.labelled import Part
 from fashion_cnn.data.framing import AS_PUBLISHED, SIDE, Framing, measure_framing
 from fashion_cnn.data.holding_out import Draw, hold_out
 from fashion_cnn.data.layout import ClassFolder, read_layout
-from fashion_cnn.data.manifest import MOST_IMAGES, Contents, check_class_names
+from fashion_cnn.data.manifest import MOST_IMAGES, Contents, check_class_names, in_one_form
 from fashion_cnn.data.photo import Photo, against, read_photo
 from fashion_cnn.data.pictures import files_below, is_picture, read_bytes, shown
 from fashion_cnn.data.randomness import stream
@@ -90,8 +89,7 @@ def import_folder(
         raise UsageError(f"{folder} cannot be read: Permission denied")
     check_free(output)
     found, outside = read_layout(folder, say)
-    # A Mac's copy of a name has accents apart, and is the same to people.
-    classes = [replace(one, name=unicodedata.normalize("NFC", one.name)) for one in found]
+    classes = [replace(one, name=in_one_form(one.name)) for one in found]
     if any(one.part == "test" for one in classes):
         draw.check_needless()
     names = tuple(sorted({one.name for one in classes}))

@@ -39,7 +39,7 @@ def read_items(data: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
         Images (N, …) and labels (N, …) as they were.
 
     Raises:
-        DataError: it has no items, or others; or its images are of several shapes.
+        DataError: it has no items, or others; or images, or labels, are of several shapes.
     """
     images, labels = [], []
     for image, label in _items(data, where):
@@ -53,6 +53,8 @@ def read_items(data: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
             f"{where} has images of several shapes, {shapes[0]} and {shapes[-1]}; bring them to "
             "one, or save them as files and use: fashion-cnn data import"
         )
+    if len({label.shape for label in labels}) > 1:
+        raise DataError(f"{where} has several labels an image; this is for one class an image")
     return np.stack(images), np.stack(labels)
 
 
@@ -73,7 +75,9 @@ def _items(data: Any, where: str) -> Iterator[tuple[Any, Any]]:
     if hasattr(data, "as_numpy_iterator"):
         for item in data.as_numpy_iterator():
             image, label = _pair(item, where)
-            batch = np.ndim(label) > 0 and len(image) == len(label) and image.ndim > 2
+            # Of three axes it may be a batch without channels, or one image with a one-hot label.
+            grey = image.ndim == 3 and np.shape(label) == image.shape[:1] != (28,)
+            batch = image.ndim == 4 or grey
             yield from zip(image, label, strict=True) if batch else [(image, label)]
         return
     if not hasattr(data, "__getitem__"):

@@ -94,6 +94,11 @@ def _check_training(network: keras.Model, source: Source, classes: int) -> None:
             f"{source.name} fails in training, on a batch of {max(_COUNTS)}: "
             f"{source.describe(error)}"
         ) from error
+    if len(network.variables) != len(before):
+        raise UsageError(
+            f"{source.name} makes weights in training that it lacks in evaluation; make them in "
+            "both, or leave them out"
+        )
     for variable, value in zip(network.variables, before, strict=True):
         variable.assign(value)
     found = getattr(logits, "shape", type(logits).__name__)

@@ -35,7 +35,8 @@ class TorchClassifier:
         if not isinstance(self._model, OwnCNN):
             return self._model
         for module in self._model.network.modules():
-            if isinstance(module, _BatchNorm) and module.num_batches_tracked is None:
+            counts = isinstance(module, _BatchNorm) and module.track_running_stats
+            if counts and module.num_batches_tracked is None:
                 module.num_batches_tracked = torch.tensor(0)  # a strict load_state_dict needs it
         return self._model.network
 

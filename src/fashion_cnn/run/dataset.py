@@ -1,7 +1,6 @@
 """The data set that a run is of, as its folder records it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from fashion_cnn.data.fashion_mnist import (
 )
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.framing import AS_PUBLISHED, Framing
-from fashion_cnn.data.manifest import check_class_names
+from fashion_cnn.data.manifest import check_class_names, in_one_form
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.run.folder import Run
@@ -49,21 +48,25 @@ def data_of(run: Run, named: str | Path | None, say: Callable[[str], None]) -> P
     Raises:
         DataError: it is not to be had there.
     """
-    recorded, name = run.split.get("data_dir") or "", str(run.split.get("data", FASHION_MNIST))
-    for place in (recorded, FOLDER / name) if named is None else ():
-        with suppress(DataError, OSError):
-            directory = find_data(place) if place else None
-            if directory is not None:
+    if named is not None:
+        return data_directory(named, say)
+    recorded, name = run.split.get("data_dir"), str(run.split.get("data", FASHION_MNIST))
+    why = ""
+    for place in [Path(recorded), FOLDER / name] if recorded else [FOLDER / name]:
+        try:
+            if place.is_dir() and (directory := find_data(place)):
                 check_same_data(run, DataSet.open(directory))
                 return directory
+        except (DataError, OSError) as error:
+            why = why or f" ({error})"
     theirs = not is_fashion_mnist(run.environment.get("data_sha256"))
-    if named is None and theirs and named_directory() is None:
+    if theirs and named_directory() is None:
         where = f"; they were in {recorded}" if recorded else ""
         raise DataError(
-            f"{run.path} is a run on {name}, whose images are not found{where}; name their folder "
-            "with --data-dir FOLDER"
+            f"{run.path} is a run on {name}, whose images are not found{where}{why}; name their "
+            "folder with --data-dir FOLDER"
         )
-    return data_directory(named, say)
+    return data_directory(None, say)
 
 
 def is_fashion_mnist(data_sha256: Mapping[str, str] | None) -> bool:
@@ -95,7 +98,7 @@ def class_names_of(run: Run) -> tuple[str, ...]:
         check_class_names(names, "class_names")
     except DataError as error:
         raise UsageError(f"{run.path} does not say what its classes are: {error}") from None
-    return tuple(names)
+    return tuple(map(in_one_form, names))
 
 
 def framing_of(run: Run) -> Framing:

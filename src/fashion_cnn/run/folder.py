@@ -43,7 +43,7 @@ _FILM = "film.safetensors"
 _LOCK = ".lock"
 _REPLACED = ".replaced"  # the recipe of a run that is being removed
 _MOST_BYTES = 1 << 22  # of what is written once; the layers have most, some hundred each
-_OTHERS = ("model*.onnx", "export.json", "*.tfevents.*")
+_OTHERS = ("model.onnx", "model-int8.onnx", "export.json", "*.tfevents.*")
 _ALL = (
     _RECIPE,
     _NETWORK,
@@ -182,7 +182,8 @@ class Run:
                 Recipe.from_dict(self._read(_REPLACED))
         except UsageError as error:
             raise UsageError(
-                f"{error}; --overwrite replaces only a run: name another folder with --output"
+                f"{error}; --overwrite replaces only a run: remove the folder yourself, or name "
+                "another with --output"
             ) from None
         folders = [path for path in self._own() if path.parent == self.path and _is_folder(path)]
         if folders:
@@ -192,7 +193,7 @@ class Run:
         """What there is of a run, by its names; of `checkpoints/` what is in it."""
         found = [path for path in self.path.iterdir() if _is_own(path.name)]
         if _is_folder(folder := self.checkpoints.folder):
-            found.remove(folder)
+            found = [path for path in found if path != folder]
             found += [path for path in folder.iterdir() if checkpoint.is_own(path.name)]
         return found
 

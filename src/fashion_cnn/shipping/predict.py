@@ -282,7 +282,8 @@ def predict(
         raise UsageError(f"model is {model!r:.60}; it must be an ONNX file, or a run, or its path")
     predictor = _predictor(reject) if path is None else open_predictor(Path(path), reject)
     kind = getattr(getattr(pictures, "dtype", None), "kind", "")
-    if isinstance(pictures, Iterator) or kind in ("O", "U"):  # an array or a column of paths
+    words = kind in ("O", "U") and not isinstance(pictures, str)  # an array or a column of paths
+    if isinstance(pictures, Iterator) or (words and getattr(pictures, "ndim", 1)):
         pictures = list(pictures)
     many = isinstance(pictures, list | tuple)
     found: list[Prediction | ImageError] = []

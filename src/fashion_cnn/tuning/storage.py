@@ -124,7 +124,8 @@ def _database(place: str, stale: Callable[[optuna.Study, Any], None]) -> RDBStor
         url = sqlalchemy.make_url(place)
     except (ArgumentError, ValueError):  # a port that is no number, bytes that are no UTF-8
         raise UsageError(
-            f"storage {without_password(place)!r} is no database URL; give one like postgresql://USER@HOST/NAME"
+            f"storage {without_password(place)!r} is no database URL; give one like "
+            "postgresql://USER@HOST/NAME"
         ) from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
@@ -133,7 +134,8 @@ def _database(place: str, stale: Callable[[optuna.Study, Any], None]) -> RDBStor
     if url.get_backend_name() == "sqlite":
         if not url.database or ":memory:" in url.database:
             raise UsageError(
-                f"storage {without_password(place)} names no file; give one like sqlite:///search.db"
+                f"storage {without_password(place)} names no file; give one like "
+                "sqlite:///search.db"
             )
         _check_plain(url.database)
         options = {"connect_args": {"timeout": _BUSY_SECONDS}}  # of several workers one writes

@@ -36,9 +36,8 @@ def names_beside(files: Iterable[Path]) -> dict[int, str]:
             if "mapping" in said:
                 return {int(row.split()[0]): chr(int(row.split()[1])) for row in lines if row}
             rows = csv.DictReader(lines)
-            return {
-                int(row["index"]): in_one_form(row["char"] or "") for row in rows
-            }  # None: cut short
+            # A row that is cut short has None.
+            return {int(row["index"]): in_one_form(row["char"] or "") for row in rows}
         except (csv.Error, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise DataError(
                 f"the class names in {path} cannot be read ({error!r}); correct or remove the file"

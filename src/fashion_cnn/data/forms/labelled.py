@@ -20,7 +20,6 @@ _LAYOUTS = ((28, 28), (784,), (1, 28, 28), (3, 28, 28), (28, 28, 1), (28, 28, 3)
 _LEAST_SIDE, _MOST_SIDE = 8, 512
 _OVERSHOOT = 0.1
 """Of floats from 0 to 1, beyond both: rounding, and what enlarging them adds."""
-_DIM = 32
 _AT_ONCE = 256  # images of another size that are averaged together
 
 
@@ -108,8 +107,6 @@ def to_images(found: NDArray[Any], where: str) -> tuple[NDArray[np.uint8], str]:
     if shares:
         found = found.clip(0, 1) * np.float32(255)
         notes.append("pixels from 0 to 1 times 255")
-    elif 1 < high <= _DIM:
-        notes.append(f"the brightest pixel is {high} of 255: are these other units?")
     if colours:
         found = found @ _GREY
         notes.append("three channels made grey")
