@@ -382,7 +382,7 @@ def test_python_takes_the_class_itself(home: Path) -> None:
 
 
 def test_the_network_comes_back_as_it_was_given(home: Path, small_data: TrainingData) -> None:
-    few = {"train_images": 100, "test": False, "threads": 1}
+    few = {"train_images": 100, "test": False}
     run = fashion_cnn.train("baseline", "mine", epochs=1, model=EXAMPLE, width=4, **few)
     opened, images = run.classifier(), small_data.validation.images
     pixels = torch.from_numpy(images[:, None] / np.float32(255))
@@ -524,6 +524,7 @@ KERAS_MODELS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.build")  # of a layer that waits for its first call
 @pytest.mark.parametrize("call", KERAS_MODELS)
 def test_keras_tells_what_is_wrong_with_a_class(tmp_path: Path, call: str) -> None:
     from fashion_cnn.on_keras.model import build_model as build_in_keras

@@ -65,8 +65,7 @@ def audit(
     predictions = run.results.test_predictions if run else None
     if suspects:
         require_cleanlab()
-    directory = data_of(run, data_dir, say) if run else data_directory(data_dir, say)
-    data_set = DataSet.open(directory)
+    data_set = DataSet.open(data_of(run, data_dir, say) if run else data_directory(data_dir, say))
     if run:
         check_same_data(run, data_set)
     output.mkdir(parents=True, exist_ok=True)
