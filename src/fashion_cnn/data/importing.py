@@ -60,8 +60,8 @@ def import_folder(
     """Make a data set out of photos: the four IDX files, `classes.txt`, `dataset.json`, a report.
 
     The class folders are those of `read_layout`, with the pictures in and below each; what
-    `is_left_out` is passed over. A picture that is byte for byte another one is taken once, so that none is in
-    both parts.
+    `is_left_out` is passed over. A picture that is byte for byte another one is taken once, so that
+    none is in both parts.
 
     Args:
         folder: of the class folders.
