@@ -42,7 +42,28 @@ def check(page: Page, records: Records) -> None:
     _balanced(page, records)
     _best(page, records)
     _together(page, records)
+    _taught(page, records)
     _peers(page, records)
+
+
+def _taught(page: Page, records: Records) -> None:
+    """One network that learned from two."""
+    metrics = records.json("distilled-patient/metrics.json")
+    recipe = records.json("distilled-patient/recipe.json")
+    teachers = records.json("distilled-patient/teacher.json")["facts"]["recipe"]["members"]
+    size = records.json("distilled-patient/export.json")["bytes"] / 1e6
+    accuracy, low, high = tested(metrics["final"])
+    page.says("(seeds {} and {}, as [one file]", *(one["seed"] for one in teachers))
+    page.says("taught a third one for {} epochs", recipe["epochs"])
+    page.says("It has {:.2f} % of the test images", accuracy)
+    page.says("images (95 % interval {:.2f} - {:.2f} %), within what", low, high)
+    page.says("its ONNX file has {:.2f} MB", size)
+    validated = metrics["final"]["validation"]["accuracy"]
+    page.says("On validation images it has {:.1f} %", 100 * validated)
+    page.says("That is one run, seed {}", recipe["seed"])
+    alone = [100 * row["accuracy"] for row in records.json("balanced/study.json")["runs"]]
+    if not min(alone) < accuracy < max(alone):
+        page.fault("the student is not among the runs of balanced")
 
 
 def _rungs(page: Page, records: Records) -> None:
