@@ -76,7 +76,6 @@ NOT_RUN = {
     "tests/test_compare.py compares records",
     "export 'runs/studies/speedrun-94/fast94/seed-?' --output ensemble.onnx": "the study trains "
     "for hours; docs/export.md has the same command on two runs",
-    "train balanced --teacher two.onnx --distill 1 --label-smoothing 0 --epochs 100": HOURS,
     "study fast-ablation": HOURS,
     "study balanced-ablation": HOURS,
     "study findings --jobs 2 --threads 1": HOURS,
