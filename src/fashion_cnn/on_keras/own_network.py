@@ -13,6 +13,7 @@ from fashion_cnn.recipes.own_network import (
     check_alike,
     check_logits,
     check_no_own_step,
+    check_training_answer,
 )
 from fashion_cnn.recipes.recipe import Recipe
 
@@ -101,11 +102,7 @@ def _check_training(network: keras.Model, source: Source, classes: int) -> None:
         )
     for variable, value in zip(network.variables, before, strict=True):
         variable.assign(value)
-    found = getattr(logits, "shape", type(logits).__name__)
-    if isinstance(found, str) or tuple(found) != (max(_COUNTS), classes):
-        raise UsageError(
-            f"{source.name} gives {found} in training; it must be one tensor of logits there too"
-        )
+    check_training_answer(logits, max(_COUNTS), classes, source)
 
 
 def _sample() -> Any:

@@ -24,6 +24,7 @@ from fashion_cnn.recipes.own_network import (
     check_alike,
     check_logits,
     check_no_own_step,
+    check_training_answer,
     near,
 )
 from fashion_cnn.recipes.recipe import Recipe
@@ -165,11 +166,7 @@ def _check_training(network: nn.Module, source: Source, classes: int) -> None:
                 f"{source.describe(error)}"
             ) from error
     network.load_state_dict(before)
-    if getattr(logits, "shape", None) != (max(_COUNTS), classes):
-        what = getattr(logits, "shape", type(logits).__name__)
-        raise UsageError(
-            f"{source.name} gives {what} in training; it must be one tensor of logits there too"
-        )
+    check_training_answer(logits, max(_COUNTS), classes, source)
     if not logits.requires_grad:
         raise UsageError(
             f"what {source.name} answers depends on no parameter that learns: is there a detach, "

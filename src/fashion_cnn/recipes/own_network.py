@@ -197,6 +197,15 @@ def check_logits(logits: Any, images: int, classes: int, source: Source) -> None
             )
 
 
+def check_training_answer(logits: Any, images: int, classes: int, source: Source) -> None:
+    """Raise `UsageError` unless what a network answers in training has the shape of logits."""
+    found = getattr(logits, "shape", type(logits).__name__)
+    if isinstance(found, str) or tuple(found) != (images, classes):
+        raise UsageError(
+            f"{source.name} gives {found} in training; it must be one tensor of logits there too"
+        )
+
+
 def check_alike(answers: Sequence[NDArray[np.generic]], source: Source) -> None:
     """Raise `UsageError` unless a network that does not train answers an image always alike.
 
