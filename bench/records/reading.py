@@ -20,6 +20,12 @@ CONFUSED = ("T-shirt/top", "Pullover", "Coat", "Shirt")
 Row = Mapping[str, Any]
 
 
+def covered(ensemble: Row, name: str) -> float:
+    """How often, in percent, the prediction sets of an exported file hold a class."""
+    place = ensemble["facts"]["class_names"].index(name)
+    return 100 * ensemble["calibration"]["conformal"]["coverage_by_class"][place]
+
+
 class Records:
     """The folder docs/results; a path is one below it.
 

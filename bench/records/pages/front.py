@@ -4,6 +4,7 @@ from bench.records.page import Page
 from bench.records.reading import (
     Records,
     catalog,
+    covered,
     elapsed,
     kind_of_epyc,
     mean,
@@ -102,8 +103,7 @@ def _together(page: Page, records: Records) -> None:
     (wrong,) = (one["wrong"] for one in calibration["reject"] if one["error_rate"] == 0.02)
     page.says("{:.1f} % of the answers at the threshold for 2 %", 100 * wrong)
     page.says("{:.1f} % of the images get a warning", 100 * found["test_images_warned_of"])
-    shirt = found["facts"]["class_names"].index("Shirt")
-    page.says("of shirts {:.0f} %)", 100 * calibration["conformal"]["coverage_by_class"][shirt])
+    page.says("of shirts {:.0f} %)", covered(found, "Shirt"))
     page.says("with {:.2f} classes on average", calibration["conformal"]["mean_size"])
     page.settings("at the threshold for 2 %", "(95 % are meant;", "(5 % are meant)")
 

@@ -10,6 +10,7 @@ from bench.records.reading import (
     accuracy,
     between,
     catalog,
+    covered,
     differences,
     mean,
     median,
@@ -62,9 +63,7 @@ def calibrate(page: Page, records: Records) -> None:
     page.settings("nine times in ten may say 99 % each", "the true class in 95 % of cases")
     page.settings("the share of wrong ones at about 5 %")
     ensemble = records.json("speedrun-94/ensemble.json")
-    shirt = ensemble["facts"]["class_names"].index("Shirt")
-    covered = 100 * ensemble["calibration"]["conformal"]["coverage_by_class"][shirt]
-    page.says("[of shirts {:.0f} %]", covered)
+    page.says("[of shirts {:.0f} %]", covered(ensemble, "Shirt"))
 
 
 def audit(page: Page, records: Records) -> None:
