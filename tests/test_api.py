@@ -281,6 +281,7 @@ def test_wrong_data_are_told(data: Any, error: type[Exception], said: str, tmp_p
         (lambda: fc.train("fast", data_dir="x"), "in Python it is data="),
         (lambda: fc.train("fast", "runs/a", name="b"), "name='b' means runs/b, and output is"),
         (lambda: fc.train("fast", name="../b"), "name is '../b'"),
+        (lambda: fc.train("fast", name=""), "name is ''"),
         (lambda: fc.train("fast", model=nn.Linear(2, 2)), "MyNet, not MyNet()"),
         (lambda: fc.train("fast", device="gpu"), "device is 'gpu'"),
         (lambda: fc.train("fast", threads=0), "threads is 0"),

@@ -351,7 +351,7 @@ def train(
     for flag, here in _FLAGS.items():
         if flag in settings:
             raise UsageError(f"in Python it is {here}, not {flag}=")
-    if name := settings.pop("name", None):
+    if (name := settings.pop("name", None)) is not None:
         if output is not None:
             raise UsageError(f"name={name!r} means runs/{name}, and output is given; give one")
         check_folder_name("name", str(name))

@@ -28,6 +28,8 @@ DRAWINGS = frozenset(
 )
 """By which one may be; or it is a logo or a paper that comes with the data."""
 
+_NAMED = _SUFFIXES | DRAWINGS
+
 _OF_SYSTEMS = frozenset(
     ("@eadir", "#recycle", "#snapshot", "$recycle.bin", "lost+found", "recycler", "__macosx",
      "system volume information")
@@ -203,7 +205,7 @@ def is_picture(path: Path) -> bool:
     """
     from fashion_cnn.data.decoding_child import KIND_BYTES, kind_of  # with it comes Pillow
 
-    if path.suffix.lower() in _SUFFIXES | DRAWINGS or os.path.isdir(path):
+    if path.suffix.lower() in _NAMED or os.path.isdir(path):
         return True
     try:
         if not path.is_file():
