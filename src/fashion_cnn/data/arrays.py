@@ -60,7 +60,7 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
         parts[part] = Part(images, labels)
         notes += [note] if note and note not in notes else []
     _check_enough(names, parts.values())
-    found = Labelled("arrays", parts, dict(enumerate(names or ())), tuple(notes))
+    found = Labelled(parts, dict(enumerate(names or ())), tuple(notes))
     folder = FOLDER / _digest(found)
     if not is_own(folder):
         convert(found, folder, Draw(), say=say)

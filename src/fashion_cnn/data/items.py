@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_cnn.data.forms.parts import IMAGE_KEYS, LABEL_KEYS
 from fashion_cnn.errors import DataError
-
-_IMAGE, _LABEL = ("image", "img", "pixel_values"), ("label", "labels", "fine_label", "target")
-"""Keys of an item, the first that is there."""
 
 _CONVERTED = {"1": "L", "LA": "L", **dict.fromkeys(("P", "RGBA", "CMYK", "YCbCr"), "RGB")}
 """Pillow's modes whose numbers are no pixels, or have transparency; others say what they hold."""
@@ -64,7 +62,7 @@ def names_of(data: Any) -> list[str] | None:
         data = data.dataset
     features = getattr(data, "features", None)
     if isinstance(features, Mapping):
-        for label in _LABEL:
+        for label in LABEL_KEYS:
             if names := getattr(features.get(label), "names", None):
                 return [str(name) for name in names]
     names = getattr(data, "classes", None) or getattr(data, "class_names", None)
@@ -91,7 +89,7 @@ def _items(data: Any, where: str) -> Iterator[tuple[Any, Any]]:
 def _pair(item: Any, where: str) -> tuple[Any, Any]:
     if isinstance(item, Mapping):
         image, label = (
-            next((name for name in names if name in item), None) for names in (_IMAGE, _LABEL)
+            next((key for key in keys if key in item), None) for keys in (IMAGE_KEYS, LABEL_KEYS)
         )
         if image is None or label is None:
             raise DataError(f"{where} has items with {', '.join(item)}; it needs image and label")

@@ -21,7 +21,7 @@ from fashion_cnn.data.forms.labelled import (
     to_images,
     to_labels,
 )
-from fashion_cnn.data.forms.parts import by_part, pixel_order
+from fashion_cnn.data.forms.parts import COUNTERS, LABEL_KEYS, by_part, pixel_order
 from fashion_cnn.data.gzipped import unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES
 from fashion_cnn.data.pictures import shown
@@ -29,9 +29,6 @@ from fashion_cnn.errors import DataError
 
 _ROWS = 5_000  # parsed at once: 8 MB of numbers
 _PIXELS = SIDE * SIDE
-_LABELS = ("label", "labels", "class", "target", "y", "digit", "letter", "category")
-_NUMBERS = ("", "id", "index", "unnamed: 0")
-"""Headers of a column that counts the rows."""
 _LONGEST_LINE = 1 << 16  # characters; 785 numbers of three digits have 3,139
 _MOST_ABOVE = 100  # lines above a table
 _EXCELS = re.compile(r"sep=.?")  # which says what stands between its cells
@@ -45,18 +42,18 @@ _MOSTLY = 0.95  # of a column's values: a pixel at the border may be so often th
 
 @dataclass(frozen=True)
 class _Columns:
-    """How a file's rows are written; `named`: whether a header says which column has the labels; if
-    not, it is `label` or `last`. `pixels`: by their numbers, where a header has such.
+    """How a file's rows are written, and which columns have the labels and the pixels, in order.
+
+    Attributes:
+        named: whether a header says so; else the labels may be in the last of `pixels` as well.
     """
 
     separator: str | None
     count: int
     label: int
+    pixels: tuple[int, ...]
     header: bool
     named: bool
-    last: int
-    others: tuple[int, ...] = ()
-    pixels: tuple[int, ...] = ()
 
 
 def read_csv(path: Path, progress: Callable[[int], None] = lambda count: None) -> Part:
@@ -157,15 +154,11 @@ def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) ->
         if not lines:
             break
         rows = _parse(lines, path, columns)
-        if (
-            not count
-            and not columns.named
-            and _label_is_last(rows[:, [columns.label, columns.last]])
-        ):
-            columns = replace(columns, label=columns.last)
+        if not (count or columns.named) and _label_is_last(rows, columns):
+            first, *others, last = columns.label, *columns.pixels
+            columns = replace(columns, label=last, pixels=(first, *others))
         labels.append(rows[:, columns.label])
-        beside = (columns.label, *columns.others)
-        pixels.add(rows[:, columns.pixels] if columns.pixels else np.delete(rows, beside, axis=1))
+        pixels.add(rows[:, columns.pixels])
         count, lines = count + len(rows), {}
         if count > MOST_IMAGES:
             raise DataError(f"{path} has more than {MOST_IMAGES:,} rows")
@@ -194,16 +187,15 @@ def _columns(line: str, number: int, path: Path) -> _Columns:
     cells = [cell.strip().strip('"').strip().lower() for cell in line.split(apart)]
     numbers = [cell for cell in cells if _is_number(cell)]
     header = len(numbers) < len(cells)
-    others = tuple(place for place, name in enumerate(cells) if header and name in _NUMBERS)
-    found = [place for place, name in enumerate(cells) if header and name in _LABELS]
-    rest = [place for place in range(len(cells)) if place not in others]
+    found = [place for place, name in enumerate(cells) if header and name in LABEL_KEYS]
+    rest = [place for place, name in enumerate(cells) if not (header and name in COUNTERS)]
     counted = [cells[place] for place in rest] == [str(count) for count in range(len(rest))]
-    if len(cells) - len(others) == _PIXELS and not found:
+    if len(rest) == _PIXELS and not found:
         raise UnlabelledError(
             f"{path} has {_PIXELS} columns, so pixels and no labels (as the test files of a "
             "competition): leave it out, and a share of the labelled images becomes the test files"
         )
-    if len(cells) - len(others) != _PIXELS + 1:
+    if len(rest) != _PIXELS + 1:
         raise DataError(
             f"{path} has {len(cells)} columns; it must be a label and {_PIXELS} pixels a row"
         )
@@ -218,9 +210,7 @@ def _columns(line: str, number: int, path: Path) -> _Columns:
     if named:
         order = pixel_order([cells[place] for place in pixels], str(path))
         pixels = tuple(pixels[place] for place in order)
-    return _Columns(
-        apart, len(cells), label, header or counted, named, rest[-1], others, pixels * named
-    )
+    return _Columns(apart, len(cells), label, pixels, header or counted, named)
 
 
 def _is_number(cell: str) -> bool:
@@ -231,10 +221,10 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _label_is_last(rows: NDArray[Any]) -> bool:
-    """Whether, without a header to say so, the second column has the labels and not the first."""
+def _label_is_last(rows: NDArray[Any], columns: _Columns) -> bool:
+    """Whether, without a header to say so, the last column has the labels and not the first."""
     values, shares = [], []
-    for column in rows.T:
+    for column in rows[:, [columns.label, columns.pixels[-1]]].T:
         counts = np.unique(column, return_counts=True)[1]
         values.append(len(counts))
         shares.append(counts.max() / len(rows))
@@ -297,4 +287,4 @@ def read_csvs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
             if part == "train":
                 raise
             notes.append(f"passed over {shown(of[0].name)}: it has pixels and no labels")
-    return Labelled("CSV", parts, {}, tuple(notes))
+    return Labelled(parts, {}, tuple(notes))

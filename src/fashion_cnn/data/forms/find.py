@@ -13,7 +13,7 @@ from fashion_cnn.data.files import START, encoding_of, foreign
 from fashion_cnn.data.forms.class_names import is_names, names_beside
 from fashion_cnn.data.forms.comma_separated import is_numbered, opening, read_csvs, separator
 from fashion_cnn.data.forms.idx_pairs import read_idx_files
-from fashion_cnn.data.forms.labelled import Labelled
+from fashion_cnn.data.forms.labelled import Labelled, Part
 from fashion_cnn.data.forms.numpy_archive import read_npzs
 from fashion_cnn.data.forms.parquet import read_parquets
 from fashion_cnn.data.forms.parts import part_alone, says_emnist
@@ -74,11 +74,13 @@ def read_forms(
         raise DataError(f"{error}{others and f' (passed over: {others})'}") from None
     parts, notes = labelled.parts, list(labelled.notes)
     if transpose:
-        parts = {name: part.transposed() for name, part in parts.items()}
+        parts = {
+            name: Part(part.images.transpose(0, 2, 1), part.labels) for name, part in parts.items()
+        }
         notes.append("rows and columns of the images exchanged (--no-transpose to keep them)")
     notes += [f"passed over {shown(file.name)}: {kind}" for file, kind in passed_over]
     beside = names_beside(file for file in files if file not in found)
-    return Labelled(form, parts, beside or labelled.names, tuple(notes))
+    return Labelled(parts, beside or labelled.names, tuple(notes))
 
 
 def form_of(path: Path) -> str:

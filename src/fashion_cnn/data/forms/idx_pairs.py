@@ -61,4 +61,4 @@ def read_idx_files(files: list[Path], progress: Callable[[int], None]) -> Labell
             classes = classes[:, 0]
         progress(sum(file.stat().st_size for file in pair.values()))
         parts[part] = Part(pixels, to_labels(classes, len(pixels), str(pair["labels"])))
-    return Labelled("IDX", parts, {})
+    return Labelled(parts, {})

@@ -43,23 +43,17 @@ class Part:
         """Copy the images and labels at `indices`, int64 (M,)."""
         return Part(self.images[indices], self.labels[indices])
 
-    def transposed(self) -> "Part":
-        """A copy with rows and columns of the images exchanged."""
-        return Part(np.ascontiguousarray(self.images.transpose(0, 2, 1)), self.labels)
-
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
     """A data set in another form than ours.
 
     Attributes:
-        form: what people call it, for instance "CSV".
         parts: by "train", "validation" and "test"; at least "train".
         names: of classes, by the values of their labels; empty where the files name none.
         notes: lines for people: what was changed on the way, and what was passed over.
     """
 
-    form: str
     parts: Mapping[str, Part]
     names: Mapping[int, str]
     notes: tuple[str, ...] = ()

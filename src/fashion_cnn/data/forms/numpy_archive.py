@@ -170,7 +170,7 @@ def read_npzs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
             f"{files[0]} has the arrays {_called(*arrays)}; none is of images to train; {_WOULD_DO}"
         )
     classes = dict(enumerate(next(iter(names.values()), ())))
-    return Labelled("npz", parts, classes, tuple(notes))
+    return Labelled(parts, classes, tuple(notes))
 
 
 def _called(*names: str) -> str:

@@ -10,17 +10,11 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.forms.labelled import SIDE, Labelled, Part, UnlabelledError, to_images
 from fashion_cnn.data.forms.parquet_process import OpenedParquet, opened
-from fashion_cnn.data.forms.parts import by_part, pixel_order
+from fashion_cnn.data.forms.parts import COUNTERS, IMAGE_KEYS, LABEL_KEYS, by_part, pixel_order
 from fashion_cnn.data.gzipped import most_unpacked
 from fashion_cnn.data.manifest import MOST_IMAGES, in_one_form
 from fashion_cnn.errors import DataError, ImageError
 
-_IMAGE, _LABEL = (
-    ("image", "img", "pixels"),
-    ("label", "labels", "fine_label", "digit", "class", "target"),
-)
-_NUMBERS = ("id", "index", "__index_level_0__")
-"""Columns that count the rows."""
 _ROWS = 1_000
 
 
@@ -50,12 +44,12 @@ def read_parquet(
     notes: dict[str, None] = {}
     for path in paths:
         with opened(path) as file:
-            label = _column(file.columns, _LABEL, path)
-            pixels = [name for name in file.columns if name != label and name not in _NUMBERS]
+            label = _column(file.columns, LABEL_KEYS, path)
+            pixels = [name for name in file.columns if name != label and name not in COUNTERS]
             if len(pixels) == SIDE * SIDE:  # a column a pixel, as OpenML has them
                 pixels = [pixels[place] for place in pixel_order(pixels, str(path))]
             else:
-                pixels = [_column(file.columns, _IMAGE, path)]
+                pixels = [_column(file.columns, IMAGE_KEYS, path)]
             if len(labels) + file.rows > MOST_IMAGES:
                 raise DataError(f"{path}: more than {MOST_IMAGES:,} images")
             names |= _names(file.described, label)
@@ -158,4 +152,4 @@ def read_parquets(files: list[Path], progress: Callable[[int], None]) -> Labelle
             continue
         names |= found
         notes += [note for note in changed if note not in notes]
-    return Labelled("Parquet", parts, names, tuple(notes))
+    return Labelled(parts, names, tuple(notes))

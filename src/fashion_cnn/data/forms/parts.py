@@ -16,6 +16,13 @@ PARTS = {
 }
 IMAGES, LABELS = {"images", "image", "imgs", "x"}, {"labels", "label", "y"}
 """Words for what a file or an array holds."""
+IMAGE_KEYS = ("image", "img", "pixels", "pixel_values")
+LABEL_KEYS = (
+    "label", "labels", "fine_label", "digit", "letter", "class", "category", "target", "y",
+)  # fmt: skip
+"""What the images and the labels are called in a table or in an item; the first that is there."""
+COUNTERS = ("", "id", "index", "unnamed: 0", "__index_level_0__")
+"""What a column is called that counts the rows."""
 _EMNIST = re.compile(r"(?<![a-z])emnist")  # and not TissueMNIST's name
 _FILLERS = {"data", "dataset", "images", "imgs", "photos", "pictures", "set", "split"}
 
