@@ -154,7 +154,6 @@ def optimiser(
     beta2: float,
     decay: float,
     epsilon: float = 1e-8,
-    rho: float = 0.99,
 ) -> Update:
     """A function of a tensor's name, its values, its gradient and the rate, to its new values."""
     memory: dict[str, tuple[int, np.ndarray, np.ndarray]] = {}
@@ -174,14 +173,10 @@ def optimiser(
             matrix = (gradient + momentum * first).reshape(len(x), -1)
             move = 0.2 * max(matrix.shape) ** 0.5 * newton_schulz(matrix).reshape(x.shape)
             return x * (1 - rate * decay) - rate * move
-        if kind in ("adam", "rmsprop"):
+        if kind == "adam":
             gradient = gradient + decay * x
         elif x.ndim > 1:
             x = x * (1 - rate * decay)
-        if kind == "rmsprop":
-            second = rho * second + (1 - rho) * gradient**2
-            memory[name] = step, first, second
-            return x - rate * gradient / (np.sqrt(second) + epsilon)
         first = momentum * first + (1 - momentum) * gradient
         second = beta2 * second + (1 - beta2) * gradient**2
         memory[name] = step, first, second

@@ -166,7 +166,7 @@ def test_a_new_field_of_a_recipe_is_thought_of_here() -> None:
         learning_rate momentum beta2 weight_decay schedule schedule_epochs schedule_factor
         warmup dropout label_smoothing class_weights ema_decay flip
         translate rotate erase cutout cutmix augment_classes
-        outliers photo precision early_stopping init_from freeze teacher rho model_sha256
+        outliers photo precision early_stopping init_from freeze teacher model_sha256
     """
     # With init_from, a teacher, or a model of timm's.
     with_those_alone = "init_sha256 teacher_sha256 distill pretrained input_side"

@@ -154,10 +154,10 @@ def test_a_searched_field_must_be_able_to_decide_something() -> None:
 
 
 def test_a_setting_beside_a_search_must_be_able_to_decide_something_too() -> None:
-    recipe, given = begun_from("fast", {"rho": 0.5})
-    with pytest.raises(UsageError, match="rho is 0.5, but only rmsprop"):
+    recipe, given = begun_from("fast", {"beta2": 0.5, "optimizer": "sgd"})
+    with pytest.raises(UsageError, match="beta2 is 0.5, but only adam"):
         parse_space(["lr=0.1,0.2"], recipe, given)
-    assert parse_space(["optimizer=adamw,rmsprop"], recipe, given)
+    assert parse_space(["optimizer=adamw,sgd"], *begun_from("fast", {"beta2": 0.5}))
 
 
 def test_code_of_a_recipes_file_is_run_when_it_is_named_alone(tmp_path, monkeypatch) -> None:

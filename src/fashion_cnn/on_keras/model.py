@@ -19,7 +19,7 @@ _FIXED: dict[str, Any] = {"dtype": "float32"}
 _MAPS: dict[str, Any] = {**_FIXED, "data_format": "channels_last"}
 
 _TRAINED = {
-    "optimizer": ("adam", "adamw", "sgd", "rmsprop"),
+    "optimizer": ("adam", "adamw", "sgd"),
     "precision": ("float32",),
     "ema_decay": (0.0,),
     "init_from": ("",),

@@ -15,16 +15,15 @@ from fashion_cnn.on_keras.weights import parameters, to_keras, to_torch
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import Arrays
 
-_EPSILON = 1e-8  # Source: torch.optim.Adam, torch.optim.RMSprop
+_EPSILON = 1e-8  # Source: torch.optim.Adam
 
 
 def build_optimizer(recipe: Recipe, model: keras.Model) -> keras.optimizers.Optimizer:
     """The optimiser that a recipe names, its state all zeros.
 
-    Weight decay spares what has one dimension, biases; the L2 penalty of Adam and RMSprop spares
-    nothing.
+    Weight decay spares what has one dimension, biases; Adam's L2 penalty spares nothing.
     """
-    optimizer = {"sgd": SGD, "rmsprop": RMSprop}.get(recipe.optimizer, Adam)(recipe)
+    optimizer = (SGD if recipe.optimizer == "sgd" else Adam)(recipe)
     optimizer.build(list(parameters(model).values()))
     return optimizer
 
@@ -72,20 +71,6 @@ class Adam(_Stateful):
         self.assign_add(square, (ops.square(gradient) - square) * (1 - beta2))
         root = ops.sqrt(square) / ops.sqrt(_missing(beta2, step)) + _EPSILON
         self.assign_sub(variable, learning_rate / _missing(beta1, step) * mean / root)
-
-
-class RMSprop(_Stateful):
-    """Steps divided by the root of the averaged squared gradient."""
-
-    names = ("square_avg",)
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Change one parameter by its gradient. Source: torch.optim.RMSprop."""
-        square, rho = self._of("square_avg", variable), self.recipe.rho
-        if self.recipe.weight_decay:
-            gradient = gradient + self.recipe.weight_decay * variable
-        self.assign_add(square, (ops.square(gradient) - square) * (1 - rho))
-        self.assign_sub(variable, learning_rate * gradient / (ops.sqrt(square) + _EPSILON))
 
 
 class SGD(_Stateful):

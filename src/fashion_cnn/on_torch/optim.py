@@ -14,16 +14,13 @@ from fashion_cnn.recipes.recipe import Recipe
 def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     """The optimiser that a recipe names.
 
-    Weight decay spares what has one dimension, biases and shifts; the L2 penalty of Adam and
-    RMSprop spares nothing.
+    Weight decay spares what has one dimension, biases and shifts; Adam's L2 penalty spares nothing.
     """
     trained = trained_parameters(model)
     common: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
     adam = {"betas": (recipe.momentum, recipe.beta2), "fused": True}
     if recipe.optimizer == "adam":
         return Adam(trained.values(), **common, **adam)
-    if recipe.optimizer == "rmsprop":
-        return RMSprop(trained.values(), **common, alpha=recipe.rho)
     decayed = [p for p in trained.values() if p.ndim > 1]
     groups = [
         {"params": decayed},
@@ -57,12 +54,6 @@ class AdamW(_Lean, torch.optim.AdamW):
     """`torch.optim.AdamW`."""
 
     step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
-
-
-class RMSprop(_Lean, torch.optim.RMSprop):
-    """`torch.optim.RMSprop`."""
-
-    step = torch.no_grad()(inspect.unwrap(torch.optim.RMSprop.step))
 
 
 class SGD(_Lean, torch.optim.SGD):

@@ -125,11 +125,7 @@ class Recipe:
         0.9, "teacher: weight of its answer in the loss; the label has the rest", high=1
     )
 
-    optimizer: str = _field(
-        "adam",
-        "the optimiser",
-        choices=("adam", "adamw", "sgd", "rmsprop", "muon"),
-    )
+    optimizer: str = _field("adam", "the optimiser", choices=("adam", "adamw", "sgd", "muon"))
     learning_rate: float = _field(
         1e-3, "peak learning rate", high=MOST_SIZE, open_low=True, flag="lr"
     )
@@ -142,12 +138,9 @@ class Recipe:
     beta2: float = _field(
         0.999, "adam, adamw, muon: decay of the squared gradient, per step", high=1, open_high=True
     )
-    rho: float = _field(
-        0.99, "rmsprop: decay of the squared gradient, per step", high=1, open_high=True
-    )
     weight_decay: float = _field(
         0.0,
-        "L2 penalty (adam, sgd, rmsprop) or decoupled weight decay (adamw, muon)",
+        "L2 penalty (adam, sgd) or decoupled weight decay (adamw, muon)",
         high=MOST_SIZE,
     )
     schedule: str = _field(
@@ -270,9 +263,7 @@ class Recipe:
             "input_side": timm,
             "teacher_sha256": bool(self.teacher),
             "distill": bool(self.teacher),
-            "momentum": self.optimizer != "rmsprop",
             "beta2": self.optimizer in ("adam", "adamw", "muon"),
-            "rho": self.optimizer == "rmsprop",
             "schedule_epochs": schedule in ("step", "plateau"),
             "schedule_factor": schedule in ("step", "plateau"),
             "warmup": schedule in ("one-cycle", "triangle"),
@@ -359,7 +350,9 @@ class Recipe:
             raise UsageError("the recipe lacks 'name'")
         # An older record may have fields that are gone; at these values they did nothing.
         gone = {"lookahead": 0, "start_side": 28, "mixup": 0.0, "randaugment": 0}
-        gone["magnitude"] = values.get("magnitude")  # it was RandAugment's
+        gone |= {
+            name: values.get(name) for name in ("magnitude", "rho")
+        }  # RandAugment's, RMSprop's
         changes = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
@@ -393,9 +386,7 @@ _NO_USE = _MUST_STAY | {
     "width": "timm's networks have none to set; leave it out",
     "blocks": "only resnet, wide_resnet and networks of your own have blocks; leave it out",
     "input_side": "only timm's networks take images of another size; leave it out",
-    "momentum": "rmsprop has none; leave it out",
     "beta2": "only adam, adamw and muon have one; leave it out",
-    "rho": "only rmsprop has one; leave it out",
     "schedule_epochs": "only the schedules step and plateau have it; leave it out",
     "schedule_factor": "only the schedules step and plateau have it; leave it out",
     "warmup": "only the schedules one-cycle and triangle have one; leave it out",

@@ -253,9 +253,6 @@ def check_state(found: Checkpoint) -> None:
             raise CheckpointError(f"{found.path}: state.json says that {name} is {value!r:.40}")
 
 
-_OF_ADAM = ("exp_avg", "exp_avg_sq")
-
-
 def check_optimizer_arrays(
     recipe: Recipe, shapes: Mapping[str, tuple[int, ...]], arrays: Arrays, step: int, what: str
 ) -> None:
@@ -270,7 +267,6 @@ def check_optimizer_arrays(
             if recipe.optimizer == "muon" or recipe.momentum:
                 wanted[f"{name}/momentum_buffer"] = zeros
         else:
-            averages = ("square_avg",) if recipe.optimizer == "rmsprop" else _OF_ADAM
             wanted[f"{name}/step"] = np.zeros((), np.float32)
-            wanted |= {f"{name}/{average}": zeros for average in averages}
+            wanted |= {f"{name}/exp_avg": zeros, f"{name}/exp_avg_sq": zeros}
     check_layout(arrays, wanted, what)
