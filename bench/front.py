@@ -31,16 +31,28 @@ PEERS = {
     "ultralytics_yolo26n": "Ultralytics, YOLO26n",
 }
 """What the pictures call them; the others are ours."""
-LEFT = ("Keras, MNIST example", "Ultralytics, YOLO26n")
-"""Those whose name stands before the point."""
-CHOSEN = "best (chosen by the test set)"
-RIGHT = ("fast, 1 epoch", "fast93", "fast94, on AVX2", "the assignment")
-"""Of ours those whose name stands behind it."""
 COLOURS = ("#b8560b", "#7b3fa0", "#555555", "#2e7d32", "#c2185b")
 MACHINES = {"with AVX-512": "peers.json", "with AVX2": "peers-avx2.json"}
 """The records of bench/peers.py, by what sets their machines apart: each had 2 cores of an EPYC."""
 SLOWER = ", on AVX2"
 """What the names of ours end with that ran on the slower one."""
+GROUPS = {
+    "hysts": ("o", "none", THEIRS, "published, on a GTX 1080 Ti GPU"),
+    "project": ("^", "none", THEIRS, "the course project, on an Apple GPU"),
+    "ours": ("s", "full", OURS, "ours, on one or two cores of a CPU"),
+    "tool": ("D", "full", TOOLS, "other tools, 3 to 15 epochs, with start-up"),
+    "again": ("s", "none", OURS, "ours on the same two cores, with the start-up"),
+}
+"""Of points: marker, filling, colour, and what the legend calls them."""
+CHOSEN = "best (chosen by the test set)"
+LEFT, RIGHT = (-8, -4, "right"), (8, -4, "left")
+PLACES = {
+    **dict.fromkeys(("fast", "fast94, 6 epochs", "balanced"), LEFT),
+    **dict.fromkeys(("Keras, MNIST example", "Ultralytics, YOLO26n"), LEFT),
+    CHOSEN: (-30, -16, "left"),
+    "the assignment": (8, 2, "left"),  # clear of the course project
+}
+"""Where a name stands beside its point, if not to the right."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +63,13 @@ class Point:
         name: as it stands beside the point.
         minutes: of training.
         accuracy: of the test images, in percent; the mean, or published median, of the runs.
-        source: in published.json; None for ours. "tool", and "again" for ours beside the tools.
+        group: of `GROUPS`.
     """
 
     name: str
     minutes: float
     accuracy: float
-    source: str | None = None
+    group: str = "ours"
 
 
 def read(path: str) -> Any:
@@ -117,11 +129,6 @@ def side_by_side() -> list[Point]:
     ]
 
 
-def of_source(points: list[Point], source: str) -> list[Point]:
-    """Those of one source."""
-    return [point for point in points if point.source == source]
-
-
 def errors(accuracies: np.ndarray) -> np.ndarray:
     """Where an accuracy in percent stands on the axis: every halving of the error is as high."""
     return -np.log10(np.maximum(100 - np.asarray(accuracies, float), 0.1))
@@ -132,70 +139,45 @@ def accuracies_at(places: np.ndarray) -> np.ndarray:
     return 100 - 10 ** -np.asarray(places, float)
 
 
-def draw(axes: Axes, points: list[Point], others: list[Point], beside: list[Point]) -> None:
+def draw(axes: Axes, points: list[Point]) -> None:
     """Ours, what others published, and tools and ours on the same machines."""
-    tools = of_source(beside, "tool")
-    for marker, fill, colour, label, chosen in (
-        ("o", "none", THEIRS, "published, on a GTX 1080 Ti GPU", of_source(others, "hysts")),
-        ("^", "none", THEIRS, "the course project, on an Apple GPU", of_source(others, "project")),
-        ("s", "full", OURS, "ours, on one or two cores of a CPU", points),
-        ("D", "full", TOOLS, "other tools, 3 to 15 epochs, with start-up", tools),
-        (
-            "s",
-            "none",
-            OURS,
-            "ours on the same two cores, with the start-up",
-            of_source(beside, "again"),
-        ),
-    ):
+    for group, (marker, filling, colour, label) in GROUPS.items():
+        chosen = [point for point in points if point.group == group]
         axes.plot(
             [point.minutes for point in chosen],
             [point.accuracy for point in chosen],
             marker,
-            fillstyle=fill,
+            fillstyle=filling,
             color=colour,
             label=label,
         )
-    for point in tools:
-        left = point.name in LEFT
-        axes.annotate(
-            f"{point.name}: {point.accuracy:.1f} %",
-            (point.minutes, point.accuracy),
-            xytext=(-8 if left else 8, -4),
-            textcoords="offset points",
-            ha="right" if left else "left",
-            color=TOOLS,
-        )
-    for point in of_source(beside, "again"):
-        if point.name.endswith(SLOWER):  # the others stand beside their recipes
-            axes.annotate(
-                f"{point.name}: {point.accuracy:.1f} %",
-                (point.minutes, point.accuracy),
-                xytext=(8, -4),
-                textcoords="offset points",
-                color=OURS,
-            )
-    for point in points:
-        right = point.name in RIGHT
-        below = point.name == CHOSEN
-        raised = 2 if point.name == "the assignment" else -4  # clear of the course project
-        axes.annotate(
-            f"{point.name}: {point.accuracy:.1f} %",
-            (point.minutes, point.accuracy),
-            xytext=(8 if right else -30 if below else -8, -16 if below else raised),
-            textcoords="offset points",
-            ha="left" if right or below else "right",
-            color=OURS,
-        )
+        for point in chosen:
+            # Of ours beside tools the others stand near their recipes.
+            if group in ("ours", "tool") or point.name.endswith(SLOWER):
+                x, y, side = PLACES.get(point.name, RIGHT)
+                axes.annotate(
+                    f"{point.name}: {point.accuracy:.1f} %",
+                    (point.minutes, point.accuracy),
+                    xytext=(x, y),
+                    textcoords="offset points",
+                    ha=side,
+                    color=colour,
+                )
+    _scales(axes, most_minutes=1440)
+    axes.set(xlabel="training time", ylabel="test accuracy (%), by the logarithm of the error")
+    axes.set(xlim=(0.03, 3000), ylim=(72, 97.4))
+    axes.legend(loc="upper left", frameon=False, labelspacing=0.3)
+
+
+def _scales(axes: Axes, most_minutes: float) -> None:
+    """Minutes, and accuracies by their error, each on a logarithmic scale."""
+    ticks = {minutes: text for minutes, text in TICKS.items() if minutes <= most_minutes}
     axes.set_xscale("log")
-    axes.set_xticks(list(TICKS), list(TICKS.values()))
+    axes.set_xticks(list(ticks), list(ticks.values()))
     axes.minorticks_off()
     axes.set_yscale("function", functions=(errors, accuracies_at))
     axes.set_yticks(ACCURACIES)
-    axes.set(xlabel="training time", ylabel="test accuracy (%), by the logarithm of the error")
-    axes.set(xlim=(0.03, 3000), ylim=(72, 97.4))
     axes.grid(alpha=0.25)
-    axes.legend(loc="upper left", frameon=False, labelspacing=0.3)
 
 
 def draw_peers(axes: Axes, peers: dict[str, Any]) -> None:
@@ -213,14 +195,8 @@ def draw_peers(axes: Axes, peers: dict[str, Any]) -> None:
             markersize=4,
             label=PEERS.get(name, f"ours, {name}, {found['epochs']} epochs"),
         )
-    axes.set_xscale("log")
-    ticks = {minutes: text for minutes, text in TICKS.items() if minutes <= 30}
-    axes.set_xticks(list(ticks), list(ticks.values()))
-    axes.minorticks_off()
-    axes.set_yscale("function", functions=(errors, accuracies_at))
-    axes.set_yticks(ACCURACIES)
+    _scales(axes, most_minutes=30)
     axes.set(xlabel="time since the command began", xlim=(5 / 60, 40), ylim=(72, 95.2))
-    axes.grid(alpha=0.25)
 
 
 def write(folder: Path) -> None:
@@ -228,7 +204,7 @@ def write(folder: Path) -> None:
     for name in ("front", "peers"):
         figure = Figure(figsize=(8, 5), layout="constrained")
         if name == "front":
-            draw(figure.subplots(), ours(), published(), side_by_side())
+            draw(figure.subplots(), [*ours(), *published(), *side_by_side()])
         else:
             panels = figure.subplots(1, len(MACHINES), sharex=True, sharey=True)
             for axes, (machine, record) in zip(panels, MACHINES.items(), strict=True):

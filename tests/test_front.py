@@ -26,7 +26,7 @@ def points_of(line: Line2D) -> list[tuple[float, float]]:
 
 def test_points_are_where_the_records_put_them() -> None:
     axes = Figure().subplots()
-    front.draw(axes, front.ours(), front.published(), [])
+    front.draw(axes, [*front.ours(), *front.published()])
     *others, mine, _, _ = axes.get_lines()
     names = {text.get_text().split(":")[0] for text in axes.texts}
     assert {"fast", "balanced", "best (chosen by the test set)", "the assignment"} < names
@@ -62,29 +62,29 @@ def test_peers_are_drawn_where_their_epochs_ended(record: str) -> None:
     assert all(low < accuracy < high for accuracy in ends)
 
 
-@pytest.mark.parametrize(("source", "label"), [("tool", "other tools"), ("again", "ours on the")])
-def test_other_tools_and_ours_stand_where_their_last_epoch_ended(source: str, label: str) -> None:
+@pytest.mark.parametrize(("group", "label"), [("tool", "other tools"), ("again", "ours on the")])
+def test_other_tools_and_ours_stand_where_their_last_epoch_ended(group: str, label: str) -> None:
     found = [
         (name, one)
         for record in front.MACHINES.values()
         for name, one in json.loads((RESULTS / record).read_text())["peers"].items()
-        if (name in front.PEERS) == (source == "tool")
+        if (name in front.PEERS) == (group == "tool")
     ]
     axes = Figure().subplots()
-    front.draw(axes, front.ours(), front.published(), front.side_by_side())
+    front.draw(axes, front.side_by_side())
     (line,) = (line for line in axes.get_lines() if str(line.get_label()).startswith(label))
     wanted = [(one["validation"][-1][0] / 60, 100 * one["test_accuracy"]) for _, one in found]
     np.testing.assert_allclose(points_of(line), wanted)
     named = {
         f"{front.PEERS[name]}: {100 * one['test_accuracy']:.1f} %"
         for name, one in found
-        if source == "tool"
+        if group == "tool"
     }
     assert named <= {text.get_text() for text in axes.texts}
 
 
 def test_every_tool_was_measured() -> None:
-    measured = {point.name for point in front.side_by_side() if point.source == "tool"}
+    measured = {point.name for point in front.side_by_side() if point.group == "tool"}
     assert measured == set(front.PEERS.values())
 
 
