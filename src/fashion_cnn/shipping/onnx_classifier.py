@@ -22,11 +22,9 @@ from fashion_cnn.evaluation.outliers import SCORE
 from fashion_cnn.files import read_bytes
 from fashion_cnn.process.machine import usual_threads
 from fashion_cnn.run.typed import Count, Share, decode
+from fashion_cnn.shipping.onnx_cost import largest_batch
 from fashion_cnn.shipping.onnx_graph import EXPORT_AGAIN, MOST_FILE, read_graph
 from fashion_cnn.text import first_line
-
-MOST_AT_ONCE = 256
-"""Images, which bounds the memory. What is fastest: fashion-cnn benchmark infer."""
 
 _INPUT = ("images", "tensor(uint8)", [28, 28])
 _OUTPUTS = ("logits", "probabilities")
@@ -93,7 +91,6 @@ class OnnxClassifier:
         data: bytes,
         threads: int | None = None,
         what: str = "the model",
-        batch: int | None = None,
     ) -> None:
         """Check the bytes, then hand them to the runtime.
 
@@ -101,24 +98,17 @@ class OnnxClassifier:
             data: an ONNX file as `export` writes it.
             threads: CPU threads; None for all cores.
             what: its name in errors.
-            batch: how many images it may be given at once; None to tell by what it takes, which
-                must not be too much.
 
         Raises:
-            ModelError: it is not such a file.
+            ModelError: it is not such a file, or would take too much.
         """
-        graph = read_graph(data, what)
-        if batch is None:
-            from fashion_cnn.shipping.onnx_cost import largest_batch
-
-            batch = min(MOST_AT_ONCE, largest_batch(graph, what))
-        self._what, self._batch = what, batch
+        self._what, self._batch = what, largest_batch(read_graph(data, what), what)
         self.data = data
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.size = len(data)
         try:
             self._session = session_of(data, threads)
-            self._check_signature(what)
+            self._check_signature()
             properties = self._session.get_modelmeta().custom_metadata_map
             self.facts = _facts(properties, what)
             self._check_answers()
@@ -133,13 +123,10 @@ class OnnxClassifier:
         path: Path,
         threads: int | None = None,
         sha256: str | None = None,
-        batch: int | None = None,
     ) -> "OnnxClassifier":
         """Open a file.
 
-        Args:
-            sha256: what it must have; None for any.
-            batch: as for the constructor.
+        Args: sha256: what it must have; None for any.
 
         Raises: `ModelError` as the constructor does, and if it is unreadable or another file.
         """
@@ -149,7 +136,7 @@ class OnnxClassifier:
                 f"{path} is not the file that was exported: its SHA-256 is not the one in the "
                 f"report beside it{EXPORT_AGAIN}"
             )
-        return cls(data, threads, str(path), batch)
+        return cls(data, threads, str(path))
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Score images; see `Classifier.logits`."""
@@ -202,12 +189,12 @@ class OnnxClassifier:
             answers.append(array)
         return answers
 
-    def _check_signature(self, what: str) -> None:
+    def _check_signature(self) -> None:
         inputs = [(one.name, one.type, one.shape[1:]) for one in self._session.get_inputs()]
         outputs = tuple(one.name for one in self._session.get_outputs())
         if inputs != [_INPUT] or outputs != _OUTPUTS:
             raise ModelError(
-                f"{what} maps {inputs} to {list(outputs)}, not images, uint8 (N, 28, 28), to "
+                f"{self._what} maps {inputs} to {list(outputs)}, not images, uint8 (N, 28, 28), to "
                 "logits and probabilities; export it with: fashion-cnn export RUN"
             )
 
@@ -241,7 +228,7 @@ def _facts(properties: Mapping[str, str], what: str) -> dict[str, Any]:
     given = {"data": f'"{FASHION_MNIST}"', "framing": f'"{AS_PUBLISHED}"', **properties}
     names = ("calibration", *(field.name for field in fields(_Facts)))
     try:
-        facts = _sendable({name: given[name] for name in names if name in given})
+        facts = _from_json({name: given[name] for name in names if name in given})
         found = decode(_Facts, facts)
         check_class_names(found.class_names, "it")
         facts["framing"] = str(Framing.parse(found.framing))
@@ -262,7 +249,7 @@ def _facts(properties: Mapping[str, str], what: str) -> dict[str, Any]:
     return facts
 
 
-def _sendable(properties: Mapping[str, str]) -> dict[str, Any]:
+def _from_json(properties: Mapping[str, str]) -> dict[str, Any]:
     """Read JSON by name that a server can send. Raises `ValueError` or `RecursionError`."""
     if sum(map(len, properties.values())) > _MOST_FACTS:
         raise ValueError(f"they are longer than {_MOST_FACTS:,} characters")

@@ -23,7 +23,7 @@ MOST_MULTIPLICATIONS = 10**11
 """For some images at once; ResNet-50 needs a twentieth for one at its own size of images."""
 
 _UINT8 = 2  # ONNX's number
-_BATCHES = (256, 64, 16, 4, 1)
+_BATCHES = (256, 64, 16, 4, 1)  # what is fastest: fashion-cnn benchmark infer
 _TRIED_ONE_BY_ONE = 16  # images at most where sizes are computed: each number of them is tried
 _FEW_NODES = 2_000  # a larger graph gets one image then
 

@@ -2,7 +2,7 @@
 
 The runtime would follow a tensor's "external data" to any file of this machine, and run loops
 without end. So the file's own bytes are walked here first, with no library that would load
-anything, and only what `export` writes is let through.
+anything. Which operators are let through is for `onnx_rules`.
 
 Source: field numbers, onnx/onnx.proto.
 """
@@ -18,23 +18,6 @@ from numpy.typing import NDArray
 from fashion_cnn.errors import ModelError
 from fashion_cnn.shipping.protobuf import RefusedError, fields, message, packed
 
-OPERATORS = frozenset(
-    {
-        "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat",
-        "Constant", "ConstantOfShape", "Conv", "Cos", "DepthToSpace", "DequantizeLinear", "Div",
-        "Einsum", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "GRU", "Gather",
-        "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "HardSigmoid",
-        "HardSwish", "Identity", "InstanceNormalization", "LSTM", "LayerNormalization", "LeakyRelu",
-        "Less", "LessOrEqual", "Log", "LogSoftmax", "MatMul", "Max", "MaxPool", "Min", "Mish",
-        "Mul", "Neg", "Not", "Or", "PRelu", "Pad", "Pow", "QuantizeLinear", "RNN", "Range",
-        "Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum",
-        "Relu", "Reshape", "Resize", "Round", "Selu", "Shape", "Sigmoid", "Sign", "Sin", "Slice",
-        "Softmax", "Softplus", "Softsign", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Sum",
-        "Tanh", "Tile", "Transpose", "Unsqueeze", "Where",
-    }
-)  # fmt: skip
-"""What the frameworks' exporters write of networks for images; none branches, loops or opens a
-file."""
 EXPORT_AGAIN = "; export it again with: fashion-cnn export RUN"
 BLOCK = 16
 """Channels that the runtime keeps together, on processors with AVX-512; zeros fill the last."""
@@ -127,7 +110,7 @@ class Graph:
 
 
 def read_graph(data: bytes, what: str) -> Graph:
-    """Read a model that is a plain graph of `OPERATORS`.
+    """Read a model that is a plain graph.
 
     Refused are external data, sub-graphs, functions, custom operators and sparse tensors.
 
@@ -273,10 +256,6 @@ def _read_node(message: memoryview) -> Node:
             node.outputs.append(_text(value))
         elif number == 4:
             node.operator = _text(value)
-            if node.operator not in OPERATORS:
-                raise RefusedError(
-                    f"holds an operator {node.operator!r:.66}, which no model here has"
-                )
         elif number == 5:
             name, found = _read_attribute(_part(value))
             if name in node.attributes:

@@ -19,6 +19,7 @@ from fashion_cnn.shipping.onnx_graph import (
     check_count,
     kind_of,
 )
+from fashion_cnn.shipping.protobuf import RefusedError
 
 Shape = tuple[int, ...]
 Given = Sequence[Array | None]
@@ -408,7 +409,6 @@ RULES: Mapping[str, Callable[[Node, _Inputs], Shape | list[Shape]]] = {
         *[given.shape(1)] * (len(node.outputs) - 1),
     ],
     "Concat": _concat,
-    "Constant": lambda node, given: constant_of(node).shape,
     "ConstantOfShape": lambda node, given: _positive(given.whole(0)),
     "Conv": _convolution,
     "DepthToSpace": _depth_to_space,
@@ -432,19 +432,23 @@ RULES: Mapping[str, Callable[[Node, _Inputs], Shape | list[Shape]]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-"""By operator: the shape of its output, or of each of several."""
+"""By operator: the shape of its output, or of each of several. These and `Constant` are what the
+frameworks' exporters write of networks for images; none branches, loops or opens a file."""
 
 
 def outputs_of(node: Node, given: Given) -> list[Array]:
     """What an operator gives, with its numbers where they are few and can be known.
 
     Raises:
+        RefusedError: it is none of those that are let through.
         KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError: it cannot be
             told.
     """
-    inputs = _Inputs(given)
     if node.operator == "Constant":
-        return [constant_of(node)]
+        return [_constant(node)]
+    if node.operator not in RULES:
+        raise RefusedError(f"holds an operator {node.operator!r:.66}, which no model here has")
+    inputs = _Inputs(given)
     constant = all(one.constant for one in inputs.arrays)
     kind, shapes = _kind(node, inputs), RULES[node.operator](node, inputs)
     shapes = shapes[: max(1, len(node.outputs))] if isinstance(shapes, list) else [shapes]
@@ -465,8 +469,7 @@ def outputs_of(node: Node, given: Given) -> list[Array]:
     return found
 
 
-def constant_of(node: Node) -> Array:
-    """What a `Constant` holds."""
+def _constant(node: Node) -> Array:
     ((name, value),) = node.attributes.items()
     if name == "value" and isinstance(value, Array):
         return value

@@ -20,7 +20,7 @@ from fashion_cnn.errors import ImageError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
 from fashion_cnn.run.command import run_command
-from fashion_cnn.shipping.onnx_classifier import MOST_AT_ONCE, OnnxClassifier
+from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 
 if TYPE_CHECKING:
     from fashion_cnn.shipping.inside import Inside
@@ -369,7 +369,7 @@ def open_predictor(
     if path is None:
         if not FOR_PHOTOS.is_file():
             raise ModelError(f"{FOR_PHOTOS} is missing; install the package again, or give --model")
-        photos = functools.partial(_open_packaged, FOR_PHOTOS, threads)
+        photos = functools.partial(OnnxClassifier.open, FOR_PHOTOS, threads)
         return Predictor(open_model(None, threads), reject, photos)
     return Predictor(open_model(path, threads), reject)
 
@@ -387,7 +387,7 @@ def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClas
         UsageError: the folder holds no run, or one that was altered beyond use.
     """
     if path is None:
-        return _open_packaged(PRETRAINED, threads)
+        return OnnxClassifier.open(PRETRAINED, threads)
     # Here: who asks for no model of theirs needs nothing of runs, and is answered sooner.
     from fashion_cnn.run.exports import ExportFiles
     from fashion_cnn.run.folder import Run
@@ -407,8 +407,3 @@ def open_model(path: Path | None = None, threads: int | None = None) -> OnnxClas
                 f"{files.model} is not of the checkpoint that {path} reports now; {again}"
             )
     return model
-
-
-def _open_packaged(path: Path, threads: int | None) -> OnnxClassifier:
-    """Open a model in the package, which is known to take little."""
-    return OnnxClassifier.open(path, threads, batch=MOST_AT_ONCE)
