@@ -99,10 +99,14 @@ def few_data(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs get no plots: they take longer than a small training, and most tests do not look."""
-    monkeypatch.setattr("fashion_cnn.reporting.plots.draw_run", lambda run, metrics: None)
+@pytest.fixture(scope="session", autouse=True)
+def undrawn() -> Iterator[None]:
+    """Runs get no plots, which take longer than a small training; `drawn.py` has them drawn."""
+    empty = dict.fromkeys(("loss", "accuracy", "reliability", "risk"), "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fashion_cnn.reporting.plots.draw_run", lambda run, metrics: None)
+        patch.setattr("fashion_cnn.reporting.report.charts", lambda run, metrics: empty)
+        yield
 
 
 @pytest.fixture(scope="module")  # while playwright lives, asyncio.run is refused

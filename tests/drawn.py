@@ -1,4 +1,5 @@
-"""Pictures that are read and not drawn: a PNG's bytes are then the key of its figure."""
+"""Pictures of runs, drawn for once, or read and not drawn: a PNG's bytes are then the key of its
+figure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from fashion_cnn.reporting import plots, report
+from fashion_cnn.reporting.charts import charts
+from fashion_cnn.reporting.plots import draw_run
 
 
 class Drawn:
@@ -31,9 +36,18 @@ class Drawn:
 
 
 @contextmanager
+def drawing() -> Iterator[pytest.MonkeyPatch]:
+    """As outside the tests: runs get their plots, and their pages charts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "draw_run", draw_run)
+        patch.setattr(report, "charts", charts)
+        yield patch
+
+
+@contextmanager
 def figures_instead_of_pictures() -> Iterator[Drawn]:
     drawn = Drawn()
-    with pytest.MonkeyPatch.context() as patch:
+    with drawing() as patch:
 
         def print_png(canvas: FigureCanvasAgg, file, **_) -> None:
             file.write(drawn.keep(canvas.figure))

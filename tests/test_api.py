@@ -36,7 +36,7 @@ def run(few_data: Path, tmp_path_factory: pytest.TempPathFactory) -> fc.Run:
         return fc.train("baseline", folder, data=few_data, **SETTINGS)
 
 
-def test_train_is_the_command(run: fc.Run, few_data: Path, tmp_path: Path, without_plots) -> None:
+def test_train_is_the_command(run: fc.Run, few_data: Path, tmp_path: Path) -> None:
     words = ["train", "baseline", *WORDS, "--data-dir", str(few_data), "--output", str(tmp_path)]
     assert main(words) == 0
     weights = "checkpoints/final/model.safetensors"
@@ -192,7 +192,7 @@ def test_what_is_said_reaches_what_does_it(
         assert (str(found[word]) if word == "data_dir" else found[word]) == value, word
 
 
-def test_resume_and_overwrite(few_data: Path, tmp_path: Path, without_plots) -> None:
+def test_resume_and_overwrite(few_data: Path, tmp_path: Path) -> None:
     begun: dict[str, Any] = {"data": few_data, "output": tmp_path / "r", "test": False}
     first = fc.train("baseline", **begun, **SETTINGS | {"epochs": 1})
     assert first.metrics.final.test is None
@@ -205,7 +205,7 @@ def test_resume_and_overwrite(few_data: Path, tmp_path: Path, without_plots) -> 
 
 
 def test_what_is_trained_anew_has_the_data_that_are_named_now(
-    few_data: Path, tmp_path: Path, monkeypatch, without_plots
+    few_data: Path, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
@@ -226,7 +226,7 @@ def test_a_record_is_reported_without_its_data(tmp_path: Path, monkeypatch) -> N
     assert fc.report(tmp_path / "record", tmp_path / "page.html").exists()
 
 
-def test_arrays_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_plots) -> None:
+def test_arrays_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     split = make_split(300)
     names = [f"bar {k}" for k in range(10)]

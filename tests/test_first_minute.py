@@ -57,7 +57,7 @@ def test_an_environment_of_an_old_python_gives_way(clone: Path) -> None:
 
 
 def test_after_a_trial_the_words_say_how_to_go_on(
-    few_data: Path, tmp_path: Path, monkeypatch, capsys, without_plots
+    few_data: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     words = ["train", "--epochs", "1", "--train-images", "200", "--width", "4", "--threads", "1"]
     words += ["--data-dir", str(few_data), "--output", str(tmp_path / "run"), "--no-test"]

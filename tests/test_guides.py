@@ -103,7 +103,7 @@ MAKE_NOT_RUN = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch, few_data: Path, without_plots) -> Path:
+def folder(tmp_path: Path, monkeypatch, few_data: Path) -> Path:
     """A working folder with the pictures of which the pages speak."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))

@@ -64,7 +64,7 @@ def nothing_is_allowed(monkeypatch) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path, few_data: Path, monkeypatch, without_plots) -> Path:
+def home(tmp_path: Path, few_data: Path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     return tmp_path

@@ -17,6 +17,8 @@ from fashion_cnn import api
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, DataSet
 from fashion_cnn.errors import DataError, UsageError
+from fashion_cnn.reporting.plots import draw_run, sample_grid
+from fashion_cnn.reporting.report import make_report
 from fashion_cnn.reporting.study import quantities
 from fashion_cnn.reporting.summary import reproduce
 from fashion_cnn.run.dataset import check_same_data, class_names_of
@@ -300,9 +302,6 @@ def test_a_page_of_many_classes_stays_small(tmp_path) -> None:
         for count, seed in ((1200, 1), (800, 2))
     ]
     run, metrics, images = finished_run(tmp_path / "run", test=splits[0], validation=splits[1])
-    from fashion_cnn.reporting.plots import draw_run, sample_grid
-    from fashion_cnn.reporting.report import make_report
-
     page = make_report(run, metrics, images)
     assert "The 40 classes with most mistakes of 300" in page
     assert len(page) < 3e6

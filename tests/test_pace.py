@@ -135,7 +135,7 @@ def test_both_frameworks_are_measured(small_data: TrainingData, framework: str) 
 
 
 def test_what_was_fitted_is_a_plain_recipe(
-    few_data: Path, tmp_path: Path, capsys, monkeypatch, without_plots
+    few_data: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
     """It is repeated, to the bit, by its recipe alone. (Speed apart: tests may be slow.)"""
     monkeypatch.setattr(pace, "measure", lambda *_: pace.Pace(1e-3, 1e-6, 0.0))
@@ -200,7 +200,7 @@ def test_a_number_that_was_asked_for_stays(monkeypatch) -> None:
 
 
 def test_a_run_keeps_the_threads_that_it_began_with(
-    few_data: Path, tmp_path: Path, capsys, monkeypatch, without_plots
+    few_data: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(frameworks, "usable_cores", lambda: 2)

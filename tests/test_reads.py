@@ -28,9 +28,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
-def test_a_training_reads_and_builds_once(
-    few_data, tmp_path, monkeypatch, reads, without_plots
-) -> None:
+def test_a_training_reads_and_builds_once(few_data, tmp_path, monkeypatch, reads) -> None:
     words = ["train", *SMALL, "--data-dir", str(few_data)]
     before, run = tmp_path / "before", tmp_path / "run"
     assert main([*words, "--output", str(before)]) == 0

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page
 
 import fashion_cnn
 from conftest import make_split
+from drawn import drawing
 from fashion_cnn.cli import main
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.evaluate import evaluate_run
@@ -42,7 +43,8 @@ IN_SCRIPT = "</script><script>document.title='taken'</script>"
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory) -> tuple[Path, Run]:
     run, metrics, images = finished_run(tmp_path_factory.mktemp("report") / "run")
-    return run.results.write_page(make_report(run, metrics, images)), run
+    with drawing():
+        return run.results.write_page(make_report(run, metrics, images)), run
 
 
 def opened(browser: Browser, path: Path, **options) -> tuple[Page, list[str]]:

@@ -16,8 +16,6 @@ from fashion_cnn.tuning.search import open_search
 from fashion_cnn.tuning.space import Search, parse_space
 from test_search import search
 
-pytestmark = pytest.mark.usefixtures("without_plots")
-
 
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch, tmp_path, few_data) -> None:

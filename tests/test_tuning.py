@@ -54,9 +54,6 @@ class_weights = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0]
 """
 
 
-pytestmark = pytest.mark.usefixtures("without_plots")
-
-
 @pytest.fixture(autouse=True)
 def _data(monkeypatch, few_data) -> None:
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
