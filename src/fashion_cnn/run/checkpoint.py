@@ -188,22 +188,6 @@ def is_own(name: str) -> bool:
     return name in ("best", "final") or bool(_NAME.fullmatch(name))
 
 
-def besides_the_start(directory: Path) -> list[str]:
-    """Names of what the save of step 0 does not leave, whole or killed; "" for a folder that is
-    none.
-    """
-    if directory.is_symlink() or not directory.is_dir():
-        return [""]
-    start, written = path_of(directory, 0).name, {*_FILES, _MANIFEST}
-    strange = []
-    for path in directory.iterdir():
-        if (target_of(path.name) or path.name) != start or path.is_symlink() or not path.is_dir():
-            strange.append(path.name)
-        else:
-            strange += [f"{path.name}/{p.name}" for p in path.iterdir() if p.name not in written]
-    return strange
-
-
 def prune(directory: Path, keep: set[int]) -> None:
     """Remove the checkpoints whose steps are not in `keep`, and leftovers of torn saves."""
     for step in published_steps(directory):

@@ -11,7 +11,14 @@ from typing import Any, Self
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import UsageError
-from fashion_cnn.files import read_bytes, read_json, target_of, to_json, write_atomically
+from fashion_cnn.files import (
+    read_bytes,
+    read_json,
+    sync_directory,
+    target_of,
+    to_json,
+    write_atomically,
+)
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.own_network import MOST_CODE, Source, allow, allowed, given
@@ -41,7 +48,7 @@ _NETWORK = "network.py"
 _LAYERS = "layers.json"
 _FILM = "film.safetensors"
 _LOCK = ".lock"
-_REPLACED = ".replaced"  # the recipe of a run that is being removed
+_BEGUN = ".begun"  # of a run that begins, or that is being replaced: it becomes the recipe
 _MOST_BYTES = 1 << 22  # of what is written once; the layers have most, some hundred each
 _OTHERS = ("model.onnx", "model-int8.onnx", "export.json", "*.tfevents.*")
 _ALL = (
@@ -54,7 +61,7 @@ _ALL = (
     _HISTORY,
     _FILM,
     _CHECKPOINTS,
-    _REPLACED,
+    _BEGUN,
     *RESULT_FILES,
     *_OTHERS,
 )
@@ -139,12 +146,15 @@ class Run:
         if self._read_only:
             return
         self.check_room(overwrite=overwrite)
-        # The recipe goes first: a half-removed run is then no run any more. It leaves a mark, which
-        # goes last: until then all that has a run's names is known to be one's.
+        # The mark comes first: a half-removed run is no run any more, and until there is a recipe
+        # all that has a run's names is known to be one's.
         if self.exists():
-            os.replace(self.path / _RECIPE, self.path / _REPLACED)
-        for path in sorted(self._own(), key=lambda path: path.name == _REPLACED):
-            checkpoint.remove(path)
+            os.replace(self.path / _RECIPE, self.path / _BEGUN)
+        else:
+            self._write(_BEGUN, b"")
+        for path in self._own():
+            if path.name != _BEGUN:
+                checkpoint.remove(path)
         with suppress(OSError):  # not empty: what is in it is not ours
             self.checkpoints.folder.rmdir()
         self._known.clear()
@@ -158,28 +168,22 @@ class Run:
                 f"{self.path} already holds a run; continue it with --resume, replace it with "
                 "--overwrite, or start another with --output FOLDER"
             )
-        if not self.path.is_dir():
-            return
-        if self.exists() or os.path.lexists(self.path / _REPLACED):
-            self._check_replaceable(overwrite=overwrite)
-        elif strange := self._besides_a_start():
+        # Looked at before the mark: another training may be beginning just now.
+        names = [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
+        strange = [name for name in names if (target_of(name) or name) not in (_LOCK, _BEGUN)]
+        if self.exists() or os.path.lexists(self.path / _BEGUN):
+            self._check_replaceable()
+        elif strange:
             raise UsageError(
                 f"{self.path} holds no run, but other files ({min(strange)}); "
                 "name an empty or new folder with --output"
             )
 
-    def _check_replaceable(self, *, overwrite: bool) -> None:
-        """Raise `UsageError` unless the folder is a run's, which may be half removed."""
-        if not overwrite:
-            raise UsageError(
-                f"{self.path} holds the rest of a run, which --overwrite was removing; give it "
-                "again, or start another with --output FOLDER"
-            )
+    def _check_replaceable(self) -> None:
+        """Raise `UsageError` unless what has a run's names is a run's."""
         try:
             if self.exists():
                 _ = self.recipe, self._read_checked(_ENVIRONMENT, _check_environment)
-            else:
-                Recipe.from_dict(self._read(_REPLACED))
         except UsageError as error:
             raise UsageError(
                 f"{error}; --overwrite replaces only a run: remove the folder yourself, or name "
@@ -196,33 +200,6 @@ class Run:
             found = [path for path in found if path != folder]
             found += [path for path in folder.iterdir() if checkpoint.is_own(path.name)]
         return found
-
-    def _besides_a_start(self) -> list[str]:
-        """Names of what no start leaves that is killed before it writes the recipe."""
-        # Listed once: another training may be making its files just now.
-        names = {path.name for path in self.path.iterdir()} - {_LOCK}
-        strange = [name for name in names if not self._is_of_a_start(name)]
-        # The copy of somebody's code is written after the table of its layers.
-        if _NETWORK in names and (_LAYERS in strange or _LAYERS not in names):
-            strange.append(_NETWORK)
-        if _CHECKPOINTS in names:
-            within = checkpoint.besides_the_start(self.checkpoints.folder)
-            strange += [f"{_CHECKPOINTS}/{name}".rstrip("/") for name in within]
-        return strange
-
-    def _is_of_a_start(self, name: str) -> bool:
-        path = self.path / name
-        checks = {_ENVIRONMENT: _check_environment, _SPLIT: _check_split, _LAYERS: check_layers}
-        if target_of(name) in (*checks, _NETWORK, _HISTORY, _RECIPE) or name == _NETWORK:
-            return not _is_folder(path)
-        try:
-            if name == _HISTORY:
-                return read_bytes(path, UsageError) == history_to_csv([]).encode()
-            if name in checks:
-                checks[name](read_json(path, _MOST_BYTES))
-        except ValueError:  # `UsageError` is one
-            return False
-        return name in checks or name == _CHECKPOINTS
 
     def describe(self, environment: dict[str, Any], split: dict[str, Any]) -> None:
         """Write what the run runs on, and which images it uses."""
@@ -247,7 +224,11 @@ class Run:
 
     def record_recipe(self, recipe: Recipe) -> None:
         """Write `recipe.json`, the mark of a run: there must be a checkpoint first."""
-        self._write(_RECIPE, to_json(recipe.to_dict()))
+        self._write(_BEGUN, to_json(recipe.to_dict()))
+        self._known.pop(_RECIPE, None)
+        if not self._read_only:
+            os.replace(self.path / _BEGUN, self.path / _RECIPE)
+            sync_directory(self.path)
 
     def record_network(self, recipe: Recipe, layers: Sequence[Layer]) -> None:
         """Keep what the network is made of, and the code of one of somebody's own."""
