@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.forms.labelled import Part
-from fashion_cnn.data.framing import AS_PUBLISHED, SIDE, Framing, measure_framing
+from fashion_cnn.data.framing import AS_PUBLISHED, Framing, measure_framing
 from fashion_cnn.data.holding_out import Draw, hold_out
 from fashion_cnn.data.layout import ClassFolder, read_layout
 from fashion_cnn.data.manifest import MOST_IMAGES, Contents, check_class_names, in_one_form
@@ -103,8 +103,8 @@ def import_folder(
     if len(files) > MOST_IMAGES:
         raise DataError(f"{folder} has {len(files)} files; at most {MOST_IMAGES:,} are taken")
     prepared = _read_all([path for path, _ in files], framing or AS_PUBLISHED, progress)
-    pictures = [_outside(path, folder) for path in outside]
-    taken: list[tuple[ClassFolder, Photo]] = []
+    pictures = [_outside(path, folder) for path in outside]  # from here on, those not taken
+    taken: list[tuple[str, ClassFolder, Photo]] = []
     seen: dict[bytes, str] = {}
     for (path, one), found in zip(files, prepared, strict=True):
         file, fault = shown(str(path.relative_to(folder))), found.fault
@@ -114,26 +114,28 @@ def import_folder(
             pictures.append(Picture(file, one.name, "", None, fault, fault != _NO_PICTURE))
             continue
         seen[found.digest] = file
-        pictures.append(Picture(file, one.name, "", len(taken), "", False))
-        taken.append((one, found.photo))
+        taken.append((file, one, found.photo))
     place = {name: label for label, name in enumerate(names)}
-    truth = np.array([place[one.name] for one, _ in taken], np.int64)
+    truth = np.array([place[one.name] for _, one, _ in taken], np.int64)
     there, listed = np.bincount(truth, minlength=len(names)), Counter(one.name for _, one in files)
     for name, count in zip(names, there, strict=True):
         say(f"{name}: {count} of {listed[name]} files")
     try:
-        parts = _divided(taken, truth, names, draw, say)
+        parts = _divided([one.part for _, one, _ in taken], truth, names, draw, say)
     except DataError as error:
         bad = [one for one in pictures if one.bad]
         first = f" (left out: {len(bad):,}, first {bad[0].file}: {bad[0].note})" if bad else ""
         raise DataError(f"{error}{first}") from None
-    images = np.array([photo.seen for _, photo in taken], np.uint8).reshape(-1, SIDE, SIDE)
-    everything = Part(images, truth)
+    photos = [photo for _, _, photo in taken]
+    everything = Part(np.array([photo.seen for photo in photos]), truth)
     chosen = {part: everything.select(indices) for part, indices in parts.items()}
     prepared_for = framing or AS_PUBLISHED
-    framing = _framing(taken, parts["train"], framing, say)
-    notes = [_notes(photo, prepared_for, framing) for _, photo in taken]
-    pictures = _numbered(pictures, parts, notes)
+    framing = _framing(photos, parts["train"], framing, say)
+    for part, places in parts.items():
+        for index, at in enumerate(places):
+            file, one, photo = taken[at]
+            note = _notes(photo, prepared_for, framing)
+            pictures.append(Picture(file, one.name, part, index, note, False))
     rows = ([one.file, one.class_name, one.part, one.index, one.note] for one in pictures)
     report = {REPORT: to_csv([["file", "class", "part", "index", "note"], *rows]).encode()}
     return write_data_set(output, names, chosen, framing, report), pictures
@@ -171,14 +173,14 @@ def _read_all(
 
 
 def _divided(
-    taken: Sequence[tuple[ClassFolder, Photo]],
+    own_parts: Sequence[str],
     truth: NDArray[np.int64],
     names: Sequence[str],
     draw: Draw,
     say: Callable[[str], None],
 ) -> dict[str, NDArray[np.int64]]:
     """Positions in what was taken of the images to train on and of those to test on."""
-    own = np.array([one.part for one, _ in taken])
+    own = np.array(own_parts)
     tested = np.flatnonzero(own == "test") if "test" in own else None
     if tested is None:
         tested = hold_out(truth, names, draw)
@@ -198,7 +200,7 @@ def _divided(
 
 
 def _framing(
-    taken: Sequence[tuple[ClassFolder, Photo]],
+    photos: Sequence[Photo],
     training: NDArray[np.int64],
     wanted: Framing | None,
     say: Callable[[str], None],
@@ -207,7 +209,6 @@ def _framing(
 
     Args: training: positions of the pictures to train on; wanted: what was asked for.
     """
-    photos = [photo for _, photo in taken]
     as_they_are = [place for place in training if photos[place].untouched]
     images = np.array([photos[place].seen for place in as_they_are])
     measured = measure_framing(images) if as_they_are else None
@@ -243,24 +244,3 @@ def _outside(path: Path, folder: Path) -> Picture:
     inside = f", with {count:,} pictures" if path.is_dir() else ""
     note = f"in no class{inside}" if count else _NO_PICTURE
     return Picture(shown(str(path.relative_to(folder))), "", "", None, note, bool(count))
-
-
-def _numbered(
-    pictures: Sequence[Picture], parts: Mapping[str, NDArray[np.int64]], notes: Sequence[str]
-) -> list[Picture]:
-    """Say of each picture that was taken, until then by its place among these, where it went.
-
-    Args: notes: on each of these.
-    """
-    went = {
-        int(place): (part, index)
-        for part, places in parts.items()
-        for index, place in enumerate(places)
-    }
-    numbered = []
-    for picture in pictures:
-        if picture.index is not None:
-            part, index = went[picture.index]
-            picture = replace(picture, part=part, index=index, note=notes[picture.index])
-        numbered.append(picture)
-    return numbered
