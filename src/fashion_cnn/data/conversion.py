@@ -64,11 +64,14 @@ def convert(
         parts = {name: Part(255 * part.images, part.labels) for name, part in parts.items()}
         say("pixels of 0 and 1 times 255")
     if "validation" in parts:
-        count = len(parts["validation"].labels)
-        parts = _joined(parts, "train", "validation")
+        both = parts["train"], parts.pop("validation")
+        parts["train"] = Part(
+            np.concatenate([part.images for part in both]),
+            np.concatenate([part.labels for part in both]),
+        )
         say(
-            f"its {count:,} images for validation join those to train on: every run draws its own "
-            "validation part (--validation)"
+            f"its {len(both[1].labels):,} images for validation join those to train on: every run "
+            "draws its own validation part (--validation)"
         )
     values = np.unique(np.concatenate([part.labels for part in parts.values()]))
     names = _class_names(found, parts, values, say)
@@ -130,12 +133,6 @@ def _is_fashion_mnist(parts: Mapping[str, Part]) -> bool:
     rows = np.column_stack([pixels, part.labels.astype(np.uint8)])
     digests = sorted(hashlib.sha256(row.tobytes()).digest() for row in rows)
     return hashlib.sha256(b"".join(digests)).hexdigest() == _FASHION_MNIST
-
-
-def _joined(parts: Mapping[str, Part], first: str, second: str) -> dict[str, Part]:
-    a, b = parts[first], parts[second]
-    joined = Part(np.concatenate([a.images, b.images]), np.concatenate([a.labels, b.labels]))
-    return {name: part for name, part in parts.items() if name != second} | {first: joined}
 
 
 def _divided(part: Part, names: Sequence[str], draw: Draw) -> dict[str, Part]:

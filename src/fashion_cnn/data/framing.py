@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from fashion_cnn.errors import UsageError
 
 SIDE = 28
+GREY = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue. Source: ITU-R BT.601, as Pillow and ImageMagick."""
 BACKGROUNDS, CENTRES = ("black", "white", "none"), ("box", "mass")
 _LEAST_EDGE = 4
 _LEVELS = 24  # of 255: what differs less from the background is background

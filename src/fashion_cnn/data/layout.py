@@ -1,13 +1,12 @@
 """Folders of photos as people lay them out: a folder a class, perhaps inside a folder a part."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fashion_cnn.data.forms.parts import besides_part, part_alone, part_of, says_no_class
 from fashion_cnn.data.manifest import is_own
-from fashion_cnn.data.pictures import DRAWINGS, is_left_out, is_picture, shown
+from fashion_cnn.data.pictures import DRAWINGS, entries, is_picture, shown
 from fashion_cnn.errors import DataError
 
 _MOST_LISTED = 3
@@ -38,10 +37,10 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
             classes are divided into parts and others are not; or what would be classes are data
             sets, or parts of one under other words.
     """
-    folders, files = _inside(folder)
-    while len(folders) == 1 and not _has_picture(files) and _inside(folders[0])[0]:
+    folders, files = entries(folder)
+    while len(folders) == 1 and not _has_picture(files) and entries(folders[0])[0]:
         say(f"entered {shown(folders[0].name)}/, the only folder there")
-        folders, more = _inside(folders[0])
+        folders, more = entries(folders[0])
         files += more
     for path in filter(is_own, folders):
         say(f"passed over {shown(path.name)}/, which is a data set already")
@@ -49,7 +48,7 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
     if parts := _parts(folders):
         found = []
         for path, part in parts.items():
-            classes, loose = _inside(_entered(path, part))
+            classes, loose = entries(_entered(path, part))
             found += [ClassFolder(one, one.name, part) for one in classes]
             files += loose if classes else [path]
         files += [path for path in folders if path not in parts]
@@ -75,7 +74,7 @@ def _classes(
     inside = {}
     for path in folders:
         try:
-            inside[path] = _inside(path)
+            inside[path] = entries(path)
         except PermissionError:  # as any other file of its class that cannot be read
             inside[path] = [], []
     undivided = [path for path in folders if not _are_parts(*inside[path])]
@@ -102,7 +101,7 @@ def _check_are_classes(folder: Path, found: list[ClassFolder]) -> None:
     common: set[str] | None = None
     for one in found:
         try:
-            folders, files = _inside(one.path)
+            folders, files = entries(one.path)
         except PermissionError:  # named later, as any other file that cannot be read
             return
         names = {path.name for path in folders}
@@ -137,29 +136,19 @@ def _parts(folders: list[Path]) -> dict[Path, str]:
     for rest, parts in alike.items():
         training = [_entered(path, part) for path, part in parts.items() if part == "train"]
         told = not rest or len({*parts.values()}) > 1
-        if told and training and all(_inside(path)[0] for path in training):
+        if told and training and all(entries(path)[0] for path in training):
             return parts
     return {}
 
 
 def _entered(path: Path, part: str) -> Path:
     """A part's folder, or the only one in it if that is named as the part too, or as images are."""
-    folders, files = _inside(path)
+    folders, files = entries(path)
     if len(folders) != 1 or _has_picture(files):
         return path
     again = part_of(folders[0].name) == part
-    images = says_no_class(folders[0].name) and _inside(folders[0])[0]
+    images = says_no_class(folders[0].name) and entries(folders[0])[0]
     return folders[0] if again or images else path
-
-
-def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The folders and the files in a folder but for what `is_left_out`."""
-    entries = sorted(path for path in folder.iterdir() if not is_left_out(path.name))
-    folders: list[Path] = []
-    files: list[Path] = []
-    for path in entries:
-        (folders if os.path.isdir(path) else files).append(path)
-    return folders, files
 
 
 def _are_parts(folders: list[Path], files: list[Path]) -> bool:

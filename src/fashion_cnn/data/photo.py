@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.decoding import DecoderPool
-from fashion_cnn.data.framing import AS_PUBLISHED, SIDE, Framing, shrink
+from fashion_cnn.data.framing import AS_PUBLISHED, GREY, SIDE, Framing, shrink
 from fashion_cnn.data.segmentation import border_colour, find_garment
 from fashion_cnn.errors import ImageError
 
-_GREY = (0.299, 0.587, 0.114)  # Source: ITU-R BT.601, as Pillow and ImageMagick
 _CENTRE, _EDGE, _CORNER = 1.661, -0.1029, -0.0624
 """Sharpening with a Gaussian of radius and standard deviation 1. Source: ImageMagick's -sharpen,
 whose kernel is minus the Gaussian, in the middle twice its sum, and sums to one."""
@@ -152,7 +151,7 @@ def _nothing(why: str) -> ImageError:
 def _grey(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Brightness of pixels, (H, W, 3) to (H, W)."""
     values = np.zeros(colours.shape[:2])
-    for channel, weight in enumerate(_GREY):
+    for channel, weight in enumerate(GREY):
         values += weight * colours[:, :, channel]
     return values
 
@@ -174,7 +173,7 @@ def _is_brighter(
     colours: NDArray[np.uint8], found: NDArray[np.bool_], background: NDArray[np.float64]
 ) -> bool:
     """Whether what was found, bool (H, W), is brighter than its background; not if it is all."""
-    return not found.all() and bool(_grey(colours)[found].mean() > background @ _GREY)
+    return not found.all() and bool(_grey(colours)[found].mean() > background @ GREY)
 
 
 def _fit(

@@ -184,6 +184,16 @@ def files_below(folder: Path) -> Iterator[Path]:
         waiting += (one for one in inside if not is_left_out(one.name))
 
 
+def entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The folders and the files right in a folder, in order, but for what `is_left_out`."""
+    folders: list[Path] = []
+    files: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if not is_left_out(path.name):
+            (folders if os.path.isdir(path) else files).append(path)
+    return folders, files
+
+
 def _identity(facts: os.stat_result) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 

@@ -4,6 +4,7 @@ Names only say which part a file is of, and whether it has images or labels, whe
 does not.
 """
 
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +20,7 @@ from fashion_cnn.data.forms.parquet import read_parquets
 from fashion_cnn.data.forms.parts import part_alone, says_emnist
 from fashion_cnn.data.gzipped import unpacked
 from fashion_cnn.data.manifest import MANIFEST
-from fashion_cnn.data.pictures import files_below, is_left_out, is_picture, shown
+from fashion_cnn.data.pictures import entries, files_below, is_picture, shown
 from fashion_cnn.errors import DataError
 
 Progress = Callable[[int], None]
@@ -154,14 +155,10 @@ def files_in(path: Path) -> list[Path]:
                 "files that count"
             )
         entered.add((facts.st_dev, facts.st_ino))
-        files, folders = _inside(folder)
+        folders, files = entries(folder)
+        files = [file for file in files if os.path.isfile(file)]
         found += files
         inner = len(folders) == 1 or all(part_alone(one.name) for one in folders)
         if inner and not any(form_of(file) in _READERS for file in files):
             waiting += reversed(folders)
     return found
-
-
-def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
-    entries = sorted(entry for entry in folder.iterdir() if not is_left_out(entry.name))
-    return [one for one in entries if one.is_file()], [one for one in entries if one.is_dir()]

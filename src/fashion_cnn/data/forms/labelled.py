@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_cnn.data.framing import SIDE, shrink
+from fashion_cnn.data.framing import GREY, SIDE, shrink
 from fashion_cnn.errors import DataError, UsageError
-
-_GREY = np.array([0.299, 0.587, 0.114])
-"""Source: ITU-R BT.601, as for photos."""
 
 ONE_IMAGE = ((28, 28), (28, 28, 1))
 _LAYOUTS = ((28, 28), (784,), (1, 28, 28), (3, 28, 28), (28, 28, 1), (28, 28, 3))
@@ -102,7 +99,7 @@ def to_images(found: NDArray[Any], where: str) -> tuple[NDArray[np.uint8], str]:
         found = found.clip(0, 1) * np.float32(255)
         notes.append("pixels from 0 to 1 times 255")
     if colours:
-        found = found @ _GREY
+        found = found @ GREY
         notes.append("three channels made grey")
     if side != SIDE:
         found = _averaged(found)
