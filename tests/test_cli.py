@@ -67,7 +67,7 @@ def test_a_path_with_a_line_end_forges_no_line(capsys, tmp_path) -> None:
         ("trian", "no command 'trian' (did you mean 'train'?)"),
         ("train basline", "no recipe 'basline' (did you mean 'baseline'?)"),
         ("train --epoch 3", "--epochs"),
-        ("train --epochs -1", "epochs is -1; it must be a whole number of at least 1"),
+        ("train --epochs -1", "epochs is -1; it must be a whole number of at least 0"),
         ("train --epochs two", "'two' is not a valid integer"),
         ("train --lr nan", "learning_rate (--lr) is nan"),
         ("train --threads 99999", "99999 is not in the range 1<=x<=1023"),

@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import safetensors.numpy
+import safetensors.torch
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -267,6 +268,38 @@ def test_a_plain_file_of_its_weights_is_a_start(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.arrays["network.1.weight"], arrays["1.weight"])
     with pytest.raises(CheckpointError, match="tensor"):
         fit(other, Weights(Path("w"), "0" * 64, {"1.weight": arrays["1.weight"]}))
+
+
+def test_a_network_trained_elsewhere_is_judged_as_it_is(home: Path, capsys) -> None:
+    (home / "own.py").write_text(
+        "from torch import nn\n"
+        "def net(): return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 10))\n"
+    )
+    network = runpy.run_path(str(home / "own.py"))["net"]()
+    images = fashion_cnn.load_training().images[:300].copy()
+    pixels = (torch.from_numpy(images)[:, None] / 255 - PIXEL_MEAN) / PIXEL_STD
+    network(pixels)  # what batch norm has seen is part of what was trained
+    network.eval()
+    safetensors.torch.save_model(network, "weights.safetensors")
+
+    words = ["train", "--model", "own.py:net", "--init-from", "weights.safetensors"]
+    assert main([*words, "--epochs", "0", "--name", "elsewhere"]) == 0
+    said = capsys.readouterr().err
+    assert "or elsewhere, it may have learned images that now validate" in said
+    run = fashion_cnn.Run("runs/elsewhere")
+    assert run.history == []
+    assert run.split["validation_seen_before"] is True
+    assert (run.metrics.status, run.metrics.best, run.metrics.final.step) == ("finished", None, 0)
+    with torch.no_grad():
+        expected = network(pixels).numpy()
+    found = run.classifier().logits(images)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    page = (run.path / "report.html").read_text()
+    assert "judged as it was given: it was not trained here" in page
+
+    assert main(["export", "runs/elsewhere", "--trust-code"]) == 0
+    assert main(["train", "--resume", "--epochs", "1", "--output", "runs/elsewhere"]) == 0
+    assert len(run.history) == 1
 
 
 def test_its_code_counts_and_not_where_it_lies(tmp_path: Path) -> None:

@@ -395,4 +395,12 @@ def test_who_trained_on_what_now_validates_is_told_by_data_seed_and_share(
     run.record_recipe(Recipe())
     recipe = Recipe(init_from=str(run.path), **fields)
     assert has_seen_validation(recipe, data) is seen
-    assert not has_seen_validation(recipe.replace(init_from=str(tmp_path / "elsewhere")), data)
+    foreign = recipe.replace(init_from=str(tmp_path / "elsewhere"))
+    assert not has_seen_validation(foreign, data)
+    assert has_seen_validation(foreign.replace(epochs=0), data)
+
+
+@pytest.mark.parametrize(("model", "seen"), [("simple_cnn", False), ("net.py:Net", True)])
+def test_a_network_that_brings_its_weights_may_have_seen_anything(model: str, seen: bool) -> None:
+    assert has_seen_validation(Recipe(model=model, epochs=0), SHA256) is seen
+    assert not has_seen_validation(Recipe(model=model), SHA256)

@@ -39,6 +39,14 @@ CHECKS: dict[str, tuple[Callable[[Page, Records], None], ...]] = {
     "docs/log.md": (log.check,),
     "docs/mutation.md": (mutation.check,),
     "docs/own-data.md": (guides.settings("with 2 to 1,000 classes", "a label and 784 pixels"),),
+    "docs/own-network.md": (
+        guides.settings(
+            "mean 0.2860 and the deviation 0.3530: if",
+            "values from 0 to 1",
+            "`forward` with `x = x * 0.3530 + 0.2860`",
+            "--epochs 0 --name elsewhere",
+        ),
+    ),
     "docs/photos.md": (photos.check,),
     "docs/recipes.md": (front.check_recipes,),
     "docs/reliability.md": (reliability.check,),

@@ -91,7 +91,9 @@ class Recipe:
         0, "random seed of split, initial weights, image order, dropout and augmentation"
     )
 
-    epochs: int = _field(50, "passes over the training part", low=1, high=MOST_EPOCHS)
+    epochs: int = _field(
+        50, "passes over the training part; 0 = none, judge the network as it is", high=MOST_EPOCHS
+    )
     batch_size: int = _field(64, "images in each step", low=1)
     validation: float = _field(
         0.1,

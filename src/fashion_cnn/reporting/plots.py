@@ -191,7 +191,8 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
             label=f"best checkpoint: epoch {best.epoch}, {value:.4f}",
         )
     final = metrics.final
-    if metrics.status == "interrupted":
+    if metrics.status == "interrupted" or not history:
+        at = f"interrupted at epoch {final.epoch:.2f}" if final.step else "not trained"
         value = getattr(final.validation, quantity)
         axes.plot(
             final.epoch,
@@ -199,7 +200,7 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
             "D",
             color="black",
             markersize=7,
-            label=f"interrupted at epoch {final.epoch:.2f}: validation {value:.4f}",
+            label=f"{at}: validation {value:.4f}",
         )
     axes.set_title(f"{literal(run.recipe.name)}: {title}")
     if len(history) > 1:

@@ -221,6 +221,11 @@ def _what_was_trained(run: Run) -> str:
     split, network = run.split, run.layers
     parameters = f" of {network['parameters']:,} parameters" if network else ""
     data = split.get("data", FASHION_MNIST)
+    if not run.recipe.epochs:
+        return (
+            f"A {run.recipe.model}{parameters}, judged as it was given: it was not trained here. "
+            f"The images are of {data}."
+        )
     if "training_images" not in split:
         return f"A {run.recipe.model}{parameters}, trained on {data}."
     return (

@@ -12,15 +12,16 @@ import safetensors.numpy
 
 from fashion_cnn.errors import CheckpointError, ModelError, UsageError
 from fashion_cnn.files import read_bytes
+from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.recipe import PACKAGED, Recipe
 from fashion_cnn.run.checkpoint import WEIGHTS, Arrays
 from fashion_cnn.run.folder import Run
 
 FLATTERS = (
-    "; that run had another seed or validation share, so it may have learned images that now "
-    "validate: validation figures will flatter"
+    "; trained with another seed or validation share, or elsewhere, it may have learned images "
+    "that now validate: validation figures will flatter"
 )
-"""What is said of a start, or of a teacher, that has seen what a run validates on."""
+"""What is said of a start, or of a teacher, that may have seen what a run validates on."""
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,22 @@ def _check_same(file: Path, found: str, wanted: str) -> None:
 
 
 def has_seen_validation(recipe: Recipe, data: Any) -> bool:
-    """Whether the run that a recipe starts from may have trained on what the recipe validates on.
+    """Whether what a recipe starts from may have been trained on what the recipe validates on.
+
+    Of weights that no run holds nothing is known. Taken as they are, they were trained for these
+    classes; as a start, they most often were not.
 
     Args: data: the hashes of the data set's files, as `Run.environment` has them.
     """
     if not recipe.init_from:
-        return False
+        return not recipe.epochs and own_network(recipe.model) is not None
     start = Path(recipe.init_from).resolve()  # the folder of a run, or a file in one
     before = next(
         (run for folder in (start, *start.parents) if (run := Run(folder)).exists()), None
     )
-    if before is None or before.environment.get("data_sha256") != data:
+    if before is None:
+        return not recipe.epochs
+    if before.environment.get("data_sha256") != data:
         return False
     seen = divides_otherwise(recipe, before.recipe.to_dict())
     return seen or before.split.get("validation_seen_before") is True

@@ -109,6 +109,8 @@ class Search:
     data_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not self.recipe.epochs:
+            raise UsageError("epochs is 0; a search needs at least 1")
         for name, allowed in CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
                 raise UsageError(f"{name} is {value!r}; it must be one of: {', '.join(allowed)}")
