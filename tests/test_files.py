@@ -242,21 +242,6 @@ def test_what_is_no_folder_is_named_as_it_was_given(tmp_path) -> None:
     assert raised.value.filename == f"{tmp_path}/file/out.json"
 
 
-def test_what_killed_writers_left_is_removed_when_it_is_old(tmp_path) -> None:
-    names = [
-        ".file.tmp",
-        f".file.{'a' * 16}.tmp",
-        f".file.{'b' * 16}.tmp",
-        f".other.{'a' * 16}.tmp",
-    ]
-    for name in names:
-        (tmp_path / name).write_text("torn")
-        os.utime(tmp_path / name, times=(0, 0))
-    os.utime(tmp_path / names[2])  # its writer may be at work
-    write_atomically(tmp_path / "file", b"new")
-    assert sorted(os.listdir(tmp_path)) == sorted([*names[2:], "file"])
-
-
 def test_a_pipe_gets_what_is_written_and_stays_one(tmp_path) -> None:
     path, content = tmp_path / "pipe", bytes(1 << 18)  # more than a pipe holds
     os.mkfifo(path)

@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 import stat
-import time
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,8 +37,6 @@ MOST_TEXT = 1 << 24
 _ROW = re.compile(r"\[\n\s+([^][{}\"]+?)\n\s*\]")
 
 _TEMPORARY = re.compile(r"\.(.+?)(\.[0-9a-f]{16})?\.tmp")  # the shorter one is from before
-
-_SECONDS_TO_WRITE = 3600  # no file here takes so long: what is older was left by a kill
 
 _STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}
 
@@ -118,7 +115,6 @@ def write_atomically(path: Path, data: bytes) -> None:
         if (stream := _open_stream(path)) is not None:
             _write_into(stream, data)
             return
-        _remove_leftovers(path)
         _write_new(temporary, data)
         os.replace(temporary, path)
     except OSError as error:
@@ -146,24 +142,6 @@ def _write_new(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of `path` whose writers were killed."""
-    with contextlib.suppress(OSError):  # writing tells what is wrong with the folder
-        for name in os.listdir(path.parent):
-            if name.endswith(".tmp") and target_of(name) == path.name:
-                leftover = path.with_name(name)
-                if _age(leftover) > _SECONDS_TO_WRITE:
-                    leftover.unlink(missing_ok=True)
-
-
-def _age(path: Path) -> float:
-    """In seconds, since it was changed; 0 for what is gone."""
-    try:
-        return time.time() - path.lstat().st_mtime
-    except FileNotFoundError:
-        return 0.0
 
 
 def _open_stream(path: Path) -> int | None:
