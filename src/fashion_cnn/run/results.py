@@ -1,6 +1,5 @@
 """`Results`: what an evaluation left in a run folder, and its figures, typed."""
 
-import csv
 import dataclasses
 import hashlib
 import json
@@ -333,7 +332,7 @@ class Results:
             if shape not in (None, found.probabilities.shape):
                 raise ValueError("it is not of {:,} images and {} classes".format(*shape))
             return found
-        except (ValueError, IndexError, OverflowError, csv.Error) as error:
+        except ValueError as error:
             raise UsageError(f"{path} is not as it was written ({error})") from None
 
     @property
