@@ -1,34 +1,53 @@
 """Commands in processes of their own that need not import PyTorch and the rest first."""
 
 import multiprocessing
+import os
 import subprocess
-import sys
+import time
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import pytest
 
-from fashion_cnn.cli import main
+from fashion_cnn.__main__ import run
+from fashion_cnn.reporting import plots
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    [
-        "fashion_cnn.job",
-        "fashion_cnn.on_torch.train",
-        "fashion_cnn.evaluation.evaluate",
-        "fashion_cnn.reporting.plots",
-    ]
+    ["fashion_cnn.job", "fashion_cnn.on_torch.train", "fashion_cnn.evaluation.evaluate", __name__]
 )
 
 
-def start(*words: str) -> BaseProcess:
-    """Begin `fashion-cnn WORDS`; its exit code is that of the process."""
-    process = _SERVER.Process(target=_run, args=(words,), daemon=True)
+def start(*words: str, said: Path | None = None, drawn: bool = False) -> BaseProcess:
+    """Begin `fashion-cnn WORDS`; its exit code is that of the process.
+
+    Args:
+        said: the file that holds what it says on standard error; None for ours.
+        drawn: whether a run gets its plots.
+    """
+    process = _SERVER.Process(target=_run, args=(words, said, drawn), daemon=True)
     process.start()
     return process
 
 
-def _run(words: tuple[str, ...]) -> None:
-    sys.exit(main(words))
+def _run(words: tuple[str, ...], said: Path | None, drawn: bool) -> None:
+    if said:
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    if not drawn:
+        plots.draw_run = lambda run, metrics: None
+    run(words)
+
+
+def wait_for(process: BaseProcess, said: Path, start: str) -> None:
+    """Wait until a line of what it says begins so."""
+    while not (said.exists() and f"\n{start}" in "\n" + said.read_text()):
+        assert process.is_alive(), said.read_text()
+        time.sleep(0.01)
+
+
+def finish(process: BaseProcess, code: int = 0) -> None:
+    process.join(timeout=120)
+    assert process.exitcode == code
 
 
 def wait_for_line(process: subprocess.Popen, start: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import forked
 from fashion_cnn.run.checkpoint import published_steps
 from fashion_cnn.run.folder import Run
+from forked import finish
 
 RECIPE = ["--epochs", "3", "--train-images", "1000", "--width", "8"]
 RECIPE += ["--translate", "1", "--ema-decay", "0.9"]
@@ -21,11 +22,6 @@ FILES = ("model.safetensors", "optimizer.safetensors")
 def start(data: Path, run: Path, *words: str) -> BaseProcess:
     where = ("--output", str(run), "--data-dir", str(data), "--threads", "1")
     return forked.start("train", *words, *where)
-
-
-def finish(process: BaseProcess) -> None:
-    process.join(timeout=120)
-    assert process.exitcode == 0
 
 
 def outcome(run: Path) -> tuple[list[bytes], list[list[str]]]:
