@@ -553,7 +553,7 @@ def test_a_damaged_recipe_is_named_by_its_file(capsys) -> None:
     capsys.readouterr()
     path = Path("runs/baseline/recipe.json")
     values = json.loads(path.read_text())
-    for change in ({"epochs": 0}, {"colour": "red"}):
+    for change in ({"epochs": -1}, {"colour": "red"}):
         path.write_text(json.dumps(values | change))
         line = fails(capsys, 2, "report", "runs/baseline")
         assert "runs/baseline/recipe.json is not as it was written" in line
