@@ -1,26 +1,26 @@
 """A network of somebody's own in Keras: checked once on a sample, and wrapped to take pixels."""
 
+import functools
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.recipes.own_network import (
     FAILURES,
     Source,
     allowed,
-    check_alike,
-    check_logits,
+    answer_in_training,
+    check_answers,
     check_no_own_step,
-    check_training_answer,
+    sample,
 )
 from fashion_cnn.recipes.recipe import Recipe
 
 OWN = "network."
 """What the names of its weights begin with."""
-
-_COUNTS = (2, 1, 5, 5)  # images of a sample
 
 
 def make_own(recipe: Recipe, classes: int, seed: int) -> keras.Model:
@@ -39,8 +39,18 @@ def make_own(recipe: Recipe, classes: int, seed: int) -> keras.Model:
             f"{source.name} in {source.file} gives a {type(network).__name__}, not a keras.Model"
         )
     check_no_own_step(network, ("train_step",), source)
-    _check_answers(network, source, classes)  # which may be what gives it weights
-    _check_training(network, source, classes)
+    images = sample(28, 28, 1)
+
+    def answer(images: NDArray[np.float32]) -> NDArray[np.generic]:
+        logits = network(images, training=False)
+        if not hasattr(logits, "shape"):
+            raise UsageError(
+                f"{source.name} gives {type(logits).__name__}, not one tensor of logits"
+            )
+        return keras.ops.convert_to_numpy(logits)
+
+    check_answers(answer, images, classes, source)  # which may be what gives it weights
+    _check_training(network, images, classes, source)
     for weight in network.weights:
         if weight.dtype != "float32" and (weight.trainable or weight.dtype == "bfloat16"):
             raise UsageError(
@@ -63,38 +73,12 @@ def own_weights(model: keras.Model) -> dict[str, keras.Variable] | None:
     return {f"{OWN}{i}.{weight.name}": weight for i, weight in enumerate(found[0].weights)}
 
 
-def _check_answers(network: keras.Model, source: Source, classes: int) -> None:
-    """Call the network on a few images, without training it."""
-    sample, answers = _sample(), []
-    for count in _COUNTS:
-        try:
-            logits = network(sample[:count], training=False)
-        except UsageError:
-            raise
-        except FAILURES as error:
-            raise UsageError(
-                f"{source.name} fails on a batch of {count}, float32 (N, 28, 28, 1) with any N: "
-                f"{source.describe(error)}"
-            ) from error
-        if not hasattr(logits, "shape"):
-            raise UsageError(
-                f"{source.name} gives {type(logits).__name__}, not one tensor of logits"
-            )
-        answers.append(keras.ops.convert_to_numpy(logits))
-        check_logits(answers[-1], count, classes, source)
-    check_alike(answers, source)
-
-
-def _check_training(network: keras.Model, source: Source, classes: int) -> None:
-    """Call the network once as in training, which some answer otherwise; it stays as it was."""
+def _check_training(
+    network: keras.Model, images: NDArray[np.float32], classes: int, source: Source
+) -> None:
+    """Call the network once as in training; it stays as it was."""
     before = [keras.ops.convert_to_numpy(variable) for variable in network.variables]
-    try:
-        logits = network(_sample(), training=True)
-    except FAILURES as error:
-        raise UsageError(
-            f"{source.name} fails in training, on a batch of {max(_COUNTS)}: "
-            f"{source.describe(error)}"
-        ) from error
+    answer_in_training(functools.partial(network, training=True), images, classes, source)
     if len(network.variables) != len(before):
         raise UsageError(
             f"{source.name} makes weights in training that it lacks in evaluation; make them in "
@@ -102,12 +86,6 @@ def _check_training(network: keras.Model, source: Source, classes: int) -> None:
         )
     for variable, value in zip(network.variables, before, strict=True):
         variable.assign(value)
-    check_training_answer(logits, max(_COUNTS), classes, source)
-
-
-def _sample() -> Any:
-    sample = np.random.default_rng(0).normal(size=(max(_COUNTS), 28, 28, 1))
-    return sample.astype(np.float32)
 
 
 def connected(network: keras.Model, images: Any, recipe: Recipe) -> Any:

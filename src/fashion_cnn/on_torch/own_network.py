@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,16 +20,15 @@ from fashion_cnn.recipes.own_network import (
     FAILURES,
     Source,
     allowed,
-    check_alike,
-    check_logits,
+    answer_in_training,
+    check_answers,
     check_no_own_step,
-    check_training_answer,
     near,
+    sample,
 )
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.text import first_line
 
-_COUNTS = (2, 1, 5, 5)  # images of a sample
 _COUNT = "num_batches_tracked"
 _OTHER_SEED = 9_973  # what was drawn and is not in the state shows by it
 
@@ -130,43 +128,27 @@ def _check_types(network: nn.Module, source: Source) -> None:
 
 def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
     """Call the network on a few images, without training it; lazy layers take their shapes so."""
-    sample = _sample()
-    network.eval()
-    found: list[Any] = []
-    try:
-        with torch.no_grad():
-            for count in _COUNTS:
-                found.append(network(sample[:count]))
-    except UsageError:
-        raise
-    except FAILURES as error:
-        raise UsageError(
-            f"{source.name} fails on a batch of {_COUNTS[len(found)]}, float32 (N, 1, 28, 28) with "
-            f"any N: {source.describe(error)}"
-        ) from error
-    network.train()
-    for logits, count in zip(found, _COUNTS, strict=True):
+
+    def answer(images: NDArray[np.float32]) -> NDArray[np.generic]:
+        logits = network(torch.from_numpy(images))
         if not isinstance(logits, Tensor) or not logits.is_floating_point():
             what = getattr(logits, "dtype", type(logits).__name__)
             raise UsageError(f"{source.name} gives {what}, not one tensor of logits")
-        check_logits(logits.float().numpy(), count, classes, source)
-    check_alike([logits.float().numpy() for logits in found], source)
+        return logits.float().numpy()
+
+    network.eval()
+    with torch.no_grad():
+        check_answers(answer, sample(1, 28, 28), classes, source)
+    network.train()
 
 
 def _check_training(network: nn.Module, source: Source, classes: int) -> None:
-    """Call the network once as in training, which some answer otherwise; it stays as it was."""
+    """Call the network once as in training; it stays as it was."""
     before = copy.deepcopy(network.state_dict())
     network.train()
     with torch.random.fork_rng(devices=()), torch.enable_grad():
-        try:
-            logits = network(_sample())
-        except FAILURES as error:
-            raise UsageError(
-                f"{source.name} fails in training, on a batch of {max(_COUNTS)}: "
-                f"{source.describe(error)}"
-            ) from error
+        logits = answer_in_training(network, _sample(), classes, source)
     network.load_state_dict(before)
-    check_training_answer(logits, max(_COUNTS), classes, source)
     if not logits.requires_grad:
         raise UsageError(
             f"what {source.name} answers depends on no parameter that learns: is there a detach, "
@@ -181,9 +163,8 @@ def _twin(source: Source, recipe: Recipe, classes: int) -> nn.Module:
         twin = source.make(recipe, classes)
         if isinstance(twin, nn.Module):
             twin.eval()
-            with suppress(
-                *FAILURES
-            ):  # lazy layers take their shapes; what fails is told of the other
+            # Lazy layers take their shapes; what fails is told of the other.
+            with suppress(*FAILURES):
                 twin(_sample())
         return twin
 
@@ -212,8 +193,7 @@ def _check_made_again(network: nn.Module, twin: nn.Module, source: Source) -> No
 
 
 def _sample() -> Tensor:
-    sample = np.random.default_rng(0).normal(size=(max(_COUNTS), 1, 28, 28))
-    return torch.from_numpy(sample).float()
+    return torch.from_numpy(sample(1, 28, 28))
 
 
 def check_lone_image(model: nn.Module, recipe: Recipe, images: int) -> None:

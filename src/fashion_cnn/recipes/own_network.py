@@ -34,6 +34,8 @@ MOST_CODE = 1 << 20
 _SETTINGS = ("width", "blocks", "dropout")
 """The fields that a network of somebody's own gets if it takes a parameter of that name."""
 
+_COUNTS = (2, 1, 5, 5)
+"""Of images, on which a network is tried one after the other."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WRAPPED = "Exception encountered when calling"
@@ -178,8 +180,50 @@ def _read(model: str) -> Source:
     return Source(file, name, read_bytes(Path(file), UsageError, MOST_CODE))
 
 
-def check_logits(logits: Any, images: int, classes: int, source: Source) -> None:
-    """Raise `UsageError` unless an array is what a network may answer a sample with."""
+def sample(*shape: int) -> NDArray[np.float32]:
+    """Images of this shape that a network is tried on: as many as the largest of `_COUNTS`."""
+    return np.random.default_rng(0).normal(size=(max(_COUNTS), *shape)).astype(np.float32)
+
+
+def check_answers(
+    answer: Callable[[NDArray[np.float32]], NDArray[np.generic]],
+    images: NDArray[np.float32],
+    classes: int,
+    source: Source,
+) -> None:
+    """Raise `UsageError` unless a network gives logits, for an image always alike.
+
+    Args:
+        answer: the network's, in evaluation; raises `UsageError` where that is no array of numbers.
+        images: `sample`.
+    """
+    answers = []
+    for count in _COUNTS:
+        try:
+            answers.append(answer(images[:count]))
+        except UsageError:
+            raise
+        except FAILURES as error:
+            shape = ", ".join(map(str, images.shape[1:]))
+            raise UsageError(
+                f"{source.name} fails on a batch of {count}, float32 (N, {shape}) with any N: "
+                f"{source.describe(error)}"
+            ) from error
+        _check_logits(answers[-1], count, classes, source)
+    *_, before, last = answers
+    if not near(before, last):
+        raise UsageError(
+            f"{source.name} gives the same images other answers each time, also in evaluation: is "
+            "there dropout that is never off, or randomness, or a count of its calls?"
+        )
+    if not all(near(answer, last[: len(answer)]) for answer in answers):
+        raise UsageError(
+            f"the answer of {source.name} for an image depends on the other images of the batch, "
+            "also in evaluation: is there a normalisation over the batch that keeps no statistics?"
+        )
+
+
+def _check_logits(logits: NDArray[np.generic], images: int, classes: int, source: Source) -> None:
     if logits.shape != (images, classes):
         raise UsageError(
             f"{source.name} answers {images} images with an array of {logits.shape}; it must be "
@@ -197,31 +241,27 @@ def check_logits(logits: Any, images: int, classes: int, source: Source) -> None
             )
 
 
-def check_training_answer(logits: Any, images: int, classes: int, source: Source) -> None:
-    """Raise `UsageError` unless what a network answers in training has the shape of logits."""
+def answer_in_training(
+    answer: Callable[[Any], Any], images: Any, classes: int, source: Source
+) -> Any:
+    """What a network answers images in training, which some do otherwise.
+
+    Raises:
+        UsageError: it fails, or that has not the shape of logits.
+    """
+    try:
+        logits = answer(images)
+    except FAILURES as error:
+        raise UsageError(
+            f"{source.name} fails in training, on a batch of {len(images)}: "
+            f"{source.describe(error)}"
+        ) from error
     found = getattr(logits, "shape", type(logits).__name__)
-    if isinstance(found, str) or tuple(found) != (images, classes):
+    if isinstance(found, str) or tuple(found) != (len(images), classes):
         raise UsageError(
             f"{source.name} gives {found} in training; it must be one tensor of logits there too"
         )
-
-
-def check_alike(answers: Sequence[NDArray[np.generic]], source: Source) -> None:
-    """Raise `UsageError` unless a network that does not train answers an image always alike.
-
-    Args: answers: for the first images of a sample, each time for more; the last two for the same.
-    """
-    *_, before, last = answers
-    if not near(before, last):
-        raise UsageError(
-            f"{source.name} gives the same images other answers each time, also in evaluation: is "
-            "there dropout that is never off, or randomness, or a count of its calls?"
-        )
-    if not all(near(answer, last[: len(answer)]) for answer in answers):
-        raise UsageError(
-            f"the answer of {source.name} for an image depends on the other images of the batch, "
-            "also in evaluation: is there a normalisation over the batch that keeps no statistics?"
-        )
+    return logits
 
 
 def check_no_own_step(network: Any, names: Sequence[str], source: Source) -> None:
