@@ -60,21 +60,27 @@ def aligned(markdown: str) -> str:
         if rows:
             lines += _columns(rows)
             rows = []
-        lines += _folded(line)
+        indent = line[: len(line) - len(line.lstrip())]
+        pasted = line.lstrip().startswith("fashion-cnn ")
+        lines += [line] if pasted else folded(line, rest=indent) or [""]
     return "\n".join(lines[:-1])
 
 
-def _folded(line: str) -> list[str]:
-    indent = line[: len(line) - len(line.lstrip())]
-    if line.lstrip().startswith("fashion-cnn "):
-        return [line]
+def folded(text: str, first: str = "", rest: str = "", least: int = 0) -> list[str]:
+    """Lines as wide as the terminal, 80 columns where there is none, of whole words.
+
+    Args:
+        first, rest: what the first line and the others begin with.
+        least: columns that they have in any case.
+    """
     return textwrap.wrap(
-        line,
-        shutil.get_terminal_size().columns,
-        subsequent_indent=indent,
+        text,
+        max(shutil.get_terminal_size().columns, least),
+        initial_indent=first,
+        subsequent_indent=rest,
         break_long_words=False,
         break_on_hyphens=False,
-    ) or [""]
+    )
 
 
 def _columns(rows: list[list[str]]) -> list[str]:

@@ -2,15 +2,13 @@
 
 import contextlib
 import os
-import shutil
 import sys
-import textwrap
 from typing import Any
 
 import click
 
 from fashion_cnn.recipes.fields import nearest
-from fashion_cnn.text import visible
+from fashion_cnn.text import folded, visible
 
 
 def say(line: str) -> None:
@@ -29,14 +27,7 @@ def write(text: str) -> None:
 
 def beside(head: str, text: str, column: int) -> str:
     """A row of a list: `text` in its column beside `head`, in lines as wide as the terminal."""
-    return textwrap.fill(
-        text,
-        max(shutil.get_terminal_size().columns, column + 20),
-        initial_indent=f"{head:<{column}}",
-        subsequent_indent=" " * column,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return "\n".join(folded(text, f"{head:<{column}}", " " * column, least=column + 20))
 
 
 class Group(click.Group):

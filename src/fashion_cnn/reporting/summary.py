@@ -1,8 +1,6 @@
 """Runs in a few lines of text."""
 
 import dataclasses
-import shutil
-import textwrap
 from typing import Any
 
 from fashion_cnn.commands import pasted
@@ -16,13 +14,11 @@ from fashion_cnn.recipes.recipe import Recipe, flag_words
 from fashion_cnn.run.dataset import class_names_of, is_fashion_mnist
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.results import Evaluation, Metrics
-from fashion_cnn.text import duration
+from fashion_cnn.text import duration, folded
 
 
 def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str:
     """State what of a recipe differs from the defaults, and where it comes from.
-
-    Lines no wider than the terminal, 80 columns where there is none.
 
     Args:
         changes: the fields that a person gave.
@@ -37,18 +33,10 @@ def describe_recipe(recipe: Recipe, changes: dict[str, Any], origin: str) -> str
             continue
         source = "given" if item.name in changes else origin
         groups[source].append(f"{item.name}={format_value(value)}")
-    width = shutil.get_terminal_size().columns
     lines = [f"training {recipe.name}"]
     for source, values in groups.items():
         if values:
-            lines += textwrap.wrap(
-                f"{source}: {' '.join(values)}",
-                width,
-                initial_indent="  ",
-                subsequent_indent="    ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += folded(f"{source}: {' '.join(values)}", "  ", "    ")
     return "\n".join(lines)
 
 
