@@ -64,20 +64,3 @@ def test_letters_that_no_font_has_are_told_below(form: str, lines) -> None:
     assert drawn(figure, form) == first
     assert "boxes" not in svg(figure, "figure").decode(), "a browser has more fonts"
     assert IN_NONE in svg(figure, "figure").decode()
-
-
-def test_a_name_of_plain_letters_is_drawn_once(lines, monkeypatch) -> None:
-    drawn_once, original = [], plots._drawn_once
-    monkeypatch.setattr(plots, "_drawn_once", lambda draw: drawn_once.append(1) or original(draw))
-    png(named("Ankle boot"))
-    assert len(drawn_once) == 1
-    assert lines == []
-
-
-def test_other_warnings_still_come() -> None:
-    def draw(data) -> None:
-        warnings.warn("something else", UserWarning, stacklevel=1)
-        data.write(b"drawn")
-
-    with pytest.warns(UserWarning, match="something else"):
-        assert plots._drawn_once(draw) == (b"drawn", frozenset())

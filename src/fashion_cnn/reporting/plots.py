@@ -1,7 +1,6 @@
 """Pictures of a run, drawn from its folder alone, of the data and of a study."""
 
 import io
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager, get_font
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -36,7 +35,7 @@ _MOST_WRITTEN, _MOST_NAMED = 40, 60  # classes whose cells hold their numbers, t
 _MOST_ROWS = 50  # of a grid of samples
 _DOTS = 150  # an inch
 _ROUNDED = 5e-5  # half of the last digit that is shown
-_NO_LETTER = re.compile(r"Glyph (\d+) .* missing from", re.DOTALL)
+_NO_LETTER = r"(?s)Glyph \d+ .* missing from"
 _BOXES = "boxes stand for letters that no font of this machine has"
 
 
@@ -389,41 +388,30 @@ def _with_letters(figure: Figure, draw: Callable[[io.BytesIO], None]) -> bytes:
 
     Where none has them, a line below the figure says so.
     """
-    data, lacking = _drawn_once(draw)
-    if not lacking:
-        return data
     texts = [(text, text.get_fontfamily()) for text in figure.findobj(Text)]
-    others = _fonts_with(lacking)
-    for text, families in texts:
+    written = {ord(letter) for text, _ in texts for letter in text.get_text() if letter != "\n"}
+    others, lacking = _fonts_with(frozenset(written) - _letters_of(findfont(FontProperties())))
+    for text, families in texts if others else ():
         text.set_fontfamily([*families, *others])
-    data, lacking = _drawn_once(draw)
     if lacking:
         figure.supxlabel(_BOXES, fontsize="x-small")
-        data, _ = _drawn_once(draw)
-        figure.supxlabel("")
-    for text, families in texts:
-        text.set_fontfamily(families)
-    return data
-
-
-def _drawn_once(draw: Callable[[io.BytesIO], None]) -> tuple[bytes, frozenset[int]]:
-    """What `draw` writes, and the letters for which it warns that it has but boxes."""
     data = io.BytesIO()
-    with warnings.catch_warnings(record=True) as said:
-        warnings.filterwarnings("always", _NO_LETTER.pattern, UserWarning)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _NO_LETTER, UserWarning)
         draw(data)
-    lacking = set()
-    for one in said:
-        if found := _NO_LETTER.match(str(one.message)):
-            lacking.add(int(found[1]))
-        else:
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    return data.getvalue(), frozenset(lacking)
+    if lacking:
+        figure.supxlabel("")
+    for text, families in texts if others else ():
+        text.set_fontfamily(families)
+    return data.getvalue()
 
 
 @lru_cache
-def _fonts_with(letters: frozenset[int]) -> tuple[str, ...]:
-    """The families of installed fonts that have some of these letters, as few as are found."""
+def _fonts_with(letters: frozenset[int]) -> tuple[tuple[str, ...], frozenset[int]]:
+    """The families of installed fonts that have some of these letters, as few as are found.
+
+    And the letters that none has.
+    """
     families = []
     for entry in fontManager.ttflist:
         if not letters:
@@ -431,10 +419,14 @@ def _fonts_with(letters: frozenset[int]) -> tuple[str, ...]:
         if entry.name.startswith("Last Resort"):  # matplotlib's own boxes
             continue
         with suppress(OSError, RuntimeError):  # a damaged font is nobody's fault here
-            if found := letters & get_font(entry.fname).get_charmap().keys():
+            if found := letters & _letters_of(entry.fname):
                 families.append(entry.name)
                 letters -= found
-    return tuple(families)
+    return tuple(families), letters
+
+
+def _letters_of(font: str) -> frozenset[int]:
+    return frozenset(get_font(font).get_charmap())
 
 
 def svg(figure: Figure, name: str) -> bytes:
@@ -451,6 +443,6 @@ def svg(figure: Figure, name: str) -> bytes:
         ),
         warnings.catch_warnings(),
     ):
-        warnings.filterwarnings("ignore", _NO_LETTER.pattern, UserWarning)
+        warnings.filterwarnings("ignore", _NO_LETTER, UserWarning)
         FigureCanvasSVG(figure).print_svg(data, metadata=nothing)
     return data.getvalue().encode()
