@@ -1,6 +1,5 @@
 """A comparison of runs as one page: curves, settings, ranking, and the images they differ on."""
 
-import base64
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from fashion_cnn.recipes.fields import format_value
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.charts import chart
 from fashion_cnn.reporting.comparison import COLOURS
-from fashion_cnn.reporting.pages import render
+from fashion_cnn.reporting.pages import in_bytes, render
 from fashion_cnn.reporting.pictures import COLUMNS, sheet_of
 from fashion_cnn.reporting.plots import curve_axes, literal
 from fashion_cnn.run.folder import Run
@@ -86,9 +85,9 @@ def comparison_page(comparison: Comparison, images: Split) -> str:
         ],
         "heat": None,
         "runs": names,
-        "labels": _bytes(labels),
-        "predicted": [_bytes(row) for row in predicted],
-        "sure": [_bytes(np.floor(200 * p.confidence)) for _, p in found],
+        "labels": in_bytes(labels),
+        "predicted": [in_bytes(row) for row in predicted],
+        "sure": [in_bytes(np.floor(200 * p.confidence)) for _, p in found],
     }
     runs = [run for run, _ in found]
     return render(
@@ -206,7 +205,3 @@ def _disagreed(predicted: NDArray[np.int64]) -> NDArray[np.int64]:
     alike = np.max(same, axis=0)
     differing = np.flatnonzero(alike < len(predicted))
     return differing[np.argsort(alike[differing], kind="stable")][:_MOST_IMAGES]
-
-
-def _bytes(values: NDArray[Any]) -> str:
-    return base64.b64encode(values.astype(np.uint8).tobytes()).decode()

@@ -1,12 +1,11 @@
 """A run's film, as the report plays it."""
 
-import base64
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fashion_cnn.evaluation.metrics import log_softmax
+from fashion_cnn.reporting.pages import in_bytes
 from fashion_cnn.run.film import Film
 
 
@@ -24,12 +23,8 @@ def film_data(film: Film) -> dict[str, Any]:
         "thinned": bool((np.diff(film.epoch, prepend=0) > 1).any()),
         "confusion": film.confusion.reshape(frames, -1).tolist(),
         "labels": film.labels.tolist(),
-        "probabilities": _text(255 * shares),
-        "filters": _text(128 + 127 * (film.filters.astype(np.float32) / largest)),
+        "probabilities": in_bytes(np.rint(255 * shares)),
+        "filters": in_bytes(np.rint(128 + 127 * (film.filters.astype(np.float32) / largest))),
         "count": film.filters.shape[1],
         "sides": list(film.filters.shape[2:]),
     }
-
-
-def _text(values: NDArray[Any]) -> str:
-    return base64.b64encode(np.rint(values).astype(np.uint8).tobytes()).decode()

@@ -1,6 +1,5 @@
 """The map of a run's features, and each image's neighbours among the training images."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from fashion_cnn.classifier import Classifier
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation.neighbours import NEIGHBOURS, images_to_map, in_a_plane, nearest
+from fashion_cnn.reporting.pages import in_bytes
 from fashion_cnn.reporting.pictures import Sheet, sheet_of
 from fashion_cnn.run.predictions import Predictions
 
@@ -91,7 +91,7 @@ def _features(classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.f
 
 
 def map_data(found: FeatureMap, sheet: Sheet) -> dict[str, Any]:
-    """What the page's script draws; numbers in bytes, 16 bits each, the lower byte first.
+    """What the page's script draws; numbers have 16 bits each.
 
     Args: sheet: the page's, which holds every image of the map.
     """
@@ -103,14 +103,10 @@ def map_data(found: FeatureMap, sheet: Sheet) -> dict[str, Any]:
         [found.pictures.places.get(i, none) for i in row] for row in found.neighbours.tolist()
     ]
     return {
-        "images": _text([sheet.places[index] for index in found.chosen.tolist()]),
-        "places": _text(np.rint((found.places - low) / scale * 65_535)),
-        "near": _text(pictures),
-        "nearLabels": _text(found.labels),
+        "images": in_bytes([sheet.places[index] for index in found.chosen.tolist()], "u2"),
+        "places": in_bytes(np.rint((found.places - low) / scale * 65_535), "u2"),
+        "near": in_bytes(pictures, "u2"),
+        "nearLabels": in_bytes(found.labels, "u2"),
         "pictures": none,
         "of": NEIGHBOURS,
     }
-
-
-def _text(values: Any) -> str:
-    return base64.b64encode(np.asarray(values).astype("<u2").tobytes()).decode()

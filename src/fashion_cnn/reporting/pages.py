@@ -1,7 +1,10 @@
 """Pages that need nothing but themselves: templates, their figures in words, style and script."""
 
+import base64
 from importlib import resources
 from typing import Any
+
+import numpy as np
 
 from fashion_cnn.commands import pasted
 from fashion_cnn.text import duration
@@ -37,6 +40,14 @@ def render(template: str, **values: Any) -> str:
         return Markup(resources.files(_HERE).joinpath(name).read_text("utf-8"))
 
     return environment.get_template(template).render(version=__version__, asset=asset, **values)
+
+
+def in_bytes(values: Any, kind: str = "u1") -> str:
+    """Whole numbers for a page's script: base64 of their bytes, the lowest first.
+
+    Args: kind: NumPy's name of their type.
+    """
+    return base64.b64encode(np.asarray(values).astype(f"<{kind}").tobytes()).decode()
 
 
 def percent(value: float | None, digits: int = 1) -> str:
