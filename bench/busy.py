@@ -6,7 +6,6 @@ Commands choose their threads themselves, and "all cores" is the same command wi
 of them. The machine must be quiet otherwise. Prints the record as JSON.
 """
 
-import argparse
 import contextlib
 import statistics
 import subprocess
@@ -14,10 +13,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from fashion_cnn.process.machine import usable_cores
-from recording import write
+from recording import parser, write
 
 TRAIN = ["-m", "fashion_cnn", "train", "--no-test", "--overwrite"]
 ONNX = """
@@ -65,10 +63,7 @@ def seconds(words: list[str]) -> float:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, help="also write the record here")
-    options = parser.parse_args()
+    options = parser(__doc__, rounds=5).parse_args()
     found: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for count in range(options.rounds + 1):
@@ -82,7 +77,8 @@ def main() -> None:
         name: {state: statistics.median(values) for state, values in states.items()}
         for name, states in found.items()
     }
-    write("python bench/busy.py", options.rounds, options.output, seconds=found, medians=medians)
+    command, rounds = "python bench/busy.py", options.rounds
+    write(command, options.output, rounds=rounds, seconds=found, medians=medians)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ From the start of the process to its end, in turn, after a round that is not cou
 record as JSON.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from recording import summary, write
+from recording import parser, summary, write
 
 
 def commands(run: Path, picture: Path, scratch: str) -> dict[str, list[str]]:
@@ -42,21 +41,19 @@ def measure(words: list[str]) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--run", type=Path, required=True, help="a finished run")
-    parser.add_argument("--picture", type=Path, required=True, help="a photo")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, help="also write the record here")
-    options = parser.parse_args()
+    options = parser(__doc__, rounds=5)
+    options.add_argument("--run", type=Path, required=True, help="a finished run")
+    options.add_argument("--picture", type=Path, required=True, help="a photo")
+    given = options.parse_args()
     readings: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for count in range(options.rounds + 1):
-            for name, words in commands(options.run, options.picture, scratch).items():
+        for count in range(given.rounds + 1):
+            for name, words in commands(given.run, given.picture, scratch).items():
                 reading = measure(words)
                 if count:
                     readings.setdefault(name, []).append(reading)
     command = "python bench/commands.py --run RUN --picture FILE"
-    write(command, options.rounds, options.output, commands=summary(readings))
+    write(command, given.output, rounds=given.rounds, commands=summary(readings))
 
 
 if __name__ == "__main__":

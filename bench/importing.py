@@ -7,7 +7,6 @@ Kaggle's form, and times `data import` and `data adopt` on them. Memory is that 
 of all processes below it together, looked at ten times a second. Prints the record as JSON.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from PIL import Image
 from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import Split
-from recording import summary, write
+from recording import parser, resident, summary, write
 
 
 def make_pngs(split: Split, folder: Path) -> None:
@@ -39,24 +38,13 @@ def make_csv(split: Split, file: Path) -> None:
     np.savetxt(file, rows, "%d", delimiter=",", header=head, comments="")
 
 
-def memory_mib(process: int) -> float:
-    """Of a process and those below it, resident, in MiB; 0 if it is gone."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text()
-        below = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    except OSError:
-        return 0.0
-    own = next((line.split()[1] for line in status.splitlines() if "VmRSS" in line), "0")
-    return int(own) / 1024 + sum(memory_mib(int(child)) for child in below)
-
-
 def measure(words: list[str]) -> tuple[float, float]:
     """Seconds and MiB at most of `fashion-cnn` with these words."""
     began, most = time.perf_counter(), 0.0
     command = [sys.executable, "-m", "fashion_cnn", *words]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            most = max(most, memory_mib(process.pid))
+            most = max(most, resident(process.pid) / 2**20)
             time.sleep(0.1)
     if process.returncode:
         sys.exit(f"fashion-cnn {' '.join(words)} ended with {process.returncode}")
@@ -65,10 +53,7 @@ def measure(words: list[str]) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--output", type=Path, help="also write the record here")
-    options = parser.parse_args()
+    options = parser(__doc__, rounds=3).parse_args()
     data = DataSet.open(data_directory(None, print))
     readings: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -81,8 +66,9 @@ def main() -> None:
             for verb, kind in (("import", "png"), ("adopt", "csv")):
                 words = ["data", verb, str(home / kind), "--output", str(home / f"{kind}-{count}")]
                 readings.setdefault(f"{verb} {kind}", []).append(measure(words))
-    found = {"images": len(data.training()) + len(data.test()), "commands": summary(readings)}
-    write("python bench/importing.py", options.rounds, options.output, **found)
+    images = len(data.training()) + len(data.test())
+    found = {"rounds": options.rounds, "images": images, "commands": summary(readings)}
+    write("python bench/importing.py", options.output, **found)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ were answered, at 0.8 and, with the JPEG, at 10 times what 8 new connections got
 offers a tenth less than it should have fails, and with it the measurement.
 """
 
-import argparse
-import io
 import json
 import os
 import re
@@ -29,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from fashion_cnn.process.machine import cpu_name, machine
+from pictures import shop_photo
+from recording import parser, resident, write
 
 HERE = Path(__file__).parent
 _SAMPLE = HERE.parent / "src/fashion_cnn/shipping/page/samples/9-ankle-boot.png"
@@ -46,26 +44,6 @@ that has the same cores."""
 _LEAST_OFFERED = 0.9
 _PACED = 0.02
 _REST = 1  # second between open phases, in which what one left is closed
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def shop_photo(sample: bytes) -> bytes:
-    """An ordinary photo of a garment: a JPEG of 800x800, quality 85, of some 30 kB.
-
-    Args: sample: a grey picture of 28x28, bright on black, as the page has them of test images.
-
-    Returns:
-        It enlarged to 600x600, negated, brownish, in the middle of a white background, with a
-        camera's grain (a standard deviation of 3 levels).
-    """
-    small = Image.open(io.BytesIO(sample)).convert("L")
-    garment = np.asarray(small.resize((600, 600), Image.Resampling.BICUBIC)) / 255
-    share = np.pad(garment, 100)[:, :, None]
-    grain = np.random.default_rng(0).normal(0, 3, (800, 800, 3))
-    pixels = 255 - share * np.array([200.0, 215.0, 230.0]) + grain
-    data = io.BytesIO()
-    Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)).save(data, "jpeg", quality=85)
-    return data.getvalue()
 
 
 def closed_figures(found: dict[str, int]) -> dict[str, Any]:
@@ -173,14 +151,6 @@ def _serving(words: Sequence[str]) -> Iterator[tuple[str, int]]:
             server.terminate()
 
 
-def _megabytes(pid: int) -> float:
-    """What a process and its children have in memory, in 10^6 bytes."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()  # a child belongs to the thread that started it
-    children = [child for task in tasks for child in (task / "children").read_text().split()]
-    every = [int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in (pid, *children)]
-    return sum(every) * _PAGE / 1e6
-
-
 def _measure_closed(
     urls: dict[str, str], bodies: dict[str, Path], seconds: float
 ) -> dict[str, dict[str, Any]]:
@@ -198,12 +168,8 @@ def _measure_closed(
 
 
 def measure(seconds: float, rounds: int) -> dict[str, Any]:
-    """Run all phases so many times; returns the record."""
-    record: dict[str, Any] = {
-        "command": "python " + " ".join(sys.argv),
-        "machine": {"cpu": cpu_name(), **machine()},
-        "tools": {tool: _version(tool) for tool in ("wrk", "h2load")},
-    }
+    """Run all phases so many times; returns what is recorded."""
+    record: dict[str, Any] = {"tools": {tool: _version(tool) for tool in ("wrk", "h2load")}}
     with tempfile.TemporaryDirectory() as folder:
         sample = _SAMPLE.read_bytes()
         bodies = {"28 pixels": Path(folder) / "sample.png", "800 pixels": Path(folder) / "shop.jpg"}
@@ -212,11 +178,11 @@ def measure(seconds: float, rounds: int) -> dict[str, Any]:
         record["picture_bytes"] = {name: body.stat().st_size for name, body in bodies.items()}
         with ExitStack() as stack:
             servers = {name: stack.enter_context(_serving(_SERVERS[name])) for name in _SERVERS}
-            before = {name: _megabytes(pid) for name, (_, pid) in servers.items()}
+            before = {name: resident(pid) / 1e6 for name, (_, pid) in servers.items()}
             urls = {name: url for name, (url, _) in servers.items()}
             closed = [_measure_closed(urls, bodies, seconds) for _ in range(rounds)]
             record["megabytes"] = {
-                name: [before[name], _megabytes(pid)] for name, (_, pid) in servers.items()
+                name: [before[name], resident(pid) / 1e6] for name, (_, pid) in servers.items()
             }
         record["closed"] = {
             name: {
@@ -238,12 +204,12 @@ def measure(seconds: float, rounds: int) -> dict[str, Any]:
                 _closed(url, body, 8, True, 1)
                 capacity = record["closed"]["ours"][f"{picture}, 8 new"]["answered_per_second"]
                 for factor in _FACTORS[picture]:
-                    before, found = _megabytes(pid), []
+                    before, found = resident(pid) / 1e6, []
                     for _ in range(rounds):
                         found.append(_open(url, body, factor * capacity, seconds))
                         time.sleep(_REST)
                     middle = medians(found, "p99_ms")
-                    middle["megabytes"] = [before, _megabytes(pid)]
+                    middle["megabytes"] = [before, resident(pid) / 1e6]
                     record["open"][f"{picture}, {factor:g} times"] = middle
     return record
 
@@ -255,12 +221,7 @@ def _version(tool: str) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=5, help="of each phase")
-    parser.add_argument("--rounds", type=int, default=3, help="of all phases")
-    parser.add_argument("--output", type=Path, help="also write the record here")
-    options = parser.parse_args()
-    text = json.dumps(measure(options.seconds, options.rounds), indent=2) + "\n"
-    if options.output:
-        options.output.write_text(text)
-    sys.stdout.write(text)
+    options = parser(__doc__, rounds=3)
+    options.add_argument("--seconds", type=int, default=5, help="of each phase")
+    given = options.parse_args()
+    write("python " + " ".join(sys.argv), given.output, **measure(given.seconds, given.rounds))

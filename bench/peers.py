@@ -112,7 +112,7 @@ def lines(script: Path) -> int:
 
 def run_ours(name: str, folder: Path) -> dict[str, Any]:
     """Train one of our recipes by its command. Returns: its part of the record."""
-    output, began = folder / "ours" / name.replace(", ", "-").replace(" ", "-"), time.time()
+    output, began = folder / "ours" / name, time.time()
     words = ["train", *OURS[name], "--output", str(output), "--threads", str(usable_cores())]
     subprocess.run([sys.executable, "-m", "fashion_cnn", *words], check=True)
     whole, run = time.time() - began, Run(output)
@@ -164,7 +164,7 @@ def main() -> None:
             )
             found[name]["seconds_to_match"] = reached(found[name]["validation"], MATCH)
             known = {"peers": found, "versions": versions(given.python)}
-            write("python bench/peers.py", 1, given.output, cores=usable_cores(), **known)
+            write("python bench/peers.py", given.output, cores=usable_cores(), **known)
     finally:
         shutil.rmtree(folder)
 

@@ -37,13 +37,13 @@ from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.evaluation.outliers import outlier_score, outlier_threshold
 from fashion_cnn.on_torch.classifier import open_classifier
 from fashion_cnn.on_torch.imitate import as_photos
-from fashion_cnn.process.machine import cpu_name, machine
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.checkpoint import WEIGHTS
 from fashion_cnn.run.folder import Run
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import FOR_PHOTOS, PRETRAINED
 from pictures import CONDITIONS, STRANGE, photographs, strange_pictures
+from recording import write
 
 RIGHT = {
     "dress": (3,),
@@ -327,8 +327,6 @@ def main(words: Sequence[str] | None = None) -> None:
     if options.images < len(split):
         split = split.select(stratified_sample(split.labels, options.images, 0, "bench"))
     record: dict[str, Any] = {
-        "command": "python " + " ".join(sys.argv),
-        "machine": {"cpu": cpu_name(), **machine()},
         "model": recipe.to_dict(),
         "and_for_photos": len(classifiers) > 1,
         "sha256": sums,
@@ -341,10 +339,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if options.held_out:
             record["held_out_readings_before"] = record_reading(READINGS, sums, options.output)
         record["real_photos"] = {half: real_photos(models, options.photos, half, options.limit)}
-    text = json.dumps(record, indent=2) + "\n"
-    if options.output:
-        options.output.write_text(text)
-    sys.stdout.write(text)
+    write("python " + " ".join(sys.argv), options.output, **record)
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:

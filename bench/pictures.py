@@ -1,4 +1,4 @@
-"""Pictures for `bench/photos.py`: the data set as if photographed, and pictures of no clothes."""
+"""Pictures to measure on: the data set as if photographed, and pictures of no clothes."""
 
 import io
 from collections.abc import Callable
@@ -104,6 +104,23 @@ def photographs(condition: str, images: Pixels, seed: int = 0) -> list[bytes]:
     """Files that show images (N, 28, 28) of the data set in one of `CONDITIONS`."""
     make = CONDITIONS[condition]
     return [make(image, stream(seed, condition, i)) for i, image in enumerate(images)]
+
+
+def shop_photo(sample: bytes) -> bytes:
+    """An ordinary photo of a garment: a JPEG of 800x800, quality 85, of some 30 kB.
+
+    Args: sample: a grey picture of 28x28, bright on black, as the page has them of test images.
+
+    Returns:
+        It enlarged to 600x600, negated, brownish, in the middle of a white background, with a
+        camera's grain (a standard deviation of 3 levels).
+    """
+    small = Image.open(io.BytesIO(sample)).convert("L")
+    garment = np.asarray(small.resize((600, 600), Image.Resampling.BICUBIC)) / 255
+    share = np.pad(garment, 100)[:, :, None]
+    grain = np.random.default_rng(0).normal(0, 3, (800, 800, 3))
+    pixels = 255 - share * np.array([200.0, 215.0, 230.0]) + grain
+    return _file(Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)), "JPEG", quality=85)
 
 
 def _noise(random: Random) -> Image.Image:

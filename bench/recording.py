@@ -1,5 +1,6 @@
-"""What the scripts that time whole commands share: what a record holds, and where it goes."""
+"""What the scripts that time things share: their options, memory, what a record holds."""
 
+import argparse
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,32 @@ from fashion_cnn.process.machine import cpu_name, machine
 
 Reading = tuple[float, float]
 """Seconds, and MiB at most."""
+
+
+def parser(about: str | None, rounds: int) -> argparse.ArgumentParser:
+    """The options that all have. Args: about: the script's docstring; rounds: by default."""
+    made = argparse.ArgumentParser(description=(about or "").splitlines()[0])
+    made.add_argument("--rounds", type=int, default=rounds)
+    made.add_argument("--output", type=Path, help="also write the record here")
+    return made
+
+
+def resident(process: int) -> int:
+    """Bytes that a process and all below it have in memory; 0 if it is gone."""
+    import psutil  # of requirements-dev.txt; the other functions do without
+
+    try:
+        whole = psutil.Process(process)
+        every = [whole, *whole.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    total = 0
+    for one in every:
+        try:
+            total += one.memory_info().rss
+        except psutil.NoSuchProcess:  # ended meanwhile
+            continue
+    return total
 
 
 def summary(readings: Mapping[str, Sequence[Reading]]) -> dict[str, Any]:
@@ -25,10 +52,9 @@ def summary(readings: Mapping[str, Sequence[Reading]]) -> dict[str, Any]:
     }
 
 
-def write(command: str, rounds: int, output: Path | None, **found: Any) -> None:
+def write(command: str, output: Path | None, **found: Any) -> None:
     """Print a record as JSON. Args: output: a file for it too; found: what was measured."""
-    where = {"cpu": cpu_name(), **machine()}
-    text = to_json({"command": command, "rounds": rounds, "machine": where, **found})
+    text = to_json({"command": command, "machine": {"cpu": cpu_name(), **machine()}, **found})
     if output:
         output.write_bytes(text)
     sys.stdout.write(text.decode())

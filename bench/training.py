@@ -3,7 +3,6 @@
 python bench/training.py [--rounds 5] [--images 54000] [--threads N] [--output FILE]
 """
 
-import argparse
 import multiprocessing
 import signal
 import statistics
@@ -17,29 +16,26 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
 
 from fashion_cnn.cli.output import say
-from fashion_cnn.data.fashion_mnist import FASHION_MNIST, DataSet
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData, epoch_order
-from fashion_cnn.errors import UsageError
 from fashion_cnn.files import to_json
 from fashion_cnn.on_torch.device import configure, describe
 from fashion_cnn.on_torch.framework import TorchFramework
-from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.on_torch.state import TorchState
 from fashion_cnn.process.interruption import Interruption
-from fashion_cnn.process.machine import machine, usable_cores
+from fashion_cnn.process.machine import machine
 from fashion_cnn.recipes.catalog import baseline
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.version import __version__
-from hand_written import Plain, hand_written_epoch
+from hand_written import hand_written_epoch
+from recording import parser
 
-_MATMUL_SIZE = 2048
 _TURN = 40  # steps: about half a second, soon against the drift of a machine, long for its caches
 
 
@@ -64,7 +60,7 @@ def benchmark_training(
         threads: CPU threads; None for all cores.
 
     Returns:
-        Seconds a round and their medians, ratios pair by pair, rates, and the machine.
+        Seconds a round and their medians, ratios pair by pair, and the machine.
     """
     recipe = baseline().replace(epochs=1, train_images=images if images < 54_000 else 0)
     seconds: dict[str, list[float]] = {"hand_written": [], "bare": [], "ours": []}
@@ -73,7 +69,7 @@ def benchmark_training(
         seconds |= {"keras_fit": [], "keras_ours": []}
     else:
         say("Keras on TensorFlow is not installed (requirements-keras.txt): its rows are left out")
-    steps_alone, matmul, keras = [], [], None
+    bookkeeping, keras = [], None
     for turn in range(rounds):
         # Processes of their own: our settings of heap and denormals must not help the hand-written
         # loop. The other two share one, as how its heap happens to lie moves both.
@@ -83,14 +79,13 @@ def benchmark_training(
         bare, ours, steps = _in_a_process(bare_and_our_epoch, directory, recipe, threads)
         seconds["bare"].append(bare)
         seconds["ours"].append(ours)
-        steps_alone.append(steps)
+        bookkeeping.append(ours / steps - 1)
         if with_keras:
             fit, ours, keras = _in_a_process(
                 _fit_and_our_epoch_in_keras, directory, recipe, threads
             )
             seconds["keras_fit"].append(fit)
             seconds["keras_ours"].append(ours)
-        matmul.append(matmul_rate(threads))
         say(
             f"round {turn + 1}/{rounds}: "
             + ", ".join(f"{name} {values[-1]:.2f} s" for name, values in seconds.items())
@@ -107,40 +102,15 @@ def benchmark_training(
         "images": recipe.train_images or 54_000,
         "rounds": rounds,
         "seconds": seconds,
-        **_figures(seconds, steps_alone, matmul, recipe.train_images or 54_000),
-    }
-
-
-def _figures(
-    seconds: dict[str, list[float]], steps_alone: list[float], matmul: list[float], count: int
-) -> dict[str, Any]:
-    """Medians, ratios and rates."""
-    bookkeeping = [
-        whole / steps - 1 for whole, steps in zip(seconds["ours"], steps_alone, strict=True)
-    ]
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    flops = {
-        name: _flops(model)
-        for name, model in (("assignment", Plain()), ("ours", build_model(baseline(), 10)))
-    }
-    rate = flops["assignment"] * count / medians["ours"]
-    peak = statistics.median(matmul)
-    return {
-        "median_seconds": medians,
+        "median_seconds": {name: statistics.median(values) for name, values in seconds.items()},
         "median_ratio_hand_written_to_ours": _median_ratio(
             seconds["hand_written"], seconds["ours"]
         ),
         "median_ratio_ours_to_bare": _median_ratio(seconds["ours"], seconds["bare"]),
         "median_ratio_keras_ours_to_fit": _median_ratio(seconds["keras_ours"], seconds["keras_fit"])
-        if "keras_fit" in seconds
+        if with_keras
         else None,
         "median_bookkeeping_share": statistics.median(bookkeeping),
-        "images_per_second": {name: count / value for name, value in medians.items()},
-        "training_flops_per_image": flops,
-        "ours_gflop_per_second": rate / 1e9,
-        "matmul_gflop_per_second": peak / 1e9,
-        "share_of_matmul": rate / peak,
-        "share_of_matmul_executed": rate / peak * flops["ours"] / flops["assignment"],
     }
 
 
@@ -154,31 +124,22 @@ def to_text(result: dict[str, Any]) -> str:
         "ours": "ours",
     }
     lines = [f"{'an epoch of':<30} {'median s':>9} {'images/s':>9}"]
+    medians, in_keras = result["median_seconds"], result["median_ratio_keras_ours_to_fit"]
     for key, name in names.items():
-        if key not in result["seconds"]:
-            continue
-        rate = result["images_per_second"][key]
-        lines.append(f"{name:<30} {result['median_seconds'][key]:>9.2f} {rate:>9,.0f}")
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"hand-written / ours: {result['median_ratio_hand_written_to_ours']:.2f}x",
-            f"ours / bare kernels: {result['median_ratio_ours_to_bare']:.3f}x",
-            *_keras_line(result["median_ratio_keras_ours_to_fit"]),
-            f"records, checkpoints, start-up: {result['median_bookkeeping_share']:.1%} of steps",
-            f"{result['ours_gflop_per_second']:.0f} GFLOP/s of the network as the assignment "
-            f"writes it: {result['share_of_matmul']:.0%} of a {_MATMUL_SIZE}^2 float32 matmul's "
-            f"{result['matmul_gflop_per_second']:.0f} "
-            f"({result['share_of_matmul_executed']:.0%} counting only what is computed)",
-            f"medians of {result['rounds']} rounds, {result['images']:,} images, "
-            f"{result['machine']['threads']} threads, {result['machine']['device_name']}",
-        ]
-    )
-
-
-def _keras_line(ratio: float | None) -> list[str]:
-    return [f"ours in Keras / Keras fit: {ratio:.3f}x"] if ratio else []
+        if key in medians:
+            lines.append(
+                f"{name:<30} {medians[key]:>9.2f} {result['images'] / medians[key]:>9,.0f}"
+            )
+    lines += [
+        "",
+        f"hand-written / ours: {result['median_ratio_hand_written_to_ours']:.2f}x",
+        f"ours / bare kernels: {result['median_ratio_ours_to_bare']:.3f}x",
+        *([f"ours in Keras / Keras fit: {in_keras:.3f}x"] if in_keras else []),
+        f"records, checkpoints, start-up: {result['median_bookkeeping_share']:.1%} of steps",
+        f"medians of {result['rounds']} rounds, {result['images']:,} images, "
+        f"{result['machine']['threads']} threads, {result['machine']['device_name']}",
+    ]
+    return "\n".join(lines)
 
 
 def _fit_and_our_epoch_in_keras(*arguments: Any) -> Any:
@@ -193,18 +154,6 @@ def _in_a_process(function: Callable[..., Any], *arguments: Any) -> Any:
     quiet = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_DFL)}
     with ProcessPoolExecutor(max_workers=1, mp_context=context, **quiet) as pool:
         return pool.submit(function, *arguments).result()
-
-
-def matmul_rate(threads: int | None) -> float:
-    """This machine's float32 matrix product now, in FLOP/s: the median of 10."""
-    torch.set_num_threads(threads or usable_cores())
-    a, b = torch.randn(2, _MATMUL_SIZE, _MATMUL_SIZE)
-    times = []
-    for _ in range(10):
-        began = time.perf_counter()
-        torch.mm(a, b)
-        times.append(time.perf_counter() - began)
-    return 2 * _MATMUL_SIZE**3 / statistics.median(times)
 
 
 def bare_and_our_epoch(
@@ -266,30 +215,14 @@ def _median_ratio(above: list[float], below: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
-def _flops(model: nn.Module) -> float:
-    """Floating-point operations of a training step an image, counted by PyTorch."""
-    images = torch.zeros(8, 28, 28, dtype=torch.uint8)
-    if isinstance(model, Plain):
-        images = torch.zeros(8, 1, 28, 28)
-    with FlopCounterMode(display=False) as counter:
-        F.cross_entropy(model(images), torch.zeros(8, dtype=torch.int64)).backward()
-    return counter.get_total_flops() / 8
-
-
 def main(words: Sequence[str] | None = None) -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, help="folder of the four data files")
-    parser.add_argument("--rounds", type=int, default=5, help="of each loop")
-    parser.add_argument("--images", type=int, default=54_000, help="an epoch")
-    parser.add_argument("--threads", type=int, help="CPU threads; without it all cores")
-    parser.add_argument("--output", type=Path, help="also write the record here")
-    given = parser.parse_args(words)
-    directory = data_directory(given.data_dir, say)
-    if DataSet.open(directory).contents.name != FASHION_MNIST:
-        raise UsageError(f"{directory} holds another data set; this is for Fashion-MNIST alone")
+    """Measure and print. Args: words: of the command line, for tests."""
+    options = parser(__doc__, rounds=5)
+    options.add_argument("--images", type=int, default=54_000, help="an epoch")
+    options.add_argument("--threads", type=int, help="CPU threads; without it all cores")
+    given = options.parse_args(words)
     result = benchmark_training(
-        directory, rounds=given.rounds, images=given.images, threads=given.threads
+        data_directory(None, say), rounds=given.rounds, images=given.images, threads=given.threads
     )
     print(to_text(result))
     if given.output:

@@ -6,11 +6,7 @@ from pathlib import Path
 import pytest
 
 import importing
-import overhead
 import training
-from fashion_cnn.cli import main
-from fashion_cnn.errors import UsageError
-from shapes import write_idx
 
 
 @pytest.fixture(autouse=True)
@@ -25,10 +21,6 @@ def test_the_epochs_are_measured(capsys, record: Path) -> None:
     found = json.loads(record.read_text())
     assert set(found["seconds"]) == {"hand_written", "bare", "ours", "keras_fit", "keras_ours"}
     assert found["machine"]["keras"]["framework"] == "keras"
-    assert found["training_flops_per_image"]["assignment"] == pytest.approx(45.15e6, rel=0.01)
-    assert (
-        found["training_flops_per_image"]["ours"] < found["training_flops_per_image"]["assignment"]
-    )
     out = capsys.readouterr().out
     for line in (
         "hand-written / ours",
@@ -49,23 +41,6 @@ def test_that_keras_is_missing_is_said(capsys, monkeypatch) -> None:
     out, err = capsys.readouterr()
     assert "Keras on TensorFlow is not installed (requirements-keras.txt)" in err
     assert "Keras" not in out
-
-
-def test_the_overhead_is_measured(capsys, record: Path, monkeypatch) -> None:
-    monkeypatch.setattr(overhead, "_EVALUATED", 500)
-    overhead.main(["--rounds", "1", "--output", str(record)])
-    found = json.loads(record.read_text())
-    assert set(found["seconds"]) == {"start", "data", "evaluation", "bare"}
-    assert all(0 < value < 60 for value in found["median_seconds"].values())
-    assert "forward pass" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("measure", [training.main, overhead.main])
-def test_they_are_of_fashion_mnist_alone(measure, tmp_path: Path) -> None:
-    write_idx(tmp_path / "own", 3)
-    assert main(["data", "adopt", str(tmp_path / "own")]) == 0
-    with pytest.raises(UsageError, match="for Fashion-MNIST alone"):
-        measure(["--data-dir", str(tmp_path / "own")])
 
 
 def test_what_comes_in_is_measured_whole(few_data: Path, record: Path, monkeypatch, capsys) -> None:

@@ -58,8 +58,8 @@ def test_what_fails_is_recorded_and_gone_on_with(tmp_path, monkeypatch, capsys) 
     record = tmp_path / "campaign.json"
     tried = Experiment("odd", "Odd numbers fail.", 9, odd, seconds=8)
 
-    def run(goal: int, *, anew: bool = False) -> dict:
-        campaign._run(tried, goal, tmp_path, record, anew)
+    def run(goal: int) -> dict:
+        campaign._run(tried, goal, tmp_path, record)
         return json.loads(record.read_text())["experiments"]["odd"]
 
     row = run(1)
@@ -75,5 +75,4 @@ def test_what_fails_is_recorded_and_gone_on_with(tmp_path, monkeypatch, capsys) 
     tried = replace(tried, what="Others fail.")
     assert run(1)["trials"] == 1, "of another promise nothing is done yet"
     assert run(2)["trials"] == 2
-    assert run(1, anew=True)["trials"] == 1
     assert "odd: 3 of 5 trials failed" in capsys.readouterr().out

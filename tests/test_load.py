@@ -1,18 +1,15 @@
 """What bench/load.py makes of what its tools say."""
 
 import io
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from fashion_cnn.data.photo import read_photo
+from load import closed_figures, medians, open_figures, pace
+from pictures import shop_photo
 from serving import BOOT
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
-from load import closed_figures, medians, open_figures, pace, shop_photo
 
 WRK = {
     "answers": 900, "microseconds": 3_000_000, "not_200": 300, "lost": 2, "p50_us": 7_500,

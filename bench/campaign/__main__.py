@@ -26,7 +26,6 @@ from fashion_cnn.files import to_json, write_atomically
 from fashion_cnn.process.machine import machine
 from fashion_cnn.version import __version__
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "docs/results/reliability/campaign.json"
 _MINUTES = 60.0  # of a soak
 EXPERIMENTS = (
     KILLS, KERAS_KILLS, SIGNALS, FAULTS, DISKS, TOGETHER, CLOCK, NUMERICS, FLIPS, CUTS, SWAPS,
@@ -43,15 +42,7 @@ def main() -> int:
     parser.add_argument("--trials", type=int, metavar="N", help="of each at most; goals without")
     parser.add_argument("--minutes", type=float, default=_MINUTES, metavar="M", help="of a soak")
     parser.add_argument("--room", type=Path, default=Path("runs/campaign"), metavar="FOLDER")
-    parser.add_argument(
-        "--record", type=Path, metavar="FILE", help="to go on with; FOLDER/campaign.json without"
-    )
-    parser.add_argument("--table", action="store_true", help="print what is published, no more")
-    parser.add_argument("--anew", action="store_true", help="forget what was done before")
     given = parser.parse_args()
-    if given.table:
-        print(_table())
-        return 0
     known = {one.name: one for one in (*EXPERIMENTS, soak(given.minutes))}
     if unknown := sorted({*given.names} - known.keys()):
         parser.error(f"no experiment {unknown[0]}; there are: {', '.join(known)}")
@@ -60,13 +51,13 @@ def main() -> int:
     failed = 0
     for name in given.names or known:
         goal = min(known[name].goal, given.trials or known[name].goal)
-        failed += _run(known[name], goal, room, given.record or room / "campaign.json", given.anew)
+        failed += _run(known[name], goal, room, room / "campaign.json")
     return int(failed > 0)
 
 
-def _run(experiment: Experiment, goal: int, room: Path, record: Path, anew: bool) -> int:
+def _run(experiment: Experiment, goal: int, room: Path, record: Path) -> int:
     """Go on with an experiment to so many trials. Returns how many of them failed."""
-    row = {} if anew else _read(record)["experiments"].get(experiment.name, {})
+    row = _read(record)["experiments"].get(experiment.name, {})
     if (row.get("version"), row.get("what")) != (__version__, experiment.what):
         row = {"trials": 0, "failures": [], "seconds": 0.0}
     row |= {"what": experiment.what, "goal": experiment.goal, "version": __version__}
@@ -87,21 +78,6 @@ def _run(experiment: Experiment, goal: int, room: Path, record: Path, anew: bool
     return failures
 
 
-def _table() -> str:
-    """The rows of docs/reliability.md."""
-    rows = [
-        "| experiment | a trial | trials | failures | bound | repeat |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, found in _read(PUBLISHED)["experiments"].items():
-        trials, failures = found["trials"], len(found["failures"])
-        done = f"{trials:,}" if trials >= found["goal"] else f"{trials:,} of {found['goal']:,}"
-        bound = f"{300 / trials:.3g} %" if trials > 3 and not failures else "–"
-        repeat = f"`make campaign NAMES={name} N={trials}`"
-        rows.append(f"| {name} | {found['what']} | {done} | {failures} | {bound} | {repeat} |")
-    return "\n".join(rows)
-
-
 def _read(record: Path) -> dict[str, Any]:
     return json.loads(record.read_text()) if record.exists() else {"experiments": {}}
 
@@ -110,7 +86,6 @@ def _write(record: Path, name: str, row: dict[str, Any]) -> None:
     found = _read(record)
     bound = 3 / row["trials"] if not row["failures"] else None
     found["experiments"][name] = {**row, "bound": bound, "machine": machine()}
-    record.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(record, to_json(found))
 
 

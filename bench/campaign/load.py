@@ -7,8 +7,9 @@ import time
 from collections import Counter
 
 from bench.campaign.experiment import Experiment, Trial
-from bench.campaign.serving import BOOT, call, must_answer, resident, served
-from bench.load import shop_photo
+from bench.campaign.serving import BOOT, call, must_answer, served
+from bench.pictures import shop_photo
+from bench.recording import resident
 
 _FACTORS = (1, 2, 10, 10)
 _FLOOD = 2  # times, above which a connection may be closed on: 320 are heard at once
@@ -32,7 +33,7 @@ def _trial(trial: Trial) -> None:
             assert {*outcomes} <= {"right", "503", *closed}, outcomes
             assert outcomes["right"] > 0.3 * capacity * _SECONDS, outcomes
             must_answer(port)
-            memory.append(resident(server))
+            memory.append(resident(server) / 1e6)
         assert memory[-1] - memory[-2] <= _MEGABYTES, f"MB: {memory}"
 
 

@@ -12,8 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
-
 from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.predict import open_predictor
 from fashion_cnn.shipping.serve import PAGE, build_server
@@ -53,18 +51,6 @@ def served() -> Iterator[tuple[int, int]]:
             server.terminate()
             server.communicate(timeout=60)
     assert server.returncode == -signal.SIGTERM, server.returncode
-
-
-def resident(server: int) -> float:
-    """Megabytes of a process and all that it started."""
-    whole = psutil.Process(server)
-    total = 0
-    for process in (whole, *whole.children(recursive=True)):
-        try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:  # ended meanwhile
-            continue
-    return total / 1e6
 
 
 def call(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:

@@ -7,7 +7,8 @@ from functools import partial
 
 from bench.campaign.experiment import Experiment, Trial
 from bench.campaign.hostile import hostile_picture
-from bench.campaign.serving import call, must_answer, resident, served
+from bench.campaign.serving import call, must_answer, served
+from bench.recording import resident
 
 _PARTS = 10  # of the time; the first is for warming up
 _WARM = 300  # pictures at least in that one: all children and caches are there by then
@@ -45,6 +46,6 @@ def _ask(trial: Trial, port: int, server: int, seconds: float) -> tuple[int, lis
             assert status in (200, 400, 413, 415, 422), status
             must_answer(port)
             asked += 2
-            seen.append(resident(server))
+            seen.append(resident(server) / 1e6)
         memory.append(statistics.median(seen))
     return asked, memory

@@ -60,14 +60,7 @@ def _training(page: Page, records: Records) -> None:
             f"{100 * (record['median_ratio_ours_to_bare'] - 1):.1f} %",
             f"{_paired(seconds, 'keras_ours', 'keras_fit'):.2f}" if in_keras else "",
         )
-    record = records.json("benchmark-overhead.json")
-    page.says(
-        "the first step is done and validated after {:.2f} s", median(record["seconds"]["start"])
-    )
-    page.settings(
-        "On 2 cores of an Intel Xeon", "On 2 cores of an AMD EPYC with AVX2, `train fast`"
-    )
-    page.says("(median of {}, [record](results/benchmark-overhead", record["rounds"])
+    page.settings("On 2 cores of an AMD EPYC with AVX2, `train fast`")
     after = records.json("trials/start-without-compiler.json")["seconds"]["after"]
     page.says("that trains for two steps takes {:.1f} s", median(after))
     page.says("(median of {}, [trial", len(after))
