@@ -272,7 +272,6 @@ def test_a_data_set_is_in_a_folder_once() -> None:
         files_in(Path("in/d\n0"))
 
 
-HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99)
 JPEG = encoded(Image.fromarray(RANDOM.integers(0, 256, (60, 40, 3), dtype=np.uint8)), "JPEG")
 
 
@@ -304,12 +303,6 @@ def test_a_file_is_what_its_bytes_are(name: str, data: bytes, why: str, capsys) 
     assert list(find_pictures(["photos/hat"])) == sorted(
         [*(f"photos/hat/{i}.png" for i in range(4)), f"photos/hat/{name}"]
     )
-
-
-def test_heic_is_read_where_its_plug_in_is(monkeypatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
-    answer, _ = decoding_child._try(HEIC)
-    assert "a HEIC picture, which needs pillow-heif: pip install pillow-heif" in answer["error"]
 
 
 def test_heic_is_read() -> None:
@@ -347,13 +340,6 @@ def test_what_a_file_says_of_itself_never_costs_its_pixels() -> None:
         whole = decoding_child._try(jpeg if data[:2] == jpeg[:2] else png)[1]
         assert pixels == whole
     assert decoding_child._try(webp[:-60])[0].keys() == {"error"}
-
-
-def test_a_phones_second_picture_is_no_animation() -> None:
-    first, depths = Image.new("RGB", (40, 30), "red"), Image.new("RGB", (20, 15))
-    data = encoded(first, "MPO", save_all=True, append_images=[depths])
-    answer, _ = decoding_child._try(data)
-    assert (answer["notes"], answer["size"]) == ([], (40, 30))
 
 
 def test_a_data_set_among_the_photos_is_no_class(capsys) -> None:
