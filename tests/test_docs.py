@@ -118,7 +118,7 @@ FLAGS_OF_OTHERS = {
     *("--install",),  # wsl
     *("--no-deps",),  # pip
     *("--logdir",),  # tensorboard
-    *("--held-out",),  # bench/photos.py
+    *("--room",),  # make campaign
     *("--standalone", "--nproc-per-node", "--nnodes", "--max-restarts"),  # torchrun
     *("--rdzv-backend", "--rdzv-id", "--rdzv-endpoint"),
     *("--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task", "--time", "--signal"),

@@ -98,7 +98,7 @@ def _together(page: Page, records: Records) -> None:
     page.says("Four runs of `balanced` together have {} %", together)
     if found["fitted_on"]["answered_by"] > 1.5:
         page.fault("most images are answered by several networks")
-    page.says("their calibration error is {:.2f} %", 100 * calibration["after"]["ece"])
+    page.says("its calibration error is {:.2f} %", 100 * calibration["after"]["ece"])
     page.says("hold the class of {:.1f} %", 100 * calibration["conformal"]["coverage"])
     (wrong,) = (one["wrong"] for one in calibration["reject"] if one["error_rate"] == 0.02)
     page.says("{:.1f} % of the answers at the threshold for 2 %", 100 * wrong)
