@@ -40,6 +40,8 @@ def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 TRAIN, TEST = draw(30, 0), draw(9, 1)
+PARTS = {"train": TRAIN, "test": TEST}
+ARRAYS = {"x_train": TRAIN[0], "y_train": TRAIN[1], "x_test": TEST[0], "y_test": TEST[1]}
 
 
 def adopt(capsys, *words: str, code: int = 0) -> str:
@@ -65,6 +67,15 @@ def to_csv(images, labels, *, header=True, label="label", behind=False) -> str:
         cells = [*image, value] if behind else [value, *image]
         lines.append(",".join(map(str, cells)))
     return "\n".join(lines) + "\n"
+
+
+def read_as_csv(text: str, capsys, train=TRAIN) -> None:
+    """Adopt a file to train on, and one to test on beside it."""
+    Path("in/train.csv").write_text(text)
+    Path("in/test.csv").write_text(to_csv(*TEST))
+    adopt(capsys)
+    check(train)
+    shutil.rmtree("out")
 
 
 @pytest.mark.parametrize(
@@ -101,15 +112,11 @@ def test_csv_as_other_programs_write_it(capsys) -> None:
         "\n".join([lines[0], *(f"{line},".replace(",", ".0,")[:-1] for line in lines[1:])]),
         text.replace("label", "Digit"),
     ):
-        Path("in/train.csv").write_text(other)
-        Path("in/test.csv").write_text(to_csv(*TEST))
-        adopt(capsys)
-        check()
-        shutil.rmtree("out")
+        read_as_csv(other, capsys)
 
 
 def test_csv_of_pixels_from_0_to_1(capsys) -> None:
-    for name, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for name, (images, labels) in PARTS.items():
         Path(f"in/{name}.csv").write_text(to_csv((images / 255).round(4), labels))
     adopt(capsys)
     check()
@@ -120,15 +127,10 @@ def test_without_a_header_the_labels_are_where_they_can_be(capsys) -> None:
     border = TRAIN[0].copy()
     border[:, 0, 0] = border[:, -1, -1] = 0
     border[0, 0, 0] = border[0, -1, -1] = 9
-    test = to_csv(*TEST)
     for images in (TRAIN[0], border):
         for behind in (False, True):
             text = to_csv(images, TRAIN[1], header=False, behind=behind)
-            Path("in/train.csv").write_text(text)
-            Path("in/test.csv").write_text(test)
-            adopt(capsys)
-            check((images, TRAIN[1]))
-            shutil.rmtree("out")
+            read_as_csv(text, capsys, (images, TRAIN[1]))
 
 
 def test_a_competitions_test_file_is_passed_over(capsys) -> None:
@@ -154,7 +156,7 @@ def test_sentences_with_commas_are_no_csv(capsys) -> None:
 
 
 def test_emnist_is_transposed_as_csv_too(capsys) -> None:
-    for name, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for name, (images, labels) in PARTS.items():
         text = to_csv(images.transpose(0, 2, 1), labels, header=False)
         Path(f"in/emnist-mnist-{name}.csv").write_text(text)
     assert "rows and columns of the images exchanged" in adopt(capsys)
@@ -163,7 +165,7 @@ def test_emnist_is_transposed_as_csv_too(capsys) -> None:
 
 def test_hidden_files_are_none_of_a_data_set(capsys) -> None:
     """As macOS leaves them beside each file on a foreign disk."""
-    for name, part in (("train", TRAIN), ("test", TEST)):
+    for name, part in PARTS.items():
         Path(f"in/{name}.csv").write_text(to_csv(*part))
     Path("in/._train.csv").write_text(to_csv(*TEST))
     assert "._train" not in adopt(capsys)
@@ -229,16 +231,11 @@ def test_pixels_lie_where_their_headers_say(names, capsys) -> None:
     as_text = np.argsort(names)
     in_columns = np.arange(784).reshape(28, 28).T.ravel()
     for order in (as_text, np.arange(784)[::-1], in_columns):
-        for part, whole in (("train", TRAIN), ("test", TEST)):
-            text = rearranged(headed(to_csv(*whole), names), order)
-            Path(f"in/{part}.csv").write_text(text)
-        adopt(capsys)
-        check()
-        shutil.rmtree("out")
+        read_as_csv(rearranged(headed(to_csv(*TRAIN), names), order), capsys)
 
 
 def test_pixels_of_parquet_lie_where_their_columns_say(capsys) -> None:
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         flat = images.reshape(-1, 784)
         columns = {name: flat[:, int(name[5:])] for name in sorted(NUMBERED)}
         parquet.write_table(pa.table({"label": labels, **columns}), f"in/{part}.parquet")
@@ -253,10 +250,7 @@ def test_pixels_that_lie_nowhere_are_refused(names, capsys) -> None:
 
 
 def test_pixels_without_numbers_are_in_order(capsys) -> None:
-    for part, whole in (("train", TRAIN), ("test", TEST)):
-        Path(f"in/{part}.csv").write_text(headed(to_csv(*whole), ["gray"] * 784))
-    adopt(capsys)
-    check()
+    read_as_csv(headed(to_csv(*TRAIN), ["gray"] * 784), capsys)
 
 
 def test_csv_as_numpy_and_excel_write_it(capsys) -> None:
@@ -277,12 +271,8 @@ def test_csv_as_numpy_and_excel_write_it(capsys) -> None:
         text.replace("\n", ",,\n").replace(",,\n", "\n", 1),
         to_csv(*TRAIN, header=False).replace("\n", ",\n"),
     )
-    Path("in/test.csv").write_text(to_csv(*TEST))
     for other in others:
-        Path("in/train.csv").write_text(other)
-        adopt(capsys)
-        check()
-        shutil.rmtree("out")
+        read_as_csv(other, capsys)
 
 
 def test_a_csv_of_shares_a_hair_beyond_0_and_1(capsys, monkeypatch) -> None:
@@ -301,15 +291,11 @@ def test_a_csv_of_shares_a_hair_beyond_0_and_1(capsys, monkeypatch) -> None:
         (dark + 1e-3, dark),
     ):
         text = to_csv(given, TRAIN[1]).replace("0.0,", "0,").replace("1.0,", "1,")
-        Path("in/train.csv").write_text(text)
-        Path("in/test.csv").write_text(to_csv(*TEST))
-        adopt(capsys)
-        check((wanted, TRAIN[1]))
-        shutil.rmtree("out")
+        read_as_csv(text, capsys, (wanted, TRAIN[1]))
 
 
 def test_keras_npz(capsys) -> None:
-    np.savez("in/mnist.npz", x_train=TRAIN[0], y_train=TRAIN[1], x_test=TEST[0], y_test=TEST[1])
+    np.savez("in/mnist.npz", **ARRAYS)
     adopt(capsys)
     check()
 
@@ -358,16 +344,14 @@ def test_arrays_without_names_are_told_by_their_shape(capsys) -> None:
 @pytest.mark.parametrize("kind", [str, np.bytes_])
 def test_an_npz_may_name_its_classes(name: str, kind: type, capsys) -> None:
     names = np.array(["hat", "shoe", "bag"], kind)
-    arrays = {"x_train": TRAIN[0], "y_train": TRAIN[1], "x_test": TEST[0], "y_test": TEST[1]}
-    np.savez("in/own.npz", **arrays, **{name: names})
+    np.savez("in/own.npz", **ARRAYS, **{name: names})
     adopt(capsys)
     check(names=("hat", "shoe", "bag"))
 
 
 def test_names_beside_an_archive_are_not_mixed_with_its_own(capsys) -> None:
     names = np.array(["hat", "shoe", "bag"])
-    arrays = {"x_train": TRAIN[0], "y_train": TRAIN[1], "x_test": TEST[0], "y_test": TEST[1]}
-    np.savez("in/own.npz", **arrays, names=names)
+    np.savez("in/own.npz", **ARRAYS, names=names)
     Path("in/classes.txt").write_text("ant\nbee\n")
     assert "2 names of classes, and none for the label 2" in adopt(capsys, code=3)
     Path("in/classes.txt").write_text("ant\nbee\ncat\n")
@@ -388,7 +372,7 @@ def test_two_lists_of_names_are_refused_and_a_name_an_image_is_none(capsys) -> N
 
 
 def test_kuzushiji_npz_of_one_array_each(capsys) -> None:
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         np.savez_compressed(f"in/kmnist-{part}-imgs.npz", images)
         np.savez_compressed(f"in/kmnist-{part}-labels.npz", labels.astype(np.uint8))
     rows = [f"{i},U+30{i},{c}" for i, c in enumerate("おきす")]
@@ -473,7 +457,7 @@ def emnist(part: str, images, labels, kind="letters") -> None:
 
 
 def test_emnist_letters_count_from_1_and_are_transposed(capsys) -> None:
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         emnist(part, images, labels + 1)
     Path("in/emnist-letters-mapping.txt").write_text("1 65 97\n2 66 98\n3 67 99\n")
     said = adopt(capsys)
@@ -483,7 +467,7 @@ def test_emnist_letters_count_from_1_and_are_transposed(capsys) -> None:
 
 
 def test_emnist_as_it_is(capsys) -> None:
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         emnist(part, images, labels)
     adopt(capsys, "--no-transpose")
     check((TRAIN[0].transpose(0, 2, 1), TRAIN[1]), (TEST[0].transpose(0, 2, 1), TEST[1]))
@@ -491,7 +475,7 @@ def test_emnist_as_it_is(capsys) -> None:
 
 @pytest.mark.parametrize("form", ["npz", "parquet", "csv", "idx"])
 def test_any_form_is_transposed_where_that_is_asked_for(form, capsys) -> None:
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         turned = images.transpose(0, 2, 1)
         if form == "npz":
             np.savez(f"in/{part}.npz", **{f"x_{part}": turned, f"y_{part}": labels})
@@ -509,7 +493,7 @@ def test_any_form_is_transposed_where_that_is_asked_for(form, capsys) -> None:
 
 
 def test_it_is_told_how_much_of_idx_files_is_read() -> None:
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         emnist(part, images, labels)
     told: list[int] = []
     read_forms([Path("in")], progress=told.append)
@@ -532,7 +516,7 @@ def test_a_file_without_labels_alone_is_no_data_set(capsys) -> None:
 
 @pytest.mark.parametrize("unnamed", [False, True])
 def test_npz_files_of_the_same_names_are_told_apart_by_their_own(unnamed, capsys) -> None:
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         if unnamed:
             np.savez(f"in/{part}.npz", images, labels)
         else:
@@ -554,7 +538,7 @@ def test_pixels_of_0_and_1_become_black_and_white(form, capsys) -> None:
 
 
 def test_data_whose_name_speaks_of_classes_are_data(capsys) -> None:
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         Path(f"in/mnist_3classes_{part}.csv").write_text(to_csv(images, labels))
     adopt(capsys)
     check()
@@ -562,13 +546,13 @@ def test_data_whose_name_speaks_of_classes_are_data(capsys) -> None:
 
 def test_two_sets_in_one_folder_are_not_mixed(capsys) -> None:
     for kind in ("letters", "digits"):
-        for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        for part, (images, labels) in PARTS.items():
             emnist(part, images, labels, kind)
     assert "two files of images for t" in adopt(capsys, code=3)
 
 
 def test_qmnist_labels(capsys) -> None:
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         Path(f"in/qmnist-{part}-images-idx3-ubyte").write_bytes(to_idx(images))
         table = np.zeros((len(labels), 8), ">i4")
         table[:, 0], table[:, 1:] = labels, 77
@@ -600,7 +584,7 @@ def test_parquet(capsys) -> None:
 
 def test_parquet_of_colour_pictures_of_another_side(capsys) -> None:
     """As Hugging Face keeps CIFAR-10."""
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         cells = []
         for image in images.repeat(2, 1).repeat(2, 2):
             file = io.BytesIO()
@@ -626,7 +610,7 @@ def test_parquet_of_numbers_and_a_test_part_without_labels(capsys) -> None:
 
 def test_parquet_with_a_column_a_pixel_in_a_folder_a_part(capsys) -> None:
     """As OpenML keeps them, and as Hugging Face converts data sets."""
-    for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+    for part, (images, labels) in PARTS.items():
         pixels = images.reshape(-1, 784)
         columns = {f"pixel{i + 1}": pixels[:, i] for i in range(784)}
         Path(f"in/default/{part}").mkdir(parents=True)
@@ -638,7 +622,7 @@ def test_parquet_with_a_column_a_pixel_in_a_folder_a_part(capsys) -> None:
 
 def test_what_is_packed_twice_is_unpacked_twice(capsys) -> None:
     """As a server leaves it that packs what it sends."""
-    for name, part in (("train", TRAIN), ("test", TEST)):
+    for name, part in PARTS.items():
         packed = gzip.compress(gzip.compress(to_csv(*part).encode()))
         Path(f"in/{name}.csv.gz").write_bytes(packed)
     adopt(capsys)
@@ -696,13 +680,7 @@ def test_nothing_is_written_over(capsys) -> None:
 
 def test_labels_with_a_gap_lose_no_name_and_gain_no_class(capsys) -> None:
     gaps = np.array([0, 2, 9])
-    np.savez(
-        "in/signs.npz",
-        x_train=TRAIN[0],
-        y_train=gaps[TRAIN[1]],
-        x_test=TEST[0],
-        y_test=gaps[TEST[1]],
-    )
+    np.savez("in/signs.npz", **{**ARRAYS, "y_train": gaps[TRAIN[1]], "y_test": gaps[TEST[1]]})
     assert "they run from 0 to 9, and 3 of them have images" in adopt(capsys)
     check(names=("0", "2", "9"))
 
@@ -720,7 +698,7 @@ def test_four_files_with_a_class_without_images_are_not_taken_in_place(capsys) -
 @pytest.mark.parametrize("indexed", [False, True])
 @pytest.mark.parametrize("behind", [False, True])
 def test_a_header_that_counts_the_columns_is_no_image(indexed, behind, capsys) -> None:
-    for name, part in (("train", TRAIN), ("test", TEST)):
+    for name, part in PARTS.items():
         lines = to_csv(*part, header=False, behind=behind).splitlines()
         lines = [",".join(map(str, range(785))), *lines]
         if indexed:  # as pandas writes it
@@ -737,7 +715,7 @@ def test_only_emnist_is_transposed_by_its_name(name: str, capsys) -> None:
 
 
 def test_names_for_some_labels_only_are_refused(capsys) -> None:
-    np.savez("in/set.npz", x_train=TRAIN[0], y_train=TRAIN[1] + 1, x_test=TEST[0], y_test=TEST[1])
+    np.savez("in/set.npz", **{**ARRAYS, "y_train": TRAIN[1] + 1})
     Path("in/classes.txt").write_text("ant\nbee\ncat\n")
     error = adopt(capsys, code=3)
     assert "there are 3 names of classes, and none for the label 3" in error
@@ -788,18 +766,17 @@ def test_names_are_kept_in_the_form_that_is_usual(form: str, capsys) -> None:
     """The accent of a letter is no letter of its own, as macOS writes it."""
     apart, usual = (unicodedata.normalize(kind, "Café") for kind in ("NFD", "NFC"))
     names = [apart, "Bar", "Pub"]
-    arrays = {"x_train": TRAIN[0], "y_train": TRAIN[1], "x_test": TEST[0], "y_test": TEST[1]}
     if form == "parquet":
         features = {"label": {"names": names, "_type": "ClassLabel"}}
         described = {"huggingface": json.dumps({"info": {"features": features}})}
-        for part, (images, labels) in (("train", TRAIN), ("test", TEST)):
+        for part, (images, labels) in PARTS.items():
             cells = [list(map(int, one.ravel())) for one in images]
             table = pa.table({"image": cells, "label": labels})
             parquet.write_table(table.replace_schema_metadata(described), f"in/{part}.parquet")
     elif form == "npz":
-        np.savez("in/own.npz", **arrays, names=np.array(names))
+        np.savez("in/own.npz", **ARRAYS, names=np.array(names))
     else:
-        np.savez("in/own.npz", **arrays)
+        np.savez("in/own.npz", **ARRAYS)
         Path("in/classes.txt").write_text("\n".join(names))
     adopt(capsys)
     check(names=(usual, "Bar", "Pub"))
