@@ -129,18 +129,6 @@ def test_short_words_for_parts(name: str, part: str) -> None:
     assert part_of(name) == part
 
 
-@pytest.mark.parametrize(("train", "test"), [("tr", "te"), ("trn", "tst"), ("train", "eval")])
-def test_parts_of_a_folder_of_photos_may_be_named_in_short(train: str, test: str) -> None:
-    for part in (train, test):
-        for name in ("hat", "shoe"):
-            Path("photos", part, name).mkdir(parents=True)
-    found, beside = read_layout(Path("photos"), lambda line: None)
-    assert {(one.name, one.part) for one in found} == {
-        (name, part) for name in ("hat", "shoe") for part in ("train", "test")
-    }
-    assert beside == []
-
-
 def test_kana_and_countries_stay_classes() -> None:
     for name in ("ta", "te", "to", "tr"):
         Path("photos", name).mkdir(parents=True)
@@ -148,13 +136,6 @@ def test_kana_and_countries_stay_classes() -> None:
     assert [(one.name, one.part) for one in found] == [
         (name, "") for name in ("ta", "te", "to", "tr")
     ]
-
-
-def test_arrays_of_short_names_are_read() -> None:
-    arrays = {"X_tr": IMAGES, "y_tr": LABELS, "X_te": IMAGES[:20], "y_te": LABELS[:20]}
-    np.savez("short.npz", **arrays)
-    assert main(["data", "adopt", "short.npz", "--output", "own"]) == 0
-    assert len(load_training(Path("own"))) == 40
 
 
 def test_a_name_in_two_forms_of_unicode_is_one_class() -> None:

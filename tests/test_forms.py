@@ -309,6 +309,7 @@ def test_arrays_under_other_names(capsys) -> None:
         {"Xtrain": a, "ytrain": b, "Xtest": c, "ytest": d},
         {"trainx": a, "trainy": b, "testx": c, "testy": d},
         {"Xtr": a, "Ytr": b, "Xte": c, "Yte": d},
+        {"X_tr": a, "y_tr": b, "X_te": c, "y_te": d},
     ):
         np.savez("in/own.npz", **one)
         adopt(capsys)

@@ -69,6 +69,7 @@ def rows() -> Mapping[str, dict[str, str]]:
         ("train_images", "test_images", "valid"),
         ("TRAIN SET", "t10k", "dev"),
         ("trainset", "testset", None),
+        ("tr", "te", None),
     ],
 )
 def test_folders_named_as_parts_are_the_parts(train, test, other, capsys) -> None:
@@ -570,8 +571,8 @@ def test_a_folder_that_a_system_keeps_beside_a_data_set_is_passed_over() -> None
     assert files_in(Path("data")) == [Path("data/set/train.csv")]
 
 
-@pytest.mark.parametrize("name", ["a.svg", "a.ICO", "a.pdf", "a.dcm", "a.eps", "a.icns", "a.pcx",
-                                  "a.j2k", "a.raw", "a.xcf"])  # fmt: skip
+@pytest.mark.parametrize("name", ["a.svg", "a.ICO", "a.CR3", "a.pdf", "a.dcm", "a.eps", "a.icns",
+                                  "a.pcx", "a.j2k", "a.raw", "a.xcf"])  # fmt: skip
 def test_what_was_meant_for_a_picture_is_named(name: str, capsys) -> None:
     for folder in ("photos/hat", "photos/shoe"):
         fill(folder)

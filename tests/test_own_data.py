@@ -386,13 +386,6 @@ def test_data_of_ones_own_are_not_replaced_by_fashion_mnist(elsewhere, capsys) -
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_arrays_of_0_and_1_become_black_and_white() -> None:
-    said: list[str] = []
-    folder = write_arrays(((IMAGES > 128).astype(np.uint8), LABELS), ["a", "b"], said.append)
-    assert load_training(folder).images.max() == 255
-    assert "pixels of 0 and 1 times 255" in said
-
-
 def test_shares_a_hair_beyond_0_and_1_are_shares() -> None:
     said: list[str] = []
     full = np.where(IMAGES > 128, 255, IMAGES)
@@ -535,12 +528,3 @@ def test_a_share_that_nothing_is_drawn_by_is_refused(tmp_path, monkeypatch, caps
         assert "nor divided anew" in fails(capsys, 2, "data", "adopt", "out", word)
     words[1] = "again"
     assert "has a test part of its own" in fails(capsys, 2, "data", "adopt", "out", *words)
-
-
-def test_a_cameras_own_file_is_named_as_left_out(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.chdir(tmp_path)
-    draw_photos(Path("photos"), 6)
-    folder = next(path for path in Path("photos").iterdir() if path.is_dir())
-    (folder / "IMG_1.CR3").write_bytes(b"\0\0\0\x18ftypcrx ")
-    assert main(["data", "import", "photos", "--output", "out"]) == 4
-    assert "IMG_1.CR3" in capsys.readouterr().err
