@@ -115,7 +115,7 @@ def _how(page: Page, study: Row) -> None:
     )
     page.says("Measured on the {:,} validation images", first["n"])
     page.settings(
-        "after epoch 10, that of the row StepLR after 6 and 12",
+        "after epoch 10, that of StepLR after 6 and 12",
         "on 2 cores of an AMD EPYC",
         "54,000 training images",
         "its interval is Student's, 95 %, of three pairs",
@@ -132,7 +132,7 @@ def last_epochs(records: Records) -> list[float]:
 
 def _checkpoints(page: Page, records: Records, study: Row) -> None:
     plateau, step = (gain(records, study, one, "final") for one in (PLATEAU, STEP))
-    page.says(f"the last epoch is {STUDENT} points above the baseline", *student(plateau))
+    page.says(f"of its last epoch is {STUDENT} points above the baseline", *student(plateau))
     page.says(f"own last epoch, which varies more: {BARE}", *student(last_epochs(records)))
     page.says(f"StepLR's last epoch has {STUDENT}", *student(step))
     apart = [a - b for a, b in zip(plateau, step, strict=True)]
@@ -159,7 +159,7 @@ def _intervals(page: Page, records: Records, study: Row) -> None:
     for name in (PLATEAU, "early stopping"):
         page.row(f"{name}, last epoch", between(gain(records, study, name, "final")))
     page.says(
-        f"validation images ({BARE})",
+        f"validation images too ({BARE})",
         *student(differences(study, BOTH, "baseline")),
     )
     page.says(
@@ -176,7 +176,7 @@ def _intervals(page: Page, records: Records, study: Row) -> None:
     page.says("checkpoint after {} to {} of 16 epochs", ended[0], ended[-1])
     page.settings("These exclude 0.", "Shifts of up to 2 pixels", "of 16 epochs, to the same")
     page.settings(
-        "have intervals that contain it",
+        "accuracy have intervals that contain it",
         "of these intervals contains 0",
         "70 intervals, of which some exclude 0",
     )

@@ -125,7 +125,6 @@ def fine_tune(page: Page, records: Records) -> None:
     images, seeds = study["runs"][0]["n"], len(study["seeds"])
     page.says("Accuracy on {} validation photos, n={} seeds", images, seeds)
     page.says("enlarged (to {} pixels", catalog()["baseline"]["input_side"])
-    page.settings("take the same 28x28 grey images")
     for size in ("10 a class", "30 a class", "100 a class", "all"):
         scratch, moved = (f"{size}, from {start}" for start in ("scratch", "Fashion-MNIST"))
         page.row(
@@ -194,7 +193,9 @@ def _imagenet(page: Page, records: Records) -> None:
         if variant.startswith("6,000")
     ]
     page.settings(
-        "With 6,000 images `balanced`", "with 600 three seeds", "With 6,000 images the four"
+        "is better still with 6,000 and 54,000 images",
+        "with 600 three seeds",
+        "With 6,000 images the four",
     )
     page.says("took {:.0f} to {:.0f} s to train (medians", min(times), max(times))
     epochs, seconds = zip(
