@@ -606,9 +606,8 @@ def tune(
         data: as in `train`.
         settings: fields of the recipe (`model` by name or as "FILE.py:NAME": trials are processes
             of their own); `device`, `threads`, `deterministic`, `framework`; `objective`
-            ("accuracy", "loss"), `sampler` ("tpe", "gp", "random"), `pruner` ("median",
-            "hyperband", "halving", "none"), `storage` (a database URL or a journal file), `name`
-            (of the search).
+            ("accuracy", "loss"), `sampler` ("tpe", "random"), `pruner` ("median", "hyperband",
+            "none"), `storage` (a database's URL), `name` (of the search).
 
     Returns:
         What search.json holds: the trials, and the best one.

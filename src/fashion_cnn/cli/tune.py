@@ -51,7 +51,7 @@ from fashion_cnn.tuning.space import CHOICES, Search
     help=f"how hopeless trials are stopped early  [{Search.pruner}]",
 )
 @click.option(
-    "--storage", default="", help="database URL or journal file  [SQLite in the output folder]"
+    "--storage", default="", metavar="URL", help="database  [SQLite in the output folder]"
 )
 @click.option(
     "--name", help="name of the search in the storage  [RECIPE; without --storage the folder's]"

@@ -12,13 +12,11 @@ from fashion_cnn.data.randomness import seed_of
 
 _SAMPLERS: dict[str, Any] = {
     "tpe": optuna.samplers.TPESampler,
-    "gp": optuna.samplers.GPSampler,
     "random": optuna.samplers.RandomSampler,
 }
 PRUNERS: dict[str, Callable[[int], BasePruner]] = {
     "median": lambda epochs: optuna.pruners.MedianPruner(),
     "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(1, epochs),
-    "halving": lambda epochs: optuna.pruners.SuccessiveHalvingPruner(1),
     "none": lambda epochs: optuna.pruners.NopPruner(),
 }
 """What gives up a trial by its validation figures so far, for trials of so many epochs: "median"
@@ -31,7 +29,7 @@ def sampler_named(name: str, seed: int) -> BaseSampler:
     It is made anew for each trial: one with a plain seed would draw the same points again in every
     worker and after every stop.
 
-    Args: name: "tpe" (Parzen estimators), "gp" (a Gaussian process) or "random".
+    Args: name: "tpe" (Parzen estimators) or "random".
     """
     kind = _SAMPLERS[name]
 

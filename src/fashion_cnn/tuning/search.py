@@ -1,7 +1,6 @@
 """A search: trials of a recipe with other values, chosen by Optuna, measured on validation."""
 
 import contextlib
-import os
 import socket
 import warnings
 from collections.abc import Callable, Iterator
@@ -101,14 +100,14 @@ def carry_out(
 def open_search(search: Search, folder: Path, storage: str) -> Iterator[optuna.Study]:
     """The study behind a search, made if it is new; arguments and errors are `run_search`'s."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if not isinstance(storage, str | os.PathLike):
-        raise UsageError(f"storage is {storage!r:.60}; it must be a database's URL or a file")
+    if not isinstance(storage, str):
+        raise UsageError(f"storage is {storage!r:.60}; it must be a database's URL")
     own = folder.resolve() / "search.db"
     if not storage:
         for end in ("", "-journal", "-wal", "-shm"):  # SQLite's
             check_no_link(own.with_name(own.name + end), _OWN)
     try:
-        place = str(storage) or f"sqlite:///{quote(str(own))}"
+        place = storage or f"sqlite:///{quote(str(own))}"
     except UnicodeEncodeError:
         raise UsageError(f"{own} is not UTF-8, as a database's name must be; rename it") from None
     try:

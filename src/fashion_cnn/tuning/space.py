@@ -17,8 +17,8 @@ _FIELDS = {item.name: item for item in dataclasses.fields(Recipe)}
 _SWITCH = {"on": True, "true": True, "off": False, "false": False}
 CHOICES = {
     "objective": ("accuracy", "loss"),
-    "sampler": ("tpe", "gp", "random"),
-    "pruner": ("median", "hyperband", "halving", "none"),
+    "sampler": ("tpe", "random"),
+    "pruner": ("median", "hyperband", "none"),
 }
 """What `Search` allows of each; the first is its default."""
 
