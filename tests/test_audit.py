@@ -309,9 +309,8 @@ def test_the_page_needs_no_network_and_escapes(planted) -> None:
     page = audit_page(found, *planted, ORIGIN)
     assert "&lt;b&gt;run&lt;/b&gt;" in page
     assert "<b>run" not in page
-    assert page.count("<img ") == page.count('src="data:image/png;base64,')
-    assert page.count('alt="') == page.count("<img ")
-    for word in ("http:", "https:", "<script", "<link", "@import"):
+    assert page.count('<span class="px"') == page.count('role="img"') > 0
+    for word in ("http:", "https:", "<script", "@import"):
         assert word not in page
     assert "labels differ" in page
 
@@ -321,7 +320,7 @@ def test_the_page_of_an_audit_that_finds_nothing(planted) -> None:
     page = audit_page(
         audit(training, planted[1][:2], threshold=0.001), training, planted[1], ORIGIN
     )
-    assert "near-duplicate pairs, 0 images" in page
+    assert "<dt>Near-duplicate pairs</dt><dd>0<small>0 images</small>" in page
 
 
 def a_run(folder, **changes) -> Run:

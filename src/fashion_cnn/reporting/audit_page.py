@@ -1,17 +1,15 @@
 """The audit as one page: HTML that needs no network and no script."""
 
-import base64
-import io
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from fashion_cnn.data.split import Split
 from fashion_cnn.evaluation.audit import Audit
 from fashion_cnn.evaluation.near_duplicates import Pairs
 from fashion_cnn.reporting.pages import render
+from fashion_cnn.reporting.pictures import COLUMNS, sheet_of
 
 _MOST_PAIRS = 120
 _BEYOND = 24
@@ -29,61 +27,48 @@ def audit_page(
         test_images: (M, 28, 28) uint8.
         origin: "data", "command", "run", "versions", "seconds": what was called, on what, how long.
     """
-    show = _Shower(training, test_images)
-    near = found.near
-    beyond = found.pairs.where(found.pairs.distance > found.summary["threshold"])
+    images: dict[int, NDArray[np.uint8]] = {}
+
+    def side(position: int) -> dict[str, Any]:
+        index = position - len(training)
+        images[position] = training.images[position] if index < 0 else test_images[index]
+        where = f"train {position}" if index < 0 else f"test {index}"
+        label = training.class_names[training.labels[position]] if index < 0 else ""
+        return {"position": position, "where": where, "label": label}
+
+    def shown(pairs: Pairs, most: int) -> list[dict[str, Any]]:
+        columns = (pairs.first, pairs.second, pairs.distance, pairs.mirrored)
+        rows = zip(*(column[:most].tolist() for column in columns), strict=True)
+        return [
+            {"sides": (side(first), side(second)), "distance": distance, "mirrored": mirrored}
+            for first, second, distance, mirrored in rows
+        ]
+
+    def suspect(position: int) -> dict[str, Any]:
+        assert found.probabilities is not None
+        row = found.probabilities[position]
+        return {
+            **side(position),
+            "credible": float(row[training.labels[position]]),
+            "predicted": training.class_names[row.argmax()],
+            "confidence": float(row.max()),
+        }
+
+    values = {
+        "near": shown(found.near, _MOST_PAIRS),
+        "beyond": shown(
+            found.pairs.where(found.pairs.distance > found.summary["threshold"]), _BEYOND
+        ),
+        "suspects": [suspect(place) for place in found.suspects[:_MOST_SUSPECTS].tolist()],
+    }
     return render(
         "audit.html.j2",
+        **values,
+        near_count=len(found.near),
         found=found.summary,
         names=training.class_names,
         origin=origin,
         most=max(band["pairs"] for band in found.summary["bands"]["as_it_is"]) or 1,
-        near=[show.pair(near, i) for i in range(min(len(near), _MOST_PAIRS))],
-        near_count=len(near),
-        beyond=[show.pair(beyond, i) for i in range(min(len(beyond), _BEYOND))],
-        suspects=[show.suspect(found, place) for place in found.suspects[:_MOST_SUSPECTS]],
+        sheet=sheet_of(images),
+        columns=COLUMNS,
     )
-
-
-class _Shower:
-    """Positions into what the template shows."""
-
-    def __init__(self, training: Split, test_images: NDArray[np.uint8]) -> None:
-        self._training = training
-        self._test_images = test_images
-
-    def pair(self, pairs: Pairs, place: int) -> dict[str, Any]:
-        first, second = (self._image(int(side[place])) for side in (pairs.first, pairs.second))
-        labels = {side["label"] for side in (first, second)} - {""}
-        return {
-            "distance": float(pairs.distance[place]),
-            "mirrored": bool(pairs.mirrored[place]),
-            "sides": (first, second),
-            "differ": len(labels) > 1,
-        }
-
-    def suspect(self, found: Audit, place: int) -> dict[str, Any]:
-        assert found.probabilities is not None
-        row = found.probabilities[place]
-        label = int(self._training.labels[place])
-        return {
-            **self._image(int(place)),
-            "credible": float(row[label]),
-            "predicted": self._training.class_names[row.argmax()],
-            "confidence": float(row.max()),
-        }
-
-    def _image(self, position: int) -> dict[str, Any]:
-        index = position - len(self._training)
-        if index < 0:
-            label = self._training.class_names[self._training.labels[position]]
-            image, where = self._training.images[position], f"train {position}"
-        else:
-            label, image, where = "", self._test_images[index], f"test {index}"
-        return {"src": _data_uri(image), "where": where, "label": label}
-
-
-def _data_uri(image: NDArray[np.uint8]) -> str:
-    png = io.BytesIO()
-    Image.fromarray(image).save(png, "png", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
