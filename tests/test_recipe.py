@@ -112,7 +112,7 @@ def test_unknown_and_missing_keys_are_named() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("epochs", 0),
+        ("epochs", -1),
         ("epochs", -1),
         ("epochs", 2.5),
         ("epochs", True),

@@ -223,7 +223,7 @@ def check_answers(
         )
 
 
-def _check_logits(logits: NDArray[np.generic], images: int, classes: int, source: Source) -> None:
+def _check_logits(logits: Any, images: int, classes: int, source: Source) -> None:
     if logits.shape != (images, classes):
         raise UsageError(
             f"{source.name} answers {images} images with an array of {logits.shape}; it must be "

@@ -352,9 +352,8 @@ class Recipe:
             raise UsageError("the recipe lacks 'name'")
         # An older record may have fields that are gone; at these values they did nothing.
         gone = {"lookahead": 0, "start_side": 28, "mixup": 0.0, "randaugment": 0}
-        gone |= {
-            name: values.get(name) for name in ("magnitude", "rho")
-        }  # RandAugment's, RMSprop's
+        for name in ("magnitude", "rho"):  # RandAugment's, RMSprop's
+            gone[name] = values.get(name)
         changes = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
