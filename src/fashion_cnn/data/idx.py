@@ -3,6 +3,8 @@
 Source: http://yann.lecun.com/exdb/mnist/, "The IDX file format".
 """
 
+import math
+import struct
 from typing import Any
 
 import numpy as np
@@ -47,10 +49,7 @@ def parse_idx(data: bytes) -> NDArray[Any]:
 def promised_bytes(data: bytes) -> int:
     """How long a file is by its header. Raises `DataError` for a malformed one."""
     kind, shape, header = read_header(data)
-    size = kind.itemsize
-    for length in shape:  # Python integers: a hostile header cannot overflow the product
-        size *= length
-    return header + size
+    return header + math.prod(shape) * kind.itemsize
 
 
 def read_header(data: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
@@ -69,15 +68,11 @@ def read_header(data: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
         raise DataError(f"an IDX file of {dimensions} dimensions; expected 1 to 3")
     if len(data) < header:
         raise DataError(f"truncated IDX header: {len(data)} of {header} bytes")
-    shape = tuple(
-        int.from_bytes(data[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(dimensions)
-    )
-    return _TYPES[data[2]], shape, header
+    return _TYPES[data[2]], struct.unpack(f">{dimensions}I", data[4:header]), header
 
 
 def to_idx(array: NDArray[Any]) -> bytes:
     """Write a uint8 or int16 array of 1 to 3 dimensions as `parse_idx` reads it."""
     kind = {np.dtype(np.uint8): 0x08, np.dtype(np.int16): 0x0B}[array.dtype]
-    header = bytes([0, 0, kind, array.ndim])
-    header += b"".join(length.to_bytes(4, "big") for length in array.shape)
+    header = bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     return header + array.astype(_TYPES[kind]).tobytes()

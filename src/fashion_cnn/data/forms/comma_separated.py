@@ -73,7 +73,7 @@ def read_csv(path: Path, progress: Callable[[int], None] = lambda count: None) -
         try:
             binary = unpacked(raw, path)
             text = io.TextIOWrapper(binary, encoding=encoding_of(binary.peek(2)))
-            return _read(text, path, _growth(raw, progress))
+            return _read(text, path, raw, progress)
         except (EOFError, zlib.error, UnicodeError) as error:
             raise DataError(f"{path} is damaged ({error})") from None
 
@@ -138,12 +138,14 @@ class _Pixels:
         )
 
 
-def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) -> Part:
+def _read(
+    text: io.TextIOWrapper, path: Path, raw: IO[bytes], progress: Callable[[int], None]
+) -> Part:
     number, first = opening(iter(lambda: text.readline(_LONGEST_LINE), ""))
     columns = _columns(first, number, path)
     pixels, labels = _Pixels(str(path)), []
     lines = {} if columns.header else {number: first}  # by their numbers in the file
-    count, blank = 0, 0
+    count, blank, told = 0, 0, 0
     while True:
         while len(lines) < _ROWS and (line := text.readline(_LONGEST_LINE)):
             number += 1
@@ -162,23 +164,11 @@ def _read(text: io.TextIOWrapper, path: Path, block_read: Callable[[], None]) ->
         count, lines = count + len(rows), {}
         if count > MOST_IMAGES:
             raise DataError(f"{path} has more than {MOST_IMAGES:,} rows")
-        block_read()
+        progress(raw.tell() - told)
+        told = raw.tell()
     if not count:
         raise DataError(f"{path} has no rows")
     return Part(pixels.images(), to_labels(np.concatenate(labels), count, str(path)))
-
-
-def _growth(raw: IO[bytes], progress: Callable[[int], None]) -> Callable[[], None]:
-    """What tells `progress` by how much a file has been read on since the last call."""
-    before = 0
-
-    def tell() -> None:
-        nonlocal before
-        now = raw.tell()
-        progress(now - before)
-        before = now
-
-    return tell
 
 
 def _columns(line: str, number: int, path: Path) -> _Columns:

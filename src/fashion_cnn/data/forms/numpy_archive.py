@@ -1,6 +1,7 @@
 """Images in numpy's `.npz` and `.npy`: Keras's mnist.npz, MedMNIST, Kuzushiji-MNIST."""
 
 import io
+import math
 import re
 import struct
 import warnings
@@ -89,10 +90,7 @@ def _read_array(file: IO[bytes], where: str, most: int, there: int) -> NDArray[A
         shape, in_columns, kind = _read_header(file, where)
         if kind.hasobject:
             raise DataError(f"{where} holds Python objects, which only running code could read")
-        count = 1
-        for length in shape:
-            count *= length
-        size = count * kind.itemsize
+        size = math.prod(shape) * kind.itemsize
         if min(shape, default=0) < 0:
             raise DataError(f"{where} has the shape {shape!s:.{_LONGEST}}")
         if size > min(most, _MOST_BYTES):
