@@ -60,6 +60,8 @@ def test_a_run_is_friendly_to_pandas_and_to_a_notebook(run: fc.Run) -> None:
     assert card.count("<svg") == 2
     assert f"{100 * run.metrics.final.validation.accuracy:.2f} %" in card
     assert repr(run) == f"Run({str(run.path)!r})"
+    assert len(repr(run.metrics.shown)) < 250
+    assert len(repr(run.metrics)) < 2500
     assert "best" in str(run)
     figures = run.figures()
     assert {"loss", "accuracy", "confusion_matrix", "reliability"} < set(figures)
@@ -453,6 +455,7 @@ def test_a_study_can_compare_two_recipes(few_data: Path, tmp_path: Path) -> None
     rows = pd.DataFrame(found["runs"])
     assert rows.variant.tolist() == ["baseline", "fast"]
     assert found["recipes"]["fast"]["model"] == "strided_cnn"
+    assert repr(found).startswith("baseline, validation accuracy")
     assert fc.Run.open(tmp_path / "study/fast/seed-0").recipe.model == "strided_cnn"
     (tmp_path / "same.json").write_text(json.dumps(tables))
     again = fc.study(tmp_path / "same.json", tmp_path / "study", data=few_data, threads=1)

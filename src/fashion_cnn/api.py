@@ -177,6 +177,18 @@ class Run(folder.Run):
         )
 
 
+class Found(dict[str, Any]):
+    """What a study or a search found, key by key; printed, or in a notebook, its tables."""
+
+    def __init__(self, values: Mapping[str, Any], tables: str) -> None:
+        """Args: tables: in Markdown."""
+        super().__init__(values)
+        self._tables = tables
+
+    def __repr__(self) -> str:
+        return aligned(self._tables)
+
+
 @dataclass(frozen=True)
 class Answers(Answer):
     """What a calibrated classifier says of N images; see `Answer`.
@@ -531,7 +543,7 @@ def study(
     threads: int | None = None,
     jobs: int = 1,
     trust_code: bool = False,
-) -> dict[str, Any]:
+) -> Found:
     """Train variants of recipes with several seeds each; go on where it stopped.
 
     >>> found = study({  # doctest: +SKIP
@@ -549,7 +561,7 @@ def study(
         trust_code: run the networks of somebody's own that a file names.
 
     Returns:
-        What study.json holds: under "runs" a row for each run.
+        What study.json holds: under "runs" a row for each run. It shows itself as its tables.
 
     Raises:
         UsageError: there is no such study, or the folder holds another; or it is a file that names
@@ -577,11 +589,12 @@ def study(
     words = data_words(directory, known, named=data is not None) if directory else []
     words += [] if threads is None else ["--threads", str(threads)]
     result = run_study(chosen, place, words, _SAY, jobs, known)
-    write_atomically(place / "study.md", to_utf8(f"{to_tables(result)}\n"))
+    tables = to_tables(result)
+    write_atomically(place / "study.md", to_utf8(f"{tables}\n"))
     if len(chosen.variants) > 1:
         write_atomically(place / "differences.png", differences_plot(result))
     _SAY(f"every run and its command: {place}/study.json; the tables, study.md; a plot beside it")
-    return result
+    return Found(result, tables)
 
 
 def tune(
@@ -592,7 +605,7 @@ def tune(
     trials: int = 40,
     data: Any = None,
     **settings: Any,
-) -> dict[str, Any]:
+) -> Found:
     """Search for the values with which a recipe does best on validation images.
 
     >>> found = tune("fast", trials=20,  # doctest: +SKIP
@@ -610,7 +623,7 @@ def tune(
             "none"), `storage` (a database's URL), `name` (of the search).
 
     Returns:
-        What search.json holds: the trials, and the best one.
+        What search.json holds: the trials, and the best one. It shows itself as a table.
 
     Raises:
         UsageError: an unknown argument or invalid value, or the folder holds another search.
@@ -635,12 +648,13 @@ def carry_out_search(
     search: Sequence[str],
     data: Any,
     settings: dict[str, Any],
-) -> tuple[dict[str, Any], int | None]:
+) -> tuple[Found, int | None]:
     """As `tune`, with each field's values in a word, "FIELD=…", and all settings in a mapping.
 
     Returns:
         What search.json holds, and the signal that stopped the search, or None.
     """
+    from fashion_cnn.reporting.search import to_text
     from fashion_cnn.run.dataset import data_words
     from fashion_cnn.tuning.search import carry_out
     from fashion_cnn.tuning.space import CHOICES, Search, begun_from, parse_space
@@ -671,7 +685,8 @@ def carry_out_search(
         **how,
     )
     passed = data_words(directory, data_sha256, named=data is not None) + hardware.words
-    return carry_out(wanted, place, storage, passed, _SAY)
+    result, signal = carry_out(wanted, place, storage, passed, _SAY)
+    return Found(result, to_text(result)), signal
 
 
 def load_training(data: Any = None) -> Split:

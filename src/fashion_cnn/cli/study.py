@@ -6,7 +6,6 @@ import click
 
 from fashion_cnn.cli.options import PLACE, data_dir_option, threads_option
 from fashion_cnn.cli.output import write
-from fashion_cnn.text import aligned
 
 
 @click.command("study")
@@ -32,8 +31,6 @@ def study(
     then cannot be compared with those of runs alone.
     """
     from fashion_cnn import api
-    from fashion_cnn.reporting.study import to_tables
 
     how = {"threads": threads, "jobs": jobs, "trust_code": trust_code}
-    result = api.study(study, output, data=data_dir, **how)
-    write(aligned(to_tables(result)))
+    write(str(api.study(study, output, data=data_dir, **how)))

@@ -14,7 +14,6 @@ from fashion_cnn.cli.options import (
 )
 from fashion_cnn.cli.output import write
 from fashion_cnn.errors import UsageError
-from fashion_cnn.text import aligned
 from fashion_cnn.tuning.space import CHOICES, Search
 
 
@@ -92,7 +91,6 @@ def tune(
     if len(named) > 1:
         raise UsageError(f"give one recipe, not {len(named)}: {', '.join(named)}")
     from fashion_cnn import api
-    from fashion_cnn.reporting.search import to_text
 
     settings = {field: value for field, value in flags.items() if value is not None}
     settings |= {"device": device, "threads": threads, "deterministic": deterministic}
@@ -102,5 +100,5 @@ def tune(
     result, signal = api.carry_out_search(
         named[0] if named else None, output, searched, data_dir, settings
     )
-    write(aligned(to_text(result)))
+    write(str(result))
     return 128 + signal if signal else 0

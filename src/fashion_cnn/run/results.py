@@ -70,8 +70,8 @@ class Evaluation:
     loss: Positive
     accuracy: Share
     interval: tuple[Share, Share]
-    per_class: tuple[ClassMetrics, ...]
-    confusion: Confusion
+    per_class: tuple[ClassMetrics, ...] = field(repr=False)
+    confusion: Confusion = field(repr=False)
     ece: Share
     brier: Positive
     mean_confidence: Share
@@ -96,7 +96,7 @@ class CheckpointMetrics:
     test: Evaluation | None
     validation: Evaluation
     training: Evaluation | None = None
-    sha256: str = ""
+    sha256: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,7 @@ class Metrics:
 
     status: str
     framework: str
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...] = field(repr=False)
     test_readings: Count
     best_is: str
     reports_speak_of: str
@@ -134,8 +134,8 @@ class Metrics:
     tta: CheckpointMetrics | None = None
     evaluated_in: str = ""
     command_seconds: Positive = 0.0
-    run: str = ""
-    files: Mapping[str, str] = field(default_factory=dict)
+    run: str = field(default="", repr=False)
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def answering(self) -> CheckpointMetrics:
