@@ -13,7 +13,6 @@ import sys
 import time
 import types
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,6 +25,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 from fashion_cnn.data import decoding, decoding_child
 from fashion_cnn.data.decoding import Decoder, DecoderPool
 from fashion_cnn.errors import DecoderError, ImageError, SlowImageError
+from test_decoding import chunk, encoded
 
 
 def framed(data: bytes) -> bytes:
@@ -370,12 +370,6 @@ def test_a_pool_has_as_many_children_as_are_busy(played, monkeypatch) -> None:
 # -- the child's own code --------------------------------------------------------------------------
 
 
-def encoded(picture: Image.Image, kind: str = "PNG", **how) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **how)
-    return buffer.getvalue()
-
-
 def decoded(picture: Image.Image, kind: str = "PNG", **how) -> tuple[dict, np.ndarray]:
     said, pixels = decoding_child.decode(encoded(picture, kind, **how))
     width, height = said["size"]
@@ -695,12 +689,6 @@ def test_pillow_tries_no_other_format_than_the_files(monkeypatch, kind: str) -> 
     monkeypatch.setattr(Image, "open", noted)
     assert decoded(Image.new("RGB", (4, 3)), kind)[0]["size"] == (4, 3)
     assert tried == [{"formats": [kind]}]
-
-
-def chunk(name: bytes, content: bytes) -> bytes:
-    """A part of a PNG."""
-    check = struct.pack(">I", zlib.crc32(name + content))
-    return struct.pack(">I", len(content)) + name + content + check
 
 
 def segment(marker: int, content: bytes) -> bytes:
