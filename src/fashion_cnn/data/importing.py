@@ -102,7 +102,8 @@ def import_folder(
     files = [(path, one) for one in classes for path in files_below(one.path)]
     if len(files) > MOST_IMAGES:
         raise DataError(f"{folder} has {len(files)} files; at most {MOST_IMAGES:,} are taken")
-    prepared = _read_all([path for path, _ in files], framing or AS_PUBLISHED, progress)
+    prepared_for = framing or AS_PUBLISHED
+    prepared = _read_all([path for path, _ in files], prepared_for, progress)
     pictures = [_outside(path, folder) for path in outside]  # from here on, those not taken
     taken: list[tuple[str, ClassFolder, Photo]] = []
     seen: dict[bytes, str] = {}
@@ -129,7 +130,6 @@ def import_folder(
     photos = [photo for _, _, photo in taken]
     everything = Part(np.array([photo.seen for photo in photos]), truth)
     chosen = {part: everything.select(indices) for part, indices in parts.items()}
-    prepared_for = framing or AS_PUBLISHED
     framing = _framing(photos, parts["train"], framing, say)
     for part, places in parts.items():
         for index, at in enumerate(places):
