@@ -627,6 +627,16 @@ def test_every_orientation_is_turned_upright(orientation: int) -> None:
     np.testing.assert_array_equal(pixels[:, :, :3], wanted)
 
 
+@pytest.mark.parametrize("length", [2**20, 2**31, 2**32 - 1])
+def test_a_frame_of_a_mebibyte_is_not_read(length: int) -> None:
+    def read(count: int) -> bytes:
+        assert count == 4, "nothing behind the length is waited for"
+        return struct.pack(">I", length)
+
+    with pytest.raises(ValueError, match="^longer than any answer$"):
+        decoding._read(types.SimpleNamespace(read=read))
+
+
 # -- what kind a file is of, and what makes up its pixels ------------------------------------------
 
 
