@@ -17,7 +17,7 @@ def check(page: Page, records: Records) -> None:
     page.settings("On 2 cores of an AMD EPYC with AVX-512 and bfloat16 (medians")
     rounds = len(alone["rounds_answered_per_second"])
     page.says("(medians of {} rounds, [record](results/epyc-zen5", rounds)
-    page.settings("on one connection there, as fast on 8", "and faster on 32")
+    page.settings("on one connection, as fast on 8 and", "faster on 32.")
     times = [newer["times_plain"][f"28 pixels, {count} kept"] for count in (1, 8, 32)]
     if not times[0] < 0.9 < times[1] < 1.1 < times[2]:
         page.fault("small pictures are not slower, as fast and faster")
