@@ -175,6 +175,18 @@ def test_a_network_is_not_made_before_its_weights_are_seen_to_fit(tmp_path, monk
     assert made_on == ["meta"]
 
 
+def test_nor_is_one_in_keras(run, tmp_path, monkeypatch) -> None:
+    other, found = Run(tmp_path), run.checkpoints.load("best")
+    other.describe(run.environment, run.split)
+    other.record_recipe(run.recipe.replace(width=65_536))
+    other.checkpoints.save(found.model, {}, {"step": 1, "run": other.fingerprint()}, [])
+    monkeypatch.setattr("fashion_cnn.on_keras.classifier.build_model", pytest.fail)
+    with pytest.raises(
+        CheckpointError, match=r"conv3.weight is .*, expected float32 \(262144, 131"
+    ):
+        open_in_keras(other, "step-00000001")
+
+
 def test_keras_refuses_another_normalisation(run, tmp_path) -> None:
     other, found = Run(tmp_path), run.checkpoints.load("best")
     other.describe(run.environment, run.split)

@@ -8,6 +8,7 @@ from fashion_cnn.classifier import check_images
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_keras.model import build_model, normalised
 from fashion_cnn.on_keras.weights import load_weights
+from fashion_cnn.run.checkpoint import check_layout
 from fashion_cnn.run.dataset import class_names_of
 from fashion_cnn.run.folder import Run
 
@@ -80,7 +81,13 @@ def open_classifier(run: Run, checkpoint: str | None = None) -> KerasClassifier:
 
 def open_model(run: Run, checkpoint: str | None = None) -> keras.Model:
     """A run's network with a checkpoint's weights; otherwise as `open_classifier`."""
-    checkpoint = checkpoint or run.answering
-    model = build_model(run.recipe, len(class_names_of(run)))
-    load_weights(model, run.checkpoints.load(checkpoint).model, checkpoint)
+    checkpoint, recipe = checkpoint or run.answering, run.recipe
+    arrays = run.checkpoints.load(checkpoint).model
+    if recipe.model == "simple_cnn":
+        # A recipe that was altered may name a network that no machine has room for.
+        largest = np.broadcast_to(np.float32(0), (4 * recipe.width, 2 * recipe.width, 3, 3))
+        found = {name: array for name, array in arrays.items() if name == "conv3.weight"}
+        check_layout(found, {"conv3.weight": largest}, checkpoint)
+    model = build_model(recipe, len(class_names_of(run)))
+    load_weights(model, arrays, checkpoint)
     return model
