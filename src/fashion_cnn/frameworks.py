@@ -52,7 +52,8 @@ class Hardware:
 
     def __post_init__(self) -> None:
         for name, known in {"framework": FRAMEWORKS, "device": DEVICES}.items():
-            if (value := getattr(self, name)) not in (*known, *[None] * (name == "framework")):
+            value = getattr(self, name)
+            if value not in known and not (name == "framework" and value is None):
                 raise UsageError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
         if self.threads is not None and (
             type(self.threads) is not int or not 1 <= self.threads <= MOST_THREADS

@@ -145,16 +145,16 @@ def train(
                     environment = {**_environment(described), "data_sha256": known}
                     run.describe(environment, {**split, **describe_data(data_set, named=data_dir)})
                     run.record_network(recipe, framework.layers())
-                ending = framework.train(recipe, data, run, interruption, progress, resume=resume)
+                trained = framework.train(recipe, data, run, interruption, progress, resume=resume)
                 if interruption.signal is not None:
                     progress.say(
                         "stopping: evaluating the checkpoints; press Ctrl+C again to quit at once"
                     )
-                if first and _has_results(run, ending, test):
+                if first and _has_results(run, trained, test):
                     progress.say("nothing was left to do; these are the results from before")
                 elif first:
-                    _evaluate(run, data, data_set, framework, ending, began, test=test)
-    return Outcome(run, ending.status, interruption.signal)
+                    _evaluate(run, data, data_set, framework, trained, began, test=test)
+    return Outcome(run, trained.status, interruption.signal)
 
 
 def evaluate(
@@ -258,12 +258,8 @@ def _passed_over(
     before: Recipe, named: Recipe, changes: dict[str, Any], origin: object
 ) -> list[str]:
     """A line on what a recipe, or its file, says otherwise than the run that goes on; or none."""
-    found = [
-        field.name
-        for field in dataclasses.fields(Recipe)
-        if field.name not in changes
-        and getattr(named, field.name) not in ("", getattr(before, field.name))
-    ]
+    others = named.changes_from(before).items()
+    found = [name for name, value in others if name not in changes and value != ""]
     if not found:
         return []
     where = named.name if isinstance(origin, Recipe) else origin

@@ -315,6 +315,11 @@ class Recipe:
                 )
         return dataclasses.replace(self, **changes)
 
+    def changes_from(self, before: "Recipe") -> dict[str, Any]:
+        """The fields in which this recipe differs from another."""
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if value != getattr(before, name)}
+
     def to_dict(self) -> dict[str, Any]:
         """Fields in order, as JSON holds them."""
         return {
@@ -327,13 +332,10 @@ class Recipe:
 
         Args: data: `TrainingData.fingerprint` of what it trains on.
         """
-        defaults = Recipe().to_dict()
         # A field left at its default is left out: a run stays the same when recipes gain a field.
-        fixed = {
-            name: value
-            for name, value in self.to_dict().items()
-            if name not in MAY_CHANGE and value != defaults[name]
-        }
+        fixed = self.changes_from(Recipe())
+        for name in MAY_CHANGE:
+            fixed.pop(name, None)
         if own := own_network(self.model):  # its code counts, not where that lies
             fixed["model"] = own[1]
         text = json.dumps([fixed, data], sort_keys=True)

@@ -64,11 +64,9 @@ def reproduce(run: Run) -> str:
     recipe, environment = run.recipe, run.environment
     named = catalog.begun_as(recipe)
     words = [*launch.program(environment.get("ranks", 1)), "train", named.name]
-    for item in dataclasses.fields(recipe):
-        value = run.model_given if item.name == "model" else getattr(recipe, item.name)
-        differs = value != getattr(named, item.name) and recipe.applies(item.name)
-        if item.name != "name" and differs:
-            words += flag_words(item.name, value)
+    for name, value in recipe.changes_from(named).items():
+        if name != "name" and recipe.applies(name):
+            words += flag_words(name, run.model_given if name == "model" else value)
     if environment.get("framework") == "keras":
         words = [f"KERAS_BACKEND={environment.get('backend', 'tensorflow')}", *words]
         words += ["--framework", "keras"]

@@ -148,10 +148,7 @@ def begun_from(
     chosen = open_recipe(recipe).replace(**settings)
     if own_network(chosen.model):  # its trials would take it for what a person names
         allowed(chosen)
-    known = catalog.named(chosen.name)
-    fields = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
-    otherwise = {name: value for name, value in fields.items() if value != getattr(known, name)}
-    return chosen, {**settings, **otherwise}
+    return chosen, {**settings, **chosen.changes_from(catalog.named(chosen.name))}
 
 
 def parse_space(
