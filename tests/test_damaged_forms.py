@@ -288,12 +288,12 @@ def test_altered_anyhow_it_is_read_or_refused(form: str) -> None:
             data = altered(content, draw) if name == chosen else content
             Path("in", name).write_bytes(data)
         try:
-            contents, counts = convert(read_forms([Path("in")]), Path("out"), Draw())
+            contents = convert(read_forms([Path("in")]), Path("out"), Draw())
         except DataError:
             continue
         read = DataSet.open(Path("out"))
         for part, split in (("train", read.training()), ("test", read.test())):
-            assert split.images.shape == (counts[part], 28, 28)
+            assert split.images.shape == (contents.count(part), 28, 28)
             assert {*split.labels.tolist()} <= {*range(len(contents.class_names))}
         shutil.rmtree("out")
 

@@ -114,10 +114,9 @@ def _import(
         if one.bad:
             say(f"fashion-cnn: {one.file}: {one.note}")
     bad = sum(one.bad for one in pictures)
-    taken = [one.part for one in pictures if one.part]
     write(
-        f"{output}: {len(contents.class_names)} classes, {taken.count('train')} pictures to train "
-        f"on and {taken.count('test')} to test on; each file's fate is in {output / REPORT}"
+        f"{output}: {len(contents.class_names)} classes, {contents.count('train')} pictures to "
+        f"train on and {contents.count('test')} to test on; each file's fate is in {output / REPORT}"
     )
     _say_what_next(output, contents)
     if bad:
@@ -163,7 +162,7 @@ def _adopt(
                 "nor divided anew; name a new folder with --output"
             )
         folder = sources[0]
-        contents, counts = adopt(folder, wanted, say)
+        contents = adopt(folder, wanted, say)
     else:
         from fashion_cnn.data.conversion import convert
         from fashion_cnn.data.forms.find import files_in, read_forms
@@ -175,10 +174,10 @@ def _adopt(
         size = sum(file.stat().st_size for source in sources for file in files_in(source))
         with click.progressbar(length=size, label="reading", file=sys.stderr) as bar:
             found = read_forms(sources, transpose=transpose, progress=bar.update)
-        contents, counts = convert(found, output, draw, wanted, say)
+        contents = convert(found, output, draw, wanted, say)
     write(
-        f"{folder}: {len(contents.class_names)} classes, {counts['train']:,} images to train on "
-        f"and {counts['test']:,} to test on; recorded in {folder}/dataset.json"
+        f"{folder}: {len(contents.class_names)} classes, {contents.count('train'):,} images to "
+        f"train on and {contents.count('test'):,} to test on; recorded in {folder}/dataset.json"
     )
     _say_what_next(folder, contents)
 
@@ -186,7 +185,7 @@ def _adopt(
 def _say_what_next(folder: Path, contents: "Contents") -> None:
     how = contents.framing.describe()
     say(f"photos will be prepared like its images: {how} (--framing changes that)")
-    images = contents.sizes["train-images-idx3-ubyte"] // 784
+    images = contents.count("train")
     batch = min(16, max(1, images // 2))
     small = ["fast", "--epochs", 20, "--batch-size", batch, "--validation", 0.2]
     words = small if images < _FEW else []

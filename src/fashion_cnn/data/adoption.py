@@ -34,7 +34,7 @@ def adopt(
     directory: Path,
     framing: Framing | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> tuple[Contents, dict[str, int]]:
+) -> Contents:
     """Record what a folder's four files hold, so that it can be trained on by its name.
 
     The classes are the lines of `classes.txt`; where there is none it is written, with the numbers
@@ -47,7 +47,7 @@ def adopt(
             EMNIST's name.
 
     Returns:
-        What was recorded, and the images of each part by "train" and "test".
+        What was recorded.
 
     Raises:
         DataError: a file is missing, damaged, or of other things than 28x28 images and labels.
@@ -76,7 +76,6 @@ def adopt(
         )
     labels = {name: arrays[name].astype(np.int64) for name in FILES if "labels" in name}
     names = _names(directory, labels.values())
-    counts = {}
     for part, prefix in PREFIXES.items():
         try:
             split = Split(
@@ -88,7 +87,6 @@ def adopt(
             raise DataError(f"{directory}, {part}: {error}{hint}") from None
         if not len(split):
             raise DataError(f"{directory}, {part}: no images")
-        counts[part] = len(split)
         for label in sorted({*range(len(names))} - {*split.labels.tolist()}):
             say(f"class {names[label]} has no image to {part}")
     framing = (
@@ -106,7 +104,7 @@ def adopt(
             f"{error.filename}: {error.strerror}; name a new folder to copy the data set to with "
             "--output"
         ) from None
-    return contents, counts
+    return contents
 
 
 def _check_forms(directory: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -30,7 +30,7 @@ def convert(
     draw: Draw,
     framing: Framing | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> tuple[Contents, dict[str, int]]:
+) -> Contents:
     """Write what `read_forms` read as a data set of ours.
 
     Labels are counted anew from 0, in the order of their values, so that every class has an image.
@@ -43,7 +43,7 @@ def convert(
         say: gets a line on each thing that was changed or passed over.
 
     Returns:
-        What was recorded, and the images of each part by "train" and "test".
+        What was recorded.
 
     Raises:
         UsageError: `output` cannot be used.
@@ -90,8 +90,7 @@ def convert(
         if missing := [one for one, part in parts.items() if label not in part.labels]:
             say(f"class {name} has no image to {' or '.join(missing)}")
     framing = framing or measure_framing(parts["train"].images)
-    contents = write_data_set(output, names, parts, framing)
-    return contents, {"train": len(parts["train"].labels), "test": len(parts["test"].labels)}
+    return write_data_set(output, names, parts, framing)
 
 
 def _class_names(

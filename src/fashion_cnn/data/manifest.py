@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fashion_cnn.commands import command
-from fashion_cnn.data.files import FILES, encoding_of
-from fashion_cnn.data.framing import AS_PUBLISHED, Framing
+from fashion_cnn.data.files import FILES, PREFIXES, encoding_of
+from fashion_cnn.data.framing import AS_PUBLISHED, SIDE, Framing
 from fashion_cnn.errors import DataError, UsageError
 from fashion_cnn.files import read_bytes, to_json, write_atomically
 
@@ -48,6 +48,10 @@ class Contents:
     sha256: Mapping[str, str]
     sizes: Mapping[str, int]
     framing: Framing = AS_PUBLISHED
+
+    def count(self, part: str) -> int:
+        """How many images there are in "train" or "test"."""
+        return self.sizes[f"{PREFIXES[part]}-images-idx3-ubyte"] // SIDE**2  # the header has less
 
 
 def contents_of(
