@@ -116,7 +116,8 @@ def _import(
     bad = sum(one.bad for one in pictures)
     write(
         f"{output}: {len(contents.class_names)} classes, {contents.count('train')} pictures to "
-        f"train on and {contents.count('test')} to test on; each file's fate is in {output / REPORT}"
+        f"train on and {contents.count('test')} to test on; each file's fate is in "
+        f"{output / REPORT}"
     )
     _say_what_next(output, contents)
     if bad:
