@@ -1,6 +1,5 @@
 """Own data as people have them: what cannot be adopted in place, parts and classes by name."""
 
-import struct
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +13,11 @@ from fashion_cnn.data.forms.parts import part_of
 from fashion_cnn.data.layout import read_layout
 from opened import load_training
 from shapes import write_files
+from test_idx import idx
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
 LABELS = (np.arange(40) % 10).astype(np.uint8)
 COPY = "--output FOLDER reads other forms, and writes a copy in this one"
-
-
-def idx(array: np.ndarray) -> bytes:
-    code = {"uint8": 0x08, "int32": 0x0C}[array.dtype.name]
-    header = struct.pack(f">4B{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
-    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
 
 
 @pytest.fixture(autouse=True)
@@ -56,12 +50,12 @@ def test_a_file_by_itself_is_converted(name: str, capsys) -> None:
         (np.array, lambda labels: np.eye(10, dtype=np.uint8)[labels], "uint8 (40, 10), no labels"),
         (
             np.array,
-            lambda labels: np.repeat(labels[:, None], 8, 1).astype(np.int32),
+            lambda labels: np.repeat(labels[:, None], 8, 1).astype(">i4"),
             "int32 (40, 8), no labels",
         ),
         (lambda images: images.reshape(-1, 784), np.array, "uint8 (40, 784), no images"),
         (
-            lambda images: images.astype(np.int32),
+            lambda images: images.astype(">i4"),
             np.array,
             "int32 (40, 28, 28), not uint8 (N, 28, 28)",
         ),
