@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from fashion_cnn.shipping.inside import Inside
-from fashion_cnn.shipping.layers import layers_of
+from fashion_cnn.shipping.layers import seen_layers
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import FOR_PHOTOS, PRETRAINED
 from fashion_cnn.shipping.serve import PAGE
@@ -40,9 +40,9 @@ def cost(path: Path, images: list[np.ndarray]) -> dict[str, Any]:
     classifier = OnnxClassifier.open(path, threads=1)
     opened = milliseconds(Inside, classifier)
     inside = Inside(classifier)
-    layers_of(inside, images[0])
+    seen_layers(inside, images[0])
     rounds = [image for _ in range(ROUNDS) for image in images]
-    whole = functools.partial(layers_of, inside)
+    whole = functools.partial(seen_layers, inside)
     return {
         "recipe": classifier.facts["recipe"]["name"],
         "n": len(rounds),

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import types
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +15,6 @@ from exported import export_each_network_once
 from fashion_cnn import __version__
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.adoption import adopt
-from fashion_cnn.data.fashion_mnist import FASHION_MNIST
 from fashion_cnn.data.split import Split, divide, stratified_sample
 from fashion_cnn.errors import DataError, ExportError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration, fit
@@ -25,13 +23,7 @@ from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.evaluation.outliers import SCORE, outlier_score, outlier_threshold
 from fashion_cnn.frameworks import Hardware, open_framework
 from fashion_cnn.on_torch import imitate
-from fashion_cnn.on_torch.classifier import (
-    TorchClassifier,
-    open_classifier,
-    open_model,
-    weight_arrays,
-)
-from fashion_cnn.on_torch.export import to_onnx
+from fashion_cnn.on_torch.classifier import TorchClassifier, open_classifier, weight_arrays
 from fashion_cnn.on_torch.model import build_model
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run import checkpoint
@@ -46,9 +38,7 @@ from fashion_cnn.shipping.export import (
     export,
     export_text,
     look_into,
-    write_model,
 )
-from fashion_cnn.shipping.graph import OPSET
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import open_model as open_exported
 from finished import finished_run
@@ -306,7 +296,7 @@ def test_class_names_keep_their_order(run: Run) -> None:
     run.describe(run.environment, {**run.split, "class_names": ["zebra", "ant", "mole"]})
     calibration = run.results.calibration
     assert calibration
-    facts = module.facts_of(run, run.checkpoints.load("best"), calibration)
+    facts = module.facts_of(run, "best", calibration)
     assert facts["class_names"] == ["zebra", "ant", "mole"]
 
 
@@ -362,7 +352,7 @@ def test_what_is_looked_into_answers_as_the_run_does(run: Run, data: Path) -> No
 def test_a_calibration_from_before_smoothing_was_undone_has_none(run: Run) -> None:
     calibration = dict(run.results.calibration or {})
     del calibration["label_smoothing"]
-    facts = module.facts_of(run, run.checkpoints.load("best"), calibration)
+    facts = module.facts_of(run, "best", calibration)
     assert facts["calibration"]["label_smoothing"] == 0.0
 
 
@@ -522,23 +512,6 @@ def test_other_data_are_refused(run: Run, tmp_path: Path) -> None:
         export(run, other)
 
 
-def test_a_file_is_written_from_what_is_given(run: Run, data: Path) -> None:
-    images = load_test_images(data)
-    ordinary = load_training(data).images[:7]
-    reference = open_classifier(run)
-    calibration = run.results.calibration
-    assert calibration
-    graph = to_onnx(open_model(run), OPSET)
-    content, report = write_model(run, graph, reference, images[:5], ordinary, calibration)
-    assert report["parity"]["images"] == 5
-    scores = outlier_score(reference.logits(ordinary))
-    assert report["facts"]["outlier"]["threshold"] == outlier_threshold(scores)
-    exported = OnnxClassifier(content, threads=1)
-    assert exported.facts == json.loads(json.dumps(report["facts"]))
-    wanted = np.exp(Calibration.from_dict(calibration).log_probabilities(reference.logits(images)))
-    np.testing.assert_allclose(exported.probabilities(images), wanted, atol=1e-6)
-
-
 # -- what is opened is what was exported -----------------------------------------------------------
 
 
@@ -623,12 +596,6 @@ def test_the_checkpoint_that_answers_is_the_reports(tmp_path: Path) -> None:
             f"{run.path} has no results or no calibration yet; make them with: "
             f"fashion-cnn evaluate {run.path}"
         )
-
-
-def test_what_runs_from_before_do_not_say_is_filled_in() -> None:
-    run = types.SimpleNamespace(split={})
-    assert module._data_of(run) == FASHION_MNIST
-    assert module._data_of(types.SimpleNamespace(split={"data": "mine"})) == "mine"
 
 
 def test_the_result_in_lines() -> None:

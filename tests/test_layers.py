@@ -35,7 +35,7 @@ from fashion_cnn.shipping.inside import (
     Seen,
     convolve,
 )
-from fashion_cnn.shipping.layers import NO_EVIDENCE, layers_of
+from fashion_cnn.shipping.layers import NO_EVIDENCE, seen_layers
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.onnx_graph import read_graph, with_outputs
 from fashion_cnn.shipping.predict import FOR_PHOTOS, open_model, open_predictor
@@ -84,7 +84,7 @@ def test_the_assignments_network_is_seen_as_it_computes() -> None:
     assert seen.window is not None
     assert (seen.window.pads, seen.window.strides) == ((1, 1), (1, 1))
     assert seen.window.then == ("MaxPool", "Relu")
-    np.testing.assert_allclose(convolve(seen.window, (28, 28)), first[0].numpy(), atol=1e-4)
+    np.testing.assert_allclose(convolve(seen.window), first[0].numpy(), atol=1e-4)
     assert seen.features is not None
     assert seen.weights is not None
     assert seen.bias is not None
@@ -142,7 +142,7 @@ def test_a_stage_may_be_below_zero_and_is_written_on_one_scale() -> None:
     torch.manual_seed(0)
     model = Own(nn.Sequential(CONVOLUTION, nn.Flatten()), HEAD)
     inside = Inside(exported(model))
-    stage = layers_of(inside, IMAGE)["stages"][0]
+    stage = seen_layers(inside, IMAGE)["stages"][0]
     values = np.frombuffer(base64.b64decode(stage["maps"]), np.int8).reshape(4, 14, 14)
     wanted = inside.see(IMAGE).stages[0]
     assert wanted.min() < 0
@@ -154,7 +154,7 @@ def test_what_a_page_is_told_adds_up(path) -> None:
     classifier = open_model(path, threads=1)
     with Image.open(io.BytesIO(BOOT)) as file:
         image = np.asarray(file.convert("L"))
-    found = layers_of(Inside(classifier), image)
+    found = seen_layers(Inside(classifier), image)
     assert found["classes"][0]["label"] == "Ankle boot"
     shares = classifier.probabilities(image[None])[0]
     logits = classifier.logits(image[None])[0]
@@ -308,7 +308,7 @@ OTHERS: dict[str, tuple[list[NodeProto], list[str], tuple[str, ...] | None]] = {
 def test_what_nobody_would_build_is_left_out(name: str) -> None:
     nodes, notes, then = OTHERS[name]
     inside = Inside(beside(*nodes))
-    text = json.dumps(layers_of(inside, IMAGE), allow_nan=False)
+    text = json.dumps(seen_layers(inside, IMAGE), allow_nan=False)
     found = json.loads(text)
     assert found["notes"] == notes
     assert (None if found["window"] is None else tuple(found["window"]["then"])) == then
@@ -325,7 +325,7 @@ def test_what_the_runtime_does_not_give_is_a_note(monkeypatch, when: str) -> Non
     session = fail if when == "opened" else lambda *_: SimpleNamespace(run=fail)
     model = open_model(None, threads=1)
     monkeypatch.setattr(module, "session_of", session)
-    found = layers_of(Inside(model), IMAGE)
+    found = seen_layers(Inside(model), IMAGE)
     assert found["notes"] == [NO_MAPS, NO_WINDOW, NO_CHANNELS, NOT_RUN]
     assert found["classes"][0]["score"] == model.logits(IMAGE[None]).max()
 
@@ -335,7 +335,7 @@ def test_a_picture_that_has_no_answer_when_covered_is_shown_without_evidence(mon
         raise ModelError("no")
 
     monkeypatch.setattr(layers, "occlusion_by_class", fail)
-    found = layers_of(Inside(open_model(None, threads=1)), IMAGE)
+    found = seen_layers(Inside(open_model(None, threads=1)), IMAGE)
     assert found["notes"] == [NO_EVIDENCE]
     assert not any(base64.b64decode(found["evidence"]["values"]))
 

@@ -29,7 +29,7 @@ from fashion_cnn.run.history import Trained
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.run.results import Metrics
 from fashion_cnn.shipping.inside import Inside
-from fashion_cnn.shipping.layers import layers_of
+from fashion_cnn.shipping.layers import seen_layers
 from fashion_cnn.shipping.predict import open_model
 from finished import Guesser, around, finished_run
 from opened import load_test
@@ -270,7 +270,7 @@ def test_garments_are_followed_through_the_layers(tmp_path, chromium: Browser) -
     run, metrics, images = finished_run(tmp_path / "run")
     chosen = confident_mistakes(run.results.predictions, 3).tolist()
     inside = Inside(open_model(threads=1))
-    seen = {index: layers_of(inside, images.images[index]) for index in chosen}
+    seen = {index: seen_layers(inside, images.images[index]) for index in chosen}
     path = run.results.write_page(make_report(run, metrics, images, layers=seen))
     assert "export class" not in path.read_text()
     page, wrong = opened(chromium, path, viewport=PHONE)

@@ -12,7 +12,7 @@ from fashion_cnn.on_torch import timm_network
 from fashion_cnn.on_torch.classifier import TorchClassifier
 from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.shipping.ensemble import Ensemble
-from fashion_cnn.shipping.graph import OPSET, Member, complete, complete_ensemble
+from fashion_cnn.shipping.graph import OPSET, complete, complete_ensemble
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.predict import FOR_PHOTOS, PRETRAINED
 from test_export import CALIBRATION, FACTS, random_model
@@ -65,7 +65,7 @@ def several() -> tuple[onnx.ModelProto, Logits]:
     """Two networks that see the mirror images too."""
     calibration = Calibration(0.8, 1.0, None, label_smoothing=0.1)
     networks = [random_model(name) for name in ("simple_cnn", "resnet")]
-    members = [Member(to_onnx(network, OPSET), calibration) for network in networks]
+    members = [(to_onnx(network, OPSET), calibration) for network in networks]
     graph = complete_ensemble(members, CALIBRATION, FACTS, mirror=True)
     classifiers = [TorchClassifier(network, torch.device("cpu")) for network in networks]
     return graph, Ensemble([(one, calibration) for one in classifiers], tta=True).logits

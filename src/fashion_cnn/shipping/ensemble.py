@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier, with_mirror_images
@@ -36,7 +37,7 @@ from fashion_cnn.shipping.export import (
     outlier_facts,
     prove,
 )
-from fashion_cnn.shipping.graph import OPSET, Member, complete_ensemble, set_facts
+from fashion_cnn.shipping.graph import OPSET, complete_ensemble, set_facts
 from fashion_cnn.version import __version__
 
 
@@ -105,16 +106,15 @@ class Ensemble:
         asked = everyone if asked is None else asked
         total: NDArray[np.float64] | None = None
         for (classifier, calibration), chosen in zip(self._members, asked, strict=True):
-            answer = calibration.log_probabilities(self._seen(classifier, images[chosen]))
+            logits = classifier.logits(images[chosen])
+            if self._tta:
+                logits = with_mirror_images(classifier, images[chosen], logits)
+            answer = calibration.log_probabilities(logits)
             if total is None:
                 total = np.full((len(images), answer.shape[1]), -np.inf)
             total[chosen] = np.logaddexp(total[chosen], answer)
         assert total is not None
         return (total - np.log(asked.sum(0))[:, None]).astype(np.float32)
-
-    def _seen(self, classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        logits = classifier.logits(images)
-        return with_mirror_images(classifier, images, logits) if self._tta else logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,8 @@ class _Opened:
     """A run with its network, in the framework that trained it and as a graph."""
 
     classifier: Classifier
-    member: Member
+    exported: onnx.ModelProto
+    calibration: Calibration
     held_out: NDArray[np.int64]
     facts: dict[str, Any]
 
@@ -138,7 +139,7 @@ def _export_ensemble(
     if len({str(framing_of(run)) for run in runs}) > 1:
         raise UsageError("the runs learned from images that lie in other ways")
     opened = [_open(run, data_set) for run in runs]
-    together = Ensemble([(one.classifier, one.member.calibration) for one in opened], tta=tta)
+    together = Ensemble([(one.classifier, one.calibration) for one in opened], tta=tta)
     held_out, asked = _held_out([one.held_out for one in opened], data_set.training())
     ordinary = as_used(runs[0], held_out)
     logits = together.logits(ordinary.images, asked)
@@ -152,7 +153,8 @@ def _export_ensemble(
         "measured": accuracy_facts(measure(shown, labels, held_out.class_names, part)),
     }
     calibration = Calibration.from_dict(facts["calibration"])
-    graph = complete_ensemble([one.member for one in opened], calibration, facts, mirror=tta)
+    members = [(one.exported, one.calibration) for one in opened]
+    graph = complete_ensemble(members, calibration, facts, mirror=tta)
     data, images = graph.SerializeToString(), data_set.test_images()
     wanted = together.logits(images)
     parity = prove(data, calibration, images, wanted, of_probabilities=True)
@@ -164,13 +166,14 @@ def _export_ensemble(
         facts["measured"] = accuracy_facts(measure(shown, labels, held_out.class_names, part))
         set_facts(graph, facts)
         data = graph.SerializeToString()
+    warned_of = outlier_score(wanted) > facts["outlier"]["threshold"]
     report = {
         **described(data, facts),
         "parity": parity,
         "runs": [run.path.resolve().name for run in runs],
         "fitted_on": {"n": len(held_out), "answered_by": float(asked.sum(0).mean())},
         "calibration": measure_calibration(fitted, shown, labels, part),
-        "test_images_warned_of": _warned_of(wanted, facts["outlier"]),
+        "test_images_warned_of": float(warned_of.mean()),
     }
     files.write({"model": data} if parity["passed"] else {}, report)
     check_parity(report)
@@ -184,9 +187,9 @@ def _open(run: Run, data_set: DataSet) -> _Opened:
         exported = framework.to_onnx(run, checkpoint, OPSET)
     parts = data_set.divided(run.recipe)
     found = calibration_for_use(run, classifier, as_used(run, parts.validation))
-    facts = facts_of(run, run.checkpoints.load(checkpoint), found)
-    member = Member(exported, Calibration.from_dict(found))
-    return _Opened(classifier, member, parts.validation_indices, facts)
+    facts = facts_of(run, checkpoint, found)
+    calibration = Calibration.from_dict(found)
+    return _Opened(classifier, exported, calibration, parts.validation_indices, facts)
 
 
 def _held_out(
@@ -199,10 +202,6 @@ def _held_out(
     """
     together = np.unique(np.concatenate(indices))
     return everything.select(together), np.stack([np.isin(together, one) for one in indices])
-
-
-def _warned_of(logits: NDArray[np.float32], outlier: dict[str, Any]) -> float:
-    return float((outlier_score(logits) > outlier["threshold"]).mean())
 
 
 def _joint_facts(facts: Sequence[dict[str, Any]], *, tta: bool) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from fashion_cnn.classifier import Classifier
@@ -19,7 +18,6 @@ from fashion_cnn.evaluation.outliers import NOT_WARNED, SCORE, outlier_score, ou
 from fashion_cnn.frameworks import Framework, Hardware, hardware_as_before, open_framework
 from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.recipe import Recipe
-from fashion_cnn.run.checkpoint import Checkpoint
 from fashion_cnn.run.command import run_command
 from fashion_cnn.run.dataset import (
     check_same_data,
@@ -32,7 +30,7 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.run.results import Evaluation
 from fashion_cnn.shipping.graph import OPSET, complete
 from fashion_cnn.shipping.inside import Inside
-from fashion_cnn.shipping.layers import layers_of
+from fashion_cnn.shipping.layers import seen_layers
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.onnx_graph import EXPORT_AGAIN
 from fashion_cnn.text import to_utf8
@@ -82,15 +80,24 @@ def export(
         exported = framework.to_onnx(run, checkpoint, OPSET)
     parts = data_set.divided(run.recipe)
     images, ordinary = data_set.test_images(), as_used(run, parts.validation)
-    calibration = calibration_for_use(run, reference, ordinary)
-    data, report = write_model(run, exported, reference, images, ordinary.images, calibration)
+    facts = {
+        **facts_of(run, checkpoint, calibration_for_use(run, reference, ordinary)),
+        "outlier": outlier_facts(reference.logits(ordinary.images)),
+    }
+    answers = Calibration.from_dict(facts["calibration"])
+    data = complete(exported, answers, facts).SerializeToString()
+    report: dict[str, Any] = {
+        **described(data, facts),
+        "step": facts["made_by"]["step"],
+        "parity": prove(data, answers, images, reference.logits(images)),
+    }
     files = {"model": data}
     if int8 and report["parity"]["passed"]:
         from fashion_cnn.shipping.quantise import quantise
 
         count = min(_CALIBRATION_IMAGES, len(parts.training))
         chosen = stratified_sample(parts.training.labels, count, run.recipe.seed, "int8")
-        part, measured_on = report["facts"]["measured"]["split"], parts.validation
+        part, measured_on = facts["measured"]["split"], parts.validation
         if part == "test":
             run.record_test_reading(purpose="accuracy of the int8 variant")
             measured_on = data_set.test()
@@ -134,7 +141,7 @@ def is_for_photos(run: Run) -> bool:
 
 
 def look_into(run: Run, framework: Framework) -> Callable[[NDArray[np.uint8]], dict[str, Any]]:
-    """What tells of one image, (28, 28) uint8, what a run's network sees in it; see `layers_of`.
+    """What tells of one image, (28, 28) uint8, what a run's network sees in it; see `seen_layers`.
 
     Nothing is written. Args: run: evaluated; framework: that computes with it.
 
@@ -145,11 +152,10 @@ def look_into(run: Run, framework: Framework) -> Callable[[NDArray[np.uint8]], d
     """
     checkpoint, found = answering_checkpoint(run), run.results.calibration
     assert found is not None
-    opened = run.checkpoints.load(checkpoint)
-    facts = {**facts_of(run, opened, found), "outlier": {"score": SCORE, "threshold": 0.0}}
+    facts = {**facts_of(run, checkpoint, found), "outlier": {"score": SCORE, "threshold": 0.0}}
     graph = framework.to_onnx(run, checkpoint, OPSET)
     data = complete(graph, Calibration.from_dict(facts["calibration"]), facts).SerializeToString()
-    return functools.partial(layers_of, Inside(OnnxClassifier(data)))
+    return functools.partial(seen_layers, Inside(OnnxClassifier(data)))
 
 
 def answering_checkpoint(run: Run) -> str:
@@ -167,45 +173,6 @@ def answering_checkpoint(run: Run) -> str:
         )
     run.check_results()
     return run.results.metrics.reports_speak_of
-
-
-def write_model(
-    run: Run,
-    exported: onnx.ModelProto,
-    reference: Classifier,
-    images: NDArray[np.uint8],
-    ordinary: NDArray[np.uint8],
-    calibration: Mapping[str, Any],
-) -> tuple[bytes, dict[str, Any]]:
-    """Make an ONNX file of a run's answering checkpoint and compare the two.
-
-    Args:
-        run: evaluated.
-        exported: the checkpoint's graph, as `Framework.to_onnx` gives it.
-        reference: the same checkpoint in the framework that trained it.
-        images: (N, 28, 28) uint8 to compare on: the test images, without their labels.
-        ordinary: (M, 28, 28) uint8, made of validation images; from what pictures on there is a
-            warning that they look like nothing in the training set is fitted on them.
-        calibration: what `evaluation.calibration.fit` found.
-
-    Returns:
-        The file, and what `export.json` holds. Whether it may be used is for `check_parity`.
-
-    Raises:
-        UsageError: the run was not evaluated.
-        CheckpointError: the checkpoint is missing or damaged.
-        ExportError: the network has operators that no model here may have.
-    """
-    checkpoint = run.checkpoints.load(answering_checkpoint(run))
-    outlier = outlier_facts(reference.logits(ordinary))
-    facts = {**facts_of(run, checkpoint, calibration), "outlier": outlier}
-    answers = Calibration.from_dict(facts["calibration"])
-    data = complete(exported, answers, facts).SerializeToString()
-    return data, {
-        **described(data, facts),
-        "step": facts["made_by"]["step"],
-        "parity": prove(data, answers, images, reference.logits(images)),
-    }
 
 
 def described(data: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,10 +256,6 @@ def check_parity(report: Mapping[str, Any]) -> None:
         )
 
 
-def _data_of(run: Run) -> str:
-    return run.split.get("data", FASHION_MNIST)
-
-
 def accuracy_facts(measured: Evaluation) -> dict[str, Any]:
     """Of what was measured, what a file says of itself."""
     return {
@@ -317,10 +280,12 @@ def calibration_facts(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def facts_of(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict[str, Any]:
+def facts_of(run: Run, checkpoint: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says of itself; `found` is its calibration."""
+    opened = run.checkpoints.load(checkpoint)
+    run.check_results()  # they are of what was loaded: another process may have replaced it
     return {
-        "data": _data_of(run),
+        "data": run.split.get("data", FASHION_MNIST),
         "framing": str(framing_of(run)),
         "class_names": list(class_names_of(run)),
         "calibration": calibration_facts(found),
@@ -330,8 +295,8 @@ def facts_of(run: Run, checkpoint: Checkpoint, found: Mapping[str, Any]) -> dict
         "made_by": {
             "fashion_cnn": __version__,
             "framework": run.environment["framework"],
-            "step": int(checkpoint.state["step"]),
-            "sha256": checkpoint.sha256,
+            "step": int(opened.state["step"]),
+            "sha256": opened.sha256,
             **({"validation_seen_before": True} if "validation_seen_before" in run.split else {}),
         },
     }

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,19 +19,6 @@ OPSET = 18
 runtimes from 2023 on read it."""
 
 _IR_VERSION = 8  # what opset 18 came with
-
-
-@dataclass(frozen=True)
-class Member:
-    """One of the networks that answer together.
-
-    Attributes:
-        exported: a graph from uint8 (N, 28, 28) to logits, float32 (N, C), in `OPSET`.
-        calibration: what its probabilities are made by, before they are averaged.
-    """
-
-    exported: onnx.ModelProto
-    calibration: Calibration
 
 
 def complete(
@@ -59,12 +45,17 @@ def complete(
 
 
 def complete_ensemble(
-    members: Sequence[Member], calibration: Calibration, facts: Mapping[str, Any], *, mirror: bool
+    members: Sequence[tuple[onnx.ModelProto, Calibration]],
+    calibration: Calibration,
+    facts: Mapping[str, Any],
+    *,
+    mirror: bool,
 ) -> onnx.ModelProto:
     """Make one graph of networks that answer with the mean of their probabilities.
 
     Args:
-        members: at least one; all of the same classes.
+        members: at least one, all of the same classes: a graph as for `complete`, and what its
+            probabilities are made by before they are averaged.
         calibration: what the probabilities of all together are made by.
         facts: as for `complete`.
         mirror: show each network the mirror image too, and average its logits of the two.
@@ -82,13 +73,13 @@ def complete_ensemble(
         columns = np.arange(28, dtype=np.int64)[::-1].copy()
         views.append(parts.add("Gather", "images", columns, output="mirrored", axis=2))
     answers = []
-    for number, member in enumerate(members):
+    for number, (exported, own) in enumerate(members):
         weights = f"{number}."
         logits = [f"{number}.{view}.logits" for view in views]
         for view, output in zip(views, logits, strict=True):
-            parts.take(member.exported, view, output, weights, f"{number}.{view}.")
+            parts.take(exported, view, output, weights, f"{number}.{view}.")
         mean = parts.add("Div", parts.add("Sum", *logits), len(logits))
-        answers.append(parts.calibrate(mean, member.calibration, "LogSoftmax", f"{number}.answer"))
+        answers.append(parts.calibrate(mean, own, "LogSoftmax", f"{number}.answer"))
     largest = parts.add("Max", *answers)  # without which a small exponential would be zero
     shares = [parts.add("Exp", parts.add("Sub", answer, largest)) for answer in answers]
     mean = parts.add("Div", parts.add("Sum", *shares), len(shares))

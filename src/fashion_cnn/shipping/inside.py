@@ -56,7 +56,7 @@ class Window:
         plane: (H, W) what it is given.
         weights: (F, kh, kw), its filters.
         bias: (F,).
-        pads: zeros above and to the left.
+        pads: zeros on each side, down and across.
         strides: down and across.
         then: the operators between it and the first stage's maps.
     """
@@ -232,35 +232,23 @@ class Inside:
         plane, weights, *biases = (found[name] for name in first.inputs if name)
         bias = biases[0] if biases else np.zeros(len(weights), np.float32)
         (given,) = found[first.outputs[0]]
-        pads, strides = _pads_and_strides(first)
         then, name = [], stages[0]
         while name != first.outputs[0]:
             node = self._by_output[name]
             then.append(node.operator)
             name = next(one for one in node.inputs if one in self._behind_first)
-        window = Window(plane[0, 0], weights[:, 0], bias, pads, strides, tuple(reversed(then)))
-        # A page has room for the picture's own pixels, padded alike on both sides.
-        sizes = zip(plane.shape[2:], pads, weights.shape[2:], strides, strict=True)
-        drawn = tuple((side + 2 * pad - size) // step + 1 for side, pad, size, step in sizes)
-        alike = (
-            (plane.shape[2:], given.shape[1:]) == ((28, 28), drawn)
-            and _finite(plane, weights, bias)
-            and _alike(convolve(window, given.shape[1:]), given)
-        )
-        return window if alike else None
+        shape, behind = _pads_and_strides(first), tuple(reversed(then))
+        window = Window(plane[0, 0], weights[:, 0], bias, *shape, behind)
+        return window if _finite(plane, weights, bias) and _alike(convolve(window), given) else None
 
 
-def convolve(window: Window, shape: Sequence[int]) -> Floats:
-    """What a first convolution gives, (F, *shape), one window after the other."""
-    height, width = window.weights.shape[1:]
-    (top, left), (down, across) = window.pads, window.strides
-    reach = ((shape[0] - 1) * down + height, (shape[1] - 1) * across + width)
-    rows, columns = window.plane.shape
-    padded = np.zeros((max(reach[0], top + rows), max(reach[1], left + columns)), np.float32)
-    padded[top : top + rows, left : left + columns] = window.plane
-    views = np.lib.stride_tricks.sliding_window_view(padded, (height, width))
-    chosen = views[::down, ::across][: shape[0], : shape[1]]
-    return np.einsum("yxij,fij->fyx", chosen, window.weights) + window.bias[:, None, None]
+def convolve(window: Window) -> Floats:
+    """What a first convolution gives, (F, height, width), one window after the other."""
+    (rows, columns), (down, across) = window.pads, window.strides
+    padded = np.pad(window.plane, [(rows, rows), (columns, columns)])
+    views = np.lib.stride_tricks.sliding_window_view(padded, window.weights.shape[1:])
+    sums = np.einsum("yxij,fij->fyx", views[::down, ::across], window.weights)
+    return sums + window.bias[:, None, None]
 
 
 def _alike(one: NDArray[np.floating[Any]], other: Floats) -> bool:
@@ -300,26 +288,21 @@ def _pads_and_strides(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _is_plain(node: Node, arrays: _Arrays) -> bool:
-    """Whether a convolution is one of a single grey picture, and not too large to be shown."""
+    """Whether a convolution is one of the picture's own pixels, padded alike on both sides.
+
+    A page has room for that alone, and for no large one.
+    """
     plane, weights = (arrays[name].shape for name in node.inputs[:2])
-    given = arrays[node.outputs[0]].shape
-    if not len(plane) == len(weights) == len(given) == 4:
+    if plane != (1, 1, 28, 28):
         return False
-    pads, strides = _pads_and_strides(node)
-    padded = [
-        max((count - 1) * step + edge, pad + side)
-        for count, step, edge, pad, side in zip(
-            given[2:], strides, weights[2:], pads, plane[2:], strict=True
-        )
-    ]
-    products = math.prod(given) * math.prod(weights[2:])
+    given, (pads, strides) = arrays[node.outputs[0]].shape, _pads_and_strides(node)
+    padded = [side + 2 * pad for side, pad in zip(plane[2:], pads, strict=True)]
+    sizes = zip(padded, weights[2:], strides, strict=True)
     return (
-        plane[:2] == (1, 1)
-        and weights[1] == 1
-        and min(pads) >= 0
-        and min(*plane, *weights, *given) > 0
-        and all(math.prod(sides) <= _MOST_VALUES for sides in (plane, weights, given, padded))
-        and products <= _MOST_PRODUCTS
+        min(pads) >= 0
+        and given[2:] == tuple((side - size) // step + 1 for side, size, step in sizes)
+        and all(math.prod(sides) <= _MOST_VALUES for sides in (weights, given, padded))
+        and math.prod(given) * math.prod(weights[2:]) <= _MOST_PRODUCTS
     )
 
 

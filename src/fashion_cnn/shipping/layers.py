@@ -81,7 +81,7 @@ class SeenLayers:
     evidence: Evidence
 
 
-def layers_of(inside: Inside, image: NDArray[np.uint8]) -> dict[str, Any]:
+def seen_layers(inside: Inside, image: NDArray[np.uint8]) -> dict[str, Any]:
     """Look at one image, (28, 28) uint8: `SeenLayers` as JSON holds it; pixels are in base64 too.
 
     Raises:

@@ -80,10 +80,6 @@ class Prediction:
 
         Colours that read on white and on black: a notebook may be either.
         """
-        from PIL import Image
-
-        png = io.BytesIO()
-        Image.fromarray(self.seen).save(png, "PNG")
         rows = "".join(
             f'<tr><td style="text-align:left">{escape(name)}</td>'
             f'<td><meter value="{p:.4f}">{p:.1%}</meter></td><td>{p:.1%}</td></tr>'
@@ -94,7 +90,7 @@ class Prediction:
             '<div style="display:flex;gap:1em;align-items:center">'
             '<img alt="what the network was given" width="112" height="112" '
             'style="image-rendering:pixelated" src="data:image/png;base64,'
-            f'{base64.b64encode(png.getvalue()).decode()}">'
+            f'{base64.b64encode(as_png(self.seen)).decode()}">'
             f"<div><table>{rows}</table>{told}</div></div>"
         )
 
@@ -111,6 +107,15 @@ class Prediction:
             "recipe": self.recipe,
             "top": [{"label": name, "probability": p} for name, p in self.classes[:top_k]],
         }
+
+
+def as_png(pixels: NDArray[np.uint8]) -> bytes:
+    """A grey picture, uint8 (H, W), as a PNG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 class Predictor:
@@ -153,16 +158,16 @@ class Predictor:
         return Inside(self.classifier)
 
     def layers(self, data: bytes) -> dict[str, Any]:
-        """Look into the network that answers for a picture file; see `layers_of`.
+        """Look into the network that answers for a picture file; see `seen_layers`.
 
         Raises:
             ImageError: it is no usable picture.
         """
-        from fashion_cnn.shipping.layers import layers_of
+        from fashion_cnn.shipping.layers import seen_layers
 
         answer = self.predict(data)
         ours = answer.recipe == self.classifier.facts["recipe"]["name"]
-        return layers_of((self if ours else self.for_photos)._inside, answer.seen)
+        return seen_layers((self if ours else self.for_photos)._inside, answer.seen)
 
     def predict_images(self, images: NDArray[np.uint8]) -> list[Prediction]:
         """Answer for pixels as the data set has them, uint8 (N, 28, 28), bright on black.

@@ -22,13 +22,6 @@ from fashion_cnn.shipping.graph import set_facts
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 
 _BATCH = 50
-_SUFFIXES = (
-    ("_DequantizeLinear_Output", ".dq"),
-    ("_QuantizeLinear_Output", ".q"),
-    ("_quantized", ".q"),
-    ("_zero_point", ".zero"),
-    ("_scale", ".scale"),
-)
 
 
 def quantise(
@@ -37,7 +30,7 @@ def quantise(
     """Quantise an exported file: weights a filter, activations a tensor.
 
     Args:
-        data: what `fashion_cnn.shipping.export.write_model` returned.
+        data: the float model.
         calibration_images: (N, 28, 28) uint8, N >= 1, of the training part; the ranges of the
             activations come from them.
         measured_on: what the accuracy is measured on.
@@ -90,26 +83,7 @@ def _quantised(data: bytes, images: NDArray[np.uint8]) -> onnx.ModelProto:
             )
         finally:
             logging.disable(logging.NOTSET)
-        return _with_short_names(onnx.load(path))
-
-
-def _with_short_names(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Drop what only a reader of the graph would miss: with a byte a weight, names weigh."""
-    del model.graph.value_info[:]
-    for node in model.graph.node:
-        node.name = ""
-        node.input[:] = [_short(name) for name in node.input]
-        node.output[:] = [_short(name) for name in node.output]
-    for tensor in model.graph.initializer:
-        tensor.name = _short(tensor.name)
-    return model
-
-
-def _short(name: str) -> str:
-    for suffix, shorter in _SUFFIXES:
-        if name.endswith(suffix):
-            return name.removesuffix(suffix) + shorter
-    return name
+        return onnx.load(path)
 
 
 class _Batches(CalibrationDataReader):
