@@ -1,6 +1,7 @@
 """The server's limits and refusals by hand: a clock that stands still, and no network."""
 
 import asyncio
+import functools
 import itertools
 import json
 import re
@@ -13,9 +14,11 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from fashion_cnn.errors import UsageError
+from fashion_cnn.shipping.address import Address
 from fashion_cnn.shipping.guard import Guard, LimitedProtocol, protocol_within_descriptors
 
 TOKEN = "0123456789abcdef"
+KNOWN = Address(allow_hosts=("Shoes.example",))
 
 
 async def answering(scope, receive, send) -> None:
@@ -32,9 +35,7 @@ def ask(
     *headers: tuple[str, str],
     path: str = "/",
     method: str = "GET",
-    hosts: tuple[str, ...] = ("shoes.example",),
-    token: str | None = None,
-    any_ip: bool = False,
+    address: Address = KNOWN,
     version: str = "1.1",
 ) -> tuple[int, str, dict[str, str]]:
     """Status, detail and headers of the answer; without headers the host is localhost."""
@@ -52,7 +53,7 @@ def ask(
     raw = [(name.encode(), value.encode("latin-1")) for name, value in named if value != "-"]
     scope = {"type": "http", "http_version": version, "method": method, "path": path}
     scope["headers"] = raw
-    asyncio.run(Guard(answering, frozenset(hosts), token, any_ip=any_ip)(scope, receive, send))
+    asyncio.run(Guard(answering, address)(scope, receive, send))
     start, *bodies = sent
     found = {name.decode(): value.decode() for name, value in start["headers"]}
     body = b"".join(message["body"] for message in bodies)
@@ -80,6 +81,8 @@ def ask(
         ("localhost:80:80", False),
         ("localhost:x", False),
         ("[::1].evil", False),
+        ("[::1", False),
+        ("127.0.0.1.evil.example", False),
         ("x@localhost", False),
         ("", False),
         ("-", False),
@@ -122,7 +125,8 @@ def test_two_hosts_are_none() -> None:
     [("10.0.0.1", True), ("[::2]:80", True), ("localhost", True), ("evil.example", False)],
 )
 def test_any_number_but_no_other_name_where_all_addresses_are_served(host, known: bool) -> None:
-    assert ask(("host", host), any_ip=True)[0] == (200 if known else 421)
+    everywhere = Address("0.0.0.0", token=TOKEN)
+    assert ask(("host", host), address=everywhere)[0] == (200 if known else 421)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +137,7 @@ def test_any_number_but_no_other_name_where_all_addresses_are_served(host, known
         ((("origin", "http://localhost:81"),), "/", "GET", False),
         ((("origin", "null"),), "/", "GET", False),
         ((("origin", "http://[x"),), "/", "GET", False),
+        ((("origin", "http://[evil]"),), "/", "GET", False),
         ((("origin", ""),), "/", "GET", False),
         ((("sec-fetch-site", "same-origin"),), "/v1/predict", "POST", True),
         ((("sec-fetch-site", "none"),), "/v1/predict", "POST", True),
@@ -176,7 +181,7 @@ def test_the_host_that_an_origin_is_of_counts_with_its_port() -> None:
 )
 def test_the_token_is_for_the_interface(given: str | None, path: str, wanted: int) -> None:
     headers = (("authorization", given),) if given else ()
-    status, detail, found = ask(*headers, path=path, token=TOKEN)
+    status, detail, found = ask(*headers, path=path, address=Address(token=TOKEN))
     assert status == wanted
     if wanted == 401:
         assert detail == "a token is needed: Authorization: Bearer TOKEN"
@@ -211,7 +216,7 @@ def test_what_is_no_request_is_handed_on() -> None:
         seen.append(arguments)
 
     arguments = ({"type": "lifespan"}, "receive", "send")
-    asyncio.run(Guard(app, frozenset(), None)(*arguments))
+    asyncio.run(Guard(app, Address())(*arguments))
     assert seen == [arguments]
 
 
@@ -308,8 +313,12 @@ class Line:
         timer.call()
 
 
-def in_a_loop(test: Callable[[], Any]) -> None:
-    asyncio.run(test())
+def in_a_loop(test: Callable[..., Any]) -> Callable[..., None]:
+    @functools.wraps(test)
+    def run(**given: Any) -> None:
+        asyncio.run(test(**given))
+
+    return run
 
 
 async def settle() -> None:
@@ -329,79 +338,71 @@ async def waiting(scope, receive, send) -> None:
     await answering(scope, receive, send)
 
 
-def test_a_request_line_and_its_headers_have_five_seconds() -> None:
-    async def test() -> None:
-        line = Line(ServerState())
-        assert line.clocks == [5.0]
-        line.protocol.data_received(GET[:10])
-        assert line.clocks == [5.0]
-        assert len(line.loop.timers) == 1, "bytes that trickle in start no new clock"
-        line.ring()
-        assert line.wire.done == ["abort"]
-
-    in_a_loop(test)
+@in_a_loop
+async def test_a_request_line_and_its_headers_have_five_seconds() -> None:
+    line = Line(ServerState())
+    assert line.clocks == [5.0]
+    line.protocol.data_received(GET[:10])
+    assert line.clocks == [5.0]
+    assert len(line.loop.timers) == 1, "bytes that trickle in start no new clock"
+    line.ring()
+    assert line.wire.done == ["abort"]
 
 
-def test_an_answered_request_is_not_timed_and_the_next_one_is() -> None:
-    async def test() -> None:
-        line = Line(ServerState())
-        line.protocol.data_received(GET)
-        assert line.clocks == []
-        await settle()
-        assert line.wire.written.endswith(b"ok")
-        line.protocol.data_received(GET[:10])
-        assert line.clocks == [5.0]
-        line.protocol.data_received(GET[10:20])
-        assert line.clocks == [5.0]
-        line.protocol.data_received(GET[20:])
-        assert line.clocks == []
-        assert line.wire.done == []
-
-    in_a_loop(test)
+@in_a_loop
+async def test_an_answered_request_is_not_timed_and_the_next_one_is() -> None:
+    line = Line(ServerState())
+    line.protocol.data_received(GET)
+    assert line.clocks == []
+    await settle()
+    assert line.wire.written.endswith(b"ok")
+    line.protocol.data_received(GET[:10])
+    assert line.clocks == [5.0]
+    line.protocol.data_received(GET[10:20])
+    assert line.clocks == [5.0]
+    line.protocol.data_received(GET[20:])
+    assert line.clocks == []
+    assert line.wire.done == []
 
 
-def test_a_body_has_fifteen_seconds_and_one_of_grace() -> None:
-    async def test() -> None:
-        line = Line(ServerState(), waiting)
-        line.protocol.data_received(POST[:20])
-        assert line.clocks == [5.0]
-        line.protocol.data_received(POST[20:] + b"1234")
-        assert line.clocks == [16.0]
-        count = len(line.loop.timers)
-        line.protocol.data_received(b"5")
-        assert line.clocks == [16.0]
-        assert len(line.loop.timers) == count, "more of a body starts no new clock"
-        line.protocol.data_received(b"6789")
-        assert line.clocks == []
-        await settle()
-        assert line.wire.written.endswith(b"ok")
-        line.protocol.data_received(POST)
-        assert line.clocks == [16.0], "nor is the next request's body untimed"
-        line.ring()
-        assert line.wire.done == ["abort"]
-        assert line.protocol._deadline is None
-        line.protocol.connection_lost(None)
-        assert line.wire.done == ["abort", "close"]
-        await settle()
-
-    in_a_loop(test)
+@in_a_loop
+async def test_a_body_has_fifteen_seconds_and_one_of_grace() -> None:
+    line = Line(ServerState(), waiting)
+    line.protocol.data_received(POST[:20])
+    assert line.clocks == [5.0]
+    line.protocol.data_received(POST[20:] + b"1234")
+    assert line.clocks == [16.0]
+    count = len(line.loop.timers)
+    line.protocol.data_received(b"5")
+    assert line.clocks == [16.0]
+    assert len(line.loop.timers) == count, "more of a body starts no new clock"
+    line.protocol.data_received(b"6789")
+    assert line.clocks == []
+    await settle()
+    assert line.wire.written.endswith(b"ok")
+    line.protocol.data_received(POST)
+    assert line.clocks == [16.0], "nor is the next request's body untimed"
+    line.ring()
+    assert line.wire.done == ["abort"]
+    assert line.protocol._deadline is None
+    line.protocol.connection_lost(None)
+    assert line.wire.done == ["abort", "close"]
+    await settle()
 
 
-def test_the_next_requests_body_has_its_time_after_its_headers() -> None:
-    async def test() -> None:
-        line = Line(ServerState(), waiting)
-        line.protocol.data_received(POST + b"123456789")
-        await settle()
-        line.protocol.data_received(POST[:20])
-        assert line.clocks == [5.0]
-        line.protocol.data_received(POST[20:])
-        assert line.clocks == [16.0]
-        line.protocol.connection_lost(ConnectionResetError())
-        assert line.clocks == []
-        assert line.wire.done == [], "what is lost needs no closing"
-        await settle()
-
-    in_a_loop(test)
+@in_a_loop
+async def test_the_next_requests_body_has_its_time_after_its_headers() -> None:
+    line = Line(ServerState(), waiting)
+    line.protocol.data_received(POST + b"123456789")
+    await settle()
+    line.protocol.data_received(POST[:20])
+    assert line.clocks == [5.0]
+    line.protocol.data_received(POST[20:])
+    assert line.clocks == [16.0]
+    line.protocol.connection_lost(ConnectionResetError())
+    assert line.clocks == []
+    assert line.wire.done == [], "what is lost needs no closing"
+    await settle()
 
 
 FULL = (
@@ -416,45 +417,43 @@ def nobody_lingers(monkeypatch) -> None:
     monkeypatch.setattr(LimitedProtocol, "_lingering", set())
 
 
-def test_the_sixty_fifth_connection_is_turned_away(nobody_lingers) -> None:
-    async def test() -> None:
-        state = ServerState()
-        lines = [Line(state) for _ in range(64)]
-        assert {tuple(line.clocks) for line in lines} == {(5.0,)}
-        assert b"".join(line.wire.written for line in lines) == b""
-        late = Line(state)
-        assert late.clocks == [2.0]
-        assert len(state.connections) == 64
-        late.protocol.data_received(MODEL[:-1])
-        assert late.wire.written == b"", "it may ask for health"
-        late.protocol.data_received(MODEL[-1:])
-        assert late.wire.written == FULL
-        assert late.wire.done == ["eof"]
-        late.protocol.data_received(GET + POST + b"x")
-        await settle()
-        assert late.wire.written == FULL, "what it still sends is passed over"
-        assert late.clocks == [2.0]
-        late.ring()
-        assert late.wire.done == ["eof", "abort"]
-        late.protocol.connection_lost(None)
-        assert LimitedProtocol._lingering == set()
-        lines[0].protocol.connection_lost(None)
-        assert lines[0].clocks == []
-        assert len(state.connections) == 63
-        assert Line(state).clocks == [5.0]
-
-    in_a_loop(test)
+@in_a_loop
+async def test_the_sixty_fifth_connection_is_turned_away(nobody_lingers) -> None:
+    state = ServerState()
+    lines = [Line(state) for _ in range(64)]
+    assert {tuple(line.clocks) for line in lines} == {(5.0,)}
+    assert b"".join(line.wire.written for line in lines) == b""
+    late = Line(state)
+    assert late.clocks == [2.0]
+    assert len(state.connections) == 64
+    late.protocol.data_received(MODEL[:-1])
+    assert late.wire.written == b"", "it may ask for health"
+    late.protocol.data_received(MODEL[-1:])
+    assert late.wire.written == FULL
+    assert late.wire.done == ["eof"]
+    late.protocol.data_received(GET + POST + b"x")
+    await settle()
+    assert late.wire.written == FULL, "what it still sends is passed over"
+    assert late.clocks == [2.0]
+    late.ring()
+    assert late.wire.done == ["eof", "abort"]
+    late.protocol.connection_lost(None)
+    assert LimitedProtocol._lingering == set()
+    lines[0].protocol.connection_lost(None)
+    assert lines[0].clocks == []
+    assert len(state.connections) == 63
+    assert Line(state).clocks == [5.0]
 
 
-def test_who_comes_too_late_and_says_nothing_is_told_after_two_seconds(nobody_lingers) -> None:
-    async def test() -> None:
-        line = Line(ServerState(), kind=few(0))
-        line.ring()
-        assert (line.wire.written, line.wire.done, line.clocks) == (FULL, ["eof"], [2.0])
-        line.ring()
-        assert line.wire.done == ["eof", "abort"]
-
-    in_a_loop(test)
+@in_a_loop
+async def test_who_comes_too_late_and_says_nothing_is_told_after_two_seconds(
+    nobody_lingers,
+) -> None:
+    line = Line(ServerState(), kind=few(0))
+    line.ring()
+    assert (line.wire.written, line.wire.done, line.clocks) == (FULL, ["eof"], [2.0])
+    line.ring()
+    assert line.wire.done == ["eof", "abort"]
 
 
 @pytest.mark.parametrize(
@@ -470,17 +469,15 @@ def test_who_comes_too_late_and_says_nothing_is_told_after_two_seconds(nobody_li
         ("/metrics", False),
     ],
 )
-def test_health_and_the_page_are_for_all_however_many_connections_there_are(
+@in_a_loop
+async def test_health_and_the_page_are_for_all_however_many_connections_there_are(
     nobody_lingers, path: str, answered: bool
 ) -> None:
-    async def test() -> None:
-        line = Line(ServerState(), kind=few(0))
-        line.protocol.data_received(GET.replace(b"/ ", path.encode() + b" "))
-        await settle()
-        assert (b"200 OK" in line.wire.written) == answered
-        assert line.wire.done == (["close"] if answered else ["eof"]), "one answer and no more"
-
-    in_a_loop(test)
+    line = Line(ServerState(), kind=few(0))
+    line.protocol.data_received(GET.replace(b"/ ", path.encode() + b" "))
+    await settle()
+    assert (b"200 OK" in line.wire.written) == answered
+    assert line.wire.done == (["close"] if answered else ["eof"]), "one answer and no more"
 
 
 def few(held: int) -> type[LimitedProtocol]:
@@ -488,144 +485,131 @@ def few(held: int) -> type[LimitedProtocol]:
     return type("Few", (LimitedProtocol,), {"most_held": held})
 
 
-def test_of_those_turned_away_256_may_linger(nobody_lingers) -> None:
-    async def test() -> None:
-        state = ServerState()
-        lines = [Line(state, kind=few(0)) for _ in range(256)]
-        assert {tuple(line.wire.done) for line in lines} == {()}
-        lines[7].protocol.data_received(MODEL)  # which it is told of
-        lines[0].protocol.data_received(GET[:9])
-        health = Line(state, kind=few(0))
-        assert (lines[7].wire.written, lines[7].wire.done) == (FULL, ["eof", "close"])
-        assert health.clocks == [2.0]
-        Line(state, kind=few(0))
-        assert (lines[1].wire.written, lines[1].wire.done) == (FULL, ["close"]), "the idlest"
-        assert lines[0].wire.done == []
-        health.protocol.data_received(GET.replace(b"/ ", b"/healthz "))
-        await settle()
-        assert b"200 OK" in health.wire.written, "whatever half requests there are"
-        assert len(LimitedProtocol._lingering) == 256
-
-    in_a_loop(test)
+@in_a_loop
+async def test_of_those_turned_away_256_may_linger(nobody_lingers) -> None:
+    state = ServerState()
+    lines = [Line(state, kind=few(0)) for _ in range(256)]
+    assert {tuple(line.wire.done) for line in lines} == {()}
+    lines[7].protocol.data_received(MODEL)  # which it is told of
+    lines[0].protocol.data_received(GET[:9])
+    health = Line(state, kind=few(0))
+    assert (lines[7].wire.written, lines[7].wire.done) == (FULL, ["eof", "close"])
+    assert health.clocks == [2.0]
+    Line(state, kind=few(0))
+    assert (lines[1].wire.written, lines[1].wire.done) == (FULL, ["close"]), "the idlest"
+    assert lines[0].wire.done == []
+    health.protocol.data_received(GET.replace(b"/ ", b"/healthz "))
+    await settle()
+    assert b"200 OK" in health.wire.written, "whatever half requests there are"
+    assert len(LimitedProtocol._lingering) == 256
 
 
-def test_who_is_answered_makes_no_room(nobody_lingers) -> None:
-    async def test() -> None:
-        kind = type("Few", (LimitedProtocol,), {"most_held": 0, "most_lingering": 1})
-        asking = Line(ServerState(), waiting, kind=kind)
-        asking.protocol.data_received(POST.replace(b"/ ", b"/readyz "))
-        await settle()
-        late = Line(ServerState(), kind=kind)
-        assert (late.wire.written, late.wire.done, late.clocks) == (FULL, ["close"], [])
-        assert asking.wire.done == []
-
-    in_a_loop(test)
+@in_a_loop
+async def test_who_is_answered_makes_no_room(nobody_lingers) -> None:
+    kind = type("Few", (LimitedProtocol,), {"most_held": 0, "most_lingering": 1})
+    asking = Line(ServerState(), waiting, kind=kind)
+    asking.protocol.data_received(POST.replace(b"/ ", b"/readyz "))
+    await settle()
+    late = Line(ServerState(), kind=kind)
+    assert (late.wire.written, late.wire.done, late.clocks) == (FULL, ["close"], [])
+    assert asking.wire.done == []
 
 
-def test_an_address_that_holds_less_gets_in(nobody_lingers) -> None:
+@in_a_loop
+async def test_an_address_that_holds_less_gets_in(nobody_lingers) -> None:
     """Of the address with the most, the connection that was silent for longest makes room."""
-
-    async def test() -> None:
-        state, kind = ServerState(), few(4)
-        greedy = [Line(state, peer="192.0.2.1", kind=kind) for _ in range(3)]
-        modest = Line(state, peer="192.0.2.2", kind=kind)
-        greedy[0].protocol.data_received(GET[:4])
-        late = Line(state, peer="192.0.2.3", kind=kind)
-        assert late.clocks == [5.0]
-        assert [line.wire.done for line in greedy] == [[], ["abort"], []]
-        for line in greedy[::2]:  # both are being answered
-            line.protocol.data_received(GET)
-        assert Line(state, peer="192.0.2.3", kind=kind).clocks == [2.0], "nobody is idle"
-        await settle()
-        assert Line(state, peer="192.0.2.1", kind=kind).clocks == [2.0], "it has its share"
-        assert Line(state, peer="192.0.2.2", kind=kind).clocks == [2.0], "as much as any other"
-        assert modest.wire.done == late.wire.done == []
-
-    in_a_loop(test)
-
-
-def test_an_answer_that_is_not_taken_is_given_up_after_fifteen_seconds(nobody_lingers) -> None:
-    async def test() -> None:
-        state = ServerState()
-        line = Line(state, kind=few(1), app=waiting)
+    state, kind = ServerState(), few(4)
+    greedy = [Line(state, peer="192.0.2.1", kind=kind) for _ in range(3)]
+    modest = Line(state, peer="192.0.2.2", kind=kind)
+    greedy[0].protocol.data_received(GET[:4])
+    late = Line(state, peer="192.0.2.3", kind=kind)
+    assert late.clocks == [5.0]
+    assert [line.wire.done for line in greedy] == [[], ["abort"], []]
+    for line in greedy[::2]:  # both are being answered
         line.protocol.data_received(GET)
-        line.protocol.pause_writing()
-        assert line.clocks == [15.0]
-        line.protocol.pause_writing()
-        assert line.clocks == [15.0]
-        line.protocol.resume_writing()
-        assert line.clocks == []
-        line.protocol.pause_writing()
-        assert Line(state, peer="192.0.2.9", kind=few(1)).clocks == [2.0], "one each"
-        line.ring()
-        assert line.wire.done == ["abort"]
-        line.protocol.connection_lost(None)
-        assert line.clocks == []
-
-    in_a_loop(test)
+    assert Line(state, peer="192.0.2.3", kind=kind).clocks == [2.0], "nobody is idle"
+    await settle()
+    assert Line(state, peer="192.0.2.1", kind=kind).clocks == [2.0], "it has its share"
+    assert Line(state, peer="192.0.2.2", kind=kind).clocks == [2.0], "as much as any other"
+    assert modest.wire.done == late.wire.done == []
 
 
-def test_sixteen_requests_wait_parsed_and_the_rest_unread() -> None:
-    async def test() -> None:
-        line = Line(ServerState())
-        for _ in range(2):
-            line.protocol.data_received(GET * 5000)
-            assert 16 <= len(line.protocol.pipeline) < 16 + 4096 / len(GET)
-            assert line.wire.reads is False
-            unread = len(line.protocol._flow.unread)
-            assert unread > 4800 * len(GET)
-            line.protocol.flow.resume_reading()
-            assert line.wire.reads is False, "as the application does when it reads a body"
-            line.protocol.data_received(GET[:9])
-            assert len(line.protocol._flow.unread) == unread + 9, "what came in spite of that"
-            while line.wire.written.count(b"200 OK") < 5000:
-                await asyncio.sleep(0)
-            await settle()
-            assert line.wire.written.count(b"200 OK") == 5000
-            assert line.wire.reads is True
-            assert line.wire.done == []
-            line.protocol.data_received(GET[9:])
-            await settle()
-            assert line.wire.written.count(b"200 OK") == 5001
-            line.wire.written = b""
-
-    in_a_loop(test)
+@in_a_loop
+async def test_an_answer_that_is_not_taken_is_given_up_after_fifteen_seconds(
+    nobody_lingers,
+) -> None:
+    state = ServerState()
+    line = Line(state, kind=few(1), app=waiting)
+    line.protocol.data_received(GET)
+    line.protocol.pause_writing()
+    assert line.clocks == [15.0]
+    line.protocol.pause_writing()
+    assert line.clocks == [15.0]
+    line.protocol.resume_writing()
+    assert line.clocks == []
+    line.protocol.pause_writing()
+    assert Line(state, peer="192.0.2.9", kind=few(1)).clocks == [2.0], "one each"
+    line.ring()
+    assert line.wire.done == ["abort"]
+    line.protocol.connection_lost(None)
+    assert line.clocks == []
 
 
-def test_what_was_not_parsed_at_the_end_is_not_answered() -> None:
-    async def test() -> None:
-        line = Line(ServerState())
+@in_a_loop
+async def test_sixteen_requests_wait_parsed_and_the_rest_unread() -> None:
+    line = Line(ServerState())
+    for _ in range(2):
         line.protocol.data_received(GET * 5000)
-        parsed = 1 + len(line.protocol.pipeline)
-        line.protocol.shutdown()
-        while line.wire.written.count(b"200 OK") < parsed:
+        assert 16 <= len(line.protocol.pipeline) < 16 + 4096 / len(GET)
+        assert line.wire.reads is False
+        unread = len(line.protocol._flow.unread)
+        assert unread > 4800 * len(GET)
+        line.protocol.flow.resume_reading()
+        assert line.wire.reads is False, "as the application does when it reads a body"
+        line.protocol.data_received(GET[:9])
+        assert len(line.protocol._flow.unread) == unread + 9, "what came in spite of that"
+        while line.wire.written.count(b"200 OK") < 5000:
             await asyncio.sleep(0)
         await settle()
-        assert line.wire.written.count(b"200 OK") == parsed
-        assert line.wire.done == ["close"]
+        assert line.wire.written.count(b"200 OK") == 5000
+        assert line.wire.reads is True
+        assert line.wire.done == []
+        line.protocol.data_received(GET[9:])
+        await settle()
+        assert line.wire.written.count(b"200 OK") == 5001
+        line.wire.written = b""
 
-    in_a_loop(test)
+
+@in_a_loop
+async def test_what_was_not_parsed_at_the_end_is_not_answered() -> None:
+    line = Line(ServerState())
+    line.protocol.data_received(GET * 5000)
+    parsed = 1 + len(line.protocol.pipeline)
+    line.protocol.shutdown()
+    while line.wire.written.count(b"200 OK") < parsed:
+        await asyncio.sleep(0)
+    await settle()
+    assert line.wire.written.count(b"200 OK") == parsed
+    assert line.wire.done == ["close"]
 
 
-def test_at_the_end_what_has_not_arrived_or_is_not_taken_has_two_seconds() -> None:
-    async def test() -> None:
-        for sent, stuck, wanted in (
-            (GET, False, []),
-            (GET, True, [2.0, 15.0]),
-            (POST, False, [2.0]),
-            (POST + b"ninechars", False, []),
-            (POST + b"ninechars" + GET[:9], False, []),
-        ):
-            line = Line(ServerState(), app=waiting)
-            line.protocol.data_received(sent)
-            if stuck:
-                line.protocol.pause_writing()
-            line.protocol.shutdown()
-            assert sorted(line.clocks) == wanted, sent
-            line.protocol.connection_lost(None)
-            await settle()
-
-    in_a_loop(test)
+@in_a_loop
+async def test_at_the_end_what_has_not_arrived_or_is_not_taken_has_two_seconds() -> None:
+    for sent, stuck, wanted in (
+        (GET, False, []),
+        (GET, True, [2.0, 15.0]),
+        (POST, False, [2.0]),
+        (POST + b"ninechars", False, []),
+        (POST + b"ninechars" + GET[:9], False, []),
+    ):
+        line = Line(ServerState(), app=waiting)
+        line.protocol.data_received(sent)
+        if stuck:
+            line.protocol.pause_writing()
+        line.protocol.shutdown()
+        assert sorted(line.clocks) == wanted, sent
+        line.protocol.connection_lost(None)
+        await settle()
 
 
 def test_as_many_connections_as_files_may_be_open(monkeypatch) -> None:
@@ -648,55 +632,48 @@ def test_as_many_connections_as_files_may_be_open(monkeypatch) -> None:
         protocol_within_descriptors(2)
 
 
-def test_headers_end_at_64_kilobytes() -> None:
-    async def test() -> None:
-        head = GET[:-2] + b"X: " + bytes([120] * (2**16 - len(GET) - 1))
-        line = Line(ServerState())
-        line.protocol.data_received(head)
-        assert line.wire.written == b"", "65,536 bytes are waited on"
-        line.protocol.data_received(b"x")
-        assert line.wire.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-        assert line.wire.done == ["close"]
-
-    in_a_loop(test)
+@in_a_loop
+async def test_headers_end_at_64_kilobytes() -> None:
+    head = GET[:-2] + b"X: " + bytes([120] * (2**16 - len(GET) - 1))
+    line = Line(ServerState())
+    line.protocol.data_received(head)
+    assert line.wire.written == b"", "65,536 bytes are waited on"
+    line.protocol.data_received(b"x")
+    assert line.wire.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert line.wire.done == ["close"]
 
 
-def test_what_is_neither_head_nor_body_has_an_end_too() -> None:
+@in_a_loop
+async def test_what_is_neither_head_nor_body_has_an_end_too() -> None:
     """Lines after the last chunk, and empty ones before a request."""
-
-    async def test() -> None:
-        chunked = POST.replace(b"Content-Length: 9", b"Transfer-Encoding: chunked")
-        for before, part in ((chunked + b"1\r\nx\r\n0\r\n", b"A: b\r\n"), (b"", b"\r\n")):
-            line = Line(ServerState(), waiting)
-            line.protocol.data_received(before)
-            for _ in range(64):
-                line.protocol.data_received(1024 // len(part) * part)
-            assert line.wire.written == b""
-            line.protocol.data_received(1024 * part)
-            assert line.wire.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-            line.protocol.connection_lost(None)
-            await settle()
-
-    in_a_loop(test)
-
-
-def test_bodies_and_many_requests_are_no_headers() -> None:
-    async def test() -> None:
-        chunked = POST.replace(b"Content-Length: 9", b"Transfer-Encoding: chunked")
+    chunked = POST.replace(b"Content-Length: 9", b"Transfer-Encoding: chunked")
+    for before, part in ((chunked + b"1\r\nx\r\n0\r\n", b"A: b\r\n"), (b"", b"\r\n")):
         line = Line(ServerState(), waiting)
-        line.protocol.data_received(chunked)
-        for _ in range(20):
-            line.protocol.data_received(b"1000\r\n" + bytes(4096) + b"\r\n")
-        line.protocol.data_received(b"0\r\n\r\n")
+        line.protocol.data_received(before)
+        for _ in range(64):
+            line.protocol.data_received(1024 // len(part) * part)
+        assert line.wire.written == b""
+        line.protocol.data_received(1024 * part)
+        assert line.wire.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        line.protocol.connection_lost(None)
         await settle()
-        assert line.wire.written.endswith(b"ok")
-        for _ in range(2):
-            line.protocol.data_received(GET[:-2] + b"X: " + bytes([120] * 40_000) + b"\r\n\r\n")
-            await settle()
-        assert line.wire.written.count(b"200 OK") == 3
-        assert line.wire.done == []
 
-    in_a_loop(test)
+
+@in_a_loop
+async def test_bodies_and_many_requests_are_no_headers() -> None:
+    chunked = POST.replace(b"Content-Length: 9", b"Transfer-Encoding: chunked")
+    line = Line(ServerState(), waiting)
+    line.protocol.data_received(chunked)
+    for _ in range(20):
+        line.protocol.data_received(b"1000\r\n" + bytes(4096) + b"\r\n")
+    line.protocol.data_received(b"0\r\n\r\n")
+    await settle()
+    assert line.wire.written.endswith(b"ok")
+    for _ in range(2):
+        line.protocol.data_received(GET[:-2] + b"X: " + bytes([120] * 40_000) + b"\r\n\r\n")
+        await settle()
+    assert line.wire.written.count(b"200 OK") == 3
+    assert line.wire.done == []
 
 
 async def echoing(scope, receive, send) -> None:
@@ -712,81 +689,71 @@ async def echoing(scope, receive, send) -> None:
 
 
 @pytest.mark.parametrize("size", [10**6, 4096, 100, 7, 1])
-def test_an_offer_of_another_protocol_is_passed_over_wherever_it_is_cut(size: int) -> None:
+@in_a_loop
+async def test_an_offer_of_another_protocol_is_passed_over_wherever_it_is_cut(size: int) -> None:
     """Pipelined too, and where the head is longer than is parsed at once."""
-
-    async def test() -> None:
-        offer = b"Connection: Upgrade, HTTP2-Settings\r\nUPGRADE: h2c\r\n"
-        long = b"Cookie: " + b"a" * 4002 + b"\r\n"
-        plain, chunked = b"Content-Length: 9\r\n", b"Transfer-Encoding: chunked\r\n"
-        sent, wanted = b"", []
-        for extra, framed, body, length in (
-            (b"", plain, b"\r\n123456789", 9),
-            (long, plain, b"\r\n123456789", 9),
-            (b"", chunked, b"\r\n3\r\nabc\r\n0\r\nHost: evil\r\n\r\n", 3),
-            (b"", b"", b"\r\n", 0),
-        ):
-            sent += b"POST / HTTP/1.1\r\nHost: a\r\n" + extra + framed + offer + body
-            names = [b"host", *([b"cookie"] if extra else ())]
-            names += [framed.partition(b":")[0].lower()] if framed else []
-            wanted.append(b",".join([*names, b"connection"]) + b" %d" % length)
-        line = Line(ServerState(), echoing)
-        for at in range(0, len(sent), size):
-            line.protocol.data_received(sent[at : at + size])
-            await settle()
-        for _ in range(20):
-            await settle()
-        assert re.findall(rb"\r\n\r\n([a-z,-]+ \d+)", line.wire.written) == wanted
-        assert line.wire.done == []
-        line.protocol.connection_lost(None)
-
-    in_a_loop(test)
-
-
-def test_nothing_goes_through_a_tunnel() -> None:
-    async def test() -> None:
-        line = Line(ServerState())
-        line.protocol.data_received(GET.replace(b"GET", b"CONNECT") + GET)
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUPGRADE: h2c\r\n"
+    long = b"Cookie: " + b"a" * 4002 + b"\r\n"
+    plain, chunked = b"Content-Length: 9\r\n", b"Transfer-Encoding: chunked\r\n"
+    sent, wanted = b"", []
+    for extra, framed, body, length in (
+        (b"", plain, b"\r\n123456789", 9),
+        (long, plain, b"\r\n123456789", 9),
+        (b"", chunked, b"\r\n3\r\nabc\r\n0\r\nHost: evil\r\n\r\n", 3),
+        (b"", b"", b"\r\n", 0),
+    ):
+        sent += b"POST / HTTP/1.1\r\nHost: a\r\n" + extra + framed + offer + body
+        names = [b"host", *([b"cookie"] if extra else ())]
+        names += [framed.partition(b":")[0].lower()] if framed else []
+        wanted.append(b",".join([*names, b"connection"]) + b" %d" % length)
+    line = Line(ServerState(), echoing)
+    for at in range(0, len(sent), size):
+        line.protocol.data_received(sent[at : at + size])
         await settle()
-        line.protocol.data_received(GET)
+    for _ in range(20):
         await settle()
-        assert line.wire.written.count(b"HTTP/1.1 ") == 3, "it is a request like others"
+    assert re.findall(rb"\r\n\r\n([a-z,-]+ \d+)", line.wire.written) == wanted
+    assert line.wire.done == []
+    line.protocol.connection_lost(None)
 
-    in_a_loop(test)
+
+@in_a_loop
+async def test_nothing_goes_through_a_tunnel() -> None:
+    line = Line(ServerState())
+    line.protocol.data_received(GET.replace(b"GET", b"CONNECT") + GET)
+    await settle()
+    line.protocol.data_received(GET)
+    await settle()
+    assert line.wire.written.count(b"HTTP/1.1 ") == 3, "it is a request like others"
 
 
-def test_empty_lines_between_requests_are_timed() -> None:
+@in_a_loop
+async def test_empty_lines_between_requests_are_timed() -> None:
     """Or a connection on which they came would be held for ever: they stop uvicorn's own clock."""
-
-    async def test() -> None:
-        line = Line(ServerState())
-        line.protocol.data_received(GET)
-        await settle()
-        line.protocol.data_received(b"\r\n")
-        assert line.clocks == [5.0]
-
-    in_a_loop(test)
+    line = Line(ServerState())
+    line.protocol.data_received(GET)
+    await settle()
+    line.protocol.data_received(b"\r\n")
+    assert line.clocks == [5.0]
 
 
-def test_a_request_that_waits_for_the_one_before_is_not_timed() -> None:
-    async def test() -> None:
-        line = Line(ServerState(), waiting)
-        line.protocol.data_received(POST + b"123456789" + GET[:10])
-        assert line.clocks == [], "nobody can be late while the first is being answered"
-        await settle()
-        line.protocol.data_received(GET[10:11])
-        assert line.clocks == [5.0]
-        line.protocol.data_received(GET[11:])
-        await settle()
-        assert line.wire.written.count(b"200 OK") == 2
-        line.protocol.data_received(POST + b"123456789" + POST + b"1")
-        assert line.clocks == [], "nor is its body"
-        await settle()
-        line.protocol.data_received(b"2")
-        assert line.clocks == [16.0]
-        line.protocol.data_received(b"3456789")
-        assert line.clocks == []
-        await settle()
-        assert line.wire.written.count(b"200 OK") == 4
-
-    in_a_loop(test)
+@in_a_loop
+async def test_a_request_that_waits_for_the_one_before_is_not_timed() -> None:
+    line = Line(ServerState(), waiting)
+    line.protocol.data_received(POST + b"123456789" + GET[:10])
+    assert line.clocks == [], "nobody can be late while the first is being answered"
+    await settle()
+    line.protocol.data_received(GET[10:11])
+    assert line.clocks == [5.0]
+    line.protocol.data_received(GET[11:])
+    await settle()
+    assert line.wire.written.count(b"200 OK") == 2
+    line.protocol.data_received(POST + b"123456789" + POST + b"1")
+    assert line.clocks == [], "nor is its body"
+    await settle()
+    line.protocol.data_received(b"2")
+    assert line.clocks == [16.0]
+    line.protocol.data_received(b"3456789")
+    assert line.clocks == []
+    await settle()
+    assert line.wire.written.count(b"200 OK") == 4

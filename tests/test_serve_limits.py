@@ -74,11 +74,12 @@ def test_slow_requests_are_ended(monkeypatch, sent: bytes, answer: bytes) -> Non
         assert time.monotonic() - began < 4
 
 
-def test_how_long_is_waited_for_slow_requests() -> None:
+def test_how_long_is_waited() -> None:
     assert (guard.HEADER_SECONDS, guard.BODY_SECONDS, serve.BODY_SECONDS) == (5, 15, 15)
     server, listening = build_server(open_predictor(threads=1), Address(port=0), workers=1)
     listening.close()
     assert server.config.timeout_keep_alive == 5, "between requests"
+    assert server.config.timeout_graceful_shutdown == 20, "in flight at the end"
 
 
 def test_64_connections_are_held_and_no_more() -> None:
@@ -125,12 +126,6 @@ def may_send(connection: socket.socket) -> bool:
     except ConnectionError:
         return False
     return True
-
-
-def test_requests_in_flight_have_20_seconds_at_the_end() -> None:
-    server, listening = build_server(open_predictor(threads=1), Address(port=0), workers=1)
-    listening.close()
-    assert server.config.timeout_graceful_shutdown == 20
 
 
 def test_the_end_waits_for_what_is_worked_on_alone(monkeypatch) -> None:

@@ -23,7 +23,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.shipping.address import LOOPBACK
+from fashion_cnn.shipping.address import LOOPBACK, Address
 
 CONNECTIONS = 64
 HEADER_SECONDS = 5.0
@@ -64,23 +64,14 @@ _HEADERS = {
 class Guard:
     """ASGI middleware: known hosts, own pages and the token alone; security headers on all."""
 
-    def __init__(
-        self, app: ASGIApp, hosts: frozenset[str], token: str | None, *, any_ip: bool = False
-    ) -> None:
-        """Wrap an application.
-
-        Args:
-            app: the application.
-            hosts: names that a request may ask for, beside those of this machine.
-            token: what `Authorization: Bearer` must hold for /v1/ and /metrics; None for no such
-                need.
-            any_ip: whether a request may ask for any number; a page that has its own name
-                rebound to this machine's address asks for a name.
-        """
+    def __init__(self, app: ASGIApp, address: Address) -> None:
+        """Wrap an application. A token is for /v1/ and /metrics alone."""
         self._app = app
-        self._hosts = hosts | frozenset(LOOPBACK)
-        self._token = token.encode() if token else None
-        self._any_ip = any_ip
+        names = (address.host, *address.allow_hosts, *LOOPBACK)
+        self._hosts = frozenset(name.lower() for name in names)
+        self._token = address.token.encode() if address.token else None
+        # A page that has its own name rebound to this machine's address asks for a name.
+        self._any_ip = address.is_wildcard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a refused request; hand on the others."""
@@ -105,7 +96,8 @@ class Guard:
         hosts = headers.getlist("host")
         if not hosts and "origin" not in headers and _is_proxys_check(scope):
             return None
-        if len(hosts) != 1 or not self._goes_by(_name(hosts[0])):
+        name = _name(hosts[0]) if len(hosts) == 1 else ""
+        if name not in self._hosts and not (self._any_ip and _is_ip(name)):
             return _refuse(421, "this server does not go by that name (see: serve --allow-host)")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         if origin is not None and _authority(origin) != hosts[0].lower():
@@ -121,9 +113,6 @@ class Guard:
                 refusal.headers["WWW-Authenticate"] = "Bearer"
                 return refusal
         return None
-
-    def _goes_by(self, name: str) -> bool:
-        return name in self._hosts or (self._any_ip and _is_ip(name))
 
 
 def _is_proxys_check(scope: Scope) -> bool:
@@ -223,7 +212,6 @@ class LimitedProtocol(HttpToolsProtocol):
     _write_deadline: asyncio.TimerHandle | None = None
     _since = 0.0  # when it last sent something
     _turned_away = False
-    _in_headers = False
     _arriving = "head"  # or "body", or "" once a request is there
     _without_body = 0  # bytes that came since the last of a body
 
@@ -236,7 +224,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.connections.discard(other)
             other._give_up()
         if len(self.connections) <= self.most_held:
-            self._wait(HEADER_SECONDS, in_headers=True)
+            self._wait(HEADER_SECONDS)
             return
         self.connections.discard(self)
         if len(self._lingering) >= self.most_lingering:
@@ -310,8 +298,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
         elif self._arriving == "head":
             if self._deadline is None and not self._answers():
-                self._wait(HEADER_SECONDS, in_headers=True)
-        elif self._arriving and not self.pipeline and (self._in_headers or self._deadline is None):
+                self._wait(HEADER_SECONDS)
+        elif self._arriving and not self.pipeline and self._deadline is None:
             self._wait(BODY_SECONDS + _GRACE)
 
     def _feed(self, data: bytes) -> None:
@@ -373,6 +361,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._arriving = "body"
         if self in self._lingering:
             self.cycle.keep_alive = False
+        else:
+            self._stop()  # a body has its own time
 
     def _asks_little(self) -> bool:
         """Whether it asks for health or for a file of the page: thirty browsers open six
@@ -426,9 +416,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._write_deadline.cancel()
             self._write_deadline = None
 
-    def _wait(self, seconds: float, *, in_headers: bool = False) -> None:
+    def _wait(self, seconds: float) -> None:
         self._stop()
-        self._in_headers = in_headers
         self._deadline = self.loop.call_later(seconds, self._give_up)
 
     def _stop(self) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from fashion_cnn import files
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import UsageError
-from fashion_cnn.shipping.predict import Prediction
+from fashion_cnn.shipping.predict import Prediction, as_png
 
 Row = tuple[str, Prediction | str]
 """A file's name, and what was predicted or what is wrong with it."""
@@ -90,9 +90,7 @@ def save_seen(rows: Sequence[Row], folder: Path) -> int:
                 "before; give another folder"
             )
     for name, answer in chosen.items():
-        picture = io.BytesIO()
-        Image.fromarray(answer.seen).save(picture, "PNG")
-        files.write_atomically(folder / name, picture.getvalue())
+        files.write_atomically(folder / name, as_png(answer.seen))
     return len(chosen)
 
 

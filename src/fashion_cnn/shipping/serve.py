@@ -35,7 +35,7 @@ from fashion_cnn.shipping.guard import BODY_SECONDS, Guard, protocol_within_desc
 from fashion_cnn.shipping.interface import Answer, Status
 from fashion_cnn.shipping.layers import SeenLayers
 from fashion_cnn.shipping.metrics import Metrics, Watch
-from fashion_cnn.shipping.predict import Predictor
+from fashion_cnn.shipping.predict import Predictor, as_png
 from fashion_cnn.shipping.upload import ADVICE, picture_in
 from fashion_cnn.text import first_line, visible
 from fashion_cnn.version import __version__
@@ -107,9 +107,7 @@ class Desk:
         self._working: set[asyncio.Task[None]] = set()
         self._pool = ThreadPoolExecutor(workers, "predict")
         self._looking = 0
-        self._looker = ThreadPoolExecutor(1, "layers")  # never at the cost of answers
         self._look = asyncio.Lock()
-        self._checker = ThreadPoolExecutor(1, "ready")
         self._checked: asyncio.Future[None] | None = None
         with Image.open(_GOLDEN) as golden:
             self._golden = np.asarray(golden.convert("L"))[np.newaxis]
@@ -133,7 +131,7 @@ class Desk:
         """As `check`, in a thread; who asks meanwhile or soon after is told the same."""
         if self._checked is None:
             loop = asyncio.get_running_loop()
-            self._checked = loop.run_in_executor(self._checker, self.check)
+            self._checked = asyncio.ensure_future(asyncio.to_thread(self.check))
             self._checked.add_done_callback(
                 lambda _: loop.call_later(_CHECK_SECONDS, setattr, self, "_checked", None)
             )
@@ -191,8 +189,7 @@ class Desk:
             async with self._look:
                 if waits and self._closing:
                     raise HTTPException(503, "stopping", _LATER)
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._looker, self.predictor.layers, data)
+                return await asyncio.to_thread(self.predictor.layers, data)
         finally:
             self._looking -= 1
 
@@ -291,9 +288,7 @@ def build_app(desk: Desk, address: Address) -> Watch:
 
     _add_state(app, desk)
     _add_page(app)
-    names = frozenset(name.lower() for name in (address.host, *address.allow_hosts))
-    past_fastapi = _past(app, desk, most.default)
-    guarded = Guard(past_fastapi, names, address.token, any_ip=address.is_wildcard)
+    guarded = Guard(_past(app, desk, most.default), address)
     return Watch(guarded, desk.metrics, (getattr(route, "path", "") for route in app.routes))
 
 
@@ -455,7 +450,8 @@ def _without_body(send: Send) -> Send:
 async def _predict(desk: Desk, request: Request, top_k: int) -> Response:
     found = await _answer(request, desk.predict)
     desk.metrics.count(found.label, found.recipe, doubtful=found.doubtful)
-    answer = Answer(**found.to_dict(top_k), seen_png=_png(found.seen))
+    picture = base64.b64encode(as_png(found.seen)).decode()
+    answer = Answer(**found.to_dict(top_k), seen_png=picture)
     # Written here: FastAPI would check it a second time.
     return Response(answer.model_dump_json(), media_type="application/json")
 
@@ -526,10 +522,3 @@ def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
         return Response(data, media_type=kind)  # from memory: no file is opened for a request
 
     return give
-
-
-def _png(pixels: np.ndarray) -> str:
-    """A grey picture, uint8 (H, W), as a PNG file in base64."""
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "PNG")
-    return base64.b64encode(data.getvalue()).decode()
