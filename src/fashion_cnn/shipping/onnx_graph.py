@@ -30,7 +30,7 @@ _KINDS = {
     11: "<f8", 12: "<u4", 13: "<u8",
 }  # fmt: skip
 _BFLOAT16 = 16
-_WHOLE = range(2, 8)  # of those, beside the unsigned ones of 32 and 64 bits
+_WHOLE = range(2, 8)  # of those; unsigned ones of 32 and 64 bits are not kept
 _GRAPH, _OPSET, _TRAINING, _FUNCTIONS = 7, 8, 20, 25  # of a model
 _MOST_NODES = 20_000
 MOST_SIDES = 64
@@ -69,11 +69,6 @@ class Array:
     def width(self) -> int:
         """Bytes a number."""
         return width_of(self.kind)
-
-    @property
-    def whole(self) -> bool:
-        """Whether they are whole numbers."""
-        return self.kind in _WHOLE or self.kind in (12, 13)
 
     @property
     def nbytes(self) -> int:

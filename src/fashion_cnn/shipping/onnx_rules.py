@@ -232,7 +232,8 @@ def _transpose(node: Node, given: _Inputs) -> Shape:
 
 
 def _broadcast(node: Node, given: _Inputs) -> Shape:
-    if node.operator == "Div" and given.array(0).whole:
+    kind = kind_of(given.array(0).kind)
+    if node.operator == "Div" and kind is not None and kind.kind in "iu":
         # The processor ends the process at these. Nor has the least number a positive one.
         _must_fit(not np.isin(given.numbers(1), (0, -1)).any())
     return np.broadcast_shapes(*(one.shape for one in given.arrays))
