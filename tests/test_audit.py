@@ -21,7 +21,6 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.evaluation import audit as auditing
 from fashion_cnn.evaluation import label_noise
 from fashion_cnn.evaluation.audit import audit
-from fashion_cnn.evaluation.metrics import measure
 from fashion_cnn.evaluation.near_duplicates import (
     Pairs,
     accuracy_without,
@@ -29,11 +28,9 @@ from fashion_cnn.evaluation.near_duplicates import (
     disagreement,
     near_pairs,
 )
-from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting.audit_page import audit_page
-from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
-from finished import metrics_of
+from finished import finished_run
 
 ORIGIN = {
     "data": "Fashion-MNIST",
@@ -323,65 +320,9 @@ def test_the_page_of_an_audit_that_finds_nothing(planted) -> None:
     assert "<dt>Near-duplicate pairs</dt><dd>0<small>0 images</small>" in page
 
 
-def a_run(folder, **changes) -> Run:
-    """A folder with what the audit reads of a run: two test images, one right."""
-    run = Run(folder)
-    folder.mkdir()
-    run.record_recipe(Recipe())
-    half = measure(9 * np.eye(10)[[3, 2]].astype(np.float32), np.array([3, 4]), CLASS_NAMES, "test")
-    run.results.write_metrics(dataclasses.replace(metrics_of(half), **changes))
-    header = ["index", "label", "predicted", "confidence", *(f"p{i}" for i in range(10))]
-    rows = [[0, 3, 3, 1, *np.eye(10)[3]], [1, 4, 2, 1, *np.eye(10)[2]]]
-    lines = [",".join(map(str, row)) for row in [header, *rows]]
-    (folder / "predictions.csv").write_text("\n".join(lines) + "\n")
-    return run
-
-
-def test_predictions_are_read_back(tmp_path) -> None:
-    found = a_run(tmp_path / "run").results.test_predictions
-    assert found.labels.tolist() == [3, 4]
-    assert found.correct.tolist() == [True, False]
-    assert found.probabilities.shape == (2, 10)
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("0,3,3", "1,3,3"),
-        ("0,3,3", "0,3,2"),
-        ("0,3,3", "0,13,13"),
-        ("0,3,3", "0,x,3"),
-        ("1.0", "nan"),
-        ("1.0", "2.0"),
-        (",p9", ""),
-        ("label", "labels"),
-        ("1,4,2,1,0.0,0.0", "1,4,2,1,0.0"),
-    ],
-)
-def test_altered_predictions_are_refused(tmp_path, before: str, after: str) -> None:
-    run = a_run(tmp_path / "run")
-    file = tmp_path / "run/predictions.csv"
-    text = file.read_text()
-    assert before in text
-    file.write_text(text.replace(before, after))
-    with pytest.raises(
-        UsageError, match="(is not as it was written|does not belong to metrics.json)"
-    ):
-        _ = run.results.test_predictions
-
-
 def test_a_sealed_test_set_stays_sealed(tmp_path) -> None:
+    run, _, _ = finished_run(tmp_path / "run", sealed=True)
     with pytest.raises(UsageError, match="still sealed"):
-        _ = a_run(tmp_path / "run", reports_speak_on="validation").results.test_predictions
-
-
-def test_a_run_without_results_says_what_to_do(tmp_path) -> None:
-    run = a_run(tmp_path / "run")
-    (tmp_path / "run/predictions.csv").unlink()
-    with pytest.raises(UsageError, match="is missing; write it with"):
-        _ = run.results.test_predictions
-    (tmp_path / "run/metrics.json").unlink()
-    with pytest.raises(UsageError, match="fashion-cnn evaluate"):
         _ = run.results.test_predictions
 
 

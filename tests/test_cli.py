@@ -103,7 +103,7 @@ def test_a_path_with_a_line_end_forges_no_line(capsys, tmp_path) -> None:
         ("train --output " + "x" * 300, "File name too long"),
         ("data verif", "did you mean 'verify'"),
         ("data audit --threshold 0", "threshold is 0.0; it must be a number above 0"),
-        ("data audit --folds 3", "--folds is for the trainings of --suspects"),
+        ("data audit --threads 3", "--threads is for the trainings of --suspects"),
         ("data audit --threads 1", "--threads is for the trainings of --suspects"),
         ("data audit --run nowhere", "nowhere holds no run"),
     ],

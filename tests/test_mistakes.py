@@ -111,6 +111,10 @@ def test_predictions_survive_the_file(tmp_path) -> None:
         ("\n1,1,", "\n1,0.5,"),
         ("\n1,1,", "\n1,1,1,"),
         ("\n1,1,", "\n1,x,"),
+        ("\n1,1,", "\n1,nan,"),
+        ("\n1,1,", "\n1,1e300,"),
+        ("0.0", "2.0"),
+        (",p9", ""),
     ],
 )
 def test_altered_predictions_are_refused(tmp_path, old: str, new: str) -> None:

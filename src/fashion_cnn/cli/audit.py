@@ -16,6 +16,8 @@ from fashion_cnn.version import __version__
 if TYPE_CHECKING:
     from fashion_cnn.data.split import Split
 
+_FOLDS = 5  # trainings of --suspects
+
 
 @click.command("audit")
 @data_dir_option
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 @click.option(
     "--suspects", is_flag=True, help="also find suspect labels; trains `fast`, needs cleanlab"
 )
-@click.option("--folds", type=click.IntRange(2, 100), help="--suspects: number of trainings  [5]")
 @threads_option
 def audit(
     data_dir: Path | None,
@@ -37,13 +38,11 @@ def audit(
     threshold: float | None,
     folder: Path | None,
     suspects: bool,
-    folds: int | None,
     threads: int | None,
 ) -> None:
     """Find near-duplicates and suspect labels; write a page, CSVs and JSON; change nothing."""
-    for flag, value in {"--folds": folds, "--threads": threads}.items():
-        if value and not suspects:
-            raise UsageError(f"{flag} is for the trainings of --suspects; give that too")
+    if threads and not suspects:
+        raise UsageError("--threads is for the trainings of --suspects; give that too")
     began = time.monotonic()
     from importlib.metadata import version
 
@@ -52,7 +51,7 @@ def audit(
     from fashion_cnn.evaluation import audit as auditing
     from fashion_cnn.evaluation.label_noise import require_cleanlab
     from fashion_cnn.evaluation.near_duplicates import NEAR
-    from fashion_cnn.files import to_json
+    from fashion_cnn.files import to_json, write_atomically
     from fashion_cnn.reporting.audit_page import audit_page
     from fashion_cnn.run.dataset import check_same_data, data_of
     from fashion_cnn.run.folder import Run
@@ -72,7 +71,7 @@ def audit(
     training, test_images = data_set.training(), data_set.test_images()
     probabilities, seconds = None, {}
     if suspects:
-        probabilities, seconds["folds"] = _out_of_fold(training, folds or 5, threads)
+        probabilities, seconds["folds"] = _out_of_fold(training, threads)
     found = auditing.audit(
         training,
         test_images,
@@ -87,7 +86,7 @@ def audit(
         "command": command(*sys.argv[1:]),
         "data": data_set.contents.name,
         "run": str(folder) if folder else "",
-        "folds": (folds or 5) if suspects else 0,
+        "folds": _FOLDS if suspects else 0,
         "versions": {"fashion-cnn": __version__} | {p: version(p) for p in packages},
         "seconds": seconds,
     }
@@ -98,26 +97,20 @@ def audit(
     }
     if suspects:
         files["suspects.csv"] = to_utf8(auditing.suspects_csv(found, training.labels))
-    _write_all(output, files)
+    for name, data in files.items():
+        write_atomically(output / name, data)
+    if not suspects and (output / "suspects.csv").exists():
+        say(f"{output}/suspects.csv is of an audit before this one")
     write(auditing.audit_text(found))
     say(f"the page: {output}/audit.html")
 
 
-def _write_all(output: Path, files: dict[str, bytes]) -> None:
-    from fashion_cnn.files import write_atomically
-
-    for name, data in files.items():
-        write_atomically(output / name, data)
-    if (suspects := output / "suspects.csv").exists() and suspects.name not in files:
-        say(f"{suspects} is of an audit before this one")
-
-
-def _out_of_fold(training: "Split", folds: int, threads: int | None) -> tuple[Any, float]:
+def _out_of_fold(training: "Split", threads: int | None) -> tuple[Any, float]:
     """Each training image's probabilities by a network that did not see it, and the seconds."""
     from fashion_cnn.frameworks import Hardware
     from fashion_cnn.recipes.catalog import named
     from fashion_cnn.studies.cross_validation import out_of_fold
 
     began = time.monotonic()
-    found = out_of_fold(training, named("fast"), folds, Hardware(threads=threads), say)
+    found = out_of_fold(training, named("fast"), _FOLDS, Hardware(threads=threads), say)
     return found, time.monotonic() - began

@@ -50,13 +50,14 @@ def compare(
     say(f"drawn: {plot}")
     if page:
         say(f"the page: {comparison.page(page, data=data_dir)}")
-    for path, text in (
-        (table, results_table(comparison, _form(table)) if table else ""),
-        (changes, changes_csv(comparison) if changes else ""),
-    ):
-        if path:
-            write_atomically(path, to_utf8(text))
-            say(f"written: {path}")
+    tables: dict[Path, str] = {}
+    if table:
+        tables[table] = results_table(comparison, _form(table))
+    if changes:
+        tables[changes] = changes_csv(comparison)
+    for path, text in tables.items():
+        write_atomically(path, to_utf8(text))
+        say(f"written: {path}")
 
 
 def _form(path: Path) -> str:

@@ -93,14 +93,17 @@ def _of_the_machine(error: Exception) -> tuple[str, int] | None:
             return f"{where}{error.strerror}; {again}", 7
         if error.filename or "temporary directory" in str(error):  # no place is writable
             return f"{where}{error.strerror or error}", 2
-    if isinstance(error, MemoryError) or (
-        isinstance(error, ImportError | OSError | RuntimeError)
-        and any(words in str(error) for words in _NO_MEMORY)
-    ):
-        return f"out of memory; {smaller}", 7
-    if type(error).__name__ == "OutOfMemoryError":
+    kind = type(error).__name__
+    if kind == "OutOfMemoryError":
         return f"out of GPU memory; {smaller}", 7
-    if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, of either memory
+    if (
+        isinstance(error, MemoryError)
+        or kind == "ResourceExhaustedError"  # TensorFlow's, of either memory
+        or (
+            isinstance(error, ImportError | OSError | RuntimeError)
+            and any(words in str(error) for words in _NO_MEMORY)
+        )
+    ):
         return f"out of memory; {smaller}", 7
     return None
 
