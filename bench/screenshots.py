@@ -1,4 +1,4 @@
-r"""Pictures of the pages, for the README and docs: python bench/screenshots.py RUN OTHER.
+r"""Pictures of the pages, for the README and docs: python -m bench.screenshots RUN OTHER.
 
 Writes docs/images/page.png, layers.png, window.png, evidence.png, draw.png, report.png, map.png,
 film.png and compare.png. Needs Debian's chromium. RUN and OTHER are of the assignment's network,
@@ -15,37 +15,20 @@ a temporary folder.
 import io
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 import fashion_cnn
-from fashion_cnn.shipping.address import Address
-from fashion_cnn.shipping.predict import open_predictor
-from fashion_cnn.shipping.serve import PAGE, build_server
+from bench.campaign.serving import running
+from fashion_cnn.shipping.serve import PAGE
 
 REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / "docs/images"
 BOOT = REPOSITORY / "examples/boot.png"
 WIDTH, DENSITY = 820, 1.5  # pages are laid out for this width, and are shown 700 wide
 MOST_BYTES, MOST_COLOURS = 200_000, 96
-
-
-@contextmanager
-def server(model: Path | None) -> Iterator[str]:
-    """A server of a model, by its address."""
-    made, listening = build_server(open_predictor(model, threads=1), Address(port=0), workers=1)
-    thread = threading.Thread(target=made.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    finally:
-        made.should_exit = True
-        thread.join()
 
 
 def save(name: str, shown: Page | Locator) -> None:
@@ -72,15 +55,15 @@ def open_page(browser: Browser, url: str, width: int = WIDTH, height: int = 620)
 
 def of_the_server(browser: Browser, run: Path) -> None:
     """The answer to a photo; a garment through the layers of the assignment's network."""
-    with server(None) as url:
-        page = open_page(browser, url, 1040, 700)
+    with running() as port:
+        page = open_page(browser, f"http://127.0.0.1:{port}/", 1040, 700)
         page.set_input_files("#file", BOOT)
         page.wait_for_selector("#result", state="visible")
         page.wait_for_timeout(500)
         save("page", page.locator("main"))
         page.close()
-    with server(run) as url:
-        page = open_page(browser, url)
+    with running(run) as port:
+        page = open_page(browser, f"http://127.0.0.1:{port}/")
         page.set_input_files("#file", PAGE / "samples/4-coat.png")
         page.wait_for_selector("#result", state="visible")
         page.click("#layers summary")
@@ -95,8 +78,8 @@ def of_the_server(browser: Browser, run: Path) -> None:
 
 def drawn(browser: Browser) -> None:
     """A pullover whose sleeves are cut off, then widened at its hem."""
-    with server(None) as url:
-        page = open_page(browser, url, 1040, 900)
+    with running() as port:
+        page = open_page(browser, f"http://127.0.0.1:{port}/", 1040, 900)
         page.get_by_label("Draw or erase").check()
         pad = page.locator("#pad")
 

@@ -2,35 +2,13 @@
 
 import http.client
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from fashion_cnn.shipping.address import Address
-from fashion_cnn.shipping.predict import open_predictor
-from fashion_cnn.shipping.serve import PAGE, build_server
+from bench.campaign.serving import running as running
+from fashion_cnn.shipping.serve import PAGE
 
 SAMPLES = sorted((PAGE / "samples").iterdir())
 BOOT = SAMPLES[9].read_bytes()
-
-
-@contextmanager
-def running(model: Path | None = None, **address: Any) -> Iterator[int]:
-    """A server in a thread, of the model in the package or another; gives its port."""
-    server, listening = build_server(
-        open_predictor(model, threads=1), Address(port=0, **address), workers=1
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield listening.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        listening.close()
-        assert not thread.is_alive()
 
 
 def call(

@@ -11,21 +11,6 @@ from serving import SAMPLES, running
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def test_the_api_example_runs(tmp_path, few_data) -> None:
-    script = REPOSITORY / "examples/train_and_predict.py"
-    for _ in range(2):  # trains, then finds the run
-        done = subprocess.run(
-            [sys.executable, "-W", "error", script, tmp_path / "run"],
-            capture_output=True,
-            text=True,
-            cwd=REPOSITORY,
-            env={**os.environ, "FASHION_CNN_DATA": str(few_data)},
-        )
-        assert done.returncode == 0, done.stderr
-        assert " taken for " in done.stdout
-    assert "finished" not in done.stdout
-
-
 def test_the_script_of_uv_trains_and_answers(tmp_path, few_data) -> None:
     """As Python runs it; what uv reads of it names this package, by where it is."""
     script = REPOSITORY / "examples/uv_script.py"

@@ -83,9 +83,7 @@ def run_trial(experiment: Experiment, stage: Path, room: Path, number: int) -> s
 
 def _in_child(experiment: Experiment, stage: Path, room: Path, number: int, said: Path) -> None:
     os.environ["FASHION_CNN_DATA"] = str(stage / "data")
-    descriptor = os.open(room / "output.txt", os.O_WRONLY | os.O_CREAT)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
+    say_into(room / "output.txt")
     try:
         draw = random.Random(f"{experiment.name} {number}")
         experiment.trial(Trial(stage, room, number, draw))
@@ -93,3 +91,10 @@ def _in_child(experiment: Experiment, stage: Path, room: Path, number: int, said
         said.write_text(traceback.format_exc())
         os._exit(1)
     os._exit(0)
+
+
+def say_into(path: Path) -> None:
+    """Let standard output and error of this process go into a new file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)

@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 from bench.campaign.experiment import Experiment, Trial
+from bench.campaign.serving import BOOT
 from bench.campaign.stage import SMALL, command
 
 _NAMES = (
@@ -39,12 +40,11 @@ def _trial(trial: Trial) -> None:
     before = _content(victim)
     shutil.copytree(trial.stage / "run", "run", symlinks=True)
     _put(Path("run", name), kind)
-    boot = Path("boot.png")
-    shutil.copy(_sample(), boot)
+    Path("boot.png").write_bytes(BOOT)
     data = ["--data-dir", str(trial.stage / "data")]
     match words:
         case ["predict"]:
-            words = ["predict", str(boot), "--model", "run"]
+            words = ["predict", "boot.png", "--model", "run"]
         case ["compare"]:
             words = ["compare", "run", str(trial.stage / "other")]
         case ["track"]:
@@ -110,12 +110,6 @@ def _put(path: Path, kind: str) -> None:
         case "huge":
             with path.open("wb") as file:
                 file.truncate(3 << 30)
-
-
-def _sample() -> Path:
-    import fashion_cnn
-
-    return Path(fashion_cnn.__file__).parent / "shipping/page/samples/9-ankle-boot.png"
 
 
 FOLDERS = Experiment(

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.campaign.experiment import Experiment, Trial
+from bench.campaign.experiment import Experiment, Trial, say_into
 from bench.campaign.stage import command
 from bench.campaign.trainings import (
     RECIPES,
@@ -17,6 +17,7 @@ from bench.campaign.trainings import (
     start,
     straight,
     wait,
+    wait_for_start,
     words,
 )
 
@@ -37,7 +38,7 @@ def _together(trial: Trial) -> None:
     for number in range(draw.randint(2, 4)):
         given = words(trial, name, run)
         said = trial.room / f"said-{number}.txt"
-        children.append(start(given, lambda said=said: _say_into(said)))
+        children.append(start(given, lambda said=said: say_into(said)))
         time.sleep(draw.choice((0, draw.uniform(0, 0.1), draw.uniform(0, seconds / 2))))
     killed = draw.random() < 0.4
     if killed:
@@ -52,12 +53,6 @@ def _together(trial: Trial) -> None:
         refused = "is in use by" in said or "already holds a run" in said
         assert refused == (code == _REFUSED), f"{code}: {said}"
     finish(trial, name, run)
-
-
-def _say_into(path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
 
 
 # -- clocks ----------------------------------------------------------------------------------------
@@ -77,9 +72,7 @@ def _clock(trial: Trial) -> None:
     for _ in range(draw.randint(1, 2)):
         _set(clock, draw)
         child = _under(clock, words(trial, name, run))
-        begun, until = (run / "recipe.json").exists(), time.monotonic() + 60
-        while not begun and not (run / "recipe.json").exists() and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_for_start(run)
         for _ in range(3):
             time.sleep(draw.uniform(0, seconds))
             _set(clock, draw)

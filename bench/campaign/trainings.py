@@ -4,7 +4,6 @@ import errno
 import functools
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -110,7 +109,9 @@ def _kill(trial: Trial, recipes: dict[str, list[str]]) -> None:
     hits = 0
     for _ in range(draw.randint(1, 5)):
         child = start(words(trial, name, run))
-        _sleep(draw, seconds, run)
+        if draw.random() < 0.8:
+            wait_for_start(run)
+        time.sleep(draw.uniform(0, seconds))
         os.kill(child, signal.SIGKILL)
         hits += wait(child) == -signal.SIGKILL
     print(name, hits, "kills")
@@ -122,14 +123,11 @@ def expected_seconds(run: Path) -> float:
     return 2 * sum(record.seconds for record in Run(run).history) + 1
 
 
-def _sleep(draw: random.Random, seconds: float, run: Path) -> None:
-    """Mostly until training has begun, and then some share of what it takes."""
-    begun = (run / "recipe.json").exists()
-    until = time.monotonic() + 30
-    if draw.random() < 0.8:
-        while not begun and not (run / "recipe.json").exists() and time.monotonic() < until:
-            time.sleep(0.005)
-    time.sleep(draw.uniform(0, seconds))
+def wait_for_start(run: Path) -> None:
+    """Until training has begun, for a minute at most."""
+    until = time.monotonic() + 60
+    while not (run / "recipe.json").exists() and time.monotonic() < until:
+        time.sleep(0.005)
 
 
 def _signal(trial: Trial) -> None:
