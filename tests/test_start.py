@@ -113,7 +113,7 @@ def test_the_head_alone_learns_at_first_and_then_all(
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("stops", [[0], [4], [5], [7], [3, 2, 6]])
+@pytest.mark.parametrize("stops", [[0], [3, 2, 6]])
 def test_it_resumes_to_the_same_bits_without_the_file(
     before, tuned, small_data, tmp_path, name: str, stops: list[int]
 ) -> None:
@@ -169,12 +169,11 @@ def sized(model: torch.nn.Module, classes: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", ["simple_cnn", "strided_cnn", "resnet", "wide_resnet"])
-@pytest.mark.parametrize("classes", [2, 7, 47])
-def test_a_head_for_other_classes_begins_anew(name: str, classes: int) -> None:
+def test_a_head_for_other_classes_begins_anew(name: str) -> None:
     torch.manual_seed(0)
     other, model = (build_model(Recipe(model=name, width=4), 10) for _ in range(2))
     start = weight_arrays(model)
-    weights = fit(model, Weights(Path("x"), "", sized(other, classes)))
+    weights = fit(model, Weights(Path("x"), "", sized(other, 7)))
     assert set(weights.anew) == {key for key in start if key.startswith("output.")}
     take_weights(model, weights)
     for key, array in weight_arrays(model).items():
