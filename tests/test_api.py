@@ -21,7 +21,6 @@ from conftest import REPOSITORY, make_split
 from drawn import figures_instead_of_pictures
 from fashion_cnn.cli import main
 from fashion_cnn.errors import CheckpointError, DataError, ImageError, UsageError
-from fashion_cnn.recipes import catalog
 from fashion_cnn.run import checkpoint
 from fashion_cnn.text import aligned
 
@@ -528,22 +527,6 @@ def test_settings_that_decide_nothing_are_not_shown(run: fc.Run) -> None:
     shown = {name.split()[0] for name, *_ in explain_recipe(taught)}
     assert {"distill", "warmup", "teacher_sha256"} < shown
     assert not shown & {"beta2", "schedule_epochs"}
-
-
-@pytest.mark.parametrize(
-    "record",
-    sorted({path.parent for path in (REPOSITORY / "docs/results").rglob("metrics.json")}),
-    ids=lambda path: path.name,
-)
-def test_every_record_of_a_run_opens(record: Path) -> None:
-    found = fc.Run.open(record)
-    assert found.recipe.name in catalog.RECIPES
-    assert found.metrics.shown.n == 10_000
-    assert len(found.history) == found.recipe.epochs
-    assert "finished" in str(found)
-    assert found._repr_html_().count("<svg") >= 2
-    if (record / "split.json").exists():
-        assert found.split["test_sealed"] is False
 
 
 @pytest.mark.parametrize("module", ["data.split", "shipping.predict"])

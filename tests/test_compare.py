@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import html
-import json
 import math
 import re
 import types
@@ -29,7 +28,6 @@ from fashion_cnn.evaluation.metrics import wilson_interval
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.reporting import comparison
 from fashion_cnn.reporting.comparison import comparison_markdown, comparison_text
-from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
 from fashion_cnn.text import aligned
 from finished import finished_run
@@ -190,35 +188,6 @@ def test_the_command(tmp_path, capsys, monkeypatch) -> None:
     assert f"{counts[0]} images are right only in b, {counts[1]} only in a; McNemar" in out
     row = rows[0]
     assert row["second_says"] == row["label"] != row["first_says"]
-
-
-def test_what_cannot_be_compared_is_refused(tmp_path, capsys) -> None:
-    a, _, _ = finished_run(tmp_path / "a")
-    sealed, _, _ = finished_run(tmp_path / "sealed", sealed=True)
-    with pytest.raises(UsageError, match="sealed was evaluated on validation images"):
-        compare([a, sealed])
-    with pytest.raises(UsageError, match="sealed was evaluated on validation images"):
-        compare([sealed, a])
-    other, _, _ = finished_run(tmp_path / "other", test=make_split(1190))
-    with pytest.raises(UsageError, match="were not evaluated on the same test images"):
-        compare([a, other])
-    elsewhere, _, _ = finished_run(tmp_path / "elsewhere", sealed=True, seed=1)
-    with pytest.raises(UsageError, match="the same validation images"):
-        compare([sealed, elsewhere])
-    wider, _, _ = finished_run(tmp_path / "wider", sealed=True, width=8)
-    assert compare([sealed, wider]).split == "validation"
-    for runs in ([a], [a, a]):
-        with pytest.raises(UsageError, match="two runs or more"):
-            compare(runs)
-    environment = json.loads((other.path / "environment.json").read_text())
-    environment.pop("data_sha256")
-    (other.path / "environment.json").write_text(json.dumps(environment))
-    other = Run(other.path)
-    with pytest.raises(UsageError, match="lack 'data_sha256'"):
-        compare([a, other])
-    (other.path / "metrics.json").unlink()
-    assert main(["compare", str(a.path), str(other.path)]) == 2
-    assert "was not evaluated yet" in capsys.readouterr().err
 
 
 # -- by hand, without folders ----------------------------------------------------------------------
