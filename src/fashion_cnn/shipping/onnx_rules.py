@@ -85,7 +85,7 @@ def _flag(node: Node, name: str, default: int = 0) -> bool:
 
 
 def _axes(node: Node, given: _Inputs, place: int, rank: int) -> list[int] | None:
-    """From the attribute, as older operators have them, or from an input; None for neither."""
+    """From the attribute, as reductions of opset 17 have them, or an input; None for neither."""
     found = node.attributes.get("axes")
     if found is None and given.has(place):
         found = given.whole(place)
@@ -164,10 +164,7 @@ def _part_of_shape(node: Node, given: _Inputs) -> Shape:
 def _cuts(node: Node, given: _Inputs) -> dict[int, range]:
     """The places that a Slice takes, by axis; -1 is the last, and what is too far is cut."""
     shape, cuts = given.shape(), {}
-    if "starts" in node.attributes:
-        starts, ends = node.attributes["starts"], node.attributes["ends"]
-    else:
-        starts, ends = given.whole(1), given.whole(2)
+    starts, ends = given.whole(1), given.whole(2)
     axes = _axes(node, given, 3, len(shape)) or list(range(len(starts)))
     steps = given.whole(4) if given.has(4) else [1] * len(starts)
     for axis, first, last, step in zip(axes, starts, ends, steps, strict=True):
@@ -188,11 +185,11 @@ def _slice(node: Node, given: _Inputs) -> Shape:
 
 
 def _split(node: Node, given: _Inputs) -> list[Shape]:
-    shape, parts = given.shape(), node.attributes.get("split")
+    shape = given.shape()
     axis = _axis(node.attributes.get("axis", 0), len(shape))
-    if parts is None and given.has(1):
+    if given.has(1):
         parts = given.whole(1)
-    if parts is None:
+    else:
         count = node.attributes.get("num_outputs", len(node.outputs))
         _must_fit(count == len(node.outputs))  # before there is a list of so many
         each = -(-shape[axis] // count)
@@ -212,7 +209,7 @@ def _squeeze(node: Node, given: _Inputs) -> Shape:
 
 def _unsqueeze(node: Node, given: _Inputs) -> Shape:
     shape = list(given.shape())
-    found = node.attributes["axes"] if "axes" in node.attributes else given.whole(1)
+    found = given.whole(1)
     rank = len(shape) + len(found)
     for axis in sorted(_axis(axis, rank) for axis in found):
         shape.insert(axis, 1)
@@ -249,7 +246,7 @@ def _range(node: Node, given: _Inputs) -> Shape:
 
 def _pad(node: Node, given: _Inputs) -> Shape:
     shape = list(given.shape())
-    pads = node.attributes["pads"] if "pads" in node.attributes else given.whole(1)
+    pads = given.whole(1)
     axes = _axes(node, given, 3, len(shape)) or list(range(len(shape)))
     for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
         shape[axis] += before + after
@@ -385,10 +382,10 @@ def _einsum(node: Node, given: _Inputs) -> Shape:
 
 
 _ALIKE = (
-    "Abs", "Cast", "Ceil", "Clip", "Cos", "DequantizeLinear", "Elu", "Erf", "Exp", "Floor",
-    "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LeakyRelu", "Log",
-    "LogSoftmax", "Mish", "Neg", "Not", "QuantizeLinear", "Reciprocal", "Relu", "Round", "Selu",
-    "Sigmoid", "Sign", "Sin", "Softmax", "Softplus", "Softsign", "Sqrt", "Tanh",
+    "Abs", "BatchNormalization", "Cast", "Ceil", "Clip", "Cos", "DequantizeLinear", "Elu", "Erf",
+    "Exp", "Floor", "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LeakyRelu",
+    "Log", "LogSoftmax", "Mish", "Neg", "Not", "QuantizeLinear", "Reciprocal", "Relu", "Round",
+    "Selu", "Sigmoid", "Sign", "Sin", "Softmax", "Softplus", "Softsign", "Sqrt", "Tanh",
 )  # fmt: skip
 _COMPARISONS = ("And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or")
 _TOGETHER = (
@@ -405,10 +402,6 @@ RULES: Mapping[str, Callable[[Node, _Inputs], Shape | list[Shape]]] = {
     ),
     **dict.fromkeys(_POOLS, _pooled),
     **dict.fromkeys(_GATES, _recurrent),
-    "BatchNormalization": lambda node, given: [
-        given.shape(),
-        *[given.shape(1)] * (len(node.outputs) - 1),
-    ],
     "Concat": _concat,
     "ConstantOfShape": lambda node, given: _positive(given.whole(0)),
     "Conv": _convolution,
@@ -536,9 +529,7 @@ def _divided(node: Node, given: _Inputs, values: _Values) -> NDArray[Any]:
     return down + ((first != down * second) & ((first < 0) != (second < 0)))  # towards zero
 
 
-def _sliced(node: Node, given: _Inputs, values: _Values) -> NDArray[Any] | None:
-    if "starts" in node.attributes:
-        return None
+def _sliced(node: Node, given: _Inputs, values: _Values) -> NDArray[Any]:
     found = values[0]
     for axis, places in _cuts(node, given).items():
         found = np.take(found, places, axis)
