@@ -199,18 +199,15 @@ def open_models(path: Path | None) -> tuple[list[Classifier], list[str], Recipe,
     return [open_classifier(run)], sums, run.recipe, run
 
 
-def real_photos(models: Models, folder: Path, half: str, limit: int = 0) -> dict[str, Any]:
+def real_photos(models: Models, folder: Path, half: str) -> dict[str, Any]:
     """Accuracy a class and AUROC on one half of the photos of a folder.
 
-    Args:
-        half: "tuning" or "held_out"; no photo of the other one is opened.
-        limit: about so many photos a kind; 0 for all.
+    Args: half: "tuning" or "held_out"; no photo of the other one is opened.
     """
     began, count = time.perf_counter(), 0
     right, scores, warned, known_answers = {}, {}, {}, []
     for name in (*RIGHT, *NONE):
         paths = sorted(p for p in (folder / name).iterdir() if half_of(p) == half)
-        paths = paths[:: max(1, len(paths) // limit)] if limit else paths
         answers = models.read(path.read_bytes() for path in paths)
         scores[name], count = answers.strangeness, count + len(paths)
         warned[name] = answers.warned
@@ -338,7 +335,7 @@ def main(words: Sequence[str] | None = None) -> None:
         half = "held_out" if options.held_out else "tuning"
         if options.held_out:
             record["held_out_readings_before"] = record_reading(READINGS, sums, options.output)
-        record["real_photos"] = {half: real_photos(models, options.photos, half, options.limit)}
+        record["real_photos"] = {half: real_photos(models, options.photos, half)}
     write("python " + " ".join(sys.argv), options.output, **record)
 
 
@@ -353,9 +350,6 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--test", action="store_true", help="imitate photos of test images")
     parser.add_argument("--images", type=int, default=1000, help="how many to imitate photos of")
-    parser.add_argument(
-        "--limit", type=int, default=0, help="about so many real photos a class; 0: all"
-    )
     parser.add_argument("--output", type=Path, help="also write the record here")
     options = parser.parse_args(words)
     if options.held_out and not options.photos:

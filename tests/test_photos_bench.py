@@ -121,11 +121,6 @@ def test_no_photo_of_the_other_half_is_opened(models, folder, monkeypatch, half,
     assert found["macro_accuracy"] == (0 if half == "held_out" else pytest.approx(4.25 / 7))
 
 
-def test_a_limit_takes_fewer_photos(models, folder) -> None:
-    found = photos.real_photos(models, folder, "tuning", limit=2)
-    assert {row["n"] for row in found["classes"].values()} == {2}
-
-
 def test_what_cannot_be_read_is_black_and_does_not_stop(folder) -> None:
     (one, *_) = sorted((folder / "pants").iterdir())
     models = photos.Models([Unsure()], np.zeros((20, 28, 28), np.uint8))
