@@ -60,7 +60,6 @@ TOO_SLOW = (
     "test_compare.py::test_two_runs",
     "test_compare.py::test_seeds_of_one_recipe_are_a_group",
     "test_compare.py::test_the_command",
-    "test_compare.py::test_what_cannot_be_compared_is_refused",
     "test_compare.py::test_the_paired_interval_covers_and_is_no_wider_than_it_must_be",
     "test_checkpoint.py::test_every_flipped_bit_and_truncation_is_detected",
     "test_checkpoint.py::test_a_file_size_limit_is_a_full_disk",
