@@ -151,11 +151,11 @@ def test_a_log_of_anything_is_passed_over(run) -> None:
 
 def test_mlflow_looks_for_a_folder_by_a_word_that_it_can_read() -> None:
     for usual in "/home/a b/runs.1", "2026-01-02T03:04:05+0500":
-        assert tracking._plain(usual) == usual
-    written = tracking._plain("\"'`\\%\n\0é\ud800")
+        assert tracking._quotable(usual) == usual
+    written = tracking._quotable("\"'`\\%\n\0é\ud800")
     assert written.isascii()
     assert not {*written} & set("\"'`\\\n\0")
-    assert tracking._plain("%22") != tracking._plain('"')
+    assert tracking._quotable("%22") != tracking._quotable('"')
 
 
 def refusals() -> list[Exception]:

@@ -164,16 +164,10 @@ def compare(runs: Sequence[Run]) -> Comparison:
         else:  # two runs are asked about one by one; one seed twice is nothing to average
             groups += [_group([one]) for one in some]
     names = Counter(group.name for group in groups)
-    groups = [
-        group
-        if names[group.name] == 1
-        else dataclasses.replace(
-            group,
-            name=f"{from_here(Path(min(group.runs.values())))} and others "
-            f"({len(group.runs)} seeds)",
-        )
-        for group in groups
-    ]
+    for place, group in enumerate(groups):
+        if names[group.name] > 1:
+            one, seeds = from_here(Path(min(group.runs.values()))), len(group.runs)
+            groups[place] = dataclasses.replace(group, name=f"{one} and others ({seeds} seeds)")
     first = members[0]
     return Comparison(
         first.metrics.reports_speak_on,

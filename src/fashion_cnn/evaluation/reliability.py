@@ -32,24 +32,23 @@ def measure_calibration(
     """
     calibration = Calibration.from_dict(fitted)
     answer = calibration.answer(logits)
-    raw = log_softmax(logits)
     correct = answer.predicted == labels
     covered = answer.sets[np.arange(len(labels)), labels]
     sizes = answer.sets.sum(1)
-    before, after = np.exp(raw).max(1), answer.confidence
+
+    def scores(log_probabilities: NDArray[np.float64]) -> dict[str, Any]:
+        confidence = np.exp(log_probabilities).max(1)
+        return {
+            **probability_scores(log_probabilities, labels),
+            "ece_by_chance": ece_by_chance(confidence),
+            "reliability": reliability(confidence, correct),
+        }
+
     return {
         "split": split,
         "n": len(labels),
-        "before": {
-            **probability_scores(raw, labels),
-            "ece_by_chance": ece_by_chance(before),
-            "reliability": reliability(before, correct),
-        },
-        "after": {
-            **probability_scores(calibration.log_probabilities(logits), labels),
-            "ece_by_chance": ece_by_chance(after),
-            "reliability": reliability(after, correct),
-        },
+        "before": scores(log_softmax(logits)),
+        "after": scores(calibration.log_probabilities(logits)),
         "conformal": {
             "coverage": float(covered.mean()),
             "interval": wilson_interval(int(covered.sum()), len(labels)),
@@ -61,10 +60,13 @@ def measure_calibration(
             ],
         },
         "reject": [
-            {"error_rate": row["error_rate"], **rejection(after, correct, row["threshold"])}
+            {
+                "error_rate": row["error_rate"],
+                **rejection(answer.confidence, correct, row["threshold"]),
+            }
             for row in fitted["reject"]["choices"]
         ],
-        "risk_coverage": risk_coverage(after, correct),
+        "risk_coverage": risk_coverage(answer.confidence, correct),
     }
 
 

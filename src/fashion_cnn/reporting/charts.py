@@ -47,7 +47,7 @@ def chart(figure: Figure, inches: tuple[float, float] = _INCHES) -> str:
     Args: inches: width and height at the size of the page's own small text.
     """
     (axes,) = figure.axes
-    title = _plain(" ".join(axes.get_title().split()))
+    title = _as_read(" ".join(axes.get_title().split()))
     axes.set_title("")
     figure.set_size_inches(*inches)
     drawn = plots.svg(figure, title).decode()
@@ -63,7 +63,7 @@ def chart(figure: Figure, inches: tuple[float, float] = _INCHES) -> str:
     )
 
 
-def _plain(text: str) -> str:
+def _as_read(text: str) -> str:
     """Text of a figure as it is read: in it, a plain dollar has a stroke before it."""
     return text.replace(r"\$", "$")
 
@@ -77,5 +77,7 @@ def _said(figure: Figure) -> str:
         assert isinstance(line, Line2D)
         points = np.asarray(line.get_xydata())
         points = points[:: max(1, -(-len(points) // _MOST_SAID))]
-        lines.append(f"{_plain(str(name))}: " + ", ".join(f"{y:.4g} at {x:.4g}" for x, y in points))
+        lines.append(
+            f"{_as_read(str(name))}: " + ", ".join(f"{y:.4g} at {x:.4g}" for x, y in points)
+        )
     return "; ".join(lines)

@@ -201,11 +201,11 @@ def _identity(run: Run) -> dict[str, str]:
     """What tells this run from others: a folder may be used again, and then starts again."""
     started = [event.get("time") for event in run.events() if event.get("event") == "started"]
     return {
-        "fashion_cnn.folder": _plain(str(run.path.resolve())),
-        "fashion_cnn.started": _plain(str(started[0] if started else "")),
+        "fashion_cnn.folder": _quotable(str(run.path.resolve())),
+        "fashion_cnn.started": _quotable(str(started[0] if started else "")),
     }
 
 
-def _plain(text: str) -> str:
+def _quotable(text: str) -> str:
     """Text for MLflow's filters, which know no way to write a quote: escaped as in a URL."""
     return quote(text, _KEPT, errors="backslashreplace")
