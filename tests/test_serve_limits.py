@@ -103,31 +103,6 @@ def test_64_connections_are_held_and_no_more() -> None:
             assert 1.5 < time.monotonic() - began < 3.5, "it may finish sending, for 2 s"
 
 
-def test_256_who_were_turned_away_may_finish_sending_and_no_more(monkeypatch) -> None:
-    monkeypatch.setattr(guard, "CONNECTIONS", 0)
-    monkeypatch.setattr(guard, "_LINGER_SECONDS", 60)
-    with running() as port, ExitStack() as stack:
-        told = []
-        for _ in range(258):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-            connection.sendall(MODEL)
-            assert b"503 Service" in wait_for_end(connection)
-            told.append(connection)
-        assert [may_send(connection) for connection in told] == [False] * 2 + [True] * 256
-        for connection in told:
-            connection.close()
-
-
-def may_send(connection: socket.socket) -> bool:
-    try:
-        for _ in range(3):
-            connection.sendall(b"x")
-            time.sleep(0.01)  # until a refusal has come back
-    except ConnectionError:
-        return False
-    return True
-
-
 def test_the_end_waits_for_what_is_worked_on_alone(monkeypatch) -> None:
     release, begun, predict_all = threading.Event(), threading.Event(), Predictor.predict_all
 
