@@ -82,8 +82,8 @@ NOT_RUN = {
     "study sprint": HOURS,
     "study imagenet": "needs ImageNet's weights; tests/test_timm.py starts from made-up ones",
     "study few-images": HOURS,
-    "train --model my_net.py:Net --init-from weights.safetensors --epochs 0 --name elsewhere": "takes "
-    "another script's weights; tests/test_own_network.py does so with weights of its own",
+    "train --model my_net.py:Net --init-from weights.safetensors --epochs 0": "has "
+    "another script's weights; tests/test_own_network.py has some of its own",
     "train --model timm:mobilenetv2_100 --freeze 1 --epochs 5": "fetches weights; "
     "tests/test_timm.py does so from files of its own",
     "train baseline --framework keras --name on-torch": "KERAS_BACKEND=torch needs a process of "

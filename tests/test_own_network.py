@@ -23,9 +23,10 @@ from conftest import REPOSITORY
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.data.split import TrainingData
-from fashion_cnn.errors import CheckpointError, UsageError
+from fashion_cnn.errors import CheckpointError, ExportError, UsageError
 from fashion_cnn.on_torch.assignment import Net
 from fashion_cnn.on_torch.classifier import TorchClassifier, predict, weight_arrays
+from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.on_torch.layers import layers_of
 from fashion_cnn.on_torch.model import SimpleCNN, build_model, to_device
 from fashion_cnn.on_torch.own_network import OwnCNN
@@ -628,6 +629,38 @@ def test_a_network_that_reads_an_image_row_by_row_is_exported(
     assert main(["train", "--model", "rows.py:net", *words]) == 0
     assert main(["export", kind, "--trust-code"]) == 0
     assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+
+
+def test_a_network_that_asks_how_many_images_there_are_is_exported(home: Path, capsys) -> None:
+    """`len(x)`, which PyTorch's first way of exporting takes for the sample's number."""
+    (home / "patches.py").write_text(
+        "import torch\n"
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.patches = nn.Conv2d(1, 8, 7, stride=7)\n"
+        "        self.answer = nn.Parameter(torch.zeros(1, 1, 8))\n"
+        "        self.block = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)\n"
+        "        self.output = nn.Linear(8, 10)\n"
+        "    def forward(self, x):\n"
+        "        x = self.patches(x).flatten(2).mT\n"
+        "        x = torch.cat([self.answer.expand(len(x), -1, -1), x], 1)\n"
+        "        return self.output(self.block(x)[:, 0])\n"
+    )
+    words = ["--epochs", "0", "--threads", "1", "--output", "patches"]
+    assert main(["train", "--model", "patches.py:Net", *words]) == 0
+    assert main(["export", "patches", "--trust-code"]) == 0
+    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+
+
+def test_a_network_for_one_number_of_images_is_not_exported() -> None:
+    class Loop(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.stack([images[i].float().mean(1)[:10] for i in range(len(images))])
+
+    with pytest.raises(ExportError, match="for a fixed number of images; a loop over them"):
+        to_onnx(Loop(), 18)
 
 
 def test_a_network_that_cannot_be_exported_is_told_so(home: Path, capsys) -> None:

@@ -113,7 +113,6 @@ def test_unknown_and_missing_keys_are_named() -> None:
     ("field", "value"),
     [
         ("epochs", -1),
-        ("epochs", -1),
         ("epochs", 2.5),
         ("epochs", True),
         ("batch_size", 0),
