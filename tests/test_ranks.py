@@ -138,7 +138,7 @@ def test_two_ranks_fine_tune_as_one_does(alone, real_data, tmp_path) -> None:
 
 def test_a_killed_rank_is_started_again_and_goes_on(alone, real_data, tmp_path) -> None:
     run = tmp_path / "killed"
-    process = torchrun(run, real_data, *FLAGS, restarts=1)
+    process = torchrun(run, real_data, *FLAGS, "--no-test", restarts=1)
     wait_for(lambda: (run / "history.csv").exists() and "\n1," in (run / "history.csv").read_text())
     os.kill(ranks_of(run)[-1], signal.SIGKILL)
     _, said = process.communicate(timeout=200)
@@ -149,9 +149,9 @@ def test_a_killed_rank_is_started_again_and_goes_on(alone, real_data, tmp_path) 
         np.testing.assert_allclose(weights(run)[name], array, atol=TOLERANCE, err_msg=name)
 
 
-def test_a_killed_rank_ends_the_job(real_data, tmp_path) -> None:
+def test_a_killed_rank_ends_the_job(few_data, tmp_path) -> None:
     run = tmp_path / "ended"
-    process = torchrun(run, real_data, *FLAGS, "--epochs", "1000")
+    process = torchrun(run, few_data, *FLAGS, "--epochs", "1000")
     wait_for(lambda: (run / "recipe.json").exists())
     os.kill(ranks_of(run)[-1], signal.SIGKILL)
     began = time.monotonic()
@@ -161,9 +161,9 @@ def test_a_killed_rank_ends_the_job(real_data, tmp_path) -> None:
     assert not ranks_of(run)
 
 
-def test_a_signal_stops_all_ranks_at_one_step(real_data, tmp_path) -> None:
+def test_a_signal_stops_all_ranks_at_one_step(few_data, tmp_path) -> None:
     run = tmp_path / "stopped"
-    process = torchrun(run, real_data, *FLAGS, "--epochs", "1000", "--no-test")
+    process = torchrun(run, few_data, *FLAGS, "--epochs", "1000", "--no-test")
     wait_for(lambda: (run / "history.csv").exists() and "\n1," in (run / "history.csv").read_text())
     os.kill(ranks_of(run)[-1], signal.SIGTERM)  # one rank alone hears of it
     _, said = process.communicate(timeout=100)
