@@ -153,7 +153,6 @@ def optimiser(
     momentum: float,
     beta2: float,
     decay: float,
-    epsilon: float = 1e-8,
 ) -> Update:
     """A function of a tensor's name, its values, its gradient and the rate, to its new values."""
     memory: dict[str, tuple[int, np.ndarray, np.ndarray]] = {}
@@ -181,7 +180,7 @@ def optimiser(
         second = beta2 * second + (1 - beta2) * gradient**2
         memory[name] = step, first, second
         mean, square = first / (1 - momentum**step), second / (1 - beta2**step)
-        return x - rate * mean / (np.sqrt(square) + epsilon)
+        return x - rate * mean / (np.sqrt(square) + 1e-8)
 
     return update
 

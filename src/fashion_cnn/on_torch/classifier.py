@@ -12,6 +12,7 @@ from fashion_cnn.classifier import check_images
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.model import build_model, to_device
 from fashion_cnn.on_torch.own_network import OwnCNN
+from fashion_cnn.on_torch.pixels import PixelNetwork
 from fashion_cnn.recipes.networks import own_network, timm_name
 from fashion_cnn.run.checkpoint import Arrays, check_layout
 from fashion_cnn.run.dataset import class_names_of
@@ -109,7 +110,7 @@ def open_classifier(
     return TorchClassifier(to_device(open_model(run, checkpoint), device), device)
 
 
-def open_model(run: Run, checkpoint: str | None = None) -> nn.Module:
+def open_model(run: Run, checkpoint: str | None = None) -> PixelNetwork:
     """A run's network with a checkpoint's weights, on the CPU; otherwise as `open_classifier`."""
     checkpoint = checkpoint or run.answering
     recipe, classes = run.recipe, len(class_names_of(run))

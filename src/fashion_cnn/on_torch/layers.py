@@ -7,23 +7,24 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from fashion_cnn.on_torch.pixels import PixelNetwork
 from fashion_cnn.run.layers import Layer
 
 
-def layers_of(model: nn.Module) -> list[Layer]:
+def layers_of(model: PixelNetwork) -> list[Layer]:
     """The layers that hold numbers, in the order in which an image meets them.
 
-    Args: model: uint8 (N, 28, 28) in; it is called once on one image, and left as it is.
+    Args: model: it is called once on one image, and left as it is.
     """
     seen, modes = _Seen(model), {module: module.training for module in model.modules()}
-    kept, model.convolve_in = model.convolve_in, torch.float32  # type: ignore[assignment]
+    kept, model.convolve_in = model.convolve_in, torch.float32
     device = next(model.parameters()).device
     try:
         model.eval()
         with torch.no_grad(), seen:
             model(torch.zeros(1, 28, 28, dtype=torch.uint8, device=device))
     finally:
-        model.convolve_in = kept  # type: ignore[assignment]
+        model.convolve_in = kept
         for module, mode in modes.items():
             module.training = mode
     return seen.layers()

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
-from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.device import convolution_dtype
 from fashion_cnn.on_torch.own_network import build_own
+from fashion_cnn.on_torch.pixels import PixelNetwork
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
 from fashion_cnn.on_torch.timm_network import TimmCNN, check_network
 from fashion_cnn.process import launch
@@ -47,7 +47,7 @@ def check_recipe(recipe: Recipe) -> None:
         raise UsageError(f"{recipe.model} trains in one process here; leave torchrun out")
 
 
-def build_model(recipe: Recipe, classes: int, *, trained: bool = False) -> nn.Module:
+def build_model(recipe: Recipe, classes: int, *, trained: bool = False) -> PixelNetwork:
     """The network that a recipe names, for so many classes, from PyTorch's global generator.
 
     Args: trained: one of somebody's own was tried out when it began to train.
@@ -65,25 +65,23 @@ def build_model(recipe: Recipe, classes: int, *, trained: bool = False) -> nn.Mo
     return StagedCNN(made_of, recipe.dropout, classes)
 
 
-def to_device(model: nn.Module, device: torch.device, precision: str = "float32") -> nn.Module:
+def to_device(
+    model: PixelNetwork, device: torch.device, precision: str = "float32"
+) -> PixelNetwork:
     """Move to a device, in the memory layout that CPUs and tensor cores convolve fastest in.
 
     Args: precision: "float32", or "mixed" for bfloat16 convolutions where they are fast.
     """
     model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    model.convolve_in = convolution_dtype(device, precision)  # type: ignore[assignment]
+    model.convolve_in = convolution_dtype(device, precision)
     return model
 
 
-class SimpleCNN(nn.Module):
+class SimpleCNN(PixelNetwork):
     """The assignment's network: three 3x3 convolutions, each with a 2x2 max pool, and two layers.
 
     With ten classes 241,546 parameters; 15.2 MFLOP an image forward.
     """
-
-    mean: Tensor
-    std: Tensor
-    convolve_in = torch.float32
 
     def __init__(self, dropout: float, width: int, classes: int) -> None:
         """Make the layers.
@@ -94,8 +92,6 @@ class SimpleCNN(nn.Module):
             classes: logits an image.
         """
         super().__init__()
-        self.register_buffer("mean", torch.tensor(PIXEL_MEAN))
-        self.register_buffer("std", torch.tensor(PIXEL_STD))
         self.conv1 = nn.Conv2d(1, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, 2 * width, 3, padding=1)
         self.conv3 = nn.Conv2d(2 * width, 4 * width, 3, padding=1)
@@ -105,7 +101,7 @@ class SimpleCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images: (N, 28, 28) uint8 to (N, classes) float32 logits."""
-        x = (images.reshape(-1, 1, 28, 28) / 255 - self.mean) / self.std
+        x = self.normalised(images.reshape(-1, 1, 28, 28) / 255)
         x = x.to(self.convolve_in).contiguous(memory_format=torch.channels_last)
         x = _stage(x, self.conv1, (1, 1, 1, 1))
         x = _stage(x, self.conv2, (1, 1, 1, 1))
@@ -134,7 +130,7 @@ def _stage(x: Tensor, conv: nn.Conv2d, border: tuple[int, int, int, int]) -> Ten
     return F.relu_(x if inside is not None else x + bias[:, None, None])
 
 
-class StagedCNN(nn.Module):
+class StagedCNN(PixelNetwork):
     """A whitening layer, three stages of 3x3 convolutions, max pool over the map, one linear layer.
 
     A stage is a convolution that may halve the map, and residual blocks. No filter has a bias and
@@ -144,10 +140,7 @@ class StagedCNN(nn.Module):
     arXiv 1412.6806 (on a CPU the first maps cost most, and a strided one costs a quarter).
     """
 
-    mean: Tensor
-    std: Tensor
     whitening: Tensor
-    convolve_in = torch.float32
 
     def __init__(self, made_of: Stages, dropout: float, classes: int) -> None:
         """Make the layers; the whitening layer is zero until it is fitted or loaded.
@@ -158,8 +151,6 @@ class StagedCNN(nn.Module):
             classes: logits an image.
         """
         super().__init__()
-        self.register_buffer("mean", torch.tensor(PIXEL_MEAN))
-        self.register_buffer("std", torch.tensor(PIXEL_STD))
         self.register_buffer("whitening", torch.zeros(2 * PATCH**2, 1, PATCH, PATCH))
         layers: list[nn.Module] = []
         channels = 2 * PATCH**2
@@ -180,7 +171,7 @@ class StagedCNN(nn.Module):
 
         Args: images: (N, 28, 28) uint8.
         """
-        x = (images.double() / 255 - self.mean) / self.std
+        x = self.normalised(images.double() / 255)
         patches = x.unfold(1, PATCH, 1).unfold(2, PATCH, 1).reshape(-1, PATCH**2)
         values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
         filters = (vectors / (values + _WHITENING_EPSILON).sqrt()).T
@@ -189,7 +180,7 @@ class StagedCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images: (N, 28, 28) uint8 to (N, classes) float32 logits."""
-        x = (images / 255 - self.mean) / self.std
+        x = self.normalised(images / 255)
         x = x.reshape(-1, 28, 28, 1).permute(0, 3, 1, 2).to(self.convolve_in)
         x = F.relu_(F.conv2d(x, self.whitening.to(x.dtype)))
         x = self.stages(x)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.errors import UsageError
+from fashion_cnn.on_torch.pixels import PixelNetwork
 from fashion_cnn.on_torch.ranks import BatchNorm, Dropout
 from fashion_cnn.on_torch.timm_network import TimmCNN
 from fashion_cnn.process import launch
@@ -36,23 +36,17 @@ _OF_BUFFERS = {torch.float16, torch.float32, torch.float64, torch.bool, torch.ui
 _OF_BUFFERS |= {torch.int16, torch.int32, torch.int64}
 
 
-class OwnCNN(nn.Module):
+class OwnCNN(PixelNetwork):
     """A network that takes float32 (N, 1, 28, 28), normalised, behind the normalisation."""
-
-    mean: Tensor
-    std: Tensor
-    convolve_in = torch.float32
 
     def __init__(self, network: nn.Module) -> None:
         """Args: network: gives logits, (N, C)."""
         super().__init__()
-        self.register_buffer("mean", torch.tensor(PIXEL_MEAN))
-        self.register_buffer("std", torch.tensor(PIXEL_STD))
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images: (N, 28, 28) uint8 to (N, C) float32 logits."""
-        x = (images.reshape(-1, 1, 28, 28) / 255 - self.mean) / self.std
+        x = self.normalised(images.reshape(-1, 1, 28, 28) / 255)
         if self.convolve_in == torch.float32:
             return self.network(x).float()
         with torch.autocast(x.device.type, self.convolve_in):

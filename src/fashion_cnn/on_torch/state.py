@@ -20,6 +20,7 @@ from fashion_cnn.on_torch.optim import (
     trained_parameters,
 )
 from fashion_cnn.on_torch.own_network import OwnCNN, check_lone_image
+from fashion_cnn.on_torch.pixels import PixelNetwork
 from fashion_cnn.on_torch.ranks import ALONE, Ranks
 from fashion_cnn.on_torch.start import head_of, read_start
 from fashion_cnn.recipes.recipe import Recipe
@@ -46,7 +47,7 @@ class TorchState(TrainingState):
         weights: what `model` started from; None for a seed alone, and for a run that goes on.
     """
 
-    model: nn.Module
+    model: PixelNetwork
     optimizer: torch.optim.Optimizer
     average: nn.Module | None
     ranks: Ranks

@@ -13,22 +13,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fashion_cnn.errors import ModelError, UsageError
+from fashion_cnn.on_torch.pixels import PixelNetwork
 from fashion_cnn.on_torch.ranks import Dropout
 from fashion_cnn.recipes.fields import nearest
 
 _FILE = "model.safetensors"
 
 
-class TimmCNN(nn.Module):
+class TimmCNN(PixelNetwork):
     """A network of timm's without its classifier, and a linear layer of our own.
 
     It sees a grey picture as its pretrained weights saw one: three equal channels, normalised by
     the means and deviations that they were trained with.
     """
-
-    mean: Tensor
-    std: Tensor
-    convolve_in = torch.float32
 
     def __init__(self, name: str, dropout: float, side: int, classes: int) -> None:
         """Make the layers, at timm's random start.
@@ -39,16 +36,15 @@ class TimmCNN(nn.Module):
             side: pixels; images are enlarged to this by bilinear interpolation.
             classes: logits.
         """
-        super().__init__()
-        timm = _timm()
         # A tag says which weights; what is built is the same.
-        self.network = timm.create_model(name, pretrained=False, num_classes=0)
-        config = self.network.pretrained_cfg
+        network = _timm().create_model(name, pretrained=False, num_classes=0)
+        config = network.pretrained_cfg
+        mean, std = (torch.tensor(config[part]).view(-1, 1, 1) for part in ("mean", "std"))
+        super().__init__(mean, std)
+        self.network = network
         named = config.get("classifier") or "classifier"
         self._classifiers = (named,) if isinstance(named, str) else tuple(named)
         self._side = side
-        for part, values in (("mean", config["mean"]), ("std", config["std"])):
-            self.register_buffer(part, torch.tensor(values).view(-1, 1, 1))
         for module in self.network.modules():
             if hasattr(module, "num_batches_tracked"):
                 module.num_batches_tracked = None  # only an average over all steps would need it
@@ -59,7 +55,7 @@ class TimmCNN(nn.Module):
         """Score images: (N, 28, 28) uint8 to (N, C) float32 logits."""
         x = images.reshape(-1, 1, 28, 28) / 255
         x = F.interpolate(x, (self._side, self._side), mode="bilinear")
-        x = ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        x = self.normalised(x).contiguous(memory_format=torch.channels_last)
         return self.output(self.dropout(self.network(x)))
 
     def our_names(
