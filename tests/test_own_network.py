@@ -111,6 +111,7 @@ def _net(made: str, answer: str) -> str:
 
 
 BAD = {
+    "net = nn.Linear(784, 10)": "net is a network; name a class or function that makes it",
     "def net(): return 5": "gives a int, not an nn.Module",
     "def net(): return nn.Flatten()": r"answers 2 images with an array of \(2, 784\)",
     "def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 9))": r"must be \(2, 10\)",

@@ -90,6 +90,10 @@ class Source:
             maker = getattr(module, self.name, None)
             if not callable(maker):
                 raise UsageError(f"{self.file} has no class or function {self.name!r}")
+            if hasattr(maker, "parameters") and not isinstance(maker, type):
+                raise UsageError(
+                    f"{self.name} is a network; name a class or function that makes it"
+                )
             taken = inspect.signature(maker).parameters
             settings = {"classes": classes, **self._settings(recipe, taken)}
             return maker(**{name: value for name, value in settings.items() if name in taken})
