@@ -153,13 +153,12 @@ def measure(recipe: Recipe, data: TrainingData, framework: Framework) -> Pace:
 def _measured(recipe: Recipe, data: TrainingData, framework: Framework, batches: int) -> Pace:
     few = np.arange(min(batches * recipe.batch_size, len(data.training)))
     some = np.arange(min(_VALIDATED, len(data.validation)))
-    part = TrainingData(
-        data.training.select(few),
-        data.validation.select(some),
-        data.training_indices[few],
-        data.validation_indices[some],
-        data.teacher,
-        data.ground,
+    part = dataclasses.replace(
+        data,
+        training=data.training.select(few),
+        validation=data.validation.select(some),
+        training_indices=data.training_indices[few],
+        validation_indices=data.validation_indices[some],
     )
     short = recipe.replace(epochs=2, early_stopping=0, freeze=0)
     with tempfile.TemporaryDirectory(prefix="fashion-cnn-") as folder:
