@@ -1,8 +1,11 @@
 """Short trainings in either framework, stopped or not, and what of a run must be the same."""
 
+import contextlib
 import dataclasses
+import io
 from pathlib import Path
 
+from fashion_cnn.cli import main
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.frameworks import Hardware, open_framework
 from fashion_cnn.process.interruption import Interruption
@@ -45,6 +48,12 @@ def train(
     ended = opened.train(*arguments, resume=resume)
     assert (ended.status == "interrupted") == (stop is not None)
     return run
+
+
+def train_here(command: list[str], alone: bool) -> int:
+    """A run of a study, in place of a process of its own, which would import everything anew."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return main(command[command.index("train") :])
 
 
 def content(run: Run, name: str = "final") -> dict[str, bytes]:

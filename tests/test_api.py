@@ -23,6 +23,7 @@ from fashion_cnn.cli import main
 from fashion_cnn.errors import CheckpointError, DataError, ImageError, UsageError
 from fashion_cnn.run import checkpoint
 from fashion_cnn.text import aligned
+from short import train_here
 
 SETTINGS: dict[str, Any] = {"epochs": 2, "train_images": 300, "width": 4, "threads": 1}
 WORDS = ["--epochs", "2", "--train-images", "300", "--width", "4", "--threads", "1"]
@@ -442,7 +443,8 @@ def test_a_recipe_file_may_begin_as_another(tmp_path: Path) -> None:
             open_recipe(tmp_path / "bad.toml")
 
 
-def test_a_study_can_compare_two_recipes(few_data: Path, tmp_path: Path) -> None:
+def test_a_study_can_compare_two_recipes(few_data: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("fashion_cnn.studies.study._wait_for", train_here)
     tables = {
         "recipe": "baseline",
         "seeds": [0],

@@ -14,8 +14,7 @@ from bench.campaign.experiment import Experiment, Trial, run_trial
 from bench.campaign.soak import soak
 from bench.campaign.stage import prepare
 
-QUICK = {"flips": 2, "cuts": 2, "swaps": 2, "data": 2, "models": 2, "requests": 2}
-QUICK |= {"openapi": 1, "mirror": 5, "forms": 5}
+QUICK = ("flips", "cuts", "swaps", "data", "models", "requests", "openapi", "mirror", "forms")
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +27,13 @@ def room(tmp_path_factory, real_data: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_trials_hold(room: Path, name: str) -> None:
+def test_a_trial_holds(room: Path, name: str) -> None:
     (found,) = (one for one in campaign.EXPERIMENTS if one.name == name)
-    for number in range(QUICK[name]):
-        assert run_trial(found, room / "stage", room / "trial", number) == "", number
+    assert run_trial(found, room / "stage", room / "trial", 0) == ""
 
 
 def test_a_short_soak(room: Path) -> None:
-    assert run_trial(soak(0.1), room / "stage", room / "trial", 0) == ""
+    assert run_trial(soak(0.02), room / "stage", room / "trial", 0) == ""
 
 
 def test_names_are_different_and_goals_are_set() -> None:

@@ -17,11 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from exported import export_each_network_once
 from fashion_cnn import pace
 from fashion_cnn.cli.main import main
 from fashion_cnn.run.folder import Run
+from fashion_cnn.studies import study
 from pages import PAGES, REPOSITORY, blocks, commands, inline
 from shapes import draw_photos
+from short import train_here
 
 TINY = ["--train-images", "200", "--validation", "0.1", "--threads", "1", "--batch-size", "100"]
 KNOWING = ["--train-images", "1000", "--batch-size", "50"]  # trousers, or it is not served
@@ -82,8 +85,9 @@ NOT_RUN = {
     "study sprint": HOURS,
     "study imagenet": "needs ImageNet's weights; tests/test_timm.py starts from made-up ones",
     "study few-images": HOURS,
-    "train --model my_net.py:Net --init-from weights.safetensors --epochs 0": "has "
-    "another script's weights; tests/test_own_network.py has some of its own",
+    "train --model my_net.py:Net --init-from weights.safetensors --epochs 0 --name elsewhere": (
+        "takes another script's weights; tests/test_own_network.py has some of its own"
+    ),
     "train --model timm:mobilenetv2_100 --freeze 1 --epochs 5": "fetches weights; "
     "tests/test_timm.py does so from files of its own",
     "train baseline --framework keras --name on-torch": "KERAS_BACKEND=torch needs a process of "
@@ -107,6 +111,8 @@ MAKE_NOT_RUN = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch, few_data: Path) -> Path:
     """A working folder with the pictures of which the pages speak."""
+    export_each_network_once(monkeypatch)
+    monkeypatch.setattr(study, "_wait_for", train_here)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     shutil.copytree(REPOSITORY / "examples", "examples")

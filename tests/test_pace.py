@@ -138,7 +138,7 @@ def test_what_was_fitted_is_a_plain_recipe(
     few_data: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
     """It is repeated, to the bit, by its recipe alone. (Speed apart: tests may be slow.)"""
-    monkeypatch.setattr(pace, "measure", lambda *_: pace.Pace(1e-3, 1e-6, 0.0))
+    monkeypatch.setattr(pace, "measure", lambda *_: pace.Pace(4e-3, 1e-6, 0.0))
     words = ["--data-dir", str(few_data), "--no-test", "--threads", "1"]
     first, again = tmp_path / "first", tmp_path / "again"
     assert main(["train", "fast", "--minutes", "0.25", *words, "--output", str(first)]) == 0

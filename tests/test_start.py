@@ -24,8 +24,8 @@ from fashion_cnn.run.checkpoint import remove
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import Weights, has_seen_validation, read_weights
 from fashion_cnn.studies import study as tuning
+from short import train_here
 from test_train import RESIDUAL, SHORT, content, go, timeless
-from test_tuning import train_here
 
 # 240 images, 5 steps an epoch: the head alone learns in the first 5 of 15 steps.
 NETWORKS = {

@@ -1,8 +1,6 @@
 """Studies: what is trained, what is not trained twice, and the table."""
 
-import contextlib
 import dataclasses
-import io
 import json
 import os
 import re
@@ -37,6 +35,7 @@ from fashion_cnn.run.lock import hold
 from fashion_cnn.studies import study as tuning
 from fashion_cnn.text import aligned, cell
 from finished import Guesser, around, finished_run
+from short import train_here
 
 RESULTS = Path(__file__).parents[1] / "docs/results"
 STUDY = """
@@ -64,12 +63,6 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "rates.toml"
     path.write_text(STUDY)
     return path
-
-
-def train_here(command: list[str], alone: bool) -> int:
-    """In place of a process of its own, which would import everything anew."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        return main(command[command.index("train") :])
 
 
 def test_a_study_trains_each_run_once_and_goes_on(file, tmp_path, capsys, monkeypatch) -> None:
