@@ -51,7 +51,7 @@ def audit(
     from fashion_cnn.evaluation import audit as auditing
     from fashion_cnn.evaluation.label_noise import require_cleanlab
     from fashion_cnn.evaluation.near_duplicates import NEAR
-    from fashion_cnn.files import to_json, write_atomically
+    from fashion_cnn.files import to_json
     from fashion_cnn.reporting.audit_page import audit_page
     from fashion_cnn.run.dataset import check_same_data, data_of
     from fashion_cnn.run.folder import Run
@@ -97,12 +97,18 @@ def audit(
     }
     if suspects:
         files["suspects.csv"] = to_utf8(auditing.suspects_csv(found, training.labels))
-    for name, data in files.items():
-        write_atomically(output / name, data)
-    if not suspects and (output / "suspects.csv").exists():
-        say(f"{output}/suspects.csv is of an audit before this one")
+    _write_all(output, files)
     write(auditing.audit_text(found))
     say(f"the page: {output}/audit.html")
+
+
+def _write_all(output: Path, files: dict[str, bytes]) -> None:
+    from fashion_cnn.files import write_atomically
+
+    for name, data in files.items():
+        write_atomically(output / name, data)
+    if "suspects.csv" not in files and (output / "suspects.csv").exists():
+        say(f"{output}/suspects.csv is of an audit before this one")
 
 
 def _out_of_fold(training: "Split", threads: int | None) -> tuple[Any, float]:
