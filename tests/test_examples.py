@@ -6,12 +6,14 @@ import sys
 import tomllib
 from pathlib import Path
 
+from fashion_cnn.data.adoption import adopt
 from serving import SAMPLES, running
+from shapes import write_idx
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def test_the_script_of_uv_trains_and_answers(tmp_path, few_data) -> None:
+def test_the_script_of_uv_trains_and_answers(tmp_path) -> None:
     """As Python runs it; what uv reads of it names this package, by where it is."""
     script = REPOSITORY / "examples/uv_script.py"
     (head,) = re.findall(r"^# /// script\n(.*?)^# ///$", script.read_text(), re.M | re.S)
@@ -21,17 +23,18 @@ def test_the_script_of_uv_trains_and_answers(tmp_path, few_data) -> None:
     assert wanted["requires-python"] == project["requires-python"]
     (source,) = wanted["tool"]["uv"]["sources"].values()
     assert (script.parent / source["path"]).resolve() == REPOSITORY
-    for _ in range(2):  # trains, then finds the run
-        done = subprocess.run(
-            [sys.executable, "-W", "error", script],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "FASHION_CNN_DATA": str(few_data)},
-        )
-        assert done.returncode == 0, done.stderr
-        assert "% of the test images\n" in done.stdout
-        assert "9-ankle-boot.png: " in done.stdout
+    data = write_idx(tmp_path / "data", 10)
+    adopt(data)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "FASHION_CNN_DATA": str(data)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "% of the test images\n" in done.stdout
+    assert "9-ankle-boot.png: " in done.stdout
 
 
 TOKEN = "correct horse battery"

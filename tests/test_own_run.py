@@ -31,6 +31,7 @@ from opened import load_test
 from pages import commands
 from serving import call, running
 from shapes import CLASSES, draw_photos, draw_shape, write_idx
+from short import train_here
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -134,6 +135,7 @@ def test_data_that_the_environment_names_are_in_what_is_to_be_typed(
         "measure": "validation",
         "variants": {"it": {"epochs": 1, "batch_size": 16, "validation": 0.2}},
     }
+    monkeypatch.setattr("fashion_cnn.studies.study._wait_for", train_here)
     (row,) = api.study(study, "studied", threads=1)["runs"]
     assert row["command"][row["command"].index("--data-dir") + 1] == "own"
 
@@ -306,8 +308,8 @@ def test_a_page_of_many_classes_stays_small(tmp_path) -> None:
     assert "The 40 classes with most mistakes of 300" in page
     assert len(page) < 3e6
     draw_run(run, metrics)
-    assert sample_grid(images, 2, 0).startswith(b"\x89PNG")
-    assert sample_grid(images.select(np.flatnonzero(images.labels)), 2, 0), "a class without images"
+    without_the_first = images.select(np.flatnonzero(images.labels))
+    assert sample_grid(without_the_first, 2, 0).startswith(b"\x89PNG")
 
 
 def test_the_guides_commands_work(tmp_path, monkeypatch) -> None:
