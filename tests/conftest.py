@@ -34,7 +34,7 @@ hypothesis.settings.load_profile("same")
 # No test takes the power away, and the disk is what small trainings wait for most.
 os.fsync = lambda descriptor: None
 
-LONGEST = ("job", "keras_job", "ensemble", "guides", "train", "search_trainings", "campaign")
+LONGEST = ("keras_job", "guides", "ranks", "own_network", "own_run", "export", "keras", "notebooks")
 """Files of tests that take longest: first, so that no process ends with one of them alone."""
 
 
@@ -97,6 +97,21 @@ def few_data(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / CLASSES).write_bytes(classes_txt(CLASS_NAMES))
     adopt(folder)
     return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder; the environment names no data set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FASHION_CNN_DATA", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def here(elsewhere: Path, few_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder; the environment names a few of the images."""
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
+    return elsewhere
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,25 +14,38 @@ from fashion_cnn.reporting import plots
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["fashion_cnn.job", "fashion_cnn.on_torch.train", "fashion_cnn.evaluation.evaluate", __name__]
+    [
+        "fashion_cnn.job",
+        "fashion_cnn.on_torch.train",
+        "fashion_cnn.evaluation.evaluate",
+        "fashion_cnn.tuning.search",
+        __name__,
+    ]
 )
 
 
 def start(*words: str, said: Path | None = None, drawn: bool = False) -> BaseProcess:
-    """Begin `fashion-cnn WORDS`; its exit code is that of the process.
+    """Begin `fashion-cnn WORDS` here, with our environment; its exit code is that of the process.
 
     Args:
-        said: the file that holds what it says on standard error; None for ours.
+        said: the file that holds what it says; None for ours.
         drawn: whether a run gets its plots.
     """
-    process = _SERVER.Process(target=_run, args=(words, said, drawn), daemon=True)
+    given = (words, os.getcwd(), dict(os.environ), said, drawn)
+    process = _SERVER.Process(target=_run, args=given, daemon=True)
     process.start()
     return process
 
 
-def _run(words: tuple[str, ...], said: Path | None, drawn: bool) -> None:
+def _run(
+    words: tuple[str, ...], here: str, environment: dict[str, str], said: Path | None, drawn: bool
+) -> None:
+    os.chdir(here)
+    os.environ.update(environment)
     if said:
-        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+        file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
     if not drawn:
         plots.draw_run = lambda run, metrics: None
     run(words)

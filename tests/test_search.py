@@ -39,9 +39,8 @@ SPACE = ("lr=1e-4:1e-1:log", "batch_size=64,128,256", "flip=on,off")
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path, few_data) -> None:
-    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
-    monkeypatch.chdir(tmp_path)
+def no_pictures(here, monkeypatch) -> None:
+    monkeypatch.setattr("fashion_cnn.tuning.pictures.draw_search", lambda study, seed: {})
 
 
 def test_what_is_allowed_is_what_there_is() -> None:

@@ -1,10 +1,10 @@
 """Searches with real trainings: stopped, killed, shared by two workers, pruned."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import optuna
@@ -14,22 +14,14 @@ from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 from fashion_cnn.tuning.search import open_search
 from fashion_cnn.tuning.space import Search, parse_space
+from forked import finish, start, wait_for
 from test_search import search
 
-
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path, few_data) -> None:
-    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 SMALL = ("--train-images", "200", "--validation", "0.02", "--threads", "1")
 COMMAND = ("tune", "baseline", "--search", "lr=1e-4:1e-2:log", "batch_size=50,100", *SMALL)
-
-
-def start(*words: str) -> subprocess.Popen:
-    command = [sys.executable, "-W", "error", "-m", "fashion_cnn", *COMMAND, *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def epochs_done(run: Path) -> int:
@@ -37,39 +29,34 @@ def epochs_done(run: Path) -> int:
     return history.read_text().count("\n") - 1 if history.exists() else 0
 
 
-def wait_for_epoch(run: Path, epoch: int, process: subprocess.Popen) -> None:
+def wait_for_epoch(run: Path, epoch: int, process: BaseProcess) -> None:
     while epochs_done(run) < epoch:
-        assert process.poll() is None, process.communicate()
+        assert process.is_alive()
         time.sleep(0.02)
 
 
 def test_stopped_and_killed_a_search_goes_on(tmp_path) -> None:
     """Ctrl+C, then SIGKILL of the search alone, then of both: no epoch is trained twice."""
-    words = ("--trials", "1", "--epochs", "20", "--output", "out")
-    run = tmp_path / "out/trials/0000"
-    process = start(*words)
+    words = (*COMMAND, "--trials", "1", "--epochs", "20", "--output", "out")
+    run, said = tmp_path / "out/trials/0000", [tmp_path / f"said-{turn}" for turn in range(3)]
+    process = start(*words, said=said[0])
     wait_for_epoch(run, 1, process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "trial 0: stopped; the same command continues it" in err
-    assert "no trial is complete yet" in out
+    os.kill(process.pid, signal.SIGINT)
+    finish(process, 130)
+    assert "trial 0: stopped; the same command continues it" in said[0].read_text()
+    assert "no trial is complete yet" in said[0].read_text()
     assert Run(run).results.exist(), "the training saved and reported"
 
-    process = start(*words)
+    process = start(*words, said=said[1])
     wait_for_epoch(run, epochs_done(run) + 1, process)
     trainer = int((run / ".lock").read_text())
     process.kill()
-    process.communicate()
-    process = start(*words)
-    line = ""
-    while "waiting: " not in line:
-        line = process.stderr.readline()
-        assert line
-    assert f"in use by process {trainer}" in line
-    subprocess.run(["kill", "-9", str(trainer)], check=True)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    process.join()
+    process = start(*words, said=said[2])
+    wait_for(process, said[2], "waiting: ")
+    assert f"in use by process {trainer}" in said[2].read_text()
+    os.kill(trainer, signal.SIGKILL)
+    finish(process)
 
     (row,) = json.loads((tmp_path / "out/search.json").read_text())["trials"]
     assert (row["state"], row["epochs"], row["folder"]) == ("complete", 20, "0000")
@@ -78,19 +65,18 @@ def test_stopped_and_killed_a_search_goes_on(tmp_path) -> None:
     assert (events.count("started"), events.count("resumed")) == (1, 2)
     assert events.count("epoch") == 20
     assert Run(run).test_readings() == 0
-    assert "fashion-cnn train baseline" in out
+    assert "fashion-cnn train baseline" in said[2].read_text()
 
 
 def test_two_workers_share_a_study(tmp_path) -> None:
-    workers = [start("--trials", "3", "--epochs", "1", "--output", "out") for _ in range(2)]
-    said = [worker.communicate(timeout=200) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], said
-    lines = [err.count(": validation ") for _, err in said]
-    assert sum(lines) == 3
-    assert min(lines) >= 1, said
+    words = (*COMMAND, "--trials", "2", "--epochs", "1", "--output", "out")
+    said = [tmp_path / "one", tmp_path / "other"]
+    for worker in [start(*words, said=file) for file in said]:
+        finish(worker)
+    assert [file.read_text().count(": validation ") for file in said] == [1, 1]
     result = json.loads((tmp_path / "out/search.json").read_text())
-    assert len(result["trials"]) == 3
-    assert len({row["params"]["learning_rate"] for row in result["trials"]}) == 3
+    assert len(result["trials"]) == 2
+    assert len({row["params"]["learning_rate"] for row in result["trials"]}) == 2
     assert {row["state"] for row in result["trials"]} <= {"complete", "running"}
     for row in result["trials"]:
         run = Run.open(tmp_path / "out/trials" / row["folder"])
