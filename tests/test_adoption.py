@@ -20,9 +20,7 @@ LABELS = (np.arange(40) % 10).astype(np.uint8)
 COPY = "--output FOLDER reads other forms, and writes a copy in this one"
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def fill(

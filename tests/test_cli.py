@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from failing import fails
 from fashion_cnn import doctor as examination
 from fashion_cnn import job
 from fashion_cnn.cli import main
@@ -27,29 +28,12 @@ from fashion_cnn.recipes import catalog
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.run.folder import Run
 
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch, few_data) -> Path:
-    """An empty working folder; some of the data set by the environment variable."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture
-def all_of_it(elsewhere, monkeypatch, real_data) -> None:
+def all_of_it(here, monkeypatch, real_data) -> None:
     monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
-
-
-def fails(capsys, code: int, *arguments: str) -> str:
-    """Run a command that must fail; returns its last line on standard error."""
-    assert main(arguments) == code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "Traceback" not in err
-    last = err.splitlines()[-1]
-    assert last.startswith("fashion-cnn: ")
-    return last
 
 
 def test_a_path_with_a_line_end_forges_no_line(capsys, tmp_path) -> None:
@@ -107,32 +91,32 @@ def test_a_path_with_a_line_end_forges_no_line(capsys, tmp_path) -> None:
         ("data audit --run nowhere", "nowhere holds no run"),
     ],
 )
-def test_wrong_words_and_values(capsys, elsewhere, arguments: str, words: str) -> None:
+def test_wrong_words_and_values(capsys, here, arguments: str, words: str) -> None:
     assert words in fails(capsys, 2, *arguments.split())
-    assert list(elsewhere.iterdir()) == [], "nothing is left behind"
+    assert list(here.iterdir()) == [], "nothing is left behind"
 
 
-def test_missing_data_is_code_3(capsys, elsewhere) -> None:
+def test_missing_data_is_code_3(capsys, here) -> None:
     for words in (["train"], ["data", "verify"]):
         said = fails(capsys, 3, *words, "--data-dir", "nowhere")
         assert "nowhere (--data-dir) is no folder; make one of photos with" in said
-    assert list(elsewhere.iterdir()) == []
+    assert list(here.iterdir()) == []
 
 
-def test_a_bad_test_file_is_told_before_training(capsys, elsewhere, real_data) -> None:
-    folder = elsewhere / "d"
+def test_a_bad_test_file_is_told_before_training(capsys, here, real_data) -> None:
+    folder = here / "d"
     folder.mkdir()
     for name in fashion_mnist.SHA256:
         (folder / f"{name}.gz").symlink_to(real_data / f"{name}.gz")
     (folder / "t10k-images-idx3-ubyte.gz").unlink()
     (folder / "t10k-images-idx3-ubyte.gz").write_bytes(b"<html>")
     assert "t10k-images-idx3-ubyte.gz is a web page" in fails(capsys, 3, "train", "--data-dir", "d")
-    assert not (elsewhere / "runs").exists()
+    assert not (here / "runs").exists()
 
 
-def test_no_data_anywhere_names_every_source(capsys, elsewhere, monkeypatch) -> None:
+def test_no_data_anywhere_names_every_source(capsys, here, monkeypatch) -> None:
     monkeypatch.delenv("FASHION_CNN_DATA")
-    monkeypatch.setattr(fashion_mnist, "SYSTEM_DIRECTORY", elsewhere / "none")
+    monkeypatch.setattr(fashion_mnist, "SYSTEM_DIRECTORY", here / "none")
     monkeypatch.setattr(
         fetch.fetch, "__kwdefaults__", {**(fetch.fetch.__kwdefaults__ or {}), "mirrors": ()}
     )
@@ -141,20 +125,20 @@ def test_no_data_anywhere_names_every_source(capsys, elsewhere, monkeypatch) -> 
     assert "no apt" in fails(capsys, 3, "data", "get")
 
 
-def test_resuming_nothing_is_code_6(capsys, elsewhere) -> None:
+def test_resuming_nothing_is_code_6(capsys, here) -> None:
     assert "holds no run" in fails(capsys, 6, "train", "--resume")
-    (elsewhere / "runs/baseline").mkdir(parents=True)
-    (elsewhere / "runs/baseline/recipe.json").write_text(json.dumps(Recipe().to_dict()))
-    (elsewhere / "runs/baseline/environment.json").write_text('{"framework": "pytorch"}')
+    (here / "runs/baseline").mkdir(parents=True)
+    (here / "runs/baseline/recipe.json").write_text(json.dumps(Recipe().to_dict()))
+    (here / "runs/baseline/environment.json").write_text('{"framework": "pytorch"}')
     assert "no usable checkpoint" in fails(capsys, 6, "train", "--resume")
 
 
 TINY = ("--epochs", "1", "--train-images", "200")
 
 
-def test_the_life_of_a_run_folder(capsys, elsewhere) -> None:
+def test_the_life_of_a_run_folder(capsys, here) -> None:
     assert main(["train", *TINY]) == 0
-    before = {p: p.read_bytes() for p in (elsewhere / "runs/baseline").rglob("*") if p.is_file()}
+    before = {p: p.read_bytes() for p in (here / "runs/baseline").rglob("*") if p.is_file()}
     capsys.readouterr()
 
     refusal = fails(capsys, 2, "train", *TINY)
@@ -165,30 +149,30 @@ def test_the_life_of_a_run_folder(capsys, elsewhere) -> None:
     fails(capsys, 2, "train", "--overwrite", "--batch-size", "60000")
     fails(capsys, 3, "train", "--overwrite", "--data-dir", "nowhere")
     fails(capsys, 2, "train", "--overwrite", "--device", "cuda")
-    after = {p: p.read_bytes() for p in (elsewhere / "runs/baseline").rglob("*") if p.is_file()}
+    after = {p: p.read_bytes() for p in (here / "runs/baseline").rglob("*") if p.is_file()}
     assert after == before, "a refused command changes nothing"
 
-    note = elsewhere / "runs/baseline/my-notes.txt"
+    note = here / "runs/baseline/my-notes.txt"
     note.write_text("mine")
     assert main(["train", *TINY, "--overwrite", "--seed", "5"]) == 0
-    assert json.loads((elsewhere / "runs/baseline/recipe.json").read_text())["seed"] == 5
+    assert json.loads((here / "runs/baseline/recipe.json").read_text())["seed"] == 5
     assert note.read_text() == "mine", "only a run's own files are replaced"
     capsys.readouterr()
 
-    (elsewhere / "runs/baseline/checkpoints/best").unlink()
-    for path in (elsewhere / "runs/baseline/checkpoints").glob("step-*"):
+    (here / "runs/baseline/checkpoints/best").unlink()
+    for path in (here / "runs/baseline/checkpoints").glob("step-*"):
         (path / "model.safetensors").write_bytes(b"torn")
     message = fails(capsys, 6, "train", "--resume")
     assert "step 4: " in message
     fails(capsys, 6, "evaluate", "runs/baseline")
 
 
-def test_a_folder_with_other_files_is_refused(capsys, elsewhere) -> None:
-    (elsewhere / "home").mkdir()
-    (elsewhere / "home/thesis.txt").write_text("years of work")
+def test_a_folder_with_other_files_is_refused(capsys, here) -> None:
+    (here / "home").mkdir()
+    (here / "home/thesis.txt").write_text("years of work")
     for flag in ((), ("--overwrite",)):
         assert "other files" in fails(capsys, 2, "train", *TINY, "--output", "home", *flag)
-    assert (elsewhere / "home/thesis.txt").exists()
+    assert (here / "home/thesis.txt").exists()
 
 
 def test_a_diverged_run_is_code_5(capsys) -> None:
@@ -236,11 +220,11 @@ def finished(tmp_path_factory, few_data) -> Path:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_altered_files_are_named_or_written_anew(capsys, elsewhere, finished, name: str) -> None:
+def test_altered_files_are_named_or_written_anew(capsys, here, finished, name: str) -> None:
     """Never a traceback; what the run is made of is an error, what can be derived is repaired."""
     for content in HOSTILE[name]:
         for arguments in (["train", "--resume", "--output"], ["evaluate"]):
-            run = elsewhere / "run"
+            run = here / "run"
             shutil.rmtree(run, ignore_errors=True)
             shutil.copytree(finished, run, symlinks=True)
             (run / name).write_bytes(content)
@@ -256,24 +240,24 @@ def test_altered_files_are_named_or_written_anew(capsys, elsewhere, finished, na
                 )
 
 
-def test_evaluate_refuses_a_recipe_of_another_split(capsys, elsewhere, finished) -> None:
+def test_evaluate_refuses_a_recipe_of_another_split(capsys, here, finished) -> None:
     """Another seed would make training images of some validation images."""
-    run = elsewhere / "run"
+    run = here / "run"
     shutil.copytree(finished, run, symlinks=True)
     recipe = Run(run).recipe.replace(seed=9)
     (run / "recipe.json").write_text(json.dumps(recipe.to_dict()))
     assert "of another recipe, seed or data set" in fails(capsys, 6, "evaluate", str(run))
 
 
-def test_a_copy_without_links_still_serves(elsewhere, finished) -> None:
-    run = elsewhere / "run"
+def test_a_copy_without_links_still_serves(here, finished) -> None:
+    run = here / "run"
     shutil.copytree(finished, run)  # follows the links
     assert main(["evaluate", str(run)]) == 0
     assert (run / "checkpoints/best").is_symlink()
 
 
-def test_links_that_a_kill_left_stale_are_set_again(elsewhere, finished) -> None:
-    run = elsewhere / "run"
+def test_links_that_a_kill_left_stale_are_set_again(here, finished) -> None:
+    run = here / "run"
     shutil.copytree(finished, run, symlinks=True)
     for name in ("best", "final"):
         (run / "checkpoints" / name).unlink()
@@ -285,8 +269,8 @@ def test_links_that_a_kill_left_stale_are_set_again(elsewhere, finished) -> None
     assert after["best"] == before["best"]
 
 
-def test_a_start_that_was_killed_makes_room_for_the_next(elsewhere, finished) -> None:
-    run = elsewhere / "run"
+def test_a_start_that_was_killed_makes_room_for_the_next(here, finished) -> None:
+    run = here / "run"
     (run / "checkpoints/.step-00000000.tmp").mkdir(parents=True)
     (run / ".begun").touch()
     shutil.copy(finished / "environment.json", run)
@@ -307,10 +291,10 @@ def test_files_that_another_start_is_just_making_are_no_strangers(tmp_path, monk
     Run(tmp_path).check_room(overwrite=False)
 
 
-def test_get_repairs_what_verify_rejects(capsys, elsewhere, real_data, monkeypatch) -> None:
+def test_get_repairs_what_verify_rejects(capsys, here, real_data, monkeypatch) -> None:
     """The advice in the error works when it is followed."""
     monkeypatch.delenv("FASHION_CNN_DATA")
-    folder = elsewhere / "data"
+    folder = here / "data"
     folder.mkdir()
     for name in fashion_mnist.SHA256:
         shutil.copy(real_data / f"{name}.gz", folder)
@@ -355,9 +339,9 @@ def test_recipes_lists_and_shows(capsys) -> None:
     assert "learning_rate    0.001" in out
 
 
-def test_show_draws_a_grid(elsewhere) -> None:
+def test_show_draws_a_grid(here) -> None:
     assert main(["data", "show", "--columns", "3"]) == 0
-    assert (elsewhere / "samples.png").read_bytes().startswith(b"\x89PNG")
+    assert (here / "samples.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_doctor_reports_and_never_fails(capsys, monkeypatch) -> None:
@@ -374,12 +358,12 @@ def test_doctor_reports_and_never_fails(capsys, monkeypatch) -> None:
     assert "does not work" not in out
 
 
-def test_a_recipe_file_repeats_the_run(capsys, elsewhere) -> None:
+def test_a_recipe_file_repeats_the_run(capsys, here) -> None:
     assert main(["train", *TINY, "--lr", "0.003", "--seed", "4", "--name", "first"]) == 0
     words = ["runs/first/recipe.json", "--threads", "1", "--name", "second"]
     assert main(["train", *words]) == 0
     assert "recipe runs/first/recipe.json: seed=4" in capsys.readouterr().err
-    first, second = (Run(elsewhere / "runs" / name) for name in ("first", "second"))
+    first, second = (Run(here / "runs" / name) for name in ("first", "second"))
     assert first.recipe == second.recipe
     assert "cannot be read" in fails(capsys, 2, "train", "nowhere/recipe.json")
 
@@ -465,9 +449,9 @@ def test_a_bug_is_not_taken_for_it(monkeypatch, error: Exception) -> None:
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOMEM])
 def test_a_machine_that_fails_is_no_fault_of_a_picture(
-    capsys, elsewhere, monkeypatch, number: int
+    capsys, here, monkeypatch, number: int
 ) -> None:
-    picture, really = elsewhere / "boot", os.open
+    picture, really = here / "boot", os.open
     picture.write_bytes(b"")
     fail = raising(OSError(number, os.strerror(number)))
 
@@ -482,8 +466,8 @@ def test_a_machine_that_fails_is_no_fault_of_a_picture(
     with pytest.raises(OSError, match=str(picture)):
         is_picture(picture)
     monkeypatch.setattr(Path, "iterdir", fail)
-    with pytest.raises(OSError, match=str(elsewhere)):
-        list(files_below(elsewhere))
+    with pytest.raises(OSError, match=str(here)):
+        list(files_below(here))
 
 
 def test_standard_input_may_be_closed(capsys, monkeypatch) -> None:

@@ -33,8 +33,7 @@ LABELS = np.arange(20) % 2
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def folder(elsewhere) -> None:
     Path("in").mkdir()
 
 

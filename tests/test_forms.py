@@ -26,11 +26,8 @@ CLASSES = 3
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FASHION_CNN_DATA", raising=False)
+def folder(elsewhere) -> None:
     Path("in").mkdir()
-    return tmp_path
 
 
 def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -109,16 +109,13 @@ MAKE_NOT_RUN = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch, few_data: Path) -> Path:
+def folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A working folder with the pictures of which the pages speak."""
     export_each_network_once(monkeypatch)
     monkeypatch.setattr(study, "_wait_for", train_here)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     shutil.copytree(REPOSITORY / "examples", "examples")
     Path("docs").symlink_to(REPOSITORY / "docs")
-    draw_photos(tmp_path / "photos", 1)
-    return tmp_path
+    draw_photos(here / "photos", 1)
 
 
 def call(words: list[str], capsys: pytest.CaptureFixture[str], *, is_served: bool = False) -> None:
@@ -183,7 +180,7 @@ def shown(page: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("page", BEFORE)
-def test_the_commands_of_a_page_work(folder: Path, page: str, capsys, monkeypatch) -> None:
+def test_the_commands_of_a_page_work(folder: None, page: str, capsys, monkeypatch) -> None:
     # Five minutes are one epoch; tests/test_pace.py measures for itself.
     monkeypatch.setattr(pace, "measure", lambda *_: pace.Pace(1.0, 0.0, 0.0))
     is_served = any(words[:2] == ["serve", "--model"] for words in shown(page))
@@ -208,7 +205,7 @@ def test_no_command_is_left_out() -> None:
         assert f'commands("{page}")' in (REPOSITORY / "tests" / file).read_text()
 
 
-def test_the_first_model_is_what_the_page_says(folder: Path, capsys) -> None:
+def test_the_first_model_is_what_the_page_says(folder: None, capsys) -> None:
     predict, *_ = commands("docs/first-model.md")
     call(predict, capsys)
     said = capsys.readouterr().out
@@ -216,7 +213,7 @@ def test_the_first_model_is_what_the_page_says(folder: Path, capsys) -> None:
     assert said in blocks("README.md", "text")
 
 
-def test_the_table_of_a_run_folder_has_every_file(folder: Path, capsys) -> None:
+def test_the_table_of_a_run_folder_has_every_file(folder: None, capsys) -> None:
     call([*FAST, "--name", "run"], capsys)
     call(["export", "runs/run"], capsys)
     assert Run("runs/run").exists()

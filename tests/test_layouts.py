@@ -24,10 +24,7 @@ from test_decoding import chunk, encoded
 RANDOM = np.random.default_rng(0)
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def fill(folder: str, count: int = 4) -> None:

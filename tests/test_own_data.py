@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from failing import fails
 from fashion_cnn.cli import main
 from fashion_cnn.data import fashion_mnist
 from fashion_cnn.data.arrays import write_arrays
@@ -29,24 +30,12 @@ from fashion_cnn.errors import DataError, UsageError
 from opened import load_test, load_training
 from shapes import CLASSES, draw_photos, write_idx
 
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FASHION_CNN_DATA", raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture
 def photos(elsewhere) -> Path:
     return draw_photos(elsewhere / "photos", 10)
-
-
-def fails(capsys, code: int, *arguments: str) -> str:
-    assert main(arguments) == code
-    err = capsys.readouterr().err
-    assert "Traceback" not in err
-    return err.splitlines()[-1]
 
 
 def report(folder: Path) -> list[dict[str, str]]:

@@ -65,26 +65,19 @@ def nothing_is_allowed(monkeypatch) -> None:
     monkeypatch.setattr(own_network, "_ALLOWED", {})
 
 
-@pytest.fixture
-def home(tmp_path: Path, few_data: Path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
-    return tmp_path
-
-
 def recipe_of(code: str, folder: Path, name: str = "net", **fields) -> Recipe:
     (folder / "own.py").write_text(f"import torch\nfrom torch import nn\n{code}\n")
     return Recipe(**given(f"{folder}/own.py:{name}"), **fields)
 
 
 @pytest.mark.parametrize("kind", TRAINED)
-def test_four_commands(home: Path, capsys, monkeypatch, kind: str) -> None:
+def test_four_commands(here: Path, capsys, monkeypatch, kind: str) -> None:
     """Train, report, export, answer; and one that has learned enough to be served is."""
     assert main(["train", *TINY, *TRAINED[kind]]) == 0
     monkeypatch.setattr(own_network, "_ALLOWED", {})  # as in another process
     assert main(["report", "runs/mine"]) == 0
-    page = (home / "runs/mine/report.html").read_text()
-    layers = json.loads((home / "runs/mine/layers.json").read_text())
+    page = (here / "runs/mine/report.html").read_text()
+    layers = json.loads((here / "runs/mine/layers.json").read_text())
     assert layers["parameters"] > 1000 < layers["flop"]
     assert f"{layers['parameters']:,} parameters" in page
     assert f"{layers['layers'][0]['name']}</th>" in page
@@ -92,14 +85,14 @@ def test_four_commands(home: Path, capsys, monkeypatch, kind: str) -> None:
     if kind != "timm":
         assert main(["export", "runs/mine"]) == 2
         assert "building it runs their code" in capsys.readouterr().err
-        assert not (home / "runs/mine/model.onnx").exists()
+        assert not (here / "runs/mine/model.onnx").exists()
     assert main(["export", "runs/mine", "--trust-code"]) == 0
     assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
     monkeypatch.setattr(own_network, "_ALLOWED", {})
     assert main(["predict", str(SAMPLES[9]), "--model", "runs/mine"]) == 0
     assert str(SAMPLES[9].name) in capsys.readouterr().out
     if kind == "pytorch":
-        with running(home / "runs/mine/model.onnx") as port:
+        with running(here / "runs/mine/model.onnx") as port:
             assert call(port, "POST", "/v1/predict", BOOT)[0] == 200
 
 
@@ -263,12 +256,12 @@ def test_a_plain_file_of_its_weights_is_a_start(tmp_path: Path) -> None:
         fit(other, Weights(Path("w"), "0" * 64, {"1.weight": arrays["1.weight"]}))
 
 
-def test_a_network_trained_elsewhere_is_judged_as_it_is(home: Path, capsys) -> None:
-    (home / "own.py").write_text(
+def test_a_network_trained_elsewhere_is_judged_as_it_is(here: Path, capsys) -> None:
+    (here / "own.py").write_text(
         "from torch import nn\n"
         "def net(): return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 10))\n"
     )
-    network = runpy.run_path(str(home / "own.py"))["net"]()
+    network = runpy.run_path(str(here / "own.py"))["net"]()
     images = fashion_cnn.load_training().images[:300].copy()
     pixels = (torch.from_numpy(images)[:, None] / 255 - PIXEL_MEAN) / PIXEL_STD
     network(pixels)  # what batch norm has seen is part of what was trained
@@ -305,8 +298,8 @@ def test_its_code_counts_and_not_where_it_lies(tmp_path: Path) -> None:
     assert changed.fingerprint("data") != here.fingerprint("data")
 
 
-def test_resumed_it_is_as_if_never_stopped(home: Path, capsys) -> None:
-    code = home / "mine.py"
+def test_resumed_it_is_as_if_never_stopped(here: Path, capsys) -> None:
+    code = here / "mine.py"
     code.write_bytes((REPOSITORY / "examples/my_net.py").read_bytes())
     own = ["--model", "mine.py:MyNet", "--width", "4", "--ema-decay", "0.9", "--flip", "--no-test"]
     small = ["--train-images", "150", "--threads", "1", "--batch-size", "50"]
@@ -329,7 +322,7 @@ def test_resumed_it_is_as_if_never_stopped(home: Path, capsys) -> None:
     for name, array in whole.model.items():
         np.testing.assert_array_equal(array, parts.model[name], err_msg=name)
     assert whole.optimizer.keys() == parts.optimizer.keys()
-    (home / "runs/parts/network.py").write_text("x = 1")
+    (here / "runs/parts/network.py").write_text("x = 1")
     own_network._ALLOWED.clear()
     assert main(["evaluate", "runs/parts", "--trust-code"]) == 2
     assert "network.py is not the code that the run was trained with" in capsys.readouterr().err
@@ -391,23 +384,23 @@ def test_a_class_of_a_cell_is_found_where_its_methods_are(monkeypatch) -> None:
     assert build_model(recipe, 3)(torch.zeros(2, 28, 28, dtype=torch.uint8)).shape == (2, 3)
 
 
-def test_python_takes_the_class_itself(home: Path) -> None:
+def test_python_takes_the_class_itself(here: Path) -> None:
     small = {"epochs": 1, "train_images": 100, "threads": 1, "test": False}
-    run = fashion_cnn.train("baseline", home / "mine", model=Noted, **small)
+    run = fashion_cnn.train("baseline", here / "mine", model=Noted, **small)
     images = np.zeros((2, 28, 28), np.uint8)
     wanted = run.classifier().logits(images)
     own_network._ALLOWED.clear()
     with pytest.raises(UsageError, match="trust_code=True"):
-        fashion_cnn.Run.open(home / "mine").classifier()
+        fashion_cnn.Run.open(here / "mine").classifier()
     with pytest.raises(UsageError, match="was not trained with"):
-        fashion_cnn.Run.open(home / "mine", model=EXAMPLE)
+        fashion_cnn.Run.open(here / "mine", model=EXAMPLE)
     for said in ({"model": Noted}, {"trust_code": True}):
         own_network._ALLOWED.clear()
-        opened = fashion_cnn.Run.open(home / "mine", **said)
+        opened = fashion_cnn.Run.open(here / "mine", **said)
         np.testing.assert_array_equal(opened.classifier().logits(images), wanted)
 
 
-def test_the_network_comes_back_as_it_was_given(home: Path, small_data: TrainingData) -> None:
+def test_the_network_comes_back_as_it_was_given(here: Path, small_data: TrainingData) -> None:
     few = {"train_images": 100, "test": False}
     run = fashion_cnn.train("baseline", "mine", epochs=1, model=EXAMPLE, width=4, **few)
     opened, images = run.classifier(), small_data.validation.images
@@ -428,10 +421,10 @@ def test_the_network_comes_back_as_it_was_given(home: Path, small_data: Training
 
 @pytest.mark.parametrize("framework", ["pytorch", "keras"])
 def test_the_assignments_network_is_printed_to_be_edited(
-    home: Path, capsys, small_data: TrainingData, framework: str
+    here: Path, capsys, small_data: TrainingData, framework: str
 ) -> None:
     assert main(["network", "--framework", framework]) == 0
-    (home / "own.py").write_text(capsys.readouterr().out)
+    (here / "own.py").write_text(capsys.readouterr().out)
     recipe = Recipe(**given("own.py:Net" if framework == "pytorch" else "own.py:net"))
     if framework == "pytorch":
         built, plain = build_model(recipe, 10), build_model(Recipe(), 10)
@@ -579,8 +572,8 @@ LONE = (
 )
 
 
-def test_a_last_batch_of_one_image_is_told_before_training(home: Path, capsys) -> None:
-    (home / "lone.py").write_text(LONE)
+def test_a_last_batch_of_one_image_is_told_before_training(here: Path, capsys) -> None:
+    (here / "lone.py").write_text(LONE)
     words = ["--model", "lone.py:net", "--epochs", "1", "--no-test", "--threads", "1"]
     one = ["--output", "one"]
     assert main(["train", *words, "--train-images", "241", "--batch-size", "60"]) == 2
@@ -611,17 +604,17 @@ class net(nn.Module):
 """
 
 
-def test_a_network_that_reads_an_image_row_by_row_is_exported(home: Path, capsys) -> None:
-    (home / "rows.py").write_text(RECURRENT)
+def test_a_network_that_reads_an_image_row_by_row_is_exported(here: Path, capsys) -> None:
+    (here / "rows.py").write_text(RECURRENT)
     words = ["--epochs", "1", "--train-images", "300", "--threads", "1", "--output", "rows"]
     assert main(["train", "--model", "rows.py:net", *words]) == 0
     assert main(["export", "rows", "--trust-code"]) == 0
     assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
 
 
-def test_a_network_that_asks_how_many_images_there_are_is_exported(home: Path, capsys) -> None:
+def test_a_network_that_asks_how_many_images_there_are_is_exported(here: Path, capsys) -> None:
     """`len(x)`, which PyTorch's first way of exporting takes for the sample's number."""
-    (home / "patches.py").write_text(
+    (here / "patches.py").write_text(
         "import torch\n"
         "from torch import nn\n"
         "class Net(nn.Module):\n"
@@ -663,8 +656,8 @@ class net(nn.Module):
 """
 
 
-def test_a_network_that_cannot_be_exported_is_told_so(home: Path, capsys) -> None:
-    (home / "fft.py").write_text(FFT)
+def test_a_network_that_cannot_be_exported_is_told_so(here: Path, capsys) -> None:
+    (here / "fft.py").write_text(FFT)
     words = ["--epochs", "1", "--train-images", "300", "--threads", "1", "--output", "fft"]
     assert main(["train", "--model", "fft.py:net", *words]) == 0
     assert main(["export", "fft", "--trust-code"]) == 1
@@ -683,8 +676,8 @@ AUGMENTED = (
 )
 
 
-def test_keras_layers_that_augment_do_so_in_training_alone(home: Path, capsys) -> None:
-    (home / "augmented.py").write_text(AUGMENTED)
+def test_keras_layers_that_augment_do_so_in_training_alone(here: Path, capsys) -> None:
+    (here / "augmented.py").write_text(AUGMENTED)
     words = ["--epochs", "1", "--train-images", "300", "--output", "augmented"]
     given_ = ["train", "--framework", "keras", "--model", "augmented.py:net", *words]
     assert main(given_) == 0
@@ -692,7 +685,7 @@ def test_keras_layers_that_augment_do_so_in_training_alone(home: Path, capsys) -
     assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
 
 
-def test_a_network_that_ends_the_program_while_it_learns_is_told(home: Path, capsys) -> None:
+def test_a_network_that_ends_the_program_while_it_learns_is_told(here: Path, capsys) -> None:
     code = """
 class Net(nn.Module):
     def __init__(self):
@@ -704,7 +697,7 @@ class Net(nn.Module):
             raise SystemExit(0)
         return self.head(x.flatten(1).float())
 """
-    (home / "own.py").write_text(f"import torch\nfrom torch import nn\n{code}")
+    (here / "own.py").write_text(f"import torch\nfrom torch import nn\n{code}")
     assert main(["train", "baseline", *TINY, "--epochs", "9", "--model", "own.py:Net"]) == 2
     assert "the network's own code ended the program" in capsys.readouterr().err
     assert Run("runs/mine").exists()
@@ -723,15 +716,15 @@ class Net(nn.Module):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "muon"])
-def test_a_network_with_a_layer_that_it_does_not_use_is_resumed(home: Path, optimizer) -> None:
-    (home / "own.py").write_text(UNUSED)
+def test_a_network_with_a_layer_that_it_does_not_use_is_resumed(here: Path, optimizer) -> None:
+    (here / "own.py").write_text(UNUSED)
     own = ["--model", "own.py:Net", "--optimizer", optimizer, "--threads", "1", "--no-test"]
     small = ["--train-images", "150", "--batch-size", "50"]
     resumed_as_never_stopped([*own, *small])
 
 
-def test_keras_layers_that_draw_or_keep_statistics_are_resumed_exactly(home: Path) -> None:
-    (home / "augmented.py").write_text(
+def test_keras_layers_that_draw_or_keep_statistics_are_resumed_exactly(here: Path) -> None:
+    (here / "augmented.py").write_text(
         AUGMENTED.replace("layers.RandomRotation(0.1)", "layers.RandomTranslation(0.1, 0.1)")
     )
     own = ["--framework", "keras", "--model", "augmented.py:net", "--no-test", "--deterministic"]
@@ -740,7 +733,7 @@ def test_keras_layers_that_draw_or_keep_statistics_are_resumed_exactly(home: Pat
     assert any(name.endswith("moving_variance") for name in learned)
 
 
-def test_what_the_last_layer_of_a_keras_network_sees(home: Path) -> None:
+def test_what_the_last_layer_of_a_keras_network_sees(here: Path) -> None:
     own = ["--framework", "keras", "--model", KERAS, "--width", "4", "--no-test"]
     assert main(["train", *own, *TINY]) == 0
     opened = fashion_cnn.Run.open("runs/mine", trust_code=True).classifier()
@@ -753,8 +746,8 @@ def test_what_the_last_layer_of_a_keras_network_sees(home: Path) -> None:
     np.testing.assert_allclose(features @ kernel + bias, opened.logits(images), atol=1e-4)
 
 
-def test_features_of_a_keras_network_that_is_no_graph_are_refused(home: Path) -> None:
-    (home / "own.py").write_text(
+def test_features_of_a_keras_network_that_is_no_graph_are_refused(here: Path) -> None:
+    (here / "own.py").write_text(
         "import keras\n"
         "class Net(keras.Model):\n"
         "    def __init__(self):\n"
@@ -769,7 +762,7 @@ def test_features_of_a_keras_network_that_is_no_graph_are_refused(home: Path) ->
         opened.features(np.zeros((2, 28, 28), np.uint8))
 
 
-def test_an_evaluation_that_is_refused_does_not_open_the_test_set(home: Path, capsys) -> None:
+def test_an_evaluation_that_is_refused_does_not_open_the_test_set(here: Path, capsys) -> None:
     assert main(["train", *TINY, "--model", EXAMPLE, "--no-test"]) == 0
     own_network._ALLOWED.clear()
     assert main(["evaluate", "runs/mine"]) == 2
@@ -829,8 +822,8 @@ class B(nn.Sequential):
         super().__init__(nn.Flatten(), nn.Linear(784, classes), nn.Tanh())"""
 
 
-def test_of_two_networks_in_a_file_each_is_itself(home: Path, capsys) -> None:
-    a, b = (recipe_of(TWO, home, name=name) for name in "AB")
+def test_of_two_networks_in_a_file_each_is_itself(here: Path, capsys) -> None:
+    a, b = (recipe_of(TWO, here, name=name) for name in "AB")
     for recipe, kind in ((a, nn.ReLU), (b, nn.Tanh)):
         assert isinstance(build_model(recipe, 3).get_submodule("network.2"), kind)
     small = ["--train-images", "100", "--threads", "1", "--no-test", "--name", "a"]
@@ -845,7 +838,7 @@ def test_of_two_networks_in_a_file_each_is_itself(home: Path, capsys) -> None:
     assert main([*resume, "--model", "own.py:A"]) == 0
     again = reproduce(Run("runs/a"))
     assert "--model own.py:A" in again
-    (home / "own.py").unlink()
+    (here / "own.py").unlink()
     assert "--model runs/a/network.py:A" in reproduce(Run("runs/a"))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from conftest import make_split
+from failing import fails
 from fashion_cnn import api
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, DataSet
@@ -54,13 +55,6 @@ def home(tmp_path_factory) -> Path:
 @pytest.fixture
 def run(home: Path) -> Run:
     return Run.open(home / "run")
-
-
-def fails(capsys, code: int, *arguments: str) -> str:
-    assert main(arguments) == code
-    err = capsys.readouterr().err
-    assert "Traceback" not in err
-    return err.splitlines()[-1]
 
 
 def test_the_run_knows_its_classes(run: Run, home: Path) -> None:

@@ -18,10 +18,7 @@ from fashion_cnn.recipes import catalog, own_network
 from fashion_cnn.recipes.recipe import Recipe
 from fashion_cnn.tuning.space import Search, begun_from, parse_space
 
-
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.mark.parametrize(

@@ -185,17 +185,15 @@ TINY = ["--train-images", "200", "--validation", "0.01", "--epochs", "1", "--thr
 
 
 @pytest.fixture
-def elsewhere(tmp_path, monkeypatch, few_data, small) -> Path:
-    """A working folder with the file of which the guide speaks; a hub that has it in its cache."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
-    as_timm_saves("mobilenetv2_100", tmp_path / "model.safetensors", seed=3)
-    return tmp_path
+def home(here: Path) -> Path:
+    """A working folder with the file of which the guide speaks."""
+    as_timm_saves("mobilenetv2_100", here / "model.safetensors", seed=3)
+    return here
 
 
-def test_the_commands_of_the_guide(elsewhere, monkeypatch) -> None:
+def test_the_commands_of_the_guide(home, monkeypatch) -> None:
     monkeypatch.setattr(
-        huggingface_hub, "try_to_load_from_cache", lambda *_: str(elsewhere / "model.safetensors")
+        huggingface_hub, "try_to_load_from_cache", lambda *_: str(home / "model.safetensors")
     )
     for words in commands("docs/fine-tune.md"):
         if words[0] == "train":
@@ -211,7 +209,7 @@ def test_the_commands_of_the_guide(elsewhere, monkeypatch) -> None:
     assert anew.init_sha256 == ""
 
 
-def test_the_life_of_a_run(elsewhere, small, capsys) -> None:
+def test_the_life_of_a_run(home, small, capsys) -> None:
     network = ["--model", SMALL.model, "--input-side", "32", "--init-from", str(small)]
     assert main(["train", *network, *TINY, "--freeze", "1", "--name", "mobile"]) == 0
     assert main(["train", *network, *TINY, "--seed", "1", "--name", "other"]) == 0
@@ -233,21 +231,12 @@ def test_the_life_of_a_run(elsewhere, small, capsys) -> None:
     assert sorted(path.name for path in Path("runs").iterdir()) == ["mobile", "other"]
 
 
-def test_without_timm_it_says_what_to_install(elsewhere, few_data) -> None:
+def test_without_timm_it_says_what_to_install(home, few_data) -> None:
     words = ["train", "--model", "timm:mobilenetv2_100", *TINY]
     for absent in ("timm", "torchvision"):
         said = finish(start(few_data, *words, absent=absent), 2)
         assert f"is not installed: {install_command('transfer')}" in said.splitlines()[-1]
     assert not Path("runs").exists()
-
-
-def test_all_else_needs_neither_timm_nor_torchvision(tmp_path, few_data) -> None:
-    process = start(
-        few_data,
-        *("train", "--width", "4", *TINY, "--no-test", "--output", tmp_path / "run"),
-        absent="timm,torchvision,huggingface_hub",
-    )
-    finish(process)
 
 
 def as_a_package_holds_it(small: Path, wheel: Path) -> None:

@@ -25,11 +25,9 @@ COLUMNS = {item.name for item in dataclasses.fields(EpochRecord)} - {"step"}
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path, few_data) -> None:
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def unnamed(here, monkeypatch) -> None:
+    for name in ("MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")
