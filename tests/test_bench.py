@@ -10,10 +10,8 @@ import training
 
 
 @pytest.fixture(autouse=True)
-def record(tmp_path, monkeypatch, real_data) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
-    return tmp_path / "b.json"
+def record(here: Path) -> Path:
+    return here / "b.json"
 
 
 def test_the_epochs_are_measured(capsys, record: Path) -> None:
@@ -43,8 +41,7 @@ def test_that_keras_is_missing_is_said(capsys, monkeypatch) -> None:
     assert "Keras" not in out
 
 
-def test_what_comes_in_is_measured_whole(few_data: Path, record: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
+def test_what_comes_in_is_measured_whole(record: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr("sys.argv", ["importing.py", "--rounds", "1", "--output", str(record)])
     importing.main()
     found = json.loads(record.read_text())

@@ -138,9 +138,8 @@ def test_without_a_word_the_checkpoint_that_answers_opens(run, tmp_path, name: s
 
 
 @pytest.mark.parametrize("name", OPEN)
-@pytest.mark.parametrize("checkpoint", ["best", "final"])
-def test_each_checkpoint_opens(run, name: str, checkpoint: str) -> None:
-    assert OPEN[name](run, checkpoint).logits(pictures(1)).shape == (1, 10)
+def test_another_checkpoint_opens(run, name: str) -> None:
+    assert OPEN[name](run, "final").logits(pictures(1)).shape == (1, 10)
 
 
 @pytest.mark.parametrize("name", TRAINED_IN)

@@ -286,11 +286,9 @@ def test_what_fit_sets_up_is_counted(small_data, tmp_path, monkeypatch) -> None:
     assert all(record.images_per_second < 240 / 0.5 for record in run.history)
 
 
-@pytest.mark.parametrize("stops", [[0], [5], [7], [3, 4]])
-def test_a_stopped_and_resumed_run_ends_in_the_same_bits(
-    straight, small_data, tmp_path, stops: list[int]
-) -> None:
-    """At the start, between epochs, inside one and twice; with dropout and Adam."""
+def test_a_stopped_and_resumed_run_ends_in_the_same_bits(straight, small_data, tmp_path) -> None:
+    """At the start, inside an epoch, between epochs and inside the next; with dropout and Adam."""
+    stops = 0, 3, 2, 2
     for turn, stop in enumerate(stops):
         run = go(SHORT, small_data, tmp_path, stop=stop, resume=turn > 0)
     assert run.checkpoints.newest()[0].state["step"] == sum(stops)

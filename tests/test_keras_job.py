@@ -155,10 +155,11 @@ def test_pytorch_alone_evaluates_and_reports_a_keras_run(results, few_data, tmp_
 
 @pytest.fixture(scope="module")
 def of_pytorch(few_data, tmp_path_factory) -> Path:
-    """A run where there is no Keras."""
+    """A run where there is nothing but what its extra brings."""
     run = tmp_path_factory.mktemp("pytorch") / "run"
     words = ["train", *SMALL, "--no-test", "--output", run]
-    finish(start(few_data, *words, absent="keras,tensorflow"))
+    others = "keras,tensorflow,timm,torchvision,huggingface_hub"
+    finish(start(few_data, *words, absent=others))
     return run
 
 
