@@ -503,8 +503,7 @@ def test_a_folder_that_is_not_there_is_said_to_be_missing(elsewhere, capsys) -> 
     assert "there is no folder nowhere" in fails(capsys, 3, "data", "adopt", "nowhere")
 
 
-def test_a_share_that_nothing_is_drawn_by_is_refused(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_share_that_nothing_is_drawn_by_is_refused(capsys) -> None:
     draw_photos(Path("whole"), 12)
     for part in ("train", "test"):
         draw_photos(Path("divided", part), 12)

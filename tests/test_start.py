@@ -294,20 +294,13 @@ def test_recipes_without_a_start_are_what_they_were() -> None:
     ]
 
 
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch, few_data) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
-    return tmp_path
-
-
 TINY = [
     *("--width", "4", "--train-images", "300", "--epochs", "1", "--validation", "0.01"),
     *("--threads", "1", "--no-test"),
 ]
 
 
-def test_from_the_command_line(elsewhere, capsys) -> None:
+def test_from_the_command_line(here, capsys) -> None:
     assert main(["train", *TINY, "--name", "before"]) == 0
     start = ["--init-from", "runs/before"]
     assert main(["train", *TINY, *start, "--freeze", "1", "--name", "after"]) == 0
@@ -352,7 +345,7 @@ def test_from_the_command_line(elsewhere, capsys) -> None:
     assert not Path("runs/k").exists()
 
 
-def test_a_study_starts_from_weights_and_goes_on(elsewhere, capsys, monkeypatch) -> None:
+def test_a_study_starts_from_weights_and_goes_on(here, capsys, monkeypatch) -> None:
     monkeypatch.setattr(tuning, "_wait_for", train_here)
     assert main(["train", *TINY, "--name", "before"]) == 0
     Path("s.toml").write_text(
