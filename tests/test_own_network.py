@@ -676,6 +676,25 @@ AUGMENTED = (
 )
 
 
+def test_attention_in_keras_is_exported(here: Path, capsys) -> None:
+    """With GELU: erfc in TensorFlow, which ONNX lacks. And sizes that are products of sides."""
+    (here / "attention.py").write_text(
+        "import keras\n"
+        "from keras import layers\n"
+        "def net():\n"
+        "    images = keras.Input((28, 28, 1))\n"
+        "    rows = layers.Dense(8, activation='gelu')(layers.Reshape((28, 28))(images))\n"
+        "    seen = layers.MultiHeadAttention(2, 4)(rows, rows)\n"
+        "    rows = layers.LayerNormalization()(rows + seen)\n"
+        "    pooled = layers.GlobalAveragePooling1D()(rows)\n"
+        "    return keras.Model(images, layers.Dense(10, name='output')(keras.ops.gelu(pooled)))\n"
+    )
+    words = ["--epochs", "0", "--output", "attention"]
+    assert main(["train", "--framework", "keras", "--model", "attention.py:net", *words]) == 0
+    assert main(["export", "attention", "--trust-code"]) == 0
+    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+
+
 def test_keras_layers_that_augment_do_so_in_training_alone(here: Path, capsys) -> None:
     (here / "augmented.py").write_text(AUGMENTED)
     words = ["--epochs", "1", "--train-images", "300", "--output", "augmented"]

@@ -5,7 +5,9 @@ import warnings
 from pathlib import Path
 
 import keras
+import numpy as np
 import onnx
+from onnx import helper
 
 from fashion_cnn.errors import ExportError
 from fashion_cnn.text import first_line
@@ -32,4 +34,16 @@ def to_onnx(model: keras.Model, opset: int) -> onnx.ModelProto:
             )
         except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
             raise ExportError(f"Keras cannot export this network: {first_line(error)}") from error
-        return onnx.load(path)
+        graph = onnx.load(path)
+    _spell_out_erfc(graph.graph)
+    return graph
+
+
+def _spell_out_erfc(graph: onnx.GraphProto) -> None:
+    """Write erfc(x), which TensorFlow's GELU has and ONNX has not, as 1 - erf(x)."""
+    for place, node in reversed([*enumerate(graph.node)]):
+        if node.op_type == "Erfc":
+            erf, one = f"{node.output[0]}/erf", f"{node.output[0]}/one"
+            graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1), one))
+            graph.node.insert(place + 1, helper.make_node("Sub", [one, erf], node.output))
+            node.CopyFrom(helper.make_node("Erf", node.input, [erf]))

@@ -538,13 +538,13 @@ def _sliced(node: Node, given: _Inputs, values: _Values) -> NDArray[Any]:
 
 def _reduced_numbers(node: Node, given: _Inputs, values: _Values) -> NDArray[Any] | None:
     axes = _axes(node, given, 1, values[0].ndim)
-    if not axes:
+    if not axes and _flag(node, "noop_with_empty_axes"):
         return None
     reduce = {"Max": np.max, "Min": np.min, "Prod": np.prod, "Sum": np.sum}
     keep = _flag(node, "keepdims", 1)
     # As objects, which have no largest number; the runtime computes large ones in its own way.
     found = reduce[node.operator.removeprefix("Reduce")](
-        values[0].astype(object), axis=tuple(axes), keepdims=keep
+        values[0].astype(object), axis=tuple(axes) if axes else None, keepdims=keep
     )
     large = any(abs(one) >= 2**31 for one in (*values[0].ravel(), *np.ravel(found)))
     return None if large else np.asarray(found).astype(values[0].dtype)
