@@ -159,7 +159,7 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
     figure, axes = curve_axes(title)
     epochs = [record.epoch for record in history]
     film = run.film
-    if not (film and quantity == "loss" and _another_loss(run.recipe)):
+    if history and not (film and quantity == "loss" and _another_loss(run.recipe)):
         values = [getattr(record, f"train_{quantity}") for record in history]
         style = ":" if film else "-"
         axes.plot(
@@ -173,8 +173,9 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
         values = film.training[:, _CURVES.index(quantity)]
         label = "training, as it answers (a sample)"
         axes.plot(film.epoch, values, color=TRAINING, label=label, marker="o", markersize=3)
-    values = [getattr(record, f"val_{quantity}") for record in history]
-    axes.plot(epochs, values, color=VALIDATION, label="validation", marker="o", markersize=3)
+    if history:
+        values = [getattr(record, f"val_{quantity}") for record in history]
+        axes.plot(epochs, values, color=VALIDATION, label="validation", marker="o", markersize=3)
     if (best := best_record(history)) and metrics.best:
         value = getattr(best, f"val_{quantity}")
         evaluated = getattr(metrics.best.validation, quantity)
@@ -205,7 +206,7 @@ def learning_curve(run: Run, metrics: Metrics, quantity: str) -> Figure:
     if len(history) > 1:
         axes.legend()
     else:  # a lone point has room beside it, and none to spare for a legend on it
-        axes.set_xlim(0, 2)
+        axes.set_xlim(len(history) - 1, len(history) + 1)
         axes.margins(y=0.5)
         axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), frameon=False)
     return figure
