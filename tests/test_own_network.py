@@ -281,7 +281,7 @@ def test_a_network_trained_elsewhere_is_judged_as_it_is(here: Path, capsys) -> N
     found = run.classifier().logits(images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     page = (run.path / "report.html").read_text()
-    assert "judged as it was given: it was not trained here" in page
+    assert "it was not trained here. It may have learned before from images that validate" in page
 
     assert main(["export", "runs/elsewhere", "--trust-code"]) == 0
     assert main(["train", "--resume", "--epochs", "1", "--output", "runs/elsewhere"]) == 0

@@ -325,6 +325,8 @@ def _at_its_start(
         recipe = recipe.replace(init_sha256=weights.sha256)
         anew = f"; {' and '.join(weights.anew)} begin anew" if weights.anew else ""
         say(f"starting from {weights.file}{anew}{FLATTERS if seen else ''}")
+    elif seen:
+        say(f"judging {recipe.model} as it is{FLATTERS}")
     return recipe, seen
 
 

@@ -39,8 +39,10 @@ CHECKS: dict[str, tuple[Callable[[Page, Records], None], ...]] = {
     "docs/own-data.md": (guides.settings("with 2 to 1,000 classes", "a label and 784 pixels"),),
     "docs/own-network.md": (
         guides.settings(
-            "mean 0.2860 and the deviation 0.3530: if",
-            "values from 0 to 1",
+            "gets pixels from 0 to 1 that",
+            "mean 0.2860 and the deviation 0.3530. If",
+            "trained on pixels from 0 to 1, begin",
+            "A `keras.layers.Rescaling(0.3530, 0.2860)` in front",
             "`forward` with `x = x * 0.3530 + 0.2860`",
             "--epochs 0 --name elsewhere",
         ),

@@ -95,8 +95,8 @@ def _package(page: Page, records: Records) -> None:
 def _made(page: Page, records: Records) -> None:
     made = records.json("photos-box.json")["imitated"]
     lost = [row["points_lost"] for row in made["conditions"].values()]
-    page.says("lose at most {:.1f} points of {:.1f} %", max(lost), 100 * made["clean"])
-    page.says("from one side too ({:,} images)", made["n"])
+    page.says("{:,} of them lose at most {:.1f} points of", made["n"], max(lost))
+    page.says("points of {:.1f} %, on a grainy", 100 * made["clean"])
     text = records.text("trials/shaded-ground.txt")
     page.row("clean", f"{re.findall(r'clean ([0-9.]+) %', text)[-1]} %")
     for ground, name in (

@@ -222,16 +222,19 @@ def _what_was_trained(run: Run) -> str:
     parameters = f" of {network['parameters']:,} parameters" if network else ""
     data = split.get("data", FASHION_MNIST)
     if not run.recipe.epochs:
-        return (
-            f"A {run.recipe.model}{parameters}, judged as it was given: it was not trained here. "
-            f"The images are of {data}."
+        done = f"judged as it was given, on images of {data}; it was not trained here"
+    elif "training_images" not in split:
+        done = f"trained on {data}"
+    else:
+        done = (
+            f"trained on {split['training_images']:,} images of {data} and validated on "
+            f"{split['validation_images']:,} others"
         )
-    if "training_images" not in split:
-        return f"A {run.recipe.model}{parameters}, trained on {data}."
-    return (
-        f"A {run.recipe.model}{parameters}, trained on {split['training_images']:,} images of "
-        f"{data} and validated on {split['validation_images']:,} others."
+    seen = (
+        " It may have learned before from images that validate here, and then validation figures "
     )
+    seen = f"{seen}flatter it." if "validation_seen_before" in split else ""
+    return f"A {run.recipe.model}{parameters}, {done}.{seen}"
 
 
 def _what_curves_show(run: Run) -> str:
