@@ -29,7 +29,8 @@ def test_the_line_of_an_epoch_fits_and_marks_the_best(capsys) -> None:
 
 def test_a_terminal_gets_a_live_bar_with_rate_loss_and_time_left(tmp_path: Path, few_data) -> None:
     ours, theirs = pty.openpty()
-    words = ["train", "--epochs", "2", "--train-images", "2000", "--data-dir", str(few_data)]
+    words = ["train", "--epochs", "2", "--train-images", "2000", "--width", "16", "--no-test"]
+    words += ["--data-dir", str(few_data)]
     process = subprocess.Popen(
         [sys.executable, "-m", "fashion_cnn", *words, "--output", str(tmp_path / "run")],
         stdout=subprocess.DEVNULL,
