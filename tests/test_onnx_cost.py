@@ -123,6 +123,12 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("Squeeze", [floats(2, 1, 3, 1)], {}),
     ("Squeeze", [floats(2, 1, 3, 1), whole(-1)], {}),
     ("Unsqueeze", [X, whole(0, -1)], {}),
+    ("GatherND", [X, np.array([[0, 1], [1, -1], [0, 0]])], {}),
+    ("GatherND", [X, np.array([[[1], [0]], [[-1], [1]]])], {"batch_dims": 1}),
+    *(
+        ("GridSample", [MAPS, floats(len(MAPS), 5, 3, 2) / 9 - 1], {"mode": mode})
+        for mode in ("bilinear", "nearest", "bicubic")
+    ),
     ("Tile", [X, whole(2, 1, 3)], {}),
     ("Transpose", [X], {}),
     ("Transpose", [X], {"perm": [1, 2, 0]}),

@@ -635,6 +635,27 @@ def test_a_network_that_asks_how_many_images_there_are_is_exported(here: Path, c
     assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
 
 
+def test_a_spatial_transformer_is_exported(here: Path, capsys) -> None:
+    """It looks at places that it computes; and its pooling divides 28 pixels by 5."""
+    (here / "stn.py").write_text(
+        "from torch import nn\n"
+        "from torch.nn import functional as F\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.place, self.output = nn.Linear(784, 6), nn.Linear(25, 10)\n"
+        "    def forward(self, x):\n"
+        "        place = self.place(x.flatten(1)).view(-1, 2, 3)\n"
+        "        grid = F.affine_grid(place, x.shape, align_corners=False)\n"
+        "        x = F.grid_sample(x, grid, align_corners=False)\n"
+        "        return self.output(F.adaptive_avg_pool2d(x, 5).flatten(1))\n"
+    )
+    words = ["--epochs", "0", "--threads", "1", "--output", "stn"]
+    assert main(["train", "--model", "stn.py:Net", *words]) == 0
+    assert main(["export", "stn", "--trust-code"]) == 0
+    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+
+
 def test_a_network_for_one_number_of_images_is_not_exported() -> None:
     class Loop(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:

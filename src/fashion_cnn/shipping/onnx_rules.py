@@ -146,6 +146,20 @@ def _gather(node: Node, given: _Inputs) -> Shape:
     return shape[:axis] + given.shape(1) + shape[axis + 1 :]
 
 
+def _gather_nd(node: Node, given: _Inputs) -> Shape:
+    shape, places = given.shape(), given.shape(1)
+    images, axes = node.attributes.get("batch_dims", 0), places[-1]
+    _must_fit(0 <= images < len(places) and shape[:images] == places[:images])
+    _must_fit(1 <= axes <= len(shape) - images)
+    return places[:-1] + shape[images + axes :]
+
+
+def _sampled(node: Node, given: _Inputs) -> Shape:
+    shape, grid = given.shape(), given.shape(1)
+    _must_fit(len(shape) == len(grid) == 4 and grid[0] == shape[0] and grid[3] == 2)
+    return (*shape[:2], *grid[1:3])
+
+
 def _reshape(node: Node, given: _Inputs) -> Shape:
     shape, wanted = given.shape(), given.whole(1)
     if not _flag(node, "allowzero"):
@@ -410,6 +424,8 @@ RULES: Mapping[str, Callable[[Node, _Inputs], Shape | list[Shape]]] = {
     "Expand": lambda node, given: np.broadcast_shapes(given.shape(), _positive(given.whole(1))),
     "Flatten": _flatten,
     "Gather": _gather,
+    "GatherND": _gather_nd,
+    "GridSample": _sampled,
     "Gemm": _general_product,
     "LayerNormalization": _layer_normalisation,
     "MatMul": _product,
@@ -596,15 +612,15 @@ def _folded(node: Node, given: _Inputs) -> NDArray[Any] | None:
 
 _EACH, _SLOWLY, _CUBIC = 50, 200, 3_000
 """Multiplications that take as long as an operator does for a number: where many lie in a row, else
-or with a function such as a power, and with a spline."""
+or with a function such as a power, and with a spline or a place of its own."""
 _WINDOW, _MATRIX = 10, 2_000
 """As above, for a number that is seen through a window, and to begin with another matrix."""
 _ROW = 8
 _SLOW = (
-    "InstanceNormalization", "LayerNormalization", "LogSoftmax", "Mish", "Pow", "Softmax",
-    "Softplus", "Where",
+    "GatherND", "InstanceNormalization", "LayerNormalization", "LogSoftmax", "Mish", "Pow",
+    "Softmax", "Softplus", "Where",
 )  # fmt: skip
-_RECORD = 200  # bytes at most that are kept of each matrix
+_RECORD, _PLACE = 200, 64  # bytes at most that are kept of each matrix, and place in a picture
 
 
 def multiplications(node: Node, given: Given, found: Sequence[Array]) -> int:
@@ -617,7 +633,7 @@ def multiplications(node: Node, given: Given, found: Sequence[Array]) -> int:
     largest = max((*found, *read), key=lambda one: one.size)
     in_rows = largest.size <= _ROW or largest.shape[-1] >= _ROW
     each = _EACH if in_rows and operator not in _SLOW else _SLOWLY
-    if operator == "Resize" and node.attributes.get("mode") == "cubic":
+    if operator == "GridSample" or node.attributes.get("mode") == "cubic":
         each = _CUBIC
     moved = each * largest.size
     if operator == "Conv":
@@ -673,6 +689,8 @@ def scratch(node: Node, given: Given, found: Sequence[Array]) -> int:
         return copies + _RECORD * _matrices(node, inputs, out)
     if operator in ("LogSoftmax", "Softmax", "Sum", "Max", "Min", "Where", "Resize"):
         return 2 * max(one.nbytes for one in (out, *inputs.arrays))
+    if operator in ("GatherND", "GridSample"):
+        return _PLACE * math.prod(inputs.shape(1)[:-1])
     if operator in _REDUCTIONS and out.size > 1:
         return 8 * (out.size + inputs.array(0).size // out.size)  # a place each
     return 0
