@@ -661,8 +661,16 @@ def test_a_network_for_one_number_of_images_is_not_exported() -> None:
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return torch.stack([images[i].float().mean(1)[:10] for i in range(len(images))])
 
+    class Timed(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            print(f"{len(images)} images")
+            with open(os.devnull) as file:
+                return images.float().mean(1)[:, :10] + len(images) + len(file.read())
+
     with pytest.raises(ExportError, match="for a fixed number of images; a loop over them"):
         to_onnx(Loop(), 18)
+    with pytest.raises(ExportError, match="PyTorch cannot export this network: "):
+        to_onnx(Timed(), 18)
 
 
 FFT = """

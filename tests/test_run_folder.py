@@ -698,8 +698,25 @@ def test_a_run_that_was_half_removed_is_no_run_and_is_replaced(tmp_path, monkeyp
     monkeypatch.undo()
     assert not run.exists()
     assert len(os.listdir(run.path)) > 1
-    Run(run.path).prepare(overwrite=False)
+    with pytest.raises(UsageError, match=r"holds the rest of a run \(.*\); remove it with --over"):
+        Run(run.path).prepare(overwrite=False)
+    Run(run.path).prepare(overwrite=True)
     assert os.listdir(run.path) == [".begun"]
+
+
+def test_what_came_into_the_folder_of_a_killed_start_is_not_removed(tmp_path: Path) -> None:
+    run = begun(tmp_path / "run")
+    (run.path / "loss_pytorch.png").write_text("mine")
+    with pytest.raises(UsageError, match=r"the rest of a run \(loss_pytorch.png\)"):
+        run.prepare(overwrite=False)
+    assert (run.path / "loss_pytorch.png").read_text() == "mine"
+
+
+def test_a_mark_of_another_kind_does_not_matter_to_a_resume(tmp_path: Path) -> None:
+    run, _, _ = finished_run(tmp_path / "run")
+    (run.path / ".begun").mkdir()
+    run.record_recipe(run.recipe.replace(epochs=9))
+    assert Run(run.path).recipe.epochs == 9
 
 
 def test_a_command_that_runs_a_runs_own_code_says_so(tmp_path: Path) -> None:

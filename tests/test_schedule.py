@@ -194,6 +194,7 @@ def test_what_more_epochs_do_is_said() -> None:
         return schedule_after_extension(before, before.replace(epochs=epochs))
 
     assert said(10) is None
+    assert schedule_after_extension(Recipe(epochs=0), Recipe(epochs=10)) is None
     assert said(12) == (
         "10 -> 12 epochs: the constant schedule goes on as it would have; the result is that of "
         "such a run from the start"

@@ -14,7 +14,7 @@ _NAMES = (
     "recipe.json", "environment.json", "split.json", "layers.json", "log.jsonl", "history.csv",
     "film.safetensors", "network.py", "metrics.json", "calibration.json", "predictions.csv",
     "classification_report.json", "report.html", "loss_pytorch.png", "errors.csv", "model.onnx",
-    "model-int8.onnx", "export.json", ".lock", "checkpoints", "checkpoints/best",
+    "model-int8.onnx", "export.json", ".lock", ".begun", "checkpoints", "checkpoints/best",
     "checkpoints/final", "checkpoints/step-00000010", "checkpoints/step-00000010/MANIFEST.json",
     "checkpoints/step-00000010/model.safetensors", "checkpoints/step-00000010/state.json",
     "checkpoints/.step-00000015.tmp", ".recipe.json.tmp", ".metrics.json.tmp", ".log.jsonl.tmp",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_cnn.data.fashion_mnist import TEST_PART, DataSet
+from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.fetch import data_directory
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import UsageError
@@ -97,7 +97,7 @@ def fit_to_minutes(
         # Both checkpoints are evaluated, unless the last epoch is the best one.
         images = min(len(data.training), TRAINING_IMAGES) + len(data.validation)
         if test:
-            images += data_set.contents.sizes[f"{TEST_PART}-images-idx3-ubyte"] // 784
+            images += data_set.contents.count("test")
         after = 2 * images * pace.scoring_seconds + _DRAWING
         fitted = fit(recipe, data, pace, 60 * minutes - (time.monotonic() - began) - after)
         images = fitted.train_images or len(data.training)

@@ -139,6 +139,8 @@ def _going_on(status: str, recipe: Recipe) -> list[str]:
         return ["--resume"]
     if status == "stopped early":
         return ["--resume", "--early-stopping", "0"]
+    if not recipe.epochs:  # judged as it is
+        return []
     whole = catalog.RECIPES[recipe.name]().epochs if recipe.name in catalog.RECIPES else 0
     return ["--resume", "--epochs", str(whole)] if recipe.epochs < whole else []
 

@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 import torch
 from torch import nn
-from torch._dynamo.exc import UserError
+from torch._dynamo.exc import TorchDynamoException, UserError
 from torch.export import Dim, ExportedProgram
 
 from fashion_cnn.errors import ExportError
@@ -43,7 +43,7 @@ def to_onnx(model: nn.Module, opset: int) -> onnx.ModelProto:
             "PyTorch cannot export this network: its `forward` is for a fixed number of images; a "
             "loop over them makes it so"
         ) from None
-    except torch.onnx.errors.OnnxExporterError as error:
+    except (torch.onnx.errors.OnnxExporterError, TorchDynamoException) as error:
         reason = first_line(error.__cause__ or error)
         raise ExportError(f"PyTorch cannot export this network: {reason}") from error
     return graph

@@ -387,7 +387,8 @@ def png(figure: Figure) -> bytes:
 def _with_letters(figure: Figure, draw: Callable[[io.BytesIO], None]) -> bytes:
     """Draw a figure; letters that its font lacks come from other fonts of this machine.
 
-    Where none has them, a line below the figure says so.
+    Where none has them, a line below the figure says so. Only texts that the figure has before it
+    is drawn are looked at, so the labels of ticks must be set.
     """
     texts = [(text, text.get_fontfamily()) for text in figure.findobj(Text)]
     written = {ord(letter) for text, _ in texts for letter in text.get_text() if letter != "\n"}

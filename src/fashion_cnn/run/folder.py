@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -11,14 +11,7 @@ from typing import Any, Self
 
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.errors import UsageError
-from fashion_cnn.files import (
-    read_bytes,
-    read_json,
-    sync_directory,
-    target_of,
-    to_json,
-    write_atomically,
-)
+from fashion_cnn.files import read_bytes, read_json, target_of, to_json, write_atomically
 from fashion_cnn.process.machine import FRAMEWORKS
 from fashion_cnn.recipes.networks import own_network
 from fashion_cnn.recipes.own_network import MOST_CODE, Source, allow, allowed, given
@@ -48,7 +41,7 @@ _NETWORK = "network.py"
 _LAYERS = "layers.json"
 _FILM = "film.safetensors"
 _LOCK = ".lock"
-_BEGUN = ".begun"  # of a run that begins, or that is being replaced: it becomes the recipe
+_BEGUN = ".begun"  # of a run that begins, or that is being replaced, until there is a recipe
 _MOST_BYTES = 1 << 22  # of what is written once; the layers have most, some hundred each
 _OTHERS = ("model.onnx", "model-int8.onnx", "export.json", "*.tfevents.*")
 _ALL = (
@@ -173,6 +166,12 @@ class Run:
         strange = [name for name in names if (target_of(name) or name) not in (_LOCK, _BEGUN)]
         if self.exists() or os.path.lexists(self.path / _BEGUN):
             self._check_replaceable()
+            results = [name for name in names if _is_own(name, (*RESULT_FILES, *_OTHERS))]
+            if results and not overwrite:  # which no start leaves
+                raise UsageError(
+                    f"{self.path} holds the rest of a run ({min(results)}); remove it with "
+                    "--overwrite, or start another with --output FOLDER"
+                )
         elif strange:
             raise UsageError(
                 f"{self.path} holds no run, but other files ({min(strange)}); "
@@ -224,11 +223,10 @@ class Run:
 
     def record_recipe(self, recipe: Recipe) -> None:
         """Write `recipe.json`, the mark of a run: there must be a checkpoint first."""
-        self._write(_BEGUN, to_json(recipe.to_dict()))
-        self._known.pop(_RECIPE, None)
+        self._write(_RECIPE, to_json(recipe.to_dict()))
         if not self._read_only:
-            os.replace(self.path / _BEGUN, self.path / _RECIPE)
-            sync_directory(self.path)
+            with suppress(OSError):  # a folder in a run that came from elsewhere
+                (self.path / _BEGUN).unlink(missing_ok=True)
 
     def record_network(self, recipe: Recipe, layers: Sequence[Layer]) -> None:
         """Keep what the network is made of, and the code of one of somebody's own."""
@@ -427,10 +425,10 @@ def _is_up_to(step: int, found: Any) -> bool:
     return type(found) is int and 0 <= found <= step
 
 
-def _is_own(name: str) -> bool:
-    """Whether a run makes files of that name."""
+def _is_own(name: str, patterns: Iterable[str] = _ALL) -> bool:
+    """Whether a run makes files of that name; or those of some patterns."""
     names = {name, target_of(name) or name}
-    return any(fnmatchcase(one, pattern) for one in names for pattern in _ALL)
+    return any(fnmatchcase(one, pattern) for one in names for pattern in patterns)
 
 
 def _is_folder(path: Path) -> bool:

@@ -109,8 +109,6 @@ class Search:
     data_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.recipe.epochs:
-            raise UsageError("epochs is 0; a search needs at least 1")
         for name, allowed in CHOICES.items():
             if (value := getattr(self, name)) not in allowed:
                 raise UsageError(f"{name} is {value!r}; it must be one of: {', '.join(allowed)}")
@@ -174,7 +172,8 @@ def parse_space(
             raise UsageError(f"{dimension.field} is both set and searched; do only one of them")
         ends = dimension.choices or (dimension.low, dimension.high)
         for value in ends:
-            recipe.replace(**{dimension.field: value})
+            if not recipe.replace(**{dimension.field: value}).epochs:
+                raise UsageError("epochs is 0; a search needs at least 1")
     for dimension in space:
         if not _may_decide(dimension.field, space, recipe):
             why = recipe.why_no_use(dimension.field)
