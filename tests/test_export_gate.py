@@ -174,6 +174,7 @@ def finish(folder: Path, data: Path, *, sealed: bool = False, **fields) -> Run:
             "class_names": list(contents.class_names),
         },
     )
+    torch.manual_seed(recipe.seed)
     arrays = weight_arrays(build_model(recipe, 3))
     random = np.random.default_rng(0)
     for name, array in arrays.items():
