@@ -10,6 +10,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from exported import export_each_network_once
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
 from fashion_cnn.data.split import Split, divide
@@ -111,6 +112,7 @@ def finished(tmp_path_factory, real_data) -> Path:
 def run(tmp_path, finished, real_data, monkeypatch) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    export_each_network_once(monkeypatch)
     shutil.copytree(finished, tmp_path / "run", symlinks=True)
     return Run.open(tmp_path / "run")
 
