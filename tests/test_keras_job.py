@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fashion_cnn.cli import main
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
@@ -163,14 +164,17 @@ def of_pytorch(few_data, tmp_path_factory) -> Path:
     return run
 
 
-def test_keras_alone_evaluates_and_reports_a_pytorch_run(
+def test_keras_alone_evaluates_and_reports_a_pytorch_run_and_answers(
     of_pytorch, few_data, tmp_path, capsys
 ) -> None:
     run, page = tmp_path / "run", tmp_path / "report.html"
+    picture = tmp_path / "square.png"
+    Image.new("L", (60, 60), 200).save(picture)
     shutil.copytree(of_pytorch, run, symlinks=True)
     before = metrics(run)
     words = ["evaluate", run, "--framework", "keras", "then", "report", run]
     words += ["--framework", "keras", "--heat-maps", "--layers", "--output", page]
+    words += ["then", "predict", picture]
     finish(start(few_data, *words, absent="torch"))
     after = metrics(run)
     assert (after["framework"], after["evaluated_in"]) == ("pytorch", "keras")
