@@ -169,7 +169,7 @@ def test_keras_alone_evaluates_and_reports_a_pytorch_run_and_answers(
 ) -> None:
     run, page = tmp_path / "run", tmp_path / "report.html"
     picture = tmp_path / "square.png"
-    Image.new("L", (60, 60), 200).save(picture)
+    Image.new("L", (60, 60), 200).resize((90, 90)).crop((-20, -20, 110, 110)).save(picture)
     shutil.copytree(of_pytorch, run, symlinks=True)
     before = metrics(run)
     words = ["evaluate", run, "--framework", "keras", "then", "report", run]
