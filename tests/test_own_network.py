@@ -604,20 +604,24 @@ class net(nn.Module):
 """
 
 
-def test_a_network_that_reads_an_image_row_by_row_is_exported(here: Path, capsys) -> None:
-    (here / "rows.py").write_text(RECURRENT)
-    words = ["--epochs", "1", "--train-images", "300", "--threads", "1", "--output", "rows"]
-    assert main(["train", "--model", "rows.py:net", *words]) == 0
-    assert main(["export", "rows", "--trust-code"]) == 0
+def is_exported(folder: Path, capsys, code: str, *words: str) -> None:
+    """Train the `net` of a code; its file answers as it does."""
+    (folder / "own.py").write_text(code)
+    assert main(["train", "--model", "own.py:net", *words, "--output", "run"]) == 0
+    assert main(["export", "run", "--trust-code"]) == 0
     assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+
+
+def test_a_network_that_reads_an_image_row_by_row_is_exported(here: Path, capsys) -> None:
+    is_exported(here, capsys, RECURRENT, "--epochs", "1", "--train-images", "300", "--threads", "1")
 
 
 def test_a_network_that_asks_how_many_images_there_are_is_exported(here: Path, capsys) -> None:
     """`len(x)`, which PyTorch's first way of exporting takes for the sample's number."""
-    (here / "patches.py").write_text(
+    code = (
         "import torch\n"
         "from torch import nn\n"
-        "class Net(nn.Module):\n"
+        "class net(nn.Module):\n"
         "    def __init__(self):\n"
         "        super().__init__()\n"
         "        self.patches = nn.Conv2d(1, 8, 7, stride=7)\n"
@@ -629,18 +633,15 @@ def test_a_network_that_asks_how_many_images_there_are_is_exported(here: Path, c
         "        x = torch.cat([self.answer.expand(len(x), -1, -1), x], 1)\n"
         "        return self.output(self.block(x)[:, 0])\n"
     )
-    words = ["--epochs", "0", "--threads", "1", "--output", "patches"]
-    assert main(["train", "--model", "patches.py:Net", *words]) == 0
-    assert main(["export", "patches", "--trust-code"]) == 0
-    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+    is_exported(here, capsys, code, "--epochs", "0", "--threads", "1")
 
 
 def test_a_spatial_transformer_is_exported(here: Path, capsys) -> None:
     """It looks at places that it computes; and its pooling divides 28 pixels by 5."""
-    (here / "stn.py").write_text(
+    code = (
         "from torch import nn\n"
         "from torch.nn import functional as F\n"
-        "class Net(nn.Module):\n"
+        "class net(nn.Module):\n"
         "    def __init__(self):\n"
         "        super().__init__()\n"
         "        self.place, self.output = nn.Linear(784, 6), nn.Linear(25, 10)\n"
@@ -650,10 +651,7 @@ def test_a_spatial_transformer_is_exported(here: Path, capsys) -> None:
         "        x = F.grid_sample(x, grid, align_corners=False)\n"
         "        return self.output(F.adaptive_avg_pool2d(x, 5).flatten(1))\n"
     )
-    words = ["--epochs", "0", "--threads", "1", "--output", "stn"]
-    assert main(["train", "--model", "stn.py:Net", *words]) == 0
-    assert main(["export", "stn", "--trust-code"]) == 0
-    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+    is_exported(here, capsys, code, "--epochs", "0", "--threads", "1")
 
 
 def test_a_network_for_one_number_of_images_is_not_exported() -> None:
@@ -707,7 +705,7 @@ AUGMENTED = (
 
 def test_attention_in_keras_is_exported(here: Path, capsys) -> None:
     """With GELU: erfc in TensorFlow, which ONNX lacks. And sizes that are products of sides."""
-    (here / "attention.py").write_text(
+    code = (
         "import keras\n"
         "from keras import layers\n"
         "def net():\n"
@@ -718,19 +716,12 @@ def test_attention_in_keras_is_exported(here: Path, capsys) -> None:
         "    pooled = layers.GlobalAveragePooling1D()(rows)\n"
         "    return keras.Model(images, layers.Dense(10, name='output')(keras.ops.gelu(pooled)))\n"
     )
-    words = ["--epochs", "0", "--output", "attention"]
-    assert main(["train", "--framework", "keras", "--model", "attention.py:net", *words]) == 0
-    assert main(["export", "attention", "--trust-code"]) == 0
-    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+    is_exported(here, capsys, code, "--framework", "keras", "--epochs", "0")
 
 
 def test_keras_layers_that_augment_do_so_in_training_alone(here: Path, capsys) -> None:
-    (here / "augmented.py").write_text(AUGMENTED)
-    words = ["--epochs", "1", "--train-images", "300", "--output", "augmented"]
-    given_ = ["train", "--framework", "keras", "--model", "augmented.py:net", *words]
-    assert main(given_) == 0
-    assert main(["export", "augmented", "--trust-code"]) == 0
-    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
+    words = ["--framework", "keras", "--epochs", "1", "--train-images", "300"]
+    is_exported(here, capsys, AUGMENTED, *words)
 
 
 def test_a_network_that_ends_the_program_while_it_learns_is_told(here: Path, capsys) -> None:

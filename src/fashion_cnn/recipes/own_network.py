@@ -90,10 +90,8 @@ class Source:
             maker = getattr(module, self.name, None)
             if not callable(maker):
                 raise UsageError(f"{self.file} has no class or function {self.name!r}")
-            made = hasattr(maker, "state_dict") or hasattr(
-                maker, "get_weights"
-            )  # PyTorch's, Keras's
-            if made and not isinstance(maker, type):
+            has_weights = hasattr(maker, "state_dict") or hasattr(maker, "get_weights")
+            if has_weights and not isinstance(maker, type):
                 raise UsageError(
                     f"{self.name} is a network; name a class or function that makes it"
                 )

@@ -230,11 +230,13 @@ def _what_was_trained(run: Run) -> str:
             f"trained on {split['training_images']:,} images of {data} and validated on "
             f"{split['validation_images']:,} others"
         )
-    seen = (
-        " It may have learned before from images that validate here, and then validation figures "
-    )
-    seen = f"{seen}flatter it." if "validation_seen_before" in split else ""
-    return f"A {run.recipe.model}{parameters}, {done}.{seen}"
+    sentence = f"A {run.recipe.model}{parameters}, {done}."
+    if "validation_seen_before" in split:
+        sentence += (
+            " It may have learned before from images that validate here, and then validation "
+            "figures flatter it."
+        )
+    return sentence
 
 
 def _what_curves_show(run: Run) -> str:

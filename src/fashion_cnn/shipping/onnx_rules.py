@@ -297,13 +297,17 @@ def _space_to_depth(node: Node, given: _Inputs) -> Shape:
     return (n, c * block**2, h // block, w // block)
 
 
+def _reduced_axes(node: Node, given: _Inputs) -> list[int]:
+    """Where none is named these are all, or none."""
+    rank = len(given.shape())
+    axes = _axes(node, given, 1, rank)
+    if axes or _flag(node, "noop_with_empty_axes"):
+        return axes or []
+    return list(range(rank))
+
+
 def _reduced(node: Node, given: _Inputs) -> Shape:
-    shape = given.shape()
-    axes = _axes(node, given, 1, len(shape))
-    if not axes:
-        if _flag(node, "noop_with_empty_axes"):
-            return shape
-        axes = list(range(len(shape)))
+    shape, axes = given.shape(), _reduced_axes(node, given)
     if _flag(node, "keepdims", 1):
         return tuple(1 if at in axes else side for at, side in enumerate(shape))
     return tuple(side for at, side in enumerate(shape) if at not in axes)
@@ -425,8 +429,8 @@ RULES: Mapping[str, Callable[[Node, _Inputs], Shape | list[Shape]]] = {
     "Flatten": _flatten,
     "Gather": _gather,
     "GatherND": _gather_nd,
-    "GridSample": _sampled,
     "Gemm": _general_product,
+    "GridSample": _sampled,
     "LayerNormalization": _layer_normalisation,
     "MatMul": _product,
     "Pad": _pad,
@@ -553,14 +557,12 @@ def _sliced(node: Node, given: _Inputs, values: _Values) -> NDArray[Any]:
 
 
 def _reduced_numbers(node: Node, given: _Inputs, values: _Values) -> NDArray[Any] | None:
-    axes = _axes(node, given, 1, values[0].ndim)
-    if not axes and _flag(node, "noop_with_empty_axes"):
-        return None
+    axes = tuple(_reduced_axes(node, given))
     reduce = {"Max": np.max, "Min": np.min, "Prod": np.prod, "Sum": np.sum}
     keep = _flag(node, "keepdims", 1)
     # As objects, which have no largest number; the runtime computes large ones in its own way.
     found = reduce[node.operator.removeprefix("Reduce")](
-        values[0].astype(object), axis=tuple(axes) if axes else None, keepdims=keep
+        values[0].astype(object), axis=axes, keepdims=keep
     )
     large = any(abs(one) >= 2**31 for one in (*values[0].ravel(), *np.ravel(found)))
     return None if large else np.asarray(found).astype(values[0].dtype)

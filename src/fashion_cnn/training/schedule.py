@@ -96,7 +96,7 @@ def _ease(start: float, end: float, share: float) -> float:
 
 
 def schedule_after_extension(before: Recipe, after: Recipe) -> str | None:
-    """Say what another number of epochs does to the learning rate; None if it is the same."""
+    """Say what another number of epochs does to the learning rate; None if nothing."""
     if before.epochs in (0, after.epochs):
         return None
     course = f"{before.epochs} -> {after.epochs} epochs: the {after.schedule} schedule "
