@@ -512,6 +512,24 @@ with Interruption() as interruption:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == code
 
 
+def test_no_search_for_garbage_looks_through_a_framework() -> None:
+    script = """
+import gc
+from fashion_cnn.frameworks import Hardware, open_framework
+gc.freeze()
+before = gc.get_freeze_count()
+open_framework(Hardware())
+frozen = gc.get_freeze_count()
+loop = []
+loop.append(loop)
+del loop
+open_framework(Hardware())
+print(gc.isenabled(), frozen - before > 100_000, gc.get_freeze_count() == frozen, gc.collect() > 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["True"] * 4, done.stderr
+
+
 def test_a_damaged_recipe_is_named_by_its_file(capsys, finished) -> None:
     path = shutil.copytree(finished, Path("run")) / "recipe.json"
     values = json.loads(path.read_text())

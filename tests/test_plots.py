@@ -3,12 +3,13 @@
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.font_manager import fontManager
 
 from fashion_cnn.reporting import plots
-from fashion_cnn.reporting.plots import Picture, drawn, png, svg
+from fashion_cnn.reporting.plots import Picture, _matrix, drawn, png, svg
 
 IN_ANOTHER, IN_NONE = "\u210a", "\u65e5\u672c \U0001f45f"  # STIX, of matplotlib's, has the first
 
@@ -64,3 +65,16 @@ def test_letters_that_no_font_has_are_told_below(form: str, lines) -> None:
     assert drawn(figure, form) == first
     assert "boxes" not in svg(figure, "figure").decode(), "a browser has more fonts"
     assert IN_NONE in svg(figure, "figure").decode()
+
+
+@pytest.mark.parametrize(("classes", "in_pixels"), [(3, False), (60, True)])
+def test_a_matrix_is_of_shapes_unless_they_are_too_many(classes: int, in_pixels: bool) -> None:
+    names = [f"class {label}" for label in range(classes)]
+    figure = _matrix(np.eye(classes, dtype=int) * 7 + 1, names, "matrix", "d")
+    picture = svg(figure, "matrix").decode()
+    of_scales = 2  # which matplotlib makes of pixels
+    assert (picture.count("<image") > of_scales) is in_pixels
+    assert picture.index(">class 0<") < picture.index(">class 1<")
+    axes = figure.axes[0]
+    top, bottom = axes.transData.transform([(0, 0), (0, classes - 1)])
+    assert top[1] > bottom[1], "the first class stands at the top"

@@ -1,5 +1,6 @@
 """`fashion-cnn`, which is `python -m fashion_cnn`."""
 
+import gc
 import io
 import os
 import signal
@@ -36,6 +37,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         # A thread of Gloo's that still wants the interpreter while it is being taken down aborts
         # the process (pytorch/pytorch, pull request 179291), after all is written.
         os._exit(code)
+    gc.freeze()  # the system takes back all memory at once: to look for garbage takes PyTorch long
     sys.exit(code)
 
 

@@ -1,7 +1,10 @@
 """Which framework computes, and where; and what of that stays when a run goes on."""
 
+import gc
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -179,10 +182,31 @@ def open_framework(hardware: Hardware) -> Framework:
         UsageError: it is not installed.
     """
     if hardware.framework == "keras":
-        from fashion_cnn.on_keras.framework import KerasFramework as Opened
+        with _never_collected("keras"):
+            from fashion_cnn.on_keras.framework import KerasFramework as Opened
     else:
-        from fashion_cnn.on_torch.framework import TorchFramework as Opened
+        with _never_collected("torch"):
+            from fashion_cnn.on_torch.framework import TorchFramework as Opened
     return Opened(hardware.device, hardware.threads, hardware.deterministic)
+
+
+@contextmanager
+def _never_collected(module: str) -> Iterator[None]:
+    """Import a large module; no search for garbage looks through what it consists of, ever.
+
+    Such searches would take a good part of the import, and then a moment each. Nothing happens
+    where the module is there already.
+    """
+    if module in sys.modules or not gc.isenabled():
+        yield
+        return
+    gc.collect()  # what is garbage now would stay for good
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+    gc.freeze()
 
 
 def check_framework(hardware: Hardware, run: Run) -> None:

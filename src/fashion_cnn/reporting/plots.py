@@ -244,10 +244,15 @@ def _matrix(values: NDArray[Any], names: Sequence[str], title: str, style: str) 
     wrong = values * (1 - np.eye(len(names), dtype=values.dtype))
     most = np.array([values.diagonal().max(), wrong.max()])
     apart = np.ma.masked_array(wrong, np.eye(len(names), dtype=bool))
+    edges, many = np.arange(len(names) + 1) - 0.5, len(names) > _MOST_WRITTEN
     right, mistakes = (
-        axes.imshow(shown, colours, vmin=0, vmax=top or 1, interpolation="nearest")
+        axes.pcolormesh(  # in an SVG, shapes, where they are not too many
+            *(edges, edges, shown), cmap=colours, vmin=0, vmax=top or 1, rasterized=many
+        )
         for shown, colours, top in ((values, "Blues", most[0]), (apart, "Oranges", most[1]))
     )
+    axes.set_aspect("equal")
+    axes.invert_yaxis()
     unit = "images" if style == "d" else "share of the true class"
     for shown, which in ((right, "right"), (mistakes, "wrong")):
         figure.colorbar(shown, ax=axes, shrink=0.8, pad=0.02, label=f"{which}: {unit}")
@@ -256,7 +261,7 @@ def _matrix(values: NDArray[Any], names: Sequence[str], title: str, style: str) 
     axes.set_xticks(named, [names[place] for place in named], rotation=45, ha="right")
     axes.set_yticks(named, [names[place] for place in named])
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
-    for row in places if len(names) <= _MOST_WRITTEN else ():
+    for row in () if many else places:
         for column in places:
             value = values[row, column]
             dark = value > 0.6 * most[int(row != column)]
