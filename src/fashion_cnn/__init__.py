@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from fashion_cnn.version import __version__ as __version__
 
-# From 1.29 on, ONNX Runtime reports its use to its maker, unless told not to before it is loaded.
+# These libraries tell their makers about their use, unless told not to before they are loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from fashion_cnn.api import Run as Run

@@ -197,7 +197,7 @@ def _classes(page: Page, study: Row) -> None:
     )
     page.says(f"Shirt gains {STUDENT}", *student(differences(study, BOTH, "baseline", "Shirt")))
     page.says(
-        "over-confident by {:.2f} points on average",
+        "a calibration error of {:.2f} % on average",
         mean(percents(study, "baseline", "ece").values()),
     )
     for name, words in (("erasing", "Erasing"), ("half the filters", "fewer filters")):

@@ -83,11 +83,12 @@ def _package(page: Page, records: Records) -> None:
     )
     said = real["calibration"]
     page.says(
-        "package is {:.0f} % sure on average and {:.0f} % right",
+        "its first class {:.0f} % on average, and this class fits the photo, as\nthe table counts, "
+        "for {:.0f} %",
         100 * said["mean_confidence"],
         100 * said["mean_accuracy"],
     )
-    page.says("the true one for {:.0f} % of them", 100 * said["sets_cover"])
+    page.says("For {:.0f} % of the photos\n`may_be` holds", 100 * said["sets_cover"])
     page.settings("(95 % asked for)")
     page.says("with {:.1f} classes on average", said["mean_set_size"])
 
@@ -95,8 +96,8 @@ def _package(page: Page, records: Records) -> None:
 def _made(page: Page, records: Records) -> None:
     made = records.json("photos-box.json")["imitated"]
     lost = [row["points_lost"] for row in made["conditions"].values()]
-    page.says("{:,} of them lose at most {:.1f} points of", made["n"], max(lost))
-    page.says("points of {:.1f} %, on a grainy", 100 * made["clean"])
+    page.says("measured on\n{:,} test images: {:.1f} % are right", made["n"], 100 * made["clean"])
+    page.says("no background costs more than {:.1f} points", max(lost))
     text = records.text("trials/shaded-ground.txt")
     page.row("clean", f"{re.findall(r'clean ([0-9.]+) %', text)[-1]} %")
     for ground, name in (

@@ -31,7 +31,8 @@ FOLDER = _Path(path_type=Path, file_okay=False)
 data_dir_option = click.option(
     "--data-dir",
     type=PLACE,
-    help="folder of the data set  [Fashion-MNIST: $FASHION_CNN_DATA, ./data or Debian's folder]",
+    help="folder of the data set  [a run's own, where they were; else Fashion-MNIST in "
+    "$FASHION_CNN_DATA, ./data or Debian's folder]",
 )
 model_option = click.option(
     "--model",
@@ -52,7 +53,8 @@ trust_option = click.option(
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, MOST_THREADS),
-    help="CPU threads  [$OMP_NUM_THREADS, or all cores; to train, those that are free]",
+    help="CPU threads  [a run's own; else $OMP_NUM_THREADS, or all cores; to train, those that are "
+    "free]",
 )
 
 
@@ -168,7 +170,7 @@ def hardware_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--device",
             type=click.Choice(DEVICES),
             default="auto",
-            help="where to compute  [auto]",
+            help="where to compute  [a run's own; else auto]",
         ),
         data_dir_option,
     ):
