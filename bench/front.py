@@ -1,9 +1,9 @@
 """The pictures of accuracy against time, from the records: python bench/front.py.
 
-Writes docs/images/front.svg and front.png: ours and other tools on one or two cores of a CPU, and
-what others published, on the hardware that docs/results/published.json names. And peers.svg and
-peers.png: other tools and ours, one after the other on the same machine, a panel for each machine,
-as bench/peers.py recorded them.
+Writes docs/images/front.png: ours and other tools on one or two cores of a CPU, and what others
+published, on the hardware that docs/results/published.json names. And peers.png: other tools and
+ours, one after the other on the same machine, a panel for each machine, as bench/peers.py recorded
+them.
 """
 
 import json
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -200,7 +199,7 @@ def draw_peers(axes: Axes, peers: dict[str, Any]) -> None:
 
 
 def write(folder: Path) -> None:
-    """Draw into a folder; the same records give the same bytes."""
+    """Draw into a folder; the same records give the same pixels."""
     for name in ("front", "peers"):
         figure = Figure(figsize=(8, 5), layout="constrained")
         if name == "front":
@@ -213,8 +212,6 @@ def write(folder: Path) -> None:
             panels[0].set_ylabel("validation accuracy (%), by the log of the error")
             lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
             figure.legend(lines.values(), lines, loc="outside lower center", ncols=3, frameon=False)
-        with mpl.rc_context({"svg.hashsalt": name}):
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
         figure.savefig(folder / f"{name}.png", dpi=150)
 
 

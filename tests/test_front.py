@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
 import front
 
@@ -16,8 +17,11 @@ RESULTS = Path(__file__).parents[1] / "docs/results"
 
 def test_the_committed_pictures_are_those_of_the_records(tmp_path: Path) -> None:
     front.write(tmp_path)
-    for name in ("front.svg", "peers.svg"):
-        assert (tmp_path / name).read_text() == (front.IMAGES / name).read_text()
+    for name in ("front.png", "peers.png"):
+        drawn, committed = (
+            np.asarray(Image.open(folder / name)) for folder in (tmp_path, front.IMAGES)
+        )
+        assert np.array_equal(drawn, committed), f"{name}: run bench/front.py"
 
 
 def points_of(line: Line2D) -> list[tuple[float, float]]:
