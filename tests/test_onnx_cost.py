@@ -14,7 +14,7 @@ from fashion_cnn.errors import ModelError
 from fashion_cnn.shipping import onnx_cost, onnx_graph, onnx_rules
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
 from fashion_cnn.shipping.onnx_cost import Cost, cost, largest_batch
-from fashion_cnn.shipping.onnx_graph import read_graph
+from fashion_cnn.shipping.onnx_graph import OUTPUTS, read_graph
 from fashion_cnn.shipping.onnx_rules import RULES
 from fashion_cnn.shipping.predict import PRETRAINED
 from fashion_cnn.shipping.protobuf import RefusedError, message
@@ -293,8 +293,11 @@ def test_a_model_that_takes_too_much_is_refused_before_it_runs(monkeypatch) -> N
         raise AssertionError("the runtime saw it")
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", never)
+    model = onnx.ModelProto.FromString(wide(200_000))
+    model.graph.node.append(node("Identity", "logits", "probabilities"))
+    model.graph.output.append(onnx.ValueInfoProto(name="probabilities"))
     with pytest.raises(ModelError, match=r"it takes 627 MB, and as long as 7.8 billion mul"):
-        OnnxClassifier(wide(200_000), what="it")
+        OnnxClassifier(model.SerializeToString(), what="it")
 
 
 def test_sides_by_side_take_more_than_their_number() -> None:
@@ -661,8 +664,22 @@ def test_operators_of_other_versions_are_refused() -> None:
         model = onnx.ModelProto.FromString(wide(10))
         del model.opset_import[:]
         model.opset_import.extend(helper.make_opsetid("", version) for version in versions)
+        with pytest.raises(ModelError, match="it maps images to .*, not images"):
+            read_graph(model.SerializeToString(), "it")
+        del model.graph.output[:]
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in OUTPUTS)
         with pytest.raises(ModelError, match="it is for other operators than those of the opsets"):
             read_graph(model.SerializeToString(), "it")
+
+
+@pytest.mark.parametrize("opset", [13, 17, 20])
+def test_a_file_of_another_program_is_told_as_such(opset: int) -> None:
+    images = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 1, 28, 28])
+    answers = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 784])
+    graph = helper.make_graph([node("Flatten", "input", "output")], "it", [images], [answers])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    with pytest.raises(ModelError, match="the model maps input to output, not images, uint8"):
+        OnnxClassifier(made.SerializeToString())
 
 
 def test_sides_that_a_file_states_are_true() -> None:

@@ -417,6 +417,9 @@ class Batches:
 
     class_names = ("a", "b")
 
+    def cardinality(self) -> int:
+        return 2
+
     def as_numpy_iterator(self) -> Iterator[tuple[Any, Any]]:
         for first in range(0, len(IMAGES), 16):
             some = slice(first, first + 16)
@@ -434,6 +437,55 @@ def test_data_sets_of_other_libraries_are_what_they_give(elsewhere) -> None:
     assert write_arrays(parts, None, print) == pairs
     assert write_arrays((Items(), parts["test"]), None, print) == pairs
     assert len(load_test(pairs)) == 9
+
+
+@pytest.mark.parametrize("names", [None, ["zero", "one"]])
+def test_numbers_as_text_are_numbers(elsewhere, names) -> None:
+    labels = LABELS.astype(str).astype(object)
+    as_text, as_numbers = (
+        load_training(write_arrays((IMAGES, some), names, print)) for some in (labels, LABELS)
+    )
+    assert as_text.class_names == as_numbers.class_names
+    np.testing.assert_array_equal(as_text.labels, as_numbers.labels)
+    many = np.arange(len(IMAGES)) % 12
+    found = load_training(write_arrays((IMAGES, many.astype(str)), None, print))
+    assert found.class_names == tuple(map(str, range(12))), "not 0, 1, 10, 11, 2"
+
+
+def test_names_that_look_like_numbers_are_names_where_they_are_given(elsewhere) -> None:
+    labels = np.array(["7", "3"])[LABELS]
+    found = load_training(write_arrays((IMAGES, labels), ["7", "3"], print))
+    assert found.class_names == ("7", "3")
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA", "1"])
+def test_a_list_of_pictures_is_read_by_their_pixels(elsewhere, mode: str) -> None:
+    pictures = [Image.fromarray(image).convert(mode) for image in IMAGES]
+    found = load_training(write_arrays((pictures, LABELS), None, print))
+    grey = np.stack([np.asarray(one.convert("L")) for one in pictures])
+    wanted = load_training(write_arrays((grey, LABELS), None, print))
+    assert np.abs(found.images.astype(int) - wanted.images).max() <= 1
+
+
+class EMNIST:
+    """As torchvision's is called, and numbered."""
+
+    def __len__(self) -> int:
+        return len(IMAGES)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        return IMAGES[index], int(LABELS[index])
+
+
+def test_letters_that_lie_are_told(elsewhere, capsys) -> None:
+    write_arrays({"train": EMNIST(), "test": SimpleNamespace(dataset=EMNIST())}, None, print)
+    assert capsys.readouterr().out.count("rows and columns are exchanged in them") == 1
+
+
+def test_a_data_set_without_end_is_told(elsewhere) -> None:
+    endless = SimpleNamespace(as_numpy_iterator=lambda: iter(int, 1), cardinality=lambda: -1)
+    with pytest.raises(DataError, match=r"the train part never ends; leave repeat\(\) out"):
+        write_arrays(endless, None, print)
 
 
 def test_items_of_another_kind_are_told(elsewhere, monkeypatch) -> None:

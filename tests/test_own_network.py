@@ -1,5 +1,6 @@
 """A network of somebody's own gets all that ours get, and its code runs only if they say so."""
 
+import importlib.util
 import json
 import linecache
 import os
@@ -24,13 +25,12 @@ from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import PIXEL_MEAN, PIXEL_STD
 from fashion_cnn.data.split import TrainingData
 from fashion_cnn.errors import CheckpointError, ExportError, UsageError
-from fashion_cnn.on_torch.assignment import Net
 from fashion_cnn.on_torch.classifier import TorchClassifier, predict, weight_arrays
 from fashion_cnn.on_torch.export import to_onnx
 from fashion_cnn.on_torch.layers import layers_of
 from fashion_cnn.on_torch.model import SimpleCNN, build_model, to_device
 from fashion_cnn.on_torch.own_network import OwnCNN
-from fashion_cnn.on_torch.start import fit
+from fashion_cnn.on_torch.start import fit, take_weights
 from fashion_cnn.on_torch.state import TorchState
 from fashion_cnn.on_torch.train import train_step
 from fashion_cnn.recipes import own_network
@@ -40,6 +40,7 @@ from fashion_cnn.reporting.summary import explain_recipe, reproduce
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.weights import Weights
 from serving import BOOT, SAMPLES, call, running
+from short import content, train
 
 TINY = ("--epochs", "1", "--train-images", "200", "--batch-size", "50", "--name", "mine")
 LONGER = ("--threads", "1", "--train-images", "1500")
@@ -384,6 +385,21 @@ def test_a_class_of_a_cell_is_found_where_its_methods_are(monkeypatch) -> None:
     assert build_model(recipe, 3)(torch.zeros(2, 28, 28, dtype=torch.uint8)).shape == (2, 3)
 
 
+def test_what_decorates_a_class_of_a_cell_comes_with_it(monkeypatch) -> None:
+    cell = (
+        "from dataclasses import dataclass\nfrom torch import nn\n\n"
+        "@dataclass(frozen=True)\nclass Plain:\n    width: int = 4\n\n"
+        "@dataclass\nclass Config:\n    plain: Plain\n    def side(self):\n        return 784\n\n"
+        "class Cell(nn.Sequential):\n"
+        "    def __init__(self, classes):\n"
+        "        config = Config(Plain(width=3))\n"
+        "        super().__init__(nn.Flatten(), nn.Linear(config.side(), config.plain.width),\n"
+        "                         nn.Linear(config.plain.width, classes))\n"
+    )
+    recipe = Recipe(**given(as_of_a_kernel(monkeypatch, cell).Cell))
+    assert build_model(recipe, 3)(torch.zeros(2, 28, 28, dtype=torch.uint8)).shape == (2, 3)
+
+
 def test_python_takes_the_class_itself(here: Path) -> None:
     small = {"epochs": 1, "train_images": 100, "threads": 1, "test": False}
     run = fashion_cnn.train("baseline", here / "mine", model=Noted, **small)
@@ -430,7 +446,6 @@ def test_the_assignments_network_is_printed_to_be_edited(
         built, plain = build_model(recipe, 10), build_model(Recipe(), 10)
         assert isinstance(plain, SimpleCNN)
         assert isinstance(built, OwnCNN)
-        assert isinstance(Net(10), nn.Module)
         own = {n: t for n, t in plain.state_dict().items() if n not in ("mean", "std")}
         built.network.load_state_dict(own)
         images = torch.from_numpy(small_data.validation.images)
@@ -562,7 +577,139 @@ def test_keras_tells_it_too(tmp_path: Path, code: str) -> None:
     (tmp_path / "own.py").write_text(text)
     with pytest.raises(UsageError, match=KERAS_BAD[code]):
         build_in_keras(Recipe(**given(f"{tmp_path}/own.py:net")), 10)
-    assert "keras" in sys.modules
+
+
+VIEW = """
+class net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.conv, self.out = nn.Conv2d(1, 4, 5, stride=2), nn.Linear(4 * 12 * 12, classes)
+    def forward(self, x):
+        return self.out(self.conv(x).view(-1, 4 * 12 * 12))
+"""
+FIVE_AXES = """
+class net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.capsules = nn.Parameter(torch.randn(1, 49, classes, 16, 1) / 7)
+        self.pool = nn.AvgPool2d(4)
+    def forward(self, x):
+        return (self.pool(x).reshape(-1, 49, 1, 1, 1) * self.capsules).sum((1, 3, 4))
+"""
+VOLUME = """
+def net(classes):
+    return nn.Sequential(nn.Unflatten(1, (1, 1)), nn.Conv3d(1, 2, (1, 4, 4), (1, 4, 4)),
+                         nn.Flatten(), nn.Linear(98, classes))
+"""
+OF_MAPS = """
+def net(classes):
+    return nn.Sequential(nn.Conv2d(1, 4, 5, 4), nn.Flatten(), nn.Linear(144, classes))
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "memory_format"),
+    [
+        (VIEW, torch.contiguous_format),
+        (FIVE_AXES, torch.contiguous_format),
+        (VOLUME, torch.contiguous_format),
+        (OF_MAPS, torch.channels_last),
+    ],
+    ids=["a view of the maps", "capsules", "volumes", "maps"],
+)
+def test_a_network_trains_in_the_memory_layout_that_it_can(
+    tmp_path: Path, small_data, code: str, memory_format: torch.memory_format
+) -> None:
+    recipe = recipe_of(code, tmp_path, batch_size=48, epochs=2, ema_decay=0.5)
+    assert build_model(recipe, 10).memory_format == memory_format
+    whole = train("pytorch", recipe, small_data, tmp_path / "whole")
+    train("pytorch", recipe, small_data, tmp_path / "parts", stop=3)
+    parts = train("pytorch", recipe, small_data, tmp_path / "parts", resume=True)
+    assert content(parts) == content(whole)
+    assert np.isfinite(whole.history[-1].val_loss)
+
+
+def test_a_network_may_normalise_its_input_in_place(tmp_path: Path) -> None:
+    code = """
+class net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.out = nn.Linear(784, classes)
+    def forward(self, x):
+        x *= 0.3530
+        x += 0.2860
+        return self.out(x.flatten(1))
+"""
+    assert build_model(recipe_of(code, tmp_path), 10)
+
+
+@pytest.mark.parametrize(
+    "method", ["def train(self, loader, epochs): pass", "def eval(self, loader=None): return 0.5"]
+)
+def test_a_method_in_the_place_of_pytorchs_is_told(tmp_path: Path, method: str) -> None:
+    code = f"class net(nn.Sequential):\n    {method}\n"
+    with pytest.raises(UsageError, match="cannot be put into evaluation .*other names"):
+        build_model(recipe_of(code, tmp_path), 10)
+
+
+MASKED = """
+class net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        mask = torch.triu(torch.full((28, 28), float("-inf")), 1)
+        self.register_buffer("mask", mask, persistent={persistent})
+        self.out = nn.Linear(784, classes)
+    def forward(self, x):
+        x = x[:, 0]
+        return self.out(((x @ x.mT + self.mask).softmax(-1) @ x).flatten(1))
+"""
+
+
+def test_a_mask_that_is_not_finite_is_no_part_of_a_checkpoint(tmp_path: Path, small_data) -> None:
+    with pytest.raises(UsageError, match="mask of net .* is not finite.*persistent=False"):
+        build_model(recipe_of(MASKED.format(persistent=True), tmp_path), 10)
+    recipe = recipe_of(MASKED.format(persistent=False), tmp_path, epochs=1, ema_decay=0.5)
+    run = train("pytorch", recipe, small_data, tmp_path / "run")
+    assert np.isfinite(run.history[-1].val_loss)
+
+
+def test_a_class_of_a_module_that_was_loaded_by_hand(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.py"
+    file.write_text(
+        f"import torch\nfrom torch import nn\nWIDTH = 4\n{VIEW.replace('4,', 'WIDTH,')}"
+    )
+    spec = importlib.util.spec_from_file_location("by_hand", file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert "by_hand" not in sys.modules
+    for made in (module.net, runpy.run_path(str(file))["net"]):
+        assert build_model(Recipe(**given(made)), 10)
+
+
+def test_a_network_with_parts_under_two_names_starts_from_what_safetensors_keeps(
+    tmp_path: Path,
+) -> None:
+    code = """
+class net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.features, self.head = nn.Conv2d(1, 2, 5), nn.Linear(2 * 24 * 24, classes)
+        self.net = nn.Sequential(self.features, nn.Flatten(), self.head)
+    def forward(self, x):
+        return self.net(x)
+"""
+    recipe = recipe_of(code, tmp_path)
+    first, other = build_model(recipe, 10), build_model(recipe, 10)
+    assert isinstance(first, OwnCNN)
+    safetensors.torch.save_model(first.network, str(tmp_path / "weights.safetensors"))
+    arrays = safetensors.numpy.load_file(tmp_path / "weights.safetensors")
+    assert len(arrays) == 4
+    found = fit(other, Weights(tmp_path / "weights.safetensors", "", arrays))
+    take_weights(other, found)
+    for name, array in weight_arrays(first).items():
+        np.testing.assert_array_equal(weight_arrays(other)[name], array, err_msg=name)
 
 
 LONE = (
@@ -755,11 +902,14 @@ class Net(nn.Module):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "muon"])
-def test_a_network_with_a_layer_that_it_does_not_use_is_resumed(here: Path, optimizer) -> None:
-    (here / "own.py").write_text(UNUSED)
-    own = ["--model", "own.py:Net", "--optimizer", optimizer, "--threads", "1", "--no-test"]
-    small = ["--train-images", "150", "--batch-size", "50"]
-    resumed_as_never_stopped([*own, *small])
+def test_a_network_with_a_layer_that_it_does_not_use_is_resumed(
+    tmp_path: Path, small_data, optimizer
+) -> None:
+    recipe = recipe_of(UNUSED, tmp_path, "Net", optimizer=optimizer, batch_size=48, epochs=2)
+    whole = train("pytorch", recipe, small_data, tmp_path / "whole")
+    train("pytorch", recipe, small_data, tmp_path / "parts", stop=5)
+    parts = train("pytorch", recipe, small_data, tmp_path / "parts", resume=True)
+    assert content(parts) == content(whole)
 
 
 def test_keras_layers_that_draw_or_keep_statistics_are_resumed_exactly(here: Path) -> None:

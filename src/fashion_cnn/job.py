@@ -139,12 +139,13 @@ def train(
                 if resume:
                     note_changes(run, described, progress)
                 else:
+                    layers = framework.layers()  # calls the network, which may fail
                     run.prepare(overwrite=existing == "overwrite")
                     split = {**_describe_split(recipe, data), "test_sealed": not test}
                     split |= {"validation_seen_before": True} if seen or taught else {}
                     environment = {**_environment(described), "data_sha256": known}
                     run.describe(environment, {**split, **describe_data(data_set, named=data_dir)})
-                    run.record_network(recipe, framework.layers())
+                    run.record_network(recipe, layers)
                 trained = framework.train(recipe, data, run, interruption, progress, resume=resume)
                 if interruption.signal is not None:
                     progress.say(

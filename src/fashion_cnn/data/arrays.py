@@ -10,15 +10,19 @@ from numpy.typing import NDArray
 
 from fashion_cnn.data.conversion import convert
 from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
-from fashion_cnn.data.forms.parts import PARTS
+from fashion_cnn.data.forms.parts import PARTS, says_emnist
 from fashion_cnn.data.holding_out import Draw
-from fashion_cnn.data.items import gives_items, names_of, read_items
+from fashion_cnn.data.items import gives_items, names_of, pixels, read_items, whole
 from fashion_cnn.data.manifest import in_one_form, is_own
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
 
 FOLDER = Path("runs", "data")
 """Where the folders are made, each named after what it holds: the same arrays, the same folder."""
+_OF_EMNIST = (
+    "EMNIST's images, by the name of their data set: rows and columns are exchanged in them unless "
+    "a transform turns them; they were left so"
+)
 
 
 def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[str], None]) -> Path:
@@ -47,9 +51,11 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
         if isinstance(given, Split):
             own, given = _listed(given.class_names), (given.images, given.labels)
         elif gives_items(given):
+            if says_emnist(type(whole(given)).__name__) and _OF_EMNIST not in notes:
+                notes.append(_OF_EMNIST)
             own, given = _listed(names_of(given)), read_items(given, where)
         images, note = to_images(_array(given[0], f"{where}'s images"), where)
-        labels = _array(given[1], f"{where}'s labels")
+        labels = _numbers(_array(given[1], f"{where}'s labels"), names)
         if labels.dtype.kind in "UO":  # names
             names = names or _names_in(labels, where)
             labels = _positions(labels, names, where)
@@ -109,9 +115,21 @@ def _sides(images: Any) -> int:
 
 def _array(given: Any, what: str) -> NDArray[Any]:
     try:
+        if isinstance(given, list | tuple) and any(hasattr(one, "mode") for one in given):
+            given = list(map(pixels, given))
         return np.asarray(given)
     except (RuntimeError, TypeError, ValueError) as error:  # ragged; or PyTorch says what to do
         raise DataError(f"{what} cannot be made an array: {error}") from None
+
+
+def _numbers(labels: NDArray[Any], names: list[str] | None) -> NDArray[Any]:
+    """Labels that are numbers as text, as OpenML has them, as numbers; names stay as they are."""
+    if labels.dtype.kind not in "UO":
+        return labels
+    texts = {str(one) for one in labels.ravel()}
+    if not all(text.isascii() and text.isdecimal() for text in texts) or texts & {*(names or ())}:
+        return labels
+    return labels.astype(np.int64)
 
 
 def _listed(names: Any) -> list[str] | None:

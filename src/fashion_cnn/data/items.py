@@ -11,6 +11,7 @@ from fashion_cnn.errors import DataError
 
 _CONVERTED = {"1": "L", "LA": "L", **dict.fromkeys(("P", "RGBA", "CMYK", "YCbCr"), "RGB")}
 """Pillow's modes whose numbers are no pixels, or have transparency; others say what they hold."""
+_ENDLESS = -1  # tf.data.INFINITE_CARDINALITY
 
 
 def gives_items(data: Any) -> bool:
@@ -41,7 +42,7 @@ def read_items(data: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """
     images, labels = [], []
     for image, label in _items(data, where):
-        images.append(_pixels(image))
+        images.append(pixels(image))
         labels.append(np.asarray(label))
     if not images:
         raise DataError(f"{where} is empty")
@@ -58,8 +59,7 @@ def read_items(data: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def names_of(data: Any) -> list[str] | None:
     """The names of its classes, in the order of the labels; None where it has none to tell."""
-    while hasattr(data, "dataset"):  # a subset, or a loader
-        data = data.dataset
+    data = whole(data)
     features = getattr(data, "features", None)
     if isinstance(features, Mapping):
         for label in LABEL_KEYS:
@@ -69,8 +69,17 @@ def names_of(data: Any) -> list[str] | None:
     return [str(name) for name in names] if isinstance(names, list | tuple) else None
 
 
+def whole(data: Any) -> Any:
+    """What a subset, or a loader, is of."""
+    while hasattr(data, "dataset"):
+        data = data.dataset
+    return data
+
+
 def _items(data: Any, where: str) -> Iterator[tuple[Any, Any]]:
     if hasattr(data, "as_numpy_iterator"):
+        if int(data.cardinality()) == _ENDLESS:
+            raise DataError(f"{where} never ends; leave repeat() out")
         for item in data.as_numpy_iterator():
             image, label = _pair(item, where)
             # Of three axes it may be a batch without channels, or one image with a one-hot label.
@@ -99,7 +108,8 @@ def _pair(item: Any, where: str) -> tuple[Any, Any]:
     return item[0], item[1]
 
 
-def _pixels(image: Any) -> NDArray[Any]:
+def pixels(image: Any) -> Any:
+    """An image as an array; of a Pillow picture its pixels, whatever it keeps in their place."""
     if getattr(image, "mode", "") in _CONVERTED:  # Pillow's
         image = image.convert(_CONVERTED[image.mode])
     return np.asarray(image)

@@ -68,11 +68,11 @@ def build_model(recipe: Recipe, classes: int, *, trained: bool = False) -> Pixel
 def to_device(
     model: PixelNetwork, device: torch.device, precision: str = "float32"
 ) -> PixelNetwork:
-    """Move to a device, in the memory layout that CPUs and tensor cores convolve fastest in.
+    """Move to a device, in the network's memory layout.
 
     Args: precision: "float32", or "mixed" for bfloat16 convolutions where they are fast.
     """
-    model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    model.to(device=device, memory_format=model.memory_format)  # pyright: ignore[reportCallIssue]
     model.convolve_in = convolution_dtype(device, precision)
     return model
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parameter import is_lazy
 
 from fashion_cnn.errors import UsageError
 from fashion_cnn.on_torch.pixels import PixelNetwork
@@ -39,10 +40,11 @@ _OF_BUFFERS |= {torch.int16, torch.int32, torch.int64}
 class OwnCNN(PixelNetwork):
     """A network that takes float32 (N, 1, 28, 28), normalised, behind the normalisation."""
 
-    def __init__(self, network: nn.Module) -> None:
-        """Args: network: gives logits, (N, C)."""
+    def __init__(self, network: nn.Module, memory_format: torch.memory_format) -> None:
+        """Args: network: gives logits, (N, C). memory_format: what it can be computed in."""
         super().__init__()
         self.network = network
+        self.memory_format = memory_format
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images: (N, 28, 28) uint8 to (N, C) float32 logits."""
@@ -64,7 +66,16 @@ class OwnCNN(PixelNetwork):
         found = {"mean": self.mean.numpy(), "std": self.std.numpy()}
         kept = self.network.state_dict()
         own = {n: a for n, a in arrays.items() if n in kept or not n.endswith(_COUNT)}
+        # Of what the network has under several names, safetensors keeps one.
+        shared = {_place(kept[name]): array for name, array in own.items() if name in kept}
+        for name in kept.keys() - own.keys():
+            if _place(kept[name]) in shared:
+                own[name] = shared[_place(kept[name])]
         return found | {f"network.{name}": array for name, array in own.items()}
+
+
+def _place(tensor: Tensor) -> tuple[object, ...]:
+    return tensor.data_ptr(), tensor.shape, tensor.stride()
 
 
 def build_own(recipe: Recipe, classes: int, *, trained: bool = False) -> OwnCNN:
@@ -91,6 +102,7 @@ def build_own(recipe: Recipe, classes: int, *, trained: bool = False) -> OwnCNN:
         )
     _check_types(network, source)
     _check_answers(network, source, classes)
+    memory_format = _lay_out(network)
     if not any(p.requires_grad for p in network.parameters()):
         raise UsageError(f"{source.name} in {source.file} has no parameters to learn")
     if recipe.freeze and not any(
@@ -105,7 +117,7 @@ def build_own(recipe: Recipe, classes: int, *, trained: bool = False) -> OwnCNN:
         _check_made_again(network, twin, source)
     for module in network.modules():
         _fit_in(module, source)
-    return OwnCNN(network)
+    return OwnCNN(network, memory_format)
 
 
 def _check_types(network: nn.Module, source: Source) -> None:
@@ -118,13 +130,18 @@ def _check_types(network: nn.Module, source: Source) -> None:
                 f"{name} of {source.name} in {source.file} is of {found}; leave parameters in "
                 "float32 (--precision mixed uses bfloat16), and the rest in a type that NumPy has"
             )
+        if not (is_lazy(value) or value.isfinite().all()):
+            raise UsageError(
+                f"{name} of {source.name} in {source.file} is not finite, which no checkpoint "
+                "may be; to mask by it, take a large number such as -1e9, or persistent=False"
+            )
 
 
 def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
     """Call the network on a few images, without training it; lazy layers take their shapes so."""
 
     def answer(images: NDArray[np.float32]) -> NDArray[np.generic]:
-        logits = network(torch.from_numpy(images))
+        logits = network(torch.tensor(images))  # a copy: it may normalise its input in place
         if not isinstance(logits, Tensor) or not logits.is_floating_point():
             what = getattr(logits, "dtype", type(logits).__name__)
             raise UsageError(f"{source.name} gives {what}, not one tensor of logits")
@@ -134,6 +151,26 @@ def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
     with torch.no_grad():
         check_answers(answer, sample(1, 28, 28), classes, source)
     network.train()
+
+
+def _lay_out(network: nn.Module) -> torch.memory_format:
+    """Put the tensors into the layout that convolutions are fastest in, if it answers in it.
+
+    Behind them a `view` of the maps fails then, and a tensor of five axes has no such layout.
+    """
+    before, found = copy.deepcopy(network.state_dict()), torch.channels_last
+    with torch.random.fork_rng(devices=()), torch.no_grad():
+        try:
+            network.to(memory_format=found)  # pyright: ignore[reportCallIssue]
+            for training in (False, True):
+                network.train(training)
+                network(_sample())
+        except FAILURES:
+            found = torch.contiguous_format
+            network.to(memory_format=found)  # pyright: ignore[reportCallIssue]
+    network.train()
+    network.load_state_dict(before)
+    return found
 
 
 def _check_training(network: nn.Module, source: Source, classes: int) -> None:
@@ -150,13 +187,29 @@ def _check_training(network: nn.Module, source: Source, classes: int) -> None:
         )
 
 
+def _check_modes(network: nn.Module, source: Source) -> None:
+    """Put a network into evaluation; raise `UsageError` where that does something else."""
+    try:
+        network.eval()
+    except FAILURES as error:
+        why = source.describe(error)
+    else:
+        if not network.training:
+            return
+        why = "it stays in training"
+    raise UsageError(
+        f"{source.name} cannot be put into evaluation ({why}): PyTorch calls `train` and `eval` of "
+        "a network for that; give methods of its own other names"
+    )
+
+
 def _twin(source: Source, recipe: Recipe, classes: int) -> nn.Module:
     """Another network of the code, drawn otherwise; no generator is left as if it had been made."""
     with torch.random.fork_rng(devices=()), torch.no_grad():
         torch.default_generator.manual_seed(_OTHER_SEED)
         twin = source.make(recipe, classes)
         if isinstance(twin, nn.Module):
-            twin.eval()
+            _check_modes(twin, source)
             # Lazy layers take their shapes; what fails is told of the other.
             with suppress(*FAILURES):
                 twin(_sample())

@@ -12,11 +12,13 @@ class PixelNetwork(nn.Module):
     Attributes:
         mean, std: of the pixels, from 0 to 1, that it learned from.
         convolve_in: what its convolutions compute in.
+        memory_format: of its filters.
     """
 
     mean: Tensor
     std: Tensor
     convolve_in: torch.dtype = torch.float32
+    memory_format: torch.memory_format = torch.channels_last
 
     def __init__(self, mean: Tensor | float = PIXEL_MEAN, std: Tensor | float = PIXEL_STD) -> None:
         """Make no layer."""

@@ -198,7 +198,9 @@ class TorchState(TrainingState):
 def _numbers(model: nn.Module) -> list[Tensor]:
     """The parameters and buffers: what batch norm has seen is averaged as the weights are.
 
-    Whole numbers are not: they count, or are indices.
+    Not whole numbers, which count, or are indices; nor buffers that no checkpoint keeps, which are
+    as the network was made with them: masks, for instance, of -inf.
     """
+    kept = set(map(id, model.state_dict(keep_vars=True).values()))
     tensors = [*model.parameters(), *model.buffers()]
-    return [tensor for tensor in tensors if tensor.is_floating_point()]
+    return [one for one in tensors if one.is_floating_point() and id(one) in kept]

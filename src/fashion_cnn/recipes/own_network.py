@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -301,7 +301,7 @@ def _gathered(maker: Callable[..., Any]) -> Source:
     found = _Gathered()
     found.add(maker, name)
     code = found.text()
-    if vars(sys.modules[maker.__module__]).get("annotations") is __future__.annotations:
+    if _around(maker).get("annotations") is __future__.annotations:
         code = f"from __future__ import annotations\n{code}"
     if len(code.encode()) > MOST_CODE:
         raise UsageError(f"the code of {name} has more than {MOST_CODE:,} bytes")
@@ -347,9 +347,8 @@ class _Gathered:
                 f"model='FILE.py:{own}'"
             ) from None
         self._bodies[called] = ""  # begun; what it uses comes first
-        around = dict(vars(sys.modules[item.__module__]))
-        functions = vars(item).values() if inspect.isclass(item) else [item]
-        for function in filter(inspect.isfunction, functions):
+        around = _around(item)
+        for function in _functions(item):
             around |= inspect.getclosurevars(function).nonlocals
         for name in sorted(_names(code) & around.keys()):
             if not _is_pythons(name, around) and self._is_new(name, around[name]):
@@ -390,6 +389,19 @@ class _Gathered:
             )
 
 
+def _functions(item: Any) -> list[FunctionType]:
+    """A class's own, or the function itself."""
+    members = vars(item).values() if inspect.isclass(item) else [item]
+    return list(filter(inspect.isfunction, members))
+
+
+def _around(item: Any) -> dict[str, Any]:
+    """What stands around a class or function, also in a module that was loaded by hand."""
+    if module := sys.modules.get(item.__module__):
+        return dict(vars(module))
+    return next((dict(one.__globals__) for one in _functions(item)), {})
+
+
 def _is_pythons(name: str, around: Mapping[str, Any]) -> bool:
     """Whether a name means the same without what stands around; IPython puts its `open` there."""
     if name.startswith("__") and name.endswith("__"):
@@ -421,19 +433,20 @@ def _source_of(item: Any) -> str:
     try:
         return inspect.getsource(item)
     except (OSError, TypeError):
-        made_in = next((one for one in vars(item).values() if inspect.isfunction(one)), None)
-        if made_in is None:
-            raise
-        cell = "".join(linecache.getlines(made_in.__code__.co_filename))
-        found = [
-            node
-            for node in ast.walk(ast.parse(cell))
-            if isinstance(node, ast.ClassDef) and node.name == item.__name__
-        ]
-        text = ast.get_source_segment(cell, found[-1]) if found else None
-        if text is None:
-            raise
-        return f"{text}\n"
+        files = [one.__code__.co_filename for one in _functions(item)]
+        if not hasattr(sys.modules.get(item.__module__), "__file__"):  # a dataclass has none
+            files += reversed(linecache.cache)
+        for file in files:
+            lines = linecache.getlines(file)
+            found = [
+                node
+                for node in ast.walk(ast.parse("".join(lines)))
+                if isinstance(node, ast.ClassDef) and node.name == item.__name__
+            ]
+            if found:
+                begin = min(node.lineno for node in (found[-1], *found[-1].decorator_list))
+                return "".join(lines[begin - 1 : found[-1].end_lineno])
+        raise
 
 
 def _names(code: Any) -> set[str]:

@@ -23,7 +23,7 @@ from fashion_cnn.files import read_bytes
 from fashion_cnn.process.machine import usual_threads
 from fashion_cnn.run.typed import Count, Share, decode
 from fashion_cnn.shipping.onnx_cost import largest_batch
-from fashion_cnn.shipping.onnx_graph import EXPORT_AGAIN, MOST_FILE, read_graph
+from fashion_cnn.shipping.onnx_graph import EXPORT_AGAIN, MOST_FILE, not_ours, read_graph
 from fashion_cnn.text import first_line
 
 _INPUT = ("images", "tensor(uint8)", [28, 28])
@@ -102,7 +102,10 @@ class OnnxClassifier:
         Raises:
             ModelError: it is not such a file, or would take too much.
         """
-        self._what, self._batch = what, largest_batch(read_graph(data, what), what)
+        graph = read_graph(data, what)
+        if fault := not_ours(graph):
+            raise ModelError(f"{what} {fault}{EXPORT_AGAIN}")
+        self._what, self._batch = what, largest_batch(graph, what)
         self.data = data
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.size = len(data)

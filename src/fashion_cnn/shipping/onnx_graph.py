@@ -104,6 +104,21 @@ class Graph:
     stated: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
 
 
+INPUTS, OUTPUTS = ["images"], ["logits", "probabilities"]
+
+
+def not_ours(graph: Graph) -> str:
+    """How a graph that `export` did not write differs by its names; "" of one of its own."""
+    given = [name for name in graph.inputs if name not in graph.constants]
+    if (given, graph.outputs) == (INPUTS, OUTPUTS):
+        return ""
+    names, made = (", ".join(f"{one:.40}" for one in some[:5]) for some in (given, graph.outputs))
+    return (
+        f"maps {names} to {made}, not images, uint8 (N, 28, 28), to logits and probabilities (a "
+        "network trained elsewhere: docs/own-network.md)"
+    )
+
+
 def read_graph(data: bytes, what: str) -> Graph:
     """Read a model that is a plain graph.
 
@@ -127,7 +142,8 @@ def read_graph(data: bytes, what: str) -> Graph:
                 _read_graph(_part(value), found)
         _check_names(found)
         if graphs and set(opsets) - {None} not in [{one} for one in _OPSETS]:
-            raise RefusedError(f"is for other operators than those of the opsets {_OPSETS}")
+            other = f"is for other operators than those of the opsets {_OPSETS}"
+            raise RefusedError(not_ours(found) or other)
     except RefusedError as fault:
         raise ModelError(f"{what} {fault}{EXPORT_AGAIN}") from None
     # Bytes of anybody's: what no rule above foresaw is still no reason to fall over.
