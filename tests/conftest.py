@@ -1,5 +1,6 @@
 """Small data that the tests make themselves, and the real data set."""
 
+import functools
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,13 +9,17 @@ from typing import TYPE_CHECKING
 
 # Before PyTorch comes: tests run beside each other, and a thread that waits must leave its core.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-# Runs of one test are alike, however busy the others keep the cores.
-os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+# Runs of one test are alike, however busy the others keep the cores, of which each worker has its
+# share.
+os.environ["OMP_NUM_THREADS"] = str(
+    max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+)
 
 import hypothesis
 import numpy as np
 import pytest
 
+from fashion_cnn import job
 from fashion_cnn.data.adoption import adopt
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES, find_data
 from fashion_cnn.data.manifest import CLASSES, classes_txt
@@ -121,6 +126,7 @@ def undrawn() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fashion_cnn.reporting.plots.draw_run", lambda run, metrics: None)
         patch.setattr("fashion_cnn.reporting.report.charts", lambda run, metrics: empty)
+        patch.setattr("fashion_cnn.job._commit", functools.cache(job._commit))  # it starts git
         yield
 
 

@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 
 from fashion_cnn.__main__ import run
-from fashion_cnn.reporting import plots
+from fashion_cnn.reporting import plots, report
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
     [
+        "fashion_cnn.cli.main",
         "fashion_cnn.job",
         "fashion_cnn.on_torch.train",
         "fashion_cnn.evaluation.evaluate",
+        "fashion_cnn.reporting.report",
         "fashion_cnn.tuning.search",
+        "jinja2",
+        "scipy.special",
         __name__,
     ]
 )
@@ -48,6 +52,8 @@ def _run(
         os.dup2(file, 2)
     if not drawn:
         plots.draw_run = lambda run, metrics: None
+        empty = dict.fromkeys(("loss", "accuracy", "reliability", "risk"), "")
+        report.charts = lambda run, metrics: empty
     run(words)
 
 

@@ -63,7 +63,7 @@ def test_what_fails_is_recorded_and_gone_on_with(tmp_path, monkeypatch, capsys) 
     row = run(1)
     assert (row["trials"], row["failures"], row["bound"], row["goal"]) == (1, [], 3.0, 9)
     run(3)
-    tried = replace(tried, seconds=3)
+    tried = replace(tried, seconds=0.2)
     run(4)
     tried = replace(tried, seconds=120)
     row = run(5)
@@ -72,7 +72,7 @@ def test_what_fails_is_recorded_and_gone_on_with(tmp_path, monkeypatch, capsys) 
     assert list(why) == [1, 2, 3]
     assert "AssertionError: number 1, 0." in why[1]
     assert why[2].startswith("exit code -9")
-    assert why[3] == "not done after 3 s"
+    assert why[3] == "not done after 0.2 s"
     assert run(5) == row, "nothing is left to do"
     tried = replace(tried, what="Others fail.")
     assert run(1)["trials"] == 1, "of another promise nothing is done yet"

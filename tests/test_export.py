@@ -101,17 +101,17 @@ TINY = ("--epochs", "1", "--train-images", "200", "--threads", "1")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, real_data) -> Path:
+def finished(tmp_path_factory, few_data) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "run"
-    words = ["train", "fast", *TINY, "--batch-size", "100"]
-    assert main([*words, "--output", str(folder), "--data-dir", str(real_data)]) == 0
+    words = ["train", "fast", *TINY, "--batch-size", "100", "--validation", "0.1"]
+    assert main([*words, "--output", str(folder), "--data-dir", str(few_data)]) == 0
     return folder
 
 
 @pytest.fixture
-def run(tmp_path, finished, real_data, monkeypatch) -> Run:
+def run(tmp_path, finished, few_data, monkeypatch) -> Run:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
     export_each_network_once(monkeypatch)
     shutil.copytree(finished, tmp_path / "run", symlinks=True)
     return Run.open(tmp_path / "run")
@@ -135,14 +135,14 @@ def test_a_run_for_photos_is_as_sure_as_it_may_be_of_photos(real_data, tmp_path)
     assert found["calibration"]["temperature"] != pytest.approx(clean["temperature"], rel=1e-3)
 
 
-def test_a_run_becomes_one_file_that_says_what_it_is(capsys, real_data, run: Run) -> None:
+def test_a_run_becomes_one_file_that_says_what_it_is(capsys, few_data, run: Run) -> None:
     readings = run.test_readings()
     assert main(["export", "run"]) == 0
-    assert "agrees with the trained model on all 10,000 test images" in capsys.readouterr().out
+    assert "agrees with the trained model on all 600 test images" in capsys.readouterr().out
     assert run.test_readings() == readings, "outputs were compared; no label was opened"
     report = json.loads((run.path / "export.json").read_text())
     assert report["parity"]["passed"]
-    assert report["parity"]["images"] == 10_000
+    assert report["parity"]["images"] == 600
     assert 0 <= report["parity"]["largest_difference"] <= 1e-4
 
     model = onnx.load(run.path / "model.onnx", load_external_data=False)
@@ -157,7 +157,7 @@ def test_a_run_becomes_one_file_that_says_what_it_is(capsys, real_data, run: Run
     assert exported.facts["calibration"]["temperature"] == calibration["temperature"]
     assert exported.facts["calibration"]["label_smoothing"] == run.recipe.label_smoothing > 0
     assert exported.facts["recipe"] == run.recipe.to_dict()
-    data = divide(load_training(real_data), validation=run.recipe.validation, seed=0)
+    data = divide(load_training(few_data), validation=run.recipe.validation, seed=0)
     scores = outlier_score(exported.logits(data.validation.images))
     share = (scores <= exported.facts["outlier"]["threshold"] + 1e-5).mean()
     assert 0.95 <= share <= 0.96, "the rest of the validation images would be warned about"
@@ -169,7 +169,7 @@ def test_a_run_becomes_one_file_that_says_what_it_is(capsys, real_data, run: Run
     assert json.loads(Path("shoes.json").read_text()) == report
 
 
-def test_the_quantised_variant_is_measured_and_counted(run: Run) -> None:
+def test_the_quantised_variant_is_measured_and_counted(run: Run, monkeypatch) -> None:
     readings = run.test_readings()
     assert main(["export", "run", "--int8"]) == 0
     assert run.test_readings() == readings + 1
@@ -184,6 +184,8 @@ def test_the_quantised_variant_is_measured_and_counted(run: Run) -> None:
     weights = [numpy_helper.to_array(t) for t in tensors if t.data_type == TensorProto.INT8]
     assert max(abs(w.astype(int)).max() for w in weights if w.ndim > 1) in (63, 64), "7 bits"
 
+    monkeypatch.setattr("fashion_cnn.benchmark._IMAGES", 32)
+    monkeypatch.setattr("fashion_cnn.benchmark._SINGLES", 8)
     assert main(["benchmark", "infer", "run", "--rounds", "1", "--json", "b.json"]) == 0
     forms = json.loads(Path("b.json").read_text())["forms"]
     assert set(forms) == {"pytorch", "onnx", "int8"}

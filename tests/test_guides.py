@@ -112,6 +112,9 @@ MAKE_NOT_RUN = {
 def folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A working folder with the pictures of which the pages speak."""
     export_each_network_once(monkeypatch)
+    monkeypatch.setattr("fashion_cnn.benchmark._IMAGES", 32)
+    monkeypatch.setattr("fashion_cnn.benchmark._SINGLES", 8)
+    monkeypatch.setattr("fashion_cnn.reporting.report._MOST_HEATED", 24)
     monkeypatch.setattr(study, "_wait_for", train_here)
     shutil.copytree(REPOSITORY / "examples", "examples")
     Path("docs").symlink_to(REPOSITORY / "docs")

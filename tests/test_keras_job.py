@@ -39,8 +39,11 @@ if script:
     runpy.run_path(script, run_name="__main__")
 from fashion_cnn.cli import main
 if sys.argv[1] in ("train", "evaluate"):
-    from fashion_cnn.reporting import plots
+    from fashion_cnn.reporting import plots, report
     plots.draw_run = lambda run, metrics: None
+    empty = dict.fromkeys(("loss", "accuracy", "reliability", "risk"), "")
+    report.charts = lambda run, metrics: empty
+    report._MOST_HEATED = 24
 commands = [[]]
 for word in sys.argv[1:]:
     commands.append([]) if word == "then" else commands[-1].append(word)

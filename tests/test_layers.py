@@ -1,6 +1,7 @@
 """What is told of a network's inside: its own tensors, and sums that are its own logits."""
 
 import base64
+import functools
 import io
 import json
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from onnx import NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.helper import make_node
 from PIL import Image
 from torch import nn
@@ -213,10 +214,16 @@ def test_what_would_take_too_much_is_not_shown(monkeypatch) -> None:
     assert not Inside(model).see(image).notes
 
 
-def beside(*nodes: NodeProto) -> OnnxClassifier:
-    """A linear network, and nodes that make "maps" of "picture" but change no answer."""
+@functools.cache
+def linear() -> bytes:
     torch.manual_seed(0)
     graph = complete(to_onnx(Own(nn.Flatten(), nn.Linear(784, 10)), OPSET), CALIBRATION, FACTS)
+    return graph.SerializeToString()
+
+
+def beside(*nodes: NodeProto) -> OnnxClassifier:
+    """A linear network, and nodes that make "maps" of "picture" but change no answer."""
+    graph = ModelProto.FromString(linear())
     holes = np.zeros((28, 28), np.float32)
     holes[1, 1] = np.inf
     constants = {

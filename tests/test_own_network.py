@@ -629,6 +629,13 @@ def test_a_network_trains_in_the_memory_layout_that_it_can(
     assert np.isfinite(whole.history[-1].val_loss)
 
 
+@pytest.mark.parametrize("name", ["classes", "num_classes"])
+def test_a_network_is_told_how_many_classes_there_are(tmp_path: Path, name: str) -> None:
+    code = f"def net({name}=10): return nn.Sequential(nn.Flatten(), nn.Linear(784, {name}))"
+    images = torch.zeros(2, 28, 28, dtype=torch.uint8)
+    assert build_model(recipe_of(code, tmp_path), 3)(images).shape == (2, 3)
+
+
 def test_a_network_may_normalise_its_input_in_place(tmp_path: Path) -> None:
     code = """
 class net(nn.Module):

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from conftest import make_split
+from exported import export_each_network_once
 from failing import fails
 from fashion_cnn import api
 from fashion_cnn.cli import main
@@ -38,6 +40,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 TINY = ("--batch-size", "16", "--validation", "0.2", "--precision", "float32", "--threads", "1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def exported_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        export_each_network_once(patch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +220,8 @@ def test_a_run_finds_its_data_where_they_were(
     shutil.copytree(run.path, tmp_path / "run", symlinks=True)
     monkeypatch.setenv("FASHION_CNN_DATA", str(real_data))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fashion_cnn.benchmark._IMAGES", 32)
+    monkeypatch.setattr("fashion_cnn.benchmark._SINGLES", 8)
     words = ["--rounds", "1"] if "infer" in command else []
     assert main([*command.split(), "run", *words]) == 0
 

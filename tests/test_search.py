@@ -5,7 +5,6 @@ import os
 import resource
 import shlex
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -256,7 +255,8 @@ def test_a_database_notices_a_silent_worker(tmp_path, pretended, monkeypatch) ->
         trial.set_user_attr("place", "another machine")
         trial.set_user_attr("folder", "0001")
         study._storage.record_heartbeat(trial._trial_id)
-    time.sleep(2.5)
+    with closing(sqlite3.connect(tmp_path / "search.db")) as database, database:
+        database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-10 seconds')")
     result = search(tmp_path, wanted(2))
     assert [(row["state"], row["retries"]) for row in result["trials"]] == [
         ("complete", 0), ("complete", 1)

@@ -74,7 +74,8 @@ class Source:
 
         Args:
             recipe: its `width`, `blocks` and `dropout` are given to a network that takes them.
-            classes: so many logits an image; given to a network that takes it.
+            classes: so many logits an image; given to a network that takes `classes` or
+                `num_classes`.
 
         Raises:
             UsageError: the code fails, or has no such class or function; or the recipe sets a
@@ -96,7 +97,7 @@ class Source:
                     f"{self.name} is a network; name a class or function that makes it"
                 )
             taken = inspect.signature(maker).parameters
-            settings = {"classes": classes, **self._settings(recipe, taken)}
+            settings = {"classes": classes, "num_classes": classes, **self._settings(recipe, taken)}
             return maker(**{name: value for name, value in settings.items() if name in taken})
         except UsageError:
             raise

@@ -1,14 +1,18 @@
 """Pages that need nothing but themselves: templates, their figures in words, style and script."""
 
 import base64
+import functools
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fashion_cnn.commands import pasted
 from fashion_cnn.text import duration
 from fashion_cnn.version import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _HERE = "fashion_cnn.reporting"
 
@@ -19,27 +23,33 @@ def render(template: str, **values: Any) -> str:
     Raises:
         jinja2.UndefinedError: the template names a value that is not given.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # here: only a page needs it
-    from markupsafe import Markup
+    from markupsafe import Markup  # here, as jinja2: only a page needs them
 
-    environment = Environment(
+    def asset(name: str) -> Markup:
+        return Markup(resources.files(_HERE).joinpath(name).read_text("utf-8"))
+
+    return _environment().get_template(template).render(version=__version__, asset=asset, **values)
+
+
+@functools.cache
+def _environment() -> "Environment":
+    """Of all templates, which it compiles once."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
         loader=PackageLoader(_HERE, "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "percent": percent,
         "number": _number,
         "sure": sure,
         "duration": duration,
         "pasted": pasted,
     }
-
-    def asset(name: str) -> Markup:
-        return Markup(resources.files(_HERE).joinpath(name).read_text("utf-8"))
-
-    return environment.get_template(template).render(version=__version__, asset=asset, **values)
+    return made
 
 
 def in_bytes(values: Any, kind: str = "u1") -> str:
