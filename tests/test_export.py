@@ -179,7 +179,7 @@ def test_the_quantised_variant_is_measured_and_counted(run: Run, monkeypatch) ->
     measured = small.facts["measured"]
     assert measured == report["int8"]["measured"]
     assert measured["float_accuracy"] == report["facts"]["measured"]["accuracy"]
-    assert measured["same_class"] > 0.9
+    assert measured["same_class"] > 0.8, "of a network that has hardly learned"
     tensors = onnx.load(run.path / "model-int8.onnx").graph.initializer
     weights = [numpy_helper.to_array(t) for t in tensors if t.data_type == TensorProto.INT8]
     assert max(abs(w.astype(int)).max() for w in weights if w.ndim > 1) in (63, 64), "7 bits"
