@@ -41,19 +41,30 @@ class KerasClassifier:
         """
         check_images(images)
         inputs, own = self._model.inputs, self.network
-        found = [one for one in own.layers if isinstance(one, keras.layers.Dense)]
-        if not found:
-            raise UsageError("the network has no fully connected layer, so no features before it")
-        if own is self._model:
-            return predict(keras.Model(inputs, found[-1].input), images)
         try:
-            inside = keras.Model(own.inputs, found[-1].input)
+            inside = _before_the_last(own)
         except AttributeError:  # a subclass of keras.Model, whose layers are no graph
             raise UsageError(
                 "the network is no graph of layers (keras.Sequential, or keras.Model of inputs and "
                 "outputs), so there are no features before its last one"
             ) from None
+        if own is self._model:
+            return predict(inside, images)
         return predict(keras.Model(inputs, inside(normalised(inputs[0]))), images)
+
+
+def _before_the_last(network: keras.Model) -> keras.Model:
+    """A network up to its last fully connected layer, which may be inside of its last part."""
+    *before, last = network.layers
+    if isinstance(network, keras.Sequential) and isinstance(last, keras.Model):
+        given = before[-1].output if before else network.inputs[0]
+        return keras.Model(network.inputs, _before_the_last(last)(given))
+    found = [one for one in network.layers if isinstance(one, keras.layers.Dense)]
+    if not found:
+        raise UsageError(
+            f"{network.name} has no fully connected layer of its own, so no features before it"
+        )
+    return keras.Model(network.inputs, found[-1].input)
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -88,6 +99,6 @@ def open_model(run: Run, checkpoint: str | None = None) -> keras.Model:
         largest = np.broadcast_to(np.float32(0), (4 * recipe.width, 2 * recipe.width, 3, 3))
         found = {name: array for name, array in arrays.items() if name == "conv3.weight"}
         check_layout(found, {"conv3.weight": largest}, checkpoint)
-    model = build_model(recipe, len(class_names_of(run)))
+    model = build_model(recipe, len(class_names_of(run)), trained=True)
     load_weights(model, arrays, checkpoint)
     return model

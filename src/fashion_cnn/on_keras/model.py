@@ -41,16 +41,21 @@ def check_recipe(recipe: Recipe) -> None:
         _check(recipe, name, values)
 
 
-def build_model(recipe: Recipe, classes: int) -> keras.Model:
+def build_model(recipe: Recipe, classes: int, *, trained: bool = False) -> keras.Model:
     """The network that a recipe names, for so many classes, at its seeded start.
+
+    Args: trained: one of somebody's own was tried out when it began to train.
 
     Raises:
         UsageError: that network is not there in Keras; or is one of somebody's own, as `make_own`.
     """
     if own_network(recipe.model):
-        network = make_own(recipe, classes, _seed(recipe, "start"))
+        network = make_own(recipe, classes, _seed(recipe, "start"), trained=trained)
         images = keras.Input((28, 28), dtype="uint8", name="images")
-        return keras.Model(images, connected(network, normalised(images), recipe), name="own")
+        logits = connected(network, normalised(images), recipe)
+        if logits.dtype != "float32":
+            logits = keras.ops.cast(logits, "float32")
+        return keras.Model(images, logits, name="own")
     _check(recipe, "model", ("simple_cnn",))
     return _simple_cnn(recipe, classes)
 

@@ -1,6 +1,7 @@
 """A network of somebody's own in Keras: checked once on a sample, and wrapped to take pixels."""
 
 import functools
+import re
 from typing import Any
 
 import keras
@@ -15,30 +16,46 @@ from fashion_cnn.recipes.own_network import (
     answer_in_training,
     check_answers,
     check_no_own_step,
+    near,
     sample,
 )
 from fashion_cnn.recipes.recipe import Recipe
 
 OWN = "network."
 """What the names of its weights begin with."""
+_COUNT = r"_\d+(?=_|$)"
+_OTHER_SEED = 9_973  # what was drawn and is no weight shows by it
 
 
-def make_own(recipe: Recipe, classes: int, seed: int) -> keras.Model:
+def make_own(recipe: Recipe, classes: int, seed: int, *, trained: bool = False) -> keras.Model:
     """Make the network that a recipe names, which takes float32 (N, 28, 28, 1), normalised.
 
-    Args: seed: of whatever its layers draw.
+    Args:
+        seed: of whatever its layers draw.
+        trained: it was tried out when it began to train, and is not again.
 
     Raises:
         UsageError: its code may not be run, or fails, or makes what cannot be trained here.
     """
-    source = allowed(recipe)
-    keras.utils.set_random_seed(seed)
+    source, policy = allowed(recipe), keras.config.dtype_policy()
+    try:
+        keras.utils.set_random_seed(seed)
+        network = _make_checked(source, recipe, classes)
+        if not trained:
+            _check_made_again(network, source, recipe, classes)
+            keras.utils.set_random_seed(seed)
+        return network
+    finally:
+        keras.config.set_dtype_policy(policy)  # its code may set one for all that follows
+
+
+def _make_checked(source: Source, recipe: Recipe, classes: int) -> keras.Model:
     network = source.make(recipe, classes)
     if not isinstance(network, keras.Model):
         raise UsageError(
             f"{source.name} in {source.file} gives a {type(network).__name__}, not a keras.Model"
         )
-    check_no_own_step(network, ("train_step",), source)
+    check_no_own_step(network, ("train_step", "compute_loss"), source)
     images = sample(28, 28, 1)
 
     def answer(images: NDArray[np.float32]) -> Any:
@@ -57,20 +74,52 @@ def make_own(recipe: Recipe, classes: int, seed: int) -> keras.Model:
                 f"{weight.path} of {source.name} in {source.file} is of {weight.dtype}; leave "
                 "weights in float32, also where a layer computes in less (dtype='mixed_bfloat16')"
             )
+    if any(layer.compute_dtype == "float16" for layer in network._flatten_layers()):
+        raise UsageError(
+            f"{source.name} in {source.file} computes in float16, where small gradients vanish; "
+            "take mixed_bfloat16, or leave the policy out"
+        )
     if not network.trainable_weights:
         raise UsageError(f"{source.name} in {source.file} has no weights to learn")
     return network
 
 
+def _check_made_again(network: keras.Model, source: Source, recipe: Recipe, classes: int) -> None:
+    """Raise `UsageError` unless another one with the same weights gives the same answers.
+
+    Evaluation, export and resuming make the network anew and know nothing but its weights.
+    """
+    images = sample(28, 28, 1)
+    keras.utils.set_random_seed(_OTHER_SEED)
+    try:
+        twin = source.make(recipe, classes)
+        twin(images, training=False)
+        twin.set_weights(network.get_weights())
+        answers = [
+            keras.ops.convert_to_numpy(keras.ops.cast(one(images, training=False), "float32"))
+            for one in (network, twin)
+        ]
+    except FAILURES as error:
+        raise UsageError(f"{source.name} cannot be made again: {source.describe(error)}") from error
+    if not near(*answers):
+        raise UsageError(
+            f"{source.name}, made again with the same weights, answers otherwise: some of its "
+            "layers or tensors are not registered; hold layers as attributes, in lists or dicts of "
+            "them, and make tensors with add_weight"
+        )
+
+
 def own_weights(model: keras.Model) -> dict[str, keras.Variable] | None:
     """The weights of a network of somebody's own, numbered in its order; None for one of ours.
 
-    Keras's own names count all layers that a process ever made, so they are not the same twice.
+    Keras's own names count all layers and variables that a process ever made, so they are not the
+    same twice.
     """
     found = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     if not found:
         return None
-    return {f"{OWN}{i}.{weight.name}": weight for i, weight in enumerate(found[0].weights)}
+    weights = enumerate(found[0].weights)
+    return {f"{OWN}{i}.{re.sub(_COUNT, '', weight.name)}": weight for i, weight in weights}
 
 
 def _check_training(

@@ -49,6 +49,7 @@ class KerasState(TrainingState):
             optimizer=build_optimizer(recipe, model),
             loss=cross_entropy(recipe),
             metrics=[accuracy],
+            auto_scale_loss=False,
         )
         return cls(
             model=model,
@@ -86,10 +87,9 @@ class KerasState(TrainingState):
         somebody's own may have draws more than once.
         """
         for layer in self.model._flatten_layers():
-            for name in ("seed_generator", "generator"):
-                if isinstance(generator := getattr(layer, name, None), keras.random.SeedGenerator):
-                    place = step if type(layer) is keras.layers.Dropout else step * _DRAWS % 2**31
-                    generator.state.assign([generator.state.numpy()[0], place])
+            for generator in layer._seed_generators:
+                place = step if type(layer) is keras.layers.Dropout else step * _DRAWS % 2**31
+                generator.state.assign([generator.state.numpy()[0], place])
 
     def read_sums(self) -> None:
         """Take the sums of the epoch under way from the model's metrics."""
