@@ -105,7 +105,7 @@ def _flop(call: _Call) -> int:
     if isinstance(layer, keras.layers.EinsumDense):
         terms, made = layer.equation.replace("...", "").split("->")
         given, filters = terms.split(",")
-        sides = dict(zip(filters, layer.kernel.shape, strict=True))
+        sides: dict[str, int] = dict(zip(filters, layer.kernel.shape, strict=True))
         sides |= dict(zip(given[1:], call.given[len(call.given) - len(given) + 1 :], strict=True))
         return 2 * math.prod(sides[one] for one in {*given[1:], *filters, *made[1:]})
     return sum(2 * math.prod(call.found[:-1]) * one for one in _sizes(layer._trainable_variables))
