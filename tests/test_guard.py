@@ -162,6 +162,31 @@ def test_the_host_that_an_origin_is_of_counts_with_its_port() -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "origin", "site", "allowed"),
+    [
+        ("127.0.0.1:8000", "https://shoes.example", "same-origin", True),
+        ("127.0.0.1:8000", "https://shoes.example", None, True),
+        ("127.0.0.1:8000", "https://SHOES.example:8443", None, True),
+        ("127.0.0.1:8000", "https://kiosk.example", "same-origin", True),
+        ("shoes.example", "http://shoes.example:8080", None, True),
+        ("shoes.example:443", "https://shoes.example", None, True),
+        ("localhost:443", "https://localhost", None, True),
+        ("localhost:80", "http://localhost", None, True),
+        ("localhost:443", "http://localhost", None, False),
+        ("127.0.0.1:8000", "https://kiosk.example", None, False),
+        ("127.0.0.1:8000", "http://127.0.0.1:9000", None, False),
+        ("127.0.0.1:8000", "https://shoes.example.evil.example", None, False),
+        ("127.0.0.1:8000", "https://shoes.example:9000", "same-site", False),
+        ("shoes.example", "https://evil.example", "cross-site", False),
+    ],
+)
+def test_a_page_behind_a_proxy_is_the_servers_own(host, origin, site, allowed: bool) -> None:
+    """Whatever host the proxy passes on; what comes from elsewhere stays refused."""
+    headers = [("host", host), ("origin", origin), *([("sec-fetch-site", site)] if site else [])]
+    assert ask(*headers, path="/v1/predict", method="POST")[0] == (200 if allowed else 403)
+
+
+@pytest.mark.parametrize(
     ("given", "path", "wanted"),
     [
         (f"Bearer {TOKEN}", "/v1/predict", 200),

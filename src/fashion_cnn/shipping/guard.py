@@ -41,6 +41,7 @@ _DESCRIPTORS = 1024  # that are made use of
 _SPARE_DESCRIPTORS, _DESCRIPTORS_A_WORKER = 8, 6  # for starting a decoder, for instance
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^][/@:?#\s]+))(?::\d+)?")
 """A name or a number, with or without a port: stricter than `urlsplit`, which takes [::1].evil."""
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
 _OPEN = ("/healthz", "/readyz")
 _METRICS = "/metrics"
 _FULL = (
@@ -69,6 +70,7 @@ class Guard:
         self._app = app
         names = (address.host, *address.allow_hosts, *LOOPBACK)
         self._hosts = frozenset(name.lower() for name in names)
+        self._allowed = frozenset(name.lower() for name in address.allow_hosts)
         self._token = address.token.encode() if address.token else None
         # A page that has its own name rebound to this machine's address asks for a name.
         self._any_ip = address.is_wildcard
@@ -100,7 +102,9 @@ class Guard:
         if name not in self._hosts and not (self._any_ip and _is_ip(name)):
             return _refuse(421, "this server does not go by that name (see: serve --allow-host)")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-        if origin is not None and _authority(origin) != hosts[0].lower():
+        # Behind a proxy the host may be the proxy's name for this server; no page writes its site.
+        own = origin is None or site == "same-origin" or self._is_own(origin, hosts[0])
+        if not own:
             return _refuse(403, "requests from other sites are refused")
         visit = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if site not in ("same-origin", "none") and not (visit and scope["path"] == "/"):
@@ -113,6 +117,19 @@ class Guard:
                 refusal.headers["WWW-Authenticate"] = "Bearer"
                 return refusal
         return None
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether an origin is of the host that is asked for, or of one that was allowed.
+
+        Of an allowed one's port a proxy need not tell.
+        """
+        try:
+            scheme, authority, *_ = urlsplit(origin.lower())
+        except ValueError:
+            return False
+        usual = _USUAL_PORTS.get(scheme, "")
+        same = authority.removesuffix(usual) == host.lower().removesuffix(usual)
+        return same or _name(authority) in self._allowed
 
 
 def _is_proxys_check(scope: Scope) -> bool:
@@ -129,13 +146,6 @@ def _is_ip(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _authority(origin: str) -> str:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
 
 
 def _name(host: str) -> str:
