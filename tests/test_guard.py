@@ -116,6 +116,14 @@ def test_a_proxy_may_ask_for_health_without_naming_a_host(version, path, headers
     assert ask(("host", "evil.example"), path=path, version=version)[0] == 421
 
 
+def test_an_address_is_known_however_it_is_written() -> None:
+    address = Address(allow_hosts=("[FD00:0::5]",))
+    for host in ("[fd00::5]", "[fd00:0:0::5]:8000", "[FD00::5]"):
+        assert ask(("host", host), address=address)[0] == 200
+    assert ask(("host", "[fd00::6]"), address=address)[0] == 421
+    assert ask(("host", "fd00::5"), address=address)[0] == 421
+
+
 def test_two_hosts_are_none() -> None:
     assert ask(("host", "localhost"), ("host", "localhost"))[0] == 421
 

@@ -699,6 +699,46 @@ def test_an_address_is_known_as_browsers_write_it(host: str, written: str) -> No
     assert Address(host, token="correct horse battery").host == written
 
 
+@pytest.mark.parametrize(
+    ("given", "known"),
+    [
+        ("fd00::5", "fd00::5"),
+        ("[fd00::5]", "fd00::5"),
+        ("FD00:0::5", "fd00::5"),
+        ("10.0.0.7", "10.0.0.7"),
+        ("Shoes.Example", "shoes.example"),
+        ("shoes_1", "shoes_1"),
+        ("xn--mller-kva.example", "xn--mller-kva.example"),
+    ],
+)
+def test_an_allowed_name_is_known_as_requests_have_it(given: str, known: str) -> None:
+    assert Address(allow_hosts=(given,)).allow_hosts == (known,)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "shoes.example:8443",
+        "https://shoes.example",
+        "shoes.example/",
+        "*",
+        "*.example",
+        ".example",
+        "shoes.example.",
+        "a.example,b.example",
+        "a.example b.example",
+        "müller.example",
+        "[fd00::5]:8000",
+        "[shoes.example",
+        "fd00::5::1",
+        "fe80::1%eth0",
+    ],
+)
+def test_an_allowed_name_that_no_request_has_is_refused_at_the_start(given: str) -> None:
+    with pytest.raises(UsageError, match="could ask for; give one alone, as shoes.example"):
+        Address(allow_hosts=("shoes.example", given))
+
+
 def test_a_machine_without_ipv6_is_told_so(monkeypatch) -> None:
     def none(*_: Any) -> Any:
         raise OSError(97, "Address family not supported by protocol")

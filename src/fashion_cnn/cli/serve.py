@@ -30,7 +30,7 @@ from fashion_cnn.process.machine import keep_products_on_one_thread
     "--allow-host",
     multiple=True,
     metavar="NAME",
-    help="another name that clients may call this server by",
+    help="another name that clients may call this server by, without port; repeat for more",
 )
 @click.option(
     "--drain",

@@ -12,6 +12,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _WILDCARDS = ("0.0.0.0", "::")
 _LEAST_TOKEN = 16
 _UNTAKEN_MILLISECONDS = 15_000  # after them the system ends a connection whose client takes nothing
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _READ_BY_BROWSERS = re.compile("%(20|22|3c|3e|60)", re.IGNORECASE)
 """What a browser writes for a character of a token behind the #, and reads as that."""
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
@@ -30,7 +32,8 @@ class Address:
         allow_hosts: further names that requests may ask this server for.
 
     Raises:
-        UsageError: the host is open to others and there is no token, or a short one.
+        UsageError: the host is open to others and there is no token, or a short one; or what is
+            allowed is no name.
     """
 
     host: str = "127.0.0.1"
@@ -56,7 +59,8 @@ class Address:
                 f"the token must have at least {_LEAST_TOKEN} plain characters, no blank at either "
                 "end, and no %20, %22, %3C, %3E or %60"
             )
-        object.__setattr__(self, "host", _canonical(self.host))
+        object.__setattr__(self, "host", canonical(self.host))
+        object.__setattr__(self, "allow_hosts", tuple(map(_allowed, self.allow_hosts)))
 
     @classmethod
     def opened(
@@ -110,7 +114,29 @@ class Address:
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _canonical(host: str) -> str:
+def _allowed(given: str) -> str:
+    """A further name as requests have it. Raises `UsageError` for what none could match."""
+    bare = given[1:-1] if given.startswith("[") and given.endswith("]") else given
+    name = canonical(bare).lower()
+    if not _HOST_NAME.fullmatch(name) and (":" not in name or not is_ip(name)):
+        raise UsageError(
+            f"--allow-host {given:.60} is no name that a request could ask for; give one alone, as "
+            "shoes.example or fd00::5: no https://, port, path, * or comma, and the option again "
+            "for each"
+        )
+    return name
+
+
+def is_ip(name: str) -> bool:
+    """Whether it is an address in numbers, which browsers can write: none of one interface."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return "%" not in name
+
+
+def canonical(host: str) -> str:
     """An address as browsers write it; a name as it is."""
     try:
         return str(ipaddress.ip_address("0.0.0.0" if host == "0" else host))

@@ -6,7 +6,6 @@ browser of somebody else's page may do are in `Guard`, above it.
 
 import asyncio
 import hmac
-import ipaddress
 import os
 import re
 import resource
@@ -23,7 +22,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fashion_cnn.errors import UsageError
-from fashion_cnn.shipping.address import LOOPBACK, Address
+from fashion_cnn.shipping.address import LOOPBACK, Address, canonical, is_ip
 
 CONNECTIONS = 64
 HEADER_SECONDS = 5.0
@@ -70,7 +69,7 @@ class Guard:
         self._app = app
         names = (address.host, *address.allow_hosts, *LOOPBACK)
         self._hosts = frozenset(name.lower() for name in names)
-        self._allowed = frozenset(name.lower() for name in address.allow_hosts)
+        self._allowed = frozenset(address.allow_hosts)
         self._token = address.token.encode() if address.token else None
         # A page that has its own name rebound to this machine's address asks for a name.
         self._any_ip = address.is_wildcard
@@ -99,7 +98,7 @@ class Guard:
         if not hosts and "origin" not in headers and _is_proxys_check(scope):
             return None
         name = _name(hosts[0]) if len(hosts) == 1 else ""
-        if name not in self._hosts and not (self._any_ip and _is_ip(name)):
+        if name not in self._hosts and not (self._any_ip and is_ip(name)):
             return _refuse(421, "this server does not go by that name (see: serve --allow-host)")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         # Behind a proxy the host may be the proxy's name for this server; no page writes its site.
@@ -140,17 +139,11 @@ def _is_proxys_check(scope: Scope) -> bool:
     return scope["http_version"] == "1.0" and scope["path"] in _OPEN
 
 
-def _is_ip(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
 def _name(host: str) -> str:
     found = _HOST.fullmatch(host)
-    return (found[1] or found[2]).lower() if found else ""
+    if not found:
+        return ""
+    return canonical(found[1]) if found[1] else found[2].lower()
 
 
 def _refuse(status: int, detail: str) -> JSONResponse:
