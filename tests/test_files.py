@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from fashion_cnn import api
+from fashion_cnn.cli import main
 from fashion_cnn.data.adoption import adopt
 from fashion_cnn.errors import CheckpointError, DataError, ModelError, UsageError
 from fashion_cnn.files import (
@@ -36,6 +38,7 @@ from fashion_cnn.run.lock import hold
 from fashion_cnn.run.log import append_entry, read_entries, to_line
 from fashion_cnn.run.weights import read_weights
 from fashion_cnn.shipping.onnx_classifier import OnnxClassifier
+from finished import finished_run
 from shapes import write_idx
 
 
@@ -240,6 +243,44 @@ def test_what_is_no_folder_is_named_as_it_was_given(tmp_path) -> None:
     with pytest.raises(OSError, match="Not a directory") as raised:
         write_atomically(tmp_path / "file/out.json", b"")
     assert raised.value.filename == f"{tmp_path}/file/out.json"
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ("export a --output no/x.onnx --int8", "no/x.onnx"),
+        ("export a b --output no/x.onnx", "no/x.onnx"),
+        ("report a --output no/x.html --map", "no/x.html"),
+        ("compare a b --page no/x.html", "no/x.html"),
+        ("compare a b --plot no/x.png", "no/x.png"),
+        ("compare a b --table no/x.csv", "no/x.csv"),
+        ("compare a b --csv no/x.csv", "no/x.csv"),
+        ("benchmark infer a --json no/x.json", "no/x.json"),
+    ],
+)
+def test_a_missing_folder_is_told_before_the_work(
+    tmp_path, few_data, monkeypatch, capsys, words: str, file: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASHION_CNN_DATA", str(few_data))
+    for place, name in enumerate("ab"):
+        finished_run(tmp_path / name, seed=place)
+    opened = [len(Run(tmp_path / name).events()) for name in "ab"]
+    assert main(words.split()) == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == (
+        "",
+        f"fashion-cnn: {file} cannot be written, as there is no folder no; make it first, or name "
+        "another file\n",
+    )
+    assert [len(Run(tmp_path / name).events()) for name in "ab"] == opened
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_page_of_a_comparison_needs_a_folder_before_its_images(tmp_path) -> None:
+    runs = [finished_run(tmp_path / name, seed=seed)[0] for seed, name in enumerate("ab")]
+    with pytest.raises(UsageError, match="no folder no"):
+        api.compare(*runs).page("no/page.html", data=tmp_path)
 
 
 def test_a_pipe_gets_what_is_written_and_stays_one(tmp_path) -> None:

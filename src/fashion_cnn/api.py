@@ -289,13 +289,14 @@ class Comparison(comparing.Comparison):
             data: as in `train`; None for the run's own, where they were.
 
         Raises:
-            UsageError: more than 60 runs; or `output` is no path.
+            UsageError: more than 60 runs; or `output` is no path, or has no folder.
             DataError: the data are missing or not those of the runs.
         """
-        from fashion_cnn.files import write_atomically
+        from fashion_cnn.files import check_place, write_atomically
         from fashion_cnn.reporting.comparison_page import comparison_page, members
 
         _check_path("output", output)
+        check_place(Path(output))
         runs = [run for run, _ in members(self)]
         purpose = "pictures of a comparison; nothing is measured"
         data_set = DataSet.open(_directory(data, run=runs[0]))
@@ -472,7 +473,7 @@ def export(
     Raises:
         ExportError: the file does not answer as the runs do; none is left.
         UsageError: a run was not evaluated; the runs do not fit together; or several or `tta` lack
-            an `output`.
+            an `output`, or this has no folder.
     """
     from fashion_cnn.shipping.ensemble import export_runs
 
@@ -510,13 +511,17 @@ def report(
 
     Raises:
         UsageError: the run was not evaluated, or its files were altered; or there is no such thing
-            to show, or a framework that computes nothing.
+            to show, or a framework that computes nothing; or `output` has no folder.
         ExportError: the network's layers cannot be looked into.
         DataError: the data are missing or not those of the run.
     """
+    from fashion_cnn.files import check_place
     from fashion_cnn.reporting import report as reporting
 
     _check_path("output", output)
+    place = None if output is None else Path(output)
+    if place:
+        check_place(place)
     reporting.check_show(show)
     if framework and not show:
         raise UsageError(f"framework is {framework!r}, but nothing that it computes is to be shown")
@@ -530,7 +535,6 @@ def report(
 
                 look = look_into(opened, computes)
         opened.check_results()
-    place = None if output is None else Path(output)
     # A record shows no images, so that its data need not be here.
     directory = Path() if opened.is_record else _directory(data, run=opened)
     return reporting.report(opened, directory, place, classifier=classifier, show=show, look=look)

@@ -125,6 +125,15 @@ def write_atomically(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
+def check_place(path: Path) -> None:
+    """Raise `UsageError` unless a file's folder is there: before the work whose result it gets."""
+    if not os.path.isdir(path.parent):
+        raise UsageError(
+            f"{path} cannot be written, as there is no folder {path.parent}; make it first, or "
+            "name another file"
+        )
+
+
 def write_durably(path: Path, data: bytes) -> None:
     """Write a new file and wait until the disk has it; what has the name is removed before."""
     path.unlink(missing_ok=True)

@@ -26,10 +26,12 @@ def _infer(
     """Time the model of RUN in PyTorch, ONNX and int8: size, accuracy, one image, many."""
     from fashion_cnn.benchmark import benchmark_inference, to_text
     from fashion_cnn.data.fashion_mnist import DataSet
-    from fashion_cnn.files import to_json, write_atomically
+    from fashion_cnn.files import check_place, to_json, write_atomically
     from fashion_cnn.run.dataset import check_same_data, data_of
     from fashion_cnn.run.folder import Run
 
+    if output:
+        check_place(output)
     opened = Run.open(run)
     directory = data_of(opened, data_dir, say)
     check_same_data(opened, DataSet.open(directory))

@@ -40,10 +40,12 @@ def compare(
         _check_ending("--table", table, ("csv", "tex"))
 
     from fashion_cnn import api
-    from fashion_cnn.files import write_atomically
+    from fashion_cnn.files import check_place, write_atomically
     from fashion_cnn.reporting.comparison import changes_csv, results_table
     from fashion_cnn.reporting.plots import drawn
 
+    for place in filter(None, (plot, page, table, changes)):
+        check_place(place)
     comparison = api.compare(*runs)
     write(str(comparison))
     write_atomically(plot, drawn(comparison.figure(), _form(plot)))

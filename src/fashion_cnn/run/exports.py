@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fashion_cnn.errors import ModelError, UsageError
-from fashion_cnn.files import MOST_TEXT, read_bytes, read_json, to_json, write_atomically
+from fashion_cnn.files import (
+    MOST_TEXT,
+    check_place,
+    read_bytes,
+    read_json,
+    to_json,
+    write_atomically,
+)
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.typed import decode
 
@@ -39,7 +46,7 @@ class ExportFiles:
         """In the run folder, or `output`, a FILE.onnx (beside it FILE-int8.onnx, FILE.json).
 
         Raises:
-            UsageError: `output` has another ending, or another file would be replaced.
+            UsageError: `output` has another ending or no folder, or another file would be replaced.
         """
         if output is None:
             return cls(*(run.path / name for name in (_MODEL, _INT8, _REPORT)))
@@ -48,6 +55,7 @@ class ExportFiles:
         files = cls.beside(output)
         if files.model.name != output.name:
             raise UsageError(f"--output {output} is the name of an int8 variant; give another")
+        check_place(output)
         for path, what in (
             (files.report, "the report on the export"),
             (files.int8, "the int8 variant"),
