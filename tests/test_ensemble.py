@@ -279,6 +279,18 @@ def test_what_does_not_fit_together_is_refused(
     assert not Path("together.onnx").exists()
 
 
+@pytest.mark.parametrize("output", ["one/model.onnx", "zero/../one/model.onnx"])
+def test_a_run_does_not_replace_the_model_of_another(runs: Path, output: str) -> None:
+    for name in ("model.onnx", "model-int8.onnx", "export.json"):
+        Path("one", name).write_bytes(b'{"fashion_cnn": "", "parity": 1, "sha256": ""}')
+    before = {path.name: path.read_bytes() for path in Path("one").iterdir() if path.is_file()}
+    with pytest.raises(UsageError, match="is where that run's own model goes"):
+        fc.export("zero", output)
+    after = {path.name: path.read_bytes() for path in Path("one").iterdir() if path.is_file()}
+    assert after == before
+    assert fc.export("zero", "../runs/zero/model.onnx").is_file(), "its own is its to replace"
+
+
 def test_runs_whose_images_lie_otherwise_are_refused(runs: Path) -> None:
     run = Run.open(Path("one"))
     margins = str(Framing(longest=20))

@@ -64,7 +64,8 @@ def export_runs(
     Raises:
         ExportError, CheckpointError, DataError: as `export`.
         UsageError: a run was not evaluated, or is given twice, or they do not fit together; or
-            there is no `output` for what is no run's own, or `int8` for it.
+            there is no `output` for what is no run's own, or `int8` for it; or `output` is where
+            another run's model goes.
     """
     together = len(runs) > 1 or tta
     if together and output is None:
@@ -75,7 +76,8 @@ def export_runs(
         raise UsageError("a run is given twice")
     files = ExportFiles.of(runs[0], output)
     beside = Run(files.model.parent)
-    if together and beside.exists() and files == ExportFiles.of(beside):
+    own = not together and beside.path.resolve() == runs[0].path.resolve()
+    if not own and beside.exists() and files == ExportFiles.of(beside):
         raise UsageError(f"{files.model} is where that run's own model goes; give another --output")
     with ExitStack() as locks:
         for run in runs:
