@@ -228,6 +228,20 @@ def test_a_listing_by_hand() -> None:
     assert clash.endswith(",error,class file,class label,Bag"), "no column is called as another"
 
 
+def test_programs_are_given_the_names_that_files_have() -> None:
+    """macOS writes U+202F into the names of screenshots; a screen's own order is for people."""
+    names = ["at 9.41\u202fAM.png", "\u3000a\u00a0b.png", "\u05d0.png", "a\tb\nc.png"]
+    rows = [(name, "no picture") for name in names]
+    assert [row["file"] for row in json.loads(listing.to_json(rows, 3))] == names
+    found = csv.DictReader(io.StringIO(listing.to_csv(rows, ("Bag",)), newline=""))
+    assert [row["file"] for row in found] == names
+    odd = [("\x1b[2J.png", "no picture"), ("\udcff.png", "no picture")]
+    first, second = json.loads(listing.to_json(odd, 3))
+    assert (first["file"], second["file"]) == ("\x1b[2J.png", "\\udcff.png")
+    rows = [*csv.DictReader(io.StringIO(listing.to_csv(odd, ("Bag",))))]
+    assert [row["file"] for row in rows] == ["\\x1b[2J.png", "\\udcff.png"]
+
+
 def test_a_notebook_shows_a_prediction() -> None:
     classes = (("<i>Bag", 0.5), ("Coat", 0.375), ("Dress", 0.12), ("Shirt", 0.005))
     shown = dataclasses.replace(answer(True, level=7), classes=classes)

@@ -12,6 +12,7 @@ from fashion_cnn import files
 from fashion_cnn.data.pictures import shown
 from fashion_cnn.errors import UsageError
 from fashion_cnn.shipping.predict import Prediction, as_png
+from fashion_cnn.text import to_utf8, visible
 
 Row = tuple[str, Prediction | str]
 """A file's name, and what was predicted or what is wrong with it."""
@@ -32,10 +33,13 @@ def to_table(rows: Sequence[Row], top_k: int) -> str:
 
 
 def to_json(rows: Sequence[Row], top_k: int) -> str:
-    """A list of objects: `file`, and what `Prediction.to_dict` gives or `error`."""
+    """A list of objects: `file`, and what `Prediction.to_dict` gives or `error`.
+
+    A program finds the file again by its name, so that only what is no text is written out in it.
+    """
     return json.dumps(
         [
-            {"file": shown(name)}
+            {"file": to_utf8(name).decode()}
             | (answer.to_dict(top_k) if isinstance(answer, Prediction) else {"error": answer})
             for name, answer in rows
         ],
@@ -52,12 +56,12 @@ def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
     table = [[*fixed, *(f"class {name}" if name in fixed else name for name in names)]]
     for name, answer in rows:
         if isinstance(answer, str):
-            table.append([shown(name), *[""] * 6, answer, *[""] * len(names)])
+            table.append([visible(name), *[""] * 6, answer, *[""] * len(names)])
             continue
         (best, confidence), every = answer.classes[0], dict(answer.classes)
         known = [best, f"{confidence:.6f}", str(answer.accepted).lower()]
         lists = ["; ".join(answer.may_be), "; ".join(answer.warnings), answer.recipe, ""]
-        table.append([shown(name), *known, *lists, *(f"{every[one]:.6f}" for one in names)])
+        table.append([visible(name), *known, *lists, *(f"{every[one]:.6f}" for one in names)])
     return files.to_csv(table).rstrip("\n")
 
 
