@@ -158,6 +158,44 @@ def test_bad_files_are_named_and_the_rest_done(capsys, pictures) -> None:
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://shoes.example/a.png?size=1",
+        "HTTP://shoes.example/a.png",
+        "file:///tmp/a.png",
+        "data:image/png;base64,iVBORw0KGgo",
+    ],
+)
+def test_an_address_is_said_to_be_none_to_read(capsys, address: str) -> None:
+    said = "an address, which is not fetched; save the picture to a file"
+    assert main(["predict", address]) == 4
+    assert f"fashion-cnn: {address}: {said}\n" in capsys.readouterr().err
+    for given in (address, Path(address)):
+        with pytest.raises(ImageError, match=said):
+            predict(given)
+
+
+def test_a_file_that_is_called_as_an_address_is_read(pictures) -> None:
+    shutil.copy("a.png", "data:a.png")
+    assert predict("data:a.png").label == predict("a.png").label
+
+
+def test_of_a_long_name_a_message_has_the_ends(capsys) -> None:
+    for name in ("data:image/png;base64," + 99_999 * "A" + "=", "x/" * 400 + "boot.png"):
+        assert main(["predict", "--format", "json", name]) == 4
+        out, err = capsys.readouterr()
+        assert f"fashion-cnn: {name[:99]}…{name[-100:]}: " in err
+        assert len(err) < 400
+        assert json.loads(out)[0]["file"] == name
+        with pytest.raises(ImageError) as raised:
+            predict(name)
+        assert len(str(raised.value)) < 300
+    name = 196 * "y" + ".png"
+    assert main(["predict", name]) == 4
+    assert f"fashion-cnn: {name}: " in capsys.readouterr().err, "200 are no long name"
+
+
 def bomb() -> bytes:
     """A PNG of 30,000 x 30,000 pixels, in a few kilobytes."""
     data = io.BytesIO()

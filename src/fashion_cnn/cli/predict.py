@@ -47,7 +47,7 @@ def predict(
 
     decoders.start()  # beside the imports that follow, which take as long
 
-    from fashion_cnn.data.pictures import find_pictures, read_bytes, shown
+    from fashion_cnn.data.pictures import find_pictures, read_bytes, told
     from fashion_cnn.errors import ImageError
     from fashion_cnn.shipping import listing
     from fashion_cnn.shipping.predict import open_predictor
@@ -58,7 +58,7 @@ def predict(
         try:
             rows.append((name, predictor.predict(read_bytes(name))))
         except ImageError as error:
-            say(f"fashion-cnn: {shown(name)}: {error}")
+            say(f"fashion-cnn: {told(name)}: {error}")
             rows.append((name, str(error)))
     bad = sum(isinstance(answer, str) for _, answer in rows)
     if format == "json":

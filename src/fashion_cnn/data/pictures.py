@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,9 @@ _OF_SYSTEMS = frozenset(
      "system volume information")
 )  # fmt: skip
 """Folders that Synology, Windows, Linux and macOS keep on a disk, some with thumbnails."""
+
+_ADDRESS = re.compile(r"(?:https?|ftp|file|s3|gs):/|data:", re.IGNORECASE)
+_LONGEST_TOLD = 200  # characters of a name in a message
 
 
 def find_pictures(words: Sequence[str]) -> Iterator[str]:
@@ -140,6 +144,10 @@ def read_bytes(name: str) -> bytes:
             return f.read(FILE_BYTES + 1)  # a byte more shows one that grew since
     except (OSError, ValueError) as error:
         raise_if_out_of_room(error, name)
+        if _ADDRESS.match(name):
+            raise ImageError(
+                "an address, which is not fetched; save the picture to a file"
+            ) from None
         raise ImageError(getattr(error, "strerror", None) or str(error)) from None
 
 
@@ -225,6 +233,14 @@ def is_picture(path: Path) -> bool:
     except OSError as error:
         raise_if_out_of_room(error, path)
         return True
+
+
+def told(name: str) -> str:
+    """As `shown`, for a message: of a long name, as of a data: address, its two ends."""
+    if len(name) > _LONGEST_TOLD:
+        half = _LONGEST_TOLD // 2
+        name = f"{name[: half - 1]}…{name[-half:]}"
+    return shown(name)
 
 
 def shown(name: str) -> str:

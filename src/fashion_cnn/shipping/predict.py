@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
 from fashion_cnn.data.forms.labelled import ONE_IMAGE, images_in
-from fashion_cnn.data.pictures import find_pictures, read_bytes, shown
+from fashion_cnn.data.pictures import find_pictures, read_bytes, told
 from fashion_cnn.errors import ImageError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
 from fashion_cnn.evaluation.outliers import WARNING, outlier_score
@@ -356,7 +356,7 @@ def _predict_file(predictor: Predictor, name: str) -> Prediction | ImageError:
     try:
         return predictor.predict(read_bytes(name))
     except ImageError as error:
-        return ImageError(f"{shown(name)}: {error}")
+        return ImageError(f"{told(name)}: {error}")
 
 
 def open_predictor(
