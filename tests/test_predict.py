@@ -20,6 +20,7 @@ from scipy.special import softmax
 
 from fashion_cnn.cli import main
 from fashion_cnn.data.fashion_mnist import CLASS_NAMES
+from fashion_cnn.data.framing import AS_PUBLISHED, Framing
 from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.pictures import find_pictures
 from fashion_cnn.errors import ImageError, ModelError, UsageError
@@ -93,7 +94,9 @@ def stand_in(logits: np.ndarray, threshold: float) -> Predictor:
         "reject": {"error_rate": 0.02, "choices": [{"error_rate": 0.02, "threshold": 0.5}]},
     }
     names = ("a", "b", "c", "d")
-    classifier = SimpleNamespace(logits=lambda images: logits, class_names=names, facts=facts)
+    classifier = SimpleNamespace(
+        logits=lambda images: logits, class_names=names, facts=facts, framing=AS_PUBLISHED
+    )
     return Predictor(classifier)  # type: ignore[arg-type]
 
 
@@ -561,6 +564,22 @@ def test_what_the_model_saw_replaces_no_picture(capsys, images, tmp_path, monkey
         assert main(["predict", "bag.png", "--save-seen", "seen"]) == 0
     with Image.open("seen/bag.png") as seen:
         assert seen.size == (28, 28)
+
+
+def test_pixels_that_lie_otherwise_are_noted_as_their_file_is(tmp_path, images) -> None:
+    dark_on_white = 255 - images[0]
+    Image.fromarray(dark_on_white).save(tmp_path / "a.png")
+    (note,) = {*predict(tmp_path / "a.png").warnings} - {WARNING}
+    assert note == "28x28 and grey, so taken as it is; but the data set is bright on black"
+    assert note in predict(dark_on_white).warnings
+    first, second, third = predict(np.stack([images[0], dark_on_white, images[0]]))
+    assert note in second.warnings
+    assert note not in (*first.warnings, *third.warnings)
+    predictor = stand_in(np.zeros((1, 4), np.float32), 9.0)
+    for framing, noted in (("white,28,box", False), ("none", False), ("black,20,mass", True)):
+        predictor.classifier.framing = Framing.parse(framing)
+        (answer,) = predictor.predict_images(dark_on_white[None])
+        assert bool(answer.warnings) == noted, framing
 
 
 def test_a_large_scan_of_16_bits_is_answered_as_its_file(tmp_path, images) -> None:

@@ -13,6 +13,7 @@ GREY = (0.299, 0.587, 0.114)
 BACKGROUNDS, CENTRES = ("black", "white", "none"), ("box", "mass")
 _LEAST_EDGE = 4
 _LEVELS = 24  # of 255: what differs less from the background is background
+_BRIGHT = 128  # of 255
 _SAMPLE = 5_000  # images
 
 
@@ -104,6 +105,15 @@ def measure_framing(images: NDArray[np.uint8]) -> Framing:
     full = longest >= SIDE - 1  # there is no room to lie elsewhere
     centre = "box" if full else min(spread, key=lambda name: spread[name])
     return Framing(background, longest, centre)
+
+
+def against(images: NDArray[np.uint8], framing: Framing) -> list[tuple[str, ...]]:
+    """A note on each of images taken as they are, uint8 (N, 28, 28), that lies otherwise."""
+    rims = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
+    contrast = framing.describe().split(",")[0]
+    note = f"28x28 and grey, so taken as it is; but the data set is {contrast}"
+    fits = (np.median(rims, axis=1) > _BRIGHT) == (framing.background == "white")
+    return [() if fit or framing.background == "none" else (note,) for fit in fits]
 
 
 def shrink(values: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float64]:

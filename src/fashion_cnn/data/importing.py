@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.forms.labelled import Part
-from fashion_cnn.data.framing import AS_PUBLISHED, Framing, measure_framing
+from fashion_cnn.data.framing import AS_PUBLISHED, Framing, against, measure_framing
 from fashion_cnn.data.holding_out import Draw, hold_out
 from fashion_cnn.data.layout import ClassFolder, read_layout
 from fashion_cnn.data.manifest import MOST_IMAGES, Contents, check_class_names, in_one_form
-from fashion_cnn.data.photo import Photo, against, read_photo
+from fashion_cnn.data.photo import Photo, read_photo
 from fashion_cnn.data.pictures import files_below, is_picture, read_bytes, shown
 from fashion_cnn.data.randomness import stream
 from fashion_cnn.data.writing import check_free, write_data_set
@@ -233,9 +233,9 @@ def _notes(photo: Photo, prepared_for: Framing, framing: Framing) -> str:
     """What to say of a picture, now that the framing may be another than it was prepared for."""
     if not photo.untouched:
         return "; ".join(photo.notes)
-    no_more = against(photo.seen, prepared_for)
+    no_more = against(photo.seen[None], prepared_for)[0]
     others = [note for note in photo.notes if note not in no_more]
-    return "; ".join([*others, *against(photo.seen, framing)])
+    return "; ".join([*others, *against(photo.seen[None], framing)[0]])
 
 
 def _outside(path: Path, folder: Path) -> Picture:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.decoding import DecoderPool
-from fashion_cnn.data.framing import AS_PUBLISHED, GREY, SIDE, Framing, shrink
+from fashion_cnn.data.framing import AS_PUBLISHED, GREY, SIDE, Framing, against, shrink
 from fashion_cnn.data.segmentation import border_colour, find_garment
 from fashion_cnn.errors import ImageError
 
@@ -22,7 +22,6 @@ _CENTRE, _EDGE, _CORNER = 1.661, -0.1029, -0.0624
 whose kernel is minus the Gaussian, in the middle twice its sum, and sums to one."""
 _DARK = 40  # 8-bit levels: a grey picture with a darker border is a negative already
 _COLOURLESS = 4  # 8-bit levels: channels that differ less are of a grey picture
-_BRIGHT = 128  # 8-bit levels
 _NEARLY = 10  # 8-bit levels: a picture whose pixels differ less has nothing in it
 _OPAQUE = 0.5
 _LEAST, _MOST = 0.02, 0.85  # share of a picture that a garment can be
@@ -76,18 +75,7 @@ def read_photo(
         return replace(photo, notes=(*notes, *photo.notes))
     if framing.background != "none" and np.ptp(pixels) < _NEARLY:
         raise _nothing("of one colour, or nearly")
-    return Photo(pixels, (*notes, *against(pixels, framing)), untouched=True)
-
-
-def against(pixels: NDArray[np.uint8], framing: Framing) -> list[str]:
-    """A note on an image taken as it is, uint8 (28, 28), unless it lies as the data set's do."""
-    rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    if framing.background == "none" or (np.median(rim) > _BRIGHT) == (
-        framing.background == "white"
-    ):
-        return []
-    contrast = framing.describe().split(",")[0]
-    return [f"28x28 and grey, so taken as it is; but the data set is {contrast}"]
+    return Photo(pixels, (*notes, *against(pixels[None], framing)[0]), untouched=True)
 
 
 def prepare(pixels: NDArray[np.uint8], framing: Framing = AS_PUBLISHED) -> Photo:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fashion_cnn.classifier import check_images
 from fashion_cnn.data.forms.labelled import ONE_IMAGE, images_in
+from fashion_cnn.data.framing import against
 from fashion_cnn.data.pictures import find_pictures, read_bytes, told
 from fashion_cnn.errors import ImageError, ModelError, UsageError
 from fashion_cnn.evaluation.calibration import Calibration
@@ -176,7 +177,10 @@ class Predictor:
             UsageError: another dtype or shape.
         """
         check_images(images)
-        return [*self._answer(images, [((), True)] * len(images))] if len(images) else []
+        if not len(images):
+            return []
+        noted = [(notes, True) for notes in against(images, self.classifier.framing)]
+        return [*self._answer(images, noted)]
 
     def predict(self, data: bytes) -> Prediction:
         """Answer for a picture file. Raises `ImageError` if it is no usable one."""
