@@ -566,6 +566,31 @@ def test_what_the_model_saw_replaces_no_picture(capsys, images, tmp_path, monkey
         assert seen.size == (28, 28)
 
 
+def test_a_grey_frame_may_have_an_axis_of_its_one_channel(images) -> None:
+    frame = np.pad(images[0].repeat(9, 0).repeat(9, 1), ((50, 60), (70, 40)))
+    for grey in (frame, 255 - frame):
+        assert predict(grey[..., None]).to_dict() == predict(grey).to_dict()
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        np.zeros((0, 40, 3), np.uint8),
+        np.zeros((40, 0), np.uint8),
+        np.zeros((40, 0, 3)),
+        Image.new("RGB", (0, 9)),
+    ],
+)
+def test_an_empty_crop_costs_the_others_no_answer(images, empty) -> None:
+    first, fault, last = predict([images[0], empty, images[1]])
+    assert [first.label, last.label] == [one.label for one in predict(images[:2])]
+    assert isinstance(fault, ImageError)
+    assert "has no pixels" in str(fault)
+    with pytest.raises(ImageError, match="has no pixels"):
+        predict(empty)
+    assert predict(images[:0]) == []
+
+
 def test_pixels_that_lie_otherwise_are_noted_as_their_file_is(tmp_path, images) -> None:
     dark_on_white = 255 - images[0]
     Image.fromarray(dark_on_white).save(tmp_path / "a.png")

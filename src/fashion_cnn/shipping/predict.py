@@ -268,8 +268,8 @@ def predict(
             Pillow picture. An array: (28, 28), (28, 28, 1), (N, 28, 28), (N, 784), or N of 28x28
             with 1 or 3 channels before or behind, numbers of any type from 0 to 255, or floats from
             0 to 1, are taken as the data set's images, bright on black (so are N squares of another
-            side with channels); uint8 (H, W), (H, W, 3) and (H, W, 4) as photos (a grey one 784
-            wide: as a Pillow picture).
+            side with channels); uint8 (H, W), (H, W, 1), (H, W, 3) and (H, W, 4) as photos (a
+            grey one 784 wide: as a Pillow picture).
         model: an ONNX file, or a run that was exported, or its folder; None for those in the
             package.
         reject: accept only answers so sure that about this share of them is wrong: 0.005, 0.01,
@@ -330,12 +330,16 @@ def _predict(predictor: Predictor, one: Any) -> tuple[list[Prediction | ImageErr
         raise UsageError(f"a picture gives no pixels: {error}") from None
     if not pillow and (images := images_in(pixels)) is not None:
         return [*predictor.predict_images(images)], pixels.shape in ONE_IMAGE
+    if not pixels.size and pixels.ndim in (2, 3):  # a crop beside the picture
+        return [ImageError(f"a picture of shape {pixels.shape} has no pixels")], True
     if not pillow and (pixels.dtype != np.uint8 or pixels.ndim not in (2, 3)):
         raise UsageError(
             f"pixels are {pixels.dtype} {pixels.shape}; they must be of shape (28, 28), "
-            "(N, 28, 28) or (N, 784), with a channel or three, or uint8 of (H, W), (H, W, 3) or "
-            "(H, W, 4)"
+            "(N, 28, 28) or (N, 784), with a channel or three, or uint8 of (H, W), (H, W, 1), "
+            "(H, W, 3) or (H, W, 4)"
         )
+    if pixels.shape[2:] == (1,):  # Pillow knows grey without an axis
+        pixels = pixels[:, :, 0]
     from PIL import Image
 
     from fashion_cnn.data.decoding_child import as_grey, turned_upright
