@@ -230,6 +230,61 @@ def test_what_cannot_be_measured_is_said(logits, labels: list[int], message: str
     assert str(caught.value) == message
 
 
+PROBABILITIES = special.softmax(np.random.default_rng(0).normal(0, 3, (50, 10)), axis=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        (PROBABILITIES.round(4), "np.log(probabilities.clip(1e-12))"),
+        (PROBABILITIES.round(3).astype(np.float32), "np.log(probabilities.clip(1e-12))"),
+        (PROBABILITIES.astype(np.float16), "np.log(probabilities.clip(1e-12))"),
+        (100 * PROBABILITIES, "in percent, and scored"),
+        ((100 * PROBABILITIES).round(1), "np.log((percent / 100).clip(1e-12))"),
+    ],
+)
+def test_probabilities_are_known_however_they_are_rounded(given, advice: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        measure(given, np.zeros(50, np.int64), CLASS_NAMES, "test")
+    assert "these are probabilities" in str(caught.value)
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [
+        np.array([[0, 100], [100, 0]]),
+        np.array([[0.2, 0.81], [0.5, 0.4]]),
+        np.array([[0.2, 0.8], [0.3, 0.8]]),
+        np.array([[-0.1, 1.1], [0.5, 0.5]]),
+        np.array([[20.0, 80.0], [30.0, 80.0]]),
+        np.zeros((2, 1200)),
+        np.full((2, 1200), 0.0005),
+        np.random.default_rng(0).uniform(0, 1, (100, 10)),
+        np.maximum(0, np.random.default_rng(0).normal(0, 40, (100, 10))),
+    ],
+)
+def test_logits_that_look_a_little_like_probabilities_are_scored(logits) -> None:
+    rows, classes = logits.shape
+    names = tuple(map(str, range(classes)))
+    found = measure(logits, np.zeros(rows, np.int64), names, "test")
+    assert found.loss == pytest.approx(-special.log_softmax(logits.astype(float), 1)[:, 0].mean())
+
+
+def test_what_gives_no_array_is_told_as_such() -> None:
+    class Tensor:
+        def __array__(self, *arguments, **words):
+            raise RuntimeError("it requires grad. Use tensor.detach().numpy() instead.")
+
+    said = "cannot be made an array: it requires grad. Use tensor.detach"
+    with pytest.raises(UsageError, match=f"logits {said}"):
+        measure(Tensor(), np.zeros(2, np.int64), ("a", "b"), "test")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=f"labels {said}"):
+        measure(np.zeros((2, 2), np.float32), Tensor(), ("a", "b"), "test")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="logits cannot be made an array"):
+        measure([[1, 2], [3]], [0, 1], ("a", "b"), "test")  # type: ignore[arg-type]
+
+
 def test_logarithms_of_probabilities_are_scored_as_these_in_a_list_too() -> None:
     probabilities = np.array([[0.8, 0.2], [0.5, 0.5]])
     found = measure(np.log(probabilities).tolist(), [0, 1], ["a", "b"], "test")

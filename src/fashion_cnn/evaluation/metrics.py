@@ -10,7 +10,8 @@ from fashion_cnn.errors import UsageError
 from fashion_cnn.run.results import ClassMetrics, Confusion, Evaluation
 
 Z95 = 1.959963984540054  # the 97.5th percentile of the normal distribution
-_ROUNDING = 1e-4  # of a sum of probabilities
+_ROUNDING, _ROUNDED = 1e-4, 1e-3  # of a sum of probabilities; of each, to three digits
+_MOST_OFF = 0.1  # of a sum: logits of very many classes that are all near 0 may sum to less than 1
 BINS = 15  # of confidence. Source: Guo et al. 2017, arXiv 1706.04599
 
 
@@ -33,9 +34,10 @@ def measure(
 
     Raises:
         UsageError: no images, shapes that do not fit, a label that is no class, or logits that are
-            not finite, or are probabilities.
+            not finite, or are probabilities; or what gives no array.
     """
-    classes, logits, labels = len(class_names), np.asarray(logits), np.asarray(labels)
+    classes = len(class_names)
+    logits, labels = _array(logits, "logits"), _array(labels, "labels")
     if labels.ndim != 1 or not len(labels) or logits.shape != (len(labels), classes):
         raise UsageError(
             f"logits are {logits.shape}; for {len(labels)} labels and {classes} classes they must "
@@ -49,11 +51,7 @@ def measure(
         )
     if not np.isfinite(logits).all():
         raise UsageError("logits are not finite")
-    if (logits >= 0).all() and np.abs(logits.sum(1) - 1).max() < _ROUNDING:
-        raise UsageError(
-            "these are probabilities, and scored as logits they would be others; give their "
-            "logarithms: np.log(probabilities.clip(1e-12))"
-        )
+    _check_no_probabilities(logits)
     labels = labels.astype(np.int64)  # uint8's would not hold what follows
     predicted = logits.argmax(1)
     correct = predicted == labels
@@ -68,6 +66,36 @@ def measure(
         confusion=tuple(map(tuple, confusion.tolist())),
         **probability_scores(log_softmax(logits), labels),
     )
+
+
+def _array(given: Any, what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except (RuntimeError, TypeError, ValueError) as error:  # ragged; or PyTorch says what to do
+        raise UsageError(f"{what} cannot be made an array: {error}") from None
+
+
+def _check_no_probabilities(logits: NDArray[Any]) -> None:
+    """Raise `UsageError` for probabilities, also rounded ones or percentages."""
+    wide = logits.astype(np.float64)  # half precision would sum to something else
+    if _are_probabilities(wide):
+        said, written = "probabilities", "probabilities"
+    # As logits, 0 and 100 alone say what they say as percentages.
+    elif _are_probabilities(wide / 100) and not np.isin(wide, (0, 100)).all():
+        said, written = "probabilities in percent", "(percent / 100)"
+    else:
+        return
+    raise UsageError(
+        f"these are {said}, and scored as logits they would be others; give their logarithms: "
+        f"np.log({written}.clip(1e-12))"
+    )
+
+
+def _are_probabilities(values: NDArray[np.float64]) -> bool:
+    if values.min() < 0 or values.max() > 1 + _ROUNDED:
+        return False
+    off = min(max(_ROUNDING, values.shape[1] * _ROUNDED), _MOST_OFF)
+    return bool(np.abs(values.sum(1) - 1).max() < off)
 
 
 def _of_classes(
