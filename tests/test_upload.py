@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 from urllib.parse import urlencode
 
 import pytest
@@ -124,6 +125,37 @@ def test_all_ways_are_answered_alike(port: int) -> None:
     ):
         assert call(port, "POST", URL, body, Content_Type=kind)[2] == wanted[2]
         assert call(port, "POST", f"{URL}?top_k=10", body, Content_Type=kind)[0] == 200
+
+
+def test_the_picture_has_the_limit_of_bytes_and_not_what_it_is_wrapped_in(port: int) -> None:
+    most = 8 * 2**20
+    for size, status in ((most, 200), (most + 1, 413)):
+        long = BOOT + bytes(size - len(BOOT))  # what follows a PNG's end is passed over
+        text = base64.b64encode(long).decode()
+        for body, kind in (
+            (form((FILE, long)), FORM),
+            (json.dumps({"image": text}), "application/json"),
+            (f"image={text}".replace("+", "%2B").replace("/", "%2F"), URLENCODED),
+            (long, "application/octet-stream"),
+            (long, URLENCODED),
+        ):
+            answer = call(port, "POST", URL, body, Content_Type=kind)
+            assert answer[0] == status, (kind, answer)
+            if status == 413:
+                assert detail(answer) == "at most 8 MB are read"
+
+
+@pytest.mark.parametrize("kind", [FORM, "application/json; charset=utf-8", "image/png", ""])
+def test_a_body_has_a_limit_too(port: int, kind: str) -> None:
+    limit = 8 if kind in ("image/png", "") else 12
+    chunk = b"%x\r\n" % 2**20 + bytes(2**20) + b"\r\n"
+    sent = iter([chunk] * (limit + 1) + [b"0\r\n\r\n"])
+    answer = call(port, "POST", URL, sent, Transfer_Encoding="chunked", Content_Type=kind)
+    assert answer[0] == 413
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        head = f"POST {URL} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+        connection.sendall(f"{head}Content-Length: {limit * 2**20 + 1}\r\n\r\n".encode())
+        assert connection.makefile("rb").readline().split()[1] == b"413", "before it is sent"
 
 
 def test_a_form_without_one_picture_is_told_how(port: int) -> None:
