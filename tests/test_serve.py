@@ -156,6 +156,16 @@ def test_other_requests(port: int, path: str, method: str, status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", ["/v1/predict/", "/v1/predict/?top_k=3", "/v1/layers/", "/metrics/"]
+)
+def test_a_slash_too_many_is_said_to_be_nowhere(port: int, path: str) -> None:
+    for method in ("POST", "GET"):
+        status, headers, body = call(port, method, path, BOOT if method == "POST" else None)
+        assert (status, json.loads(body)) == (404, {"detail": "Not Found"})
+        assert "location" not in headers
+
+
+@pytest.mark.parametrize(
     "path", ["/", "/healthz", "/readyz", "/metrics", "/v1/model", "/openapi.json", "/style.css"]
 )
 def test_head_is_answered_as_get_without_a_body(port: int, path: str) -> None:

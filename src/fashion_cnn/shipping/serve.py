@@ -250,6 +250,7 @@ def build_app(desk: Desk, address: Address) -> Watch:
         summary="Which of the model's classes is it?",
         docs_url=None,  # FastAPI's own come from other servers; /docs.html is ours
         redoc_url=None,
+        redirect_slashes=False,  # programs follow no redirection of a POST, whose answer is empty
     )
     classes = len(desk.predictor.classifier.class_names)
     most = Query(min(10, classes), ge=1, le=classes)
