@@ -439,6 +439,51 @@ def test_data_sets_of_other_libraries_are_what_they_give(elsewhere) -> None:
     assert len(load_test(pairs)) == 9
 
 
+def sampler(kind: str, count: int = len(IMAGES), **attributes: Any) -> Any:
+    return type(kind, (), {"__len__": lambda self: count, **attributes})()
+
+
+def test_a_loader_has_what_its_sampler_draws(elsewhere, capsys) -> None:
+    halves = [[*range(20)], np.arange(20, 40)]
+    loaders = [
+        SimpleNamespace(dataset=Items(), sampler=sampler("SubsetRandomSampler", indices=half))
+        for half in halves
+    ]
+    found = write_arrays(tuple(loaders), None, print)
+    np.testing.assert_array_equal(load_training(found).images, IMAGES[:20])
+    np.testing.assert_array_equal(load_test(found).images, IMAGES[20:])
+    assert "too:" not in capsys.readouterr().out
+    both = SimpleNamespace(sampler=loaders[0].sampler)
+    batches = SimpleNamespace(
+        dataset=Items(), sampler=sampler("SequentialSampler"), batch_sampler=both
+    )
+    assert write_arrays((batches, loaders[1]), None, print) == found
+    whole = write_arrays(Items(), None, print)
+    for kind in ("SequentialSampler", "RandomSampler"):
+        given = SimpleNamespace(dataset=Items(), sampler=sampler(kind))
+        assert write_arrays(given, None, print) == whole
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sampler": sampler("WeightedRandomSampler")},
+        {"sampler": sampler("RandomSampler", 7)},
+        {"sampler": sampler("RandomSampler"), "batch_sampler": sampler("Buckets", 4)},
+    ],
+)
+def test_a_loader_whose_sampler_is_not_read_is_refused(elsewhere, given) -> None:
+    with pytest.raises(DataError, match=r"a loader with a \w+, which is not read; give a Subset"):
+        write_arrays(SimpleNamespace(dataset=Items(), **given), None, print)
+
+
+def test_images_in_two_parts_are_told(elsewhere) -> None:
+    said: list[str] = []
+    parts = {"test": (IMAGES[35:], LABELS[35:]), "train": (IMAGES[:37], LABELS[:37])}
+    write_arrays(parts, ["a", "b"], said.append)
+    assert "images of the test part that are in the train part too: 2" in said
+
+
 @pytest.mark.parametrize("names", [None, ["zero", "one"]])
 def test_numbers_as_text_are_numbers(elsewhere, names) -> None:
     labels = LABELS.astype(str).astype(object)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
         parts[part] = Part(images, labels)
         notes += [note] if note and note not in notes else []
     _check_enough(names, parts.values())
+    notes += _in_two(parts)
     found = Labelled(parts, dict(enumerate(names or ())), tuple(notes))
     folder = FOLDER / _digest(found)
     if not is_own(folder):
@@ -154,6 +156,23 @@ def _check_enough(names: list[str] | None, parts: Iterable[Part]) -> None:
         raise DataError(
             f"class_names has {len(names)} names, and labels run up to {values[-1]}; name every one"
         )
+
+
+def _in_two(parts: Mapping[str, Part]) -> list[str]:
+    """A line on each two parts that share images."""
+    seen = {
+        name: [hashlib.sha256(image.tobytes()).digest() for image in part.images]
+        for name, part in parts.items()
+    }
+    shared = {
+        (first, second): sum(map({*seen[first]}.__contains__, seen[second]))
+        for first, second in combinations(sorted(seen, key=[*PARTS.values()].index), 2)
+    }
+    return [
+        f"images of the {second} part that are in the {first} part too: {count:,}"
+        for (first, second), count in shared.items()
+        if count
+    ]
 
 
 def _renumbered(

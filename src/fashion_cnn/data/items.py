@@ -31,7 +31,8 @@ def read_items(data: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
     Args:
         data: of PyTorch, torchvision, Hugging Face or alike: an item is `(image, label)`, or a
             mapping of both; or a `tf.data.Dataset` of such items or batches of them. Of a
-            `DataLoader` its `dataset`. Images: Pillow pictures, or arrays of one shape.
+            `DataLoader` the items of its `dataset` that its sampler draws. Images: Pillow pictures,
+            or arrays of one shape.
         where: what it is, for errors.
 
     Returns:
@@ -87,12 +88,31 @@ def _items(data: Any, where: str) -> Iterator[tuple[Any, Any]]:
             batch = image.ndim == 4 or grey
             yield from zip(image, label, strict=True) if batch else [(image, label)]
         return
-    if not hasattr(data, "__getitem__"):
-        data = data.dataset
+    loader, data = (None, data) if hasattr(data, "__getitem__") else (data, data.dataset)
     if not hasattr(data, "__len__"):
         raise DataError(f"{where} cannot say how many items it has")
-    for index in range(len(data)):  # iterating would not end for what raises no IndexError
+    chosen = None if loader is None else _drawn(loader, where)
+    # Iterating over the data would not end for what raises no IndexError.
+    for index in range(len(data)) if chosen is None else chosen:
         yield _pair(data[index], where)
+
+
+def _drawn(loader: Any, where: str) -> list[int] | None:
+    """Which items of its data set a loader gives; None for all."""
+    # A loader made with batches of one's own has another sampler, which is not used.
+    batches = getattr(loader, "batch_sampler", None)
+    sampler = getattr(loader if batches is None else batches, "sampler", batches)
+    if hasattr(sampler, "indices"):
+        return [int(index) for index in sampler.indices]
+    if sampler is None:
+        return None
+    all_of_them = type(sampler).__name__ in ("RandomSampler", "SequentialSampler")
+    if all_of_them and len(sampler) == len(loader.dataset):
+        return None
+    raise DataError(
+        f"{where} is a loader with a {type(sampler).__name__}, which is not read; give a Subset of "
+        "its data set, or all of it"
+    )
 
 
 def _pair(item: Any, where: str) -> tuple[Any, Any]:
