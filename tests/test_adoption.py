@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from fashion_cnn.cli import main
+from fashion_cnn.data.fashion_mnist import DataSet
+from fashion_cnn.data.files import FILES
 from fashion_cnn.data.forms.parts import part_of
 from fashion_cnn.data.layout import read_layout
 from opened import load_training
@@ -83,6 +85,23 @@ def test_labels_named_as_images_are_told_as_such(capsys) -> None:
     assert "no images; are the files of images and labels named the wrong way round?\n" in (
         capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("root", ["data", "data/MNIST", "data/MNIST/raw"])
+def test_torchvisions_folder_is_adopted_by_any_of_its_names(root: str, capsys) -> None:
+    write_files(Path("data/MNIST/raw"), IMAGES, LABELS, IMAGES[:20], LABELS[:20])
+    assert main(["data", "adopt", root]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("data/MNIST/raw: 10 classes")
+    assert "train --data-dir data/MNIST/raw" in said.err
+    assert DataSet.open(Path("data/MNIST/raw")).contents.name == "MNIST"
+
+
+def test_of_two_folders_of_torchvisions_none_is_chosen(capsys) -> None:
+    for name in ("MNIST", "KMNIST"):
+        write_files(Path("data", name, "raw"), IMAGES, LABELS, IMAGES[:20], LABELS[:20])
+    assert main(["data", "adopt", "data"]) == 3
+    assert f"data has no {FILES[0]}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -549,6 +549,21 @@ def test_two_sets_in_one_folder_are_not_mixed(capsys) -> None:
     assert "two files of images for t" in adopt(capsys, code=3)
 
 
+def test_a_packed_copy_beside_a_file_is_no_second_file(capsys) -> None:
+    raw = Path("in/MNIST/raw")
+    raw.mkdir(parents=True)
+    for part, (images, labels) in (("train", TRAIN), ("t10k", TEST)):
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels.astype(np.uint8))):
+            data = to_idx(array)
+            (raw / f"{part}-{kind}-ubyte").write_bytes(data)
+            (raw / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(data))
+    adopt(capsys)
+    check()
+    (raw / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(to_idx(TEST[0][::-1])))
+    shutil.rmtree("out")
+    assert "two files of images for test" in adopt(capsys, code=3)
+
+
 def test_qmnist_labels(capsys) -> None:
     for part, (images, labels) in PARTS.items():
         Path(f"in/qmnist-{part}-images-idx3-ubyte").write_bytes(to_idx(images))

@@ -155,6 +155,7 @@ def _adopt(
     wanted = Framing.parse(framing) if framing else None
     if output is None:
         from fashion_cnn.data.adoption import adopt
+        from fashion_cnn.data.files import entered
 
         changed = any(value is not None for value in (transpose, test_share, seed))
         if len(sources) != 1 or changed:
@@ -162,7 +163,7 @@ def _adopt(
                 "only MNIST's four files in one folder can be adopted in place, neither transposed "
                 "nor divided anew; name a new folder with --output"
             )
-        folder = sources[0]
+        folder = entered(sources[0])
         contents = adopt(folder, wanted, say)
     else:
         from fashion_cnn.data.conversion import convert

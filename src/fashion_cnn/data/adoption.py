@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.fashion_mnist import SHA256
-from fashion_cnn.data.files import FILES, PREFIXES, candidates
+from fashion_cnn.data.files import FILES, PREFIXES, RAW, candidates
 from fashion_cnn.data.forms.idx_pairs import read_bounded
 from fashion_cnn.data.forms.parts import says_emnist
 from fashion_cnn.data.framing import SIDE, Framing, measure_framing
@@ -92,7 +92,9 @@ def adopt(
     framing = (
         framing or framing_before(directory, data[FILES[0]]) or measure_framing(arrays[FILES[0]])
     )
-    contents = contents_of(shown(directory.resolve().name), names, data, framing)
+    here = directory.resolve()
+    called = here.parent.name if here.name == RAW else here.name
+    contents = contents_of(shown(called or here.name), names, data, framing)
     if contents.sha256 == SHA256:
         raise UsageError(f"{directory} holds Fashion-MNIST itself; use it without adopting it")
     try:

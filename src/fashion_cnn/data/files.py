@@ -20,6 +20,9 @@ FILES = (
 PREFIXES = {"train": "train", "test": "t10k"}
 """What the files of a part begin with."""
 
+RAW = "raw"
+"""The folder in which torchvision keeps them."""
+
 START = 512
 """Bytes of a file that tell what it is."""
 
@@ -57,6 +60,18 @@ def candidates(directory: Path, name: str) -> list[Path]:
         for inner in ([path / name, path / f"{name}.gz"] if path.is_dir() else [path])
     ]
     return [path for path in (*usual, *others) if os.path.isfile(path)]
+
+
+def entered(directory: Path) -> Path:
+    """A folder; of one that has none of `FILES` the only raw/ or …/raw/ that has them all.
+
+    That is where torchvision puts them, below what it is given as root.
+    """
+    if any(candidates(directory, name) for name in FILES):
+        return directory
+    below = sorted({*directory.glob(RAW), *directory.glob(f"[!.]*/{RAW}")})
+    found = [path for path in below if all(candidates(path, name) for name in FILES)]
+    return found[0] if len(found) == 1 else directory
 
 
 def _letters(name: str) -> str:
