@@ -23,6 +23,7 @@ from fashion_cnn.data.arrays import write_arrays
 from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.files import FILES
 from fashion_cnn.data.idx import to_idx
+from fashion_cnn.data.items import names_of
 from fashion_cnn.data.manifest import class_names
 from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.split import Split
@@ -520,6 +521,55 @@ class EMNIST:
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
         return IMAGES[index], int(LABELS[index])
+
+
+class Changed:
+    """A data set around another, which gives labels of its own."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        image, label = self.dataset[index]
+        return image, 1 - label
+
+
+class Half(Changed):
+    """As PyTorch's Subset."""
+
+    indices = range(len(IMAGES))
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self.dataset[index]
+
+
+class Turned(Items):
+    target_transform = staticmethod(lambda label: 1 - label)
+
+
+class TurnedTogether(Items):
+    transforms = Turned()
+
+
+def test_names_are_not_those_of_labels_that_were_changed() -> None:
+    assert names_of(Half(Items())) == names_of(Half(Half(Items()))) == ["a", "b"]
+    assert names_of(SimpleNamespace(dataset=Half(Items()))) == ["a", "b"]
+    for given in (Turned(), TurnedTogether(), Changed(Items())):
+        assert names_of(given) is names_of(Half(given)) is None
+        assert names_of(SimpleNamespace(dataset=given)) is None
+
+
+def test_joined_data_sets_have_the_names_that_all_have() -> None:
+    other = type("Other", (Items,), {"classes": ("b", "a")})
+    for datasets, names in (
+        ([Items(), Half(Items())], ["a", "b"]),
+        ([Items(), other()], None),
+        ([Items(), Turned()], None),
+    ):
+        assert names_of(SimpleNamespace(datasets=datasets)) == names
 
 
 def test_letters_that_lie_are_told(elsewhere, capsys) -> None:

@@ -59,8 +59,16 @@ def read_items(data: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def names_of(data: Any) -> list[str] | None:
-    """The names of its classes, in the order of the labels; None where it has none to tell."""
+    """The names of its classes, in the order of the labels; None where it has none to tell.
+
+    Also where something on the way may number them anew.
+    """
+    if any(map(_relabels, _way(data))):
+        return None
     data = whole(data)
+    if isinstance(joined := getattr(data, "datasets", None), list | tuple) and joined:
+        first, *others = map(names_of, joined)
+        return first if all(names == first for names in others) else None
     features = getattr(data, "features", None)
     if isinstance(features, Mapping):
         for label in LABEL_KEYS:
@@ -72,9 +80,24 @@ def names_of(data: Any) -> list[str] | None:
 
 def whole(data: Any) -> Any:
     """What a subset, or a loader, is of."""
-    while hasattr(data, "dataset"):
+    *_, last = _way(data)
+    return last
+
+
+def _way(data: Any) -> Iterator[Any]:
+    """A loader or a subset, and what it is of; not of what wraps a data set to change its items."""
+    yield data
+    while hasattr(data, "dataset") and (
+        hasattr(data, "indices") or not hasattr(data, "__getitem__")
+    ):
         data = data.dataset
-    return data
+        yield data
+
+
+def _relabels(data: Any) -> bool:
+    """Whether it gives other labels than those that its names are of, as torchvision's may."""
+    places = (data, getattr(data, "transforms", None))
+    return any(getattr(place, "target_transform", None) is not None for place in places)
 
 
 def _items(data: Any, where: str) -> Iterator[tuple[Any, Any]]:
