@@ -23,7 +23,7 @@ from fashion_cnn.data.arrays import write_arrays
 from fashion_cnn.data.fashion_mnist import DataSet
 from fashion_cnn.data.files import FILES
 from fashion_cnn.data.idx import to_idx
-from fashion_cnn.data.items import names_of
+from fashion_cnn.data.items import names_of, read_items
 from fashion_cnn.data.manifest import class_names
 from fashion_cnn.data.photo import read_photo
 from fashion_cnn.data.split import Split
@@ -438,6 +438,71 @@ def test_data_sets_of_other_libraries_are_what_they_give(elsewhere) -> None:
     assert write_arrays(parts, None, print) == pairs
     assert write_arrays((Items(), parts["test"]), None, print) == pairs
     assert len(load_test(pairs)) == 9
+
+
+class Given:
+    """As a `tf.data.Dataset` of what it is given."""
+
+    def __init__(self, *given: Any) -> None:
+        self.given = given
+
+    def cardinality(self) -> int:
+        return len(self.given)
+
+    def as_numpy_iterator(self) -> Iterator[Any]:
+        return iter(self.given)
+
+
+class Sequence:
+    """As Keras's PyDataset: an item is a batch."""
+
+    class_indices: ClassVar = {"b": 1, "a": 0}
+
+    def __init__(self, *given: Any) -> None:
+        self.given = given
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.given[index]
+
+
+@pytest.mark.parametrize("kind", [Given, Sequence])
+@pytest.mark.parametrize("size", [3, 13, 28, 40])
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (1, 28, 28), (784,)])
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_batches_are_read_as_such(elsewhere, kind, size, shape, one_hot) -> None:
+    classes = np.arange(len(IMAGES)) // 20
+    labels = np.eye(2)[classes] if one_hot else classes
+    starts = range(0, len(IMAGES), size)
+    given = kind(
+        *((IMAGES[i : i + size].reshape(-1, *shape), labels[i : i + size]) for i in starts)
+    )
+    images, found = read_items(given, "here")
+    np.testing.assert_array_equal(images, IMAGES.reshape(-1, *shape))
+    np.testing.assert_array_equal(found, labels)
+
+
+@pytest.mark.parametrize("kind", [Given, Sequence])
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (28, 28, 3), (3, 28, 28), (784,)])
+@pytest.mark.parametrize("classes", [3, 28])
+def test_an_image_with_a_one_hot_label_is_no_batch(kind, shape, classes: int) -> None:
+    if kind is Given and shape[0] == 3:
+        return  # tf.data has colours behind
+    images, labels = read_items(kind(*[(np.zeros(shape), np.eye(classes)[1])] * 5), "here")
+    assert images.shape == (5, *shape)
+    assert labels.shape == (5, classes)
+
+
+def test_a_batch_lacks_no_label() -> None:
+    given = Sequence((IMAGES[:9, ..., None], LABELS[:9]), (IMAGES[:9, ..., None], LABELS[:8]))
+    with pytest.raises(DataError, match="the test part has a batch of 9 images and 8 labels"):
+        read_items(given, "the test part")
+
+
+def test_names_of_a_folder_that_keras_reads_are_by_its_labels() -> None:
+    assert names_of(Sequence()) == ["a", "b"]
 
 
 def sampler(kind: str, count: int = len(IMAGES), **attributes: Any) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_cnn.data.forms.parts import IMAGE_KEYS, LABEL_KEYS
+from fashion_cnn.data.framing import SIDE
 from fashion_cnn.errors import DataError
 
 _CONVERTED = {"1": "L", "LA": "L", **dict.fromkeys(("P", "RGBA", "CMYK", "YCbCr"), "RGB")}
@@ -30,7 +31,7 @@ def read_items(data: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
 
     Args:
         data: of PyTorch, torchvision, Hugging Face or alike: an item is `(image, label)`, or a
-            mapping of both; or a `tf.data.Dataset` of such items or batches of them. Of a
+            mapping of both; or batches of such items, as `tf.data` and Keras give them. Of a
             `DataLoader` the items of its `dataset` that its sampler draws. Images: Pillow pictures,
             or arrays of one shape.
         where: what it is, for errors.
@@ -74,6 +75,9 @@ def names_of(data: Any) -> list[str] | None:
         for label in LABEL_KEYS:
             if names := getattr(features.get(label), "names", None):
                 return [str(name) for name in names]
+    places = getattr(data, "class_indices", None)  # of Keras's iterators, whose classes are labels
+    if isinstance(places, Mapping):
+        return sorted(map(str, places), key=lambda name: places[name])
     names = getattr(data, "classes", None) or getattr(data, "class_names", None)
     return [str(name) for name in names] if isinstance(names, list | tuple) else None
 
@@ -101,15 +105,25 @@ def _relabels(data: Any) -> bool:
 
 
 def _items(data: Any, where: str) -> Iterator[tuple[Any, Any]]:
+    batches = None
+    for item in _given(data, where):
+        image, label = _pair(item, where)
+        if batches is None:
+            batches = _is_batch(image, label, behind=hasattr(data, "as_numpy_iterator"))
+        if not batches:
+            yield image, label
+        elif len(image) == len(label):
+            yield from zip(image, label, strict=True)
+        else:
+            raise DataError(f"{where} has a batch of {len(image)} images and {len(label)} labels")
+
+
+def _given(data: Any, where: str) -> Iterator[Any]:
+    """The items or batches as they come."""
     if hasattr(data, "as_numpy_iterator"):
         if int(data.cardinality()) == _ENDLESS:
             raise DataError(f"{where} never ends; leave repeat() out")
-        for item in data.as_numpy_iterator():
-            image, label = _pair(item, where)
-            # Of three axes it may be a batch without channels, or one image with a one-hot label.
-            grey = image.ndim == 3 and np.shape(label) == image.shape[:1] != (28,)
-            batch = image.ndim == 4 or grey
-            yield from zip(image, label, strict=True) if batch else [(image, label)]
+        yield from data.as_numpy_iterator()
         return
     loader, data = (None, data) if hasattr(data, "__getitem__") else (data, data.dataset)
     if not hasattr(data, "__len__"):
@@ -117,7 +131,22 @@ def _items(data: Any, where: str) -> Iterator[tuple[Any, Any]]:
     chosen = None if loader is None else _drawn(loader, where)
     # Iterating over the data would not end for what raises no IndexError.
     for index in range(len(data)) if chosen is None else chosen:
-        yield _pair(data[index], where)
+        yield data[index]
+
+
+def _is_batch(image: Any, label: Any, *, behind: bool) -> bool:
+    """Whether the first item is a batch, as `tf.data` and Keras's data sets give them.
+
+    Args: behind: colours are behind the sides, as always in `tf.data`.
+    """
+    shape, labels = tuple(getattr(image, "shape", ())), tuple(np.shape(label))
+    if not labels or labels[:1] != shape[:1]:
+        return False
+    if len(shape) != 3:
+        return len(shape) == 4 or shape[1:] == (SIDE * SIDE,)
+    # Without channels; or one image with a one-hot label of as many classes as channels or rows.
+    one = not behind and labels == (3,) and sorted(label) == [0, 0, 1]
+    return shape[1] == shape[2] and not one
 
 
 def _drawn(loader: Any, where: str) -> list[int] | None:
