@@ -347,6 +347,27 @@ def test_an_npz_may_name_its_classes(name: str, kind: type, capsys) -> None:
     check(names=("hat", "shoe", "bag"))
 
 
+@pytest.mark.parametrize("count", [3, 24, 30])
+@pytest.mark.parametrize(
+    "name", ["filenames", "file_names", "image_paths", "label_ids", "x_train_path", "sources"]
+)
+def test_names_of_files_are_none_of_classes(name: str, count: int, capsys) -> None:
+    images, labels = TRAIN[0][:24], TRAIN[1][:24]
+    if name == "sources" and count != 24:
+        return  # it does not say that it is of files
+    texts = np.array([f"{place}.png" for place in range(count)])
+    np.savez("in/own.npz", **{**ARRAYS, "x_train": images, "y_train": labels, name: texts})
+    adopt(capsys)
+    check((images, labels))
+
+
+def test_names_of_as_many_classes_as_images_are_taken_where_they_say_so(capsys) -> None:
+    arrays = {**ARRAYS, "x_test": TEST[0][:3], "y_test": TEST[1][:3]}
+    np.savez("in/own.npz", **arrays, class_names=np.array(["hat", "shoe", "bag"]))
+    adopt(capsys)
+    check(test=(TEST[0][:3], TEST[1][:3]), names=("hat", "shoe", "bag"))
+
+
 def test_names_beside_an_archive_are_not_mixed_with_its_own(capsys) -> None:
     names = np.array(["hat", "shoe", "bag"])
     np.savez("in/own.npz", **ARRAYS, names=names)

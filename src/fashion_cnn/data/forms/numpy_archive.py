@@ -25,6 +25,14 @@ from fashion_cnn.errors import DataError
 
 _IMAGES = {*IMAGES, "data", "features", "inputs", "pixels"}
 _LABELS = {*LABELS, "target", "targets", "classes"}
+_OF_NAMES = {"class", "classes", "label", "labels", "name", "names"}
+"""One of these names an array of the classes' names, if it is as long as the images."""
+_OF_FILES = {
+    one + more
+    for one in ("file", "filename", "filepath", "fname", "path", "id", "url")
+    for more in ("", "s")
+}
+"""One of these is in the name of an array that says where each image came from."""
 _RUN_TOGETHER = re.compile(
     rf"([xy])({'|'.join(PARTS)})|({'|'.join(one for one in PARTS if len(one) > 2)})([xy])",
     re.IGNORECASE,
@@ -129,7 +137,8 @@ def _read_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np
 def read_npzs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
     """Read archives, and arrays by themselves, each by the words of its name.
 
-    A row of different texts, unless it is named as a part's, is the classes' names.
+    A row of different texts is the classes' names, unless it is named as a part's or as files are,
+    or is as long as the images and not named as classes are.
 
     Raises:
         DataError: as `read_npz`, or it is not clear which array is which.
@@ -140,8 +149,11 @@ def read_npzs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
         if [*found] == _UNNAMED and len(files) == 1:
             found = _named(found, file)
             notes.append("of two pairs of arrays without names the larger is taken to train on")
+        counts = {len(array) for array in found.values() if _has_images_shape(array)}
         for name, array in found.items():
-            if _is_names(name, array):
+            if array.dtype.kind in "US" and _words(name) & _OF_FILES:
+                continue
+            if _is_names(name, array, counts):
                 names[name] = tuple(in_one_form(_text(one)) for one in array.tolist())
                 continue
             of_file = len(files) > 1 and _part(name) is None  # it says which part it is of
@@ -176,9 +188,11 @@ def _called(*names: str) -> str:
     return ", ".join(shown(name[:_LONGEST]) for name in names)
 
 
-def _is_names(name: str, array: NDArray[Any]) -> bool:
-    """Whether an array names the classes, and not each image's."""
+def _is_names(name: str, array: NDArray[Any], counts: set[int]) -> bool:
+    """Whether an array names the classes, and not each image, of which there are `counts`."""
     if array.ndim != 1 or array.dtype.kind not in "US" or _part(name):
+        return False
+    if len(array) in counts and not _words(name) & _OF_NAMES:
         return False
     return 1 < len(np.unique(array)) == len(array)
 
