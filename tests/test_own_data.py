@@ -191,6 +191,48 @@ def test_the_part_to_train_on_may_have_other_words(elsewhere, word: str) -> None
     assert write_arrays(given, None, print) == wanted
 
 
+@pytest.mark.parametrize("kind", ["S1", object])
+def test_labels_that_are_bytes_are_names(elsewhere, kind) -> None:
+    wanted = write_arrays((IMAGES, WORDS), None, print)
+    as_bytes = np.array([word.encode() for word in WORDS], kind)
+    assert write_arrays((IMAGES, as_bytes), None, print) == wanted
+    assert write_arrays((IMAGES, LABELS), [b"a", b"b"], print) == wanted
+    words = type("Words", (Items,), {"__getitem__": lambda self, i: (IMAGES[i], as_bytes[i])})
+    assert write_arrays(words(), None, print) == wanted
+    numbers = np.array([str(one).encode() for one in LABELS], kind)
+    assert write_arrays((IMAGES, numbers), ["a", "b"], print) == wanted
+
+
+def test_bytes_of_no_known_letters_stay_several_names(elsewhere) -> None:
+    found = write_arrays((IMAGES, np.array([b"\xe8", b"\xe9"])[LABELS]), None, print)
+    assert DataSet.open(found).contents.class_names == (r"\xe8", r"\xe9")
+
+
+def test_the_order_of_named_parts_does_not_matter(elsewhere) -> None:
+    parts = {"train": (IMAGES, WORDS), "test": (IMAGES[::2], WORDS[::2])}
+    turned = dict(reversed(parts.items()))
+    assert write_arrays(turned, None, print) == write_arrays(parts, None, print)
+
+
+def test_items_that_cannot_become_arrays_are_told(elsewhere) -> None:
+    class OnAnotherDevice:
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu()")
+
+    far = OnAnotherDevice()
+    for place, words in enumerate(("an image of", "a label of")):
+        item = (far, 0) if not place else (IMAGES[0], far)
+        items = type("There", (Items,), {"__getitem__": lambda self, i, item=item: item})
+        with pytest.raises(DataError, match=f"{words} the train part cannot .*Use Tensor.cpu"):
+            write_arrays(items(), None, print)
+
+
+def test_floats_of_neither_range_are_refused(elsewhere) -> None:
+    shares = IMAGES / np.float32(IMAGES.max())
+    with pytest.raises(DataError, match=r"pixels from 0.0 to 1.2.*; .* 0 to 1, or from 0 to 255"):
+        write_arrays((shares * np.float32(1.2), LABELS), ["a", "b"], print)
+
+
 def test_a_name_in_two_forms_of_unicode_is_one_class_of_arrays(elsewhere) -> None:
     usual, apart = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
     words = np.array([usual, "a", apart, "a"] * 10)

@@ -13,7 +13,7 @@ from fashion_cnn.data.conversion import convert
 from fashion_cnn.data.forms.labelled import Labelled, Part, to_images, to_labels
 from fashion_cnn.data.forms.parts import PARTS, says_emnist
 from fashion_cnn.data.holding_out import Draw
-from fashion_cnn.data.items import gives_items, names_of, pixels, read_items, whole
+from fashion_cnn.data.items import as_array, gives_items, names_of, read_items, whole
 from fashion_cnn.data.manifest import in_one_form, is_own
 from fashion_cnn.data.split import Split
 from fashion_cnn.errors import DataError, UsageError
@@ -55,8 +55,8 @@ def write_arrays(data: Any, class_names: Sequence[str] | None, say: Callable[[st
             if says_emnist(type(whole(given)).__name__) and _OF_EMNIST not in notes:
                 notes.append(_OF_EMNIST)
             own, given = _listed(names_of(given)), read_items(given, where)
-        images, note = to_images(_array(given[0], f"{where}'s images"), where)
-        labels = _numbers(_array(given[1], f"{where}'s labels"), names)
+        images, note = to_images(as_array(given[0], f"{where}'s images"), where)
+        labels = _numbers(_decoded(as_array(given[1], f"{where}'s labels")), names)
         if labels.dtype.kind in "UO":  # names
             names = names or _names_in(labels, where)
             labels = _positions(labels, names, where)
@@ -81,6 +81,7 @@ def _parts(data: Any) -> dict[str, Any]:
     found: dict[str, Any]
     if isinstance(data, Mapping) and data and data.keys() <= PARTS.keys():
         found = {PARTS[name]: part for name, part in data.items()}
+        found = dict(sorted(found.items(), key=lambda part: part[0] != "train"))  # numbers classes
         if "train" not in found or len(found) < len(data):
             raise UsageError(
                 f"data has the parts {', '.join(data)}; it needs one to train on, and no two for "
@@ -112,16 +113,19 @@ def _is_pair(pair: Any) -> bool:
 
 
 def _sides(images: Any) -> int:
-    return (images if hasattr(images, "ndim") else _array(images, "what is given as images")).ndim
+    return (images if hasattr(images, "ndim") else as_array(images, "what is given as images")).ndim
 
 
-def _array(given: Any, what: str) -> NDArray[Any]:
-    try:
-        if isinstance(given, list | tuple) and any(hasattr(one, "mode") for one in given):
-            given = list(map(pixels, given))
-        return np.asarray(given)
-    except (RuntimeError, TypeError, ValueError) as error:  # ragged; or PyTorch says what to do
-        raise DataError(f"{what} cannot be made an array: {error}") from None
+def _decoded(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels, as text where they are bytes: those of tf.data, and of numpy's archives."""
+    if labels.dtype.kind not in "SO":
+        return labels
+    texts = [_text(one) if isinstance(one, bytes) else one for one in labels.ravel().tolist()]
+    return np.array(texts, object).reshape(labels.shape)
+
+
+def _text(name: Any) -> str:
+    return name.decode(errors="backslashreplace") if isinstance(name, bytes) else str(name)
 
 
 def _numbers(labels: NDArray[Any], names: list[str] | None) -> NDArray[Any]:
@@ -139,7 +143,7 @@ def _listed(names: Any) -> list[str] | None:
         return None
     if isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable):
         raise UsageError(f"class_names is {names!r:.60}; it must be a list of names")
-    return [in_one_form(str(name)) for name in names]
+    return [in_one_form(_text(name)) for name in names]
 
 
 def _names_in(labels: Any, where: str) -> list[str]:

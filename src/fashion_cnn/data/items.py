@@ -40,12 +40,13 @@ def read_items(data: Any, where: str) -> tuple[NDArray[Any], NDArray[Any]]:
         Images (N, …) and labels (N, …) as they were.
 
     Raises:
-        DataError: it has no items, or others; or images, or labels, are of several shapes.
+        DataError: it has no items, or others; or images, or labels, are of several shapes, or
+            cannot be made arrays.
     """
     images, labels = [], []
     for image, label in _items(data, where):
-        images.append(pixels(image))
-        labels.append(np.asarray(label))
+        images.append(as_array(image, f"an image of {where}"))
+        labels.append(as_array(label, f"a label of {where}"))
     if not images:
         raise DataError(f"{where} is empty")
     shapes = sorted({image.shape for image in images})
@@ -139,7 +140,8 @@ def _is_batch(image: Any, label: Any, *, behind: bool) -> bool:
 
     Args: behind: colours are behind the sides, as always in `tf.data`.
     """
-    shape, labels = tuple(getattr(image, "shape", ())), tuple(np.shape(label))
+    listed = (len(label),) if isinstance(label, list) else ()
+    shape, labels = tuple(getattr(image, "shape", ())), tuple(getattr(label, "shape", listed))
     if not labels or labels[:1] != shape[:1]:
         return False
     if len(shape) != 3:
@@ -185,3 +187,19 @@ def pixels(image: Any) -> Any:
     if getattr(image, "mode", "") in _CONVERTED:  # Pillow's
         image = image.convert(_CONVERTED[image.mode])
     return np.asarray(image)
+
+
+def as_array(given: Any, what: str) -> NDArray[Any]:
+    """An array of what may be made one: also of Pillow pictures, one or a list.
+
+    Args: what: it is, for errors.
+
+    Raises:
+        DataError: none can be made.
+    """
+    try:
+        if isinstance(given, list | tuple) and any(hasattr(one, "mode") for one in given):
+            given = list(map(pixels, given))
+        return pixels(given)
+    except (RuntimeError, TypeError, ValueError) as error:  # ragged; or PyTorch says what to do
+        raise DataError(f"{what} cannot be made an array: {error}") from None

@@ -17,6 +17,8 @@ _LAYOUTS = ((28, 28), (784,), (1, 28, 28), (3, 28, 28), (28, 28, 1), (28, 28, 3)
 _LEAST_SIDE, _MOST_SIDE = 8, 512
 _OVERSHOOT = 0.1
 """Of floats from 0 to 1, beyond both: rounding, and what enlarging them adds."""
+_BLACK = 1.5
+"""Floats from 0 to less than this would be rounded to 0 and 1: no pixels of either range."""
 _AT_ONCE = 256  # images of another size that are averaged together
 
 
@@ -94,6 +96,10 @@ def to_images(found: NDArray[Any], where: str) -> tuple[NDArray[np.uint8], str]:
         before = "; give them as they are before normalisation" if low < 0 else ""
         raise DataError(
             f"{where} has pixels from {low} to {high}; they must be within 0 to 255{before}"
+        )
+    if found.dtype.kind == "f" and not shares and high < _BLACK:
+        raise DataError(
+            f"{where} has pixels from {low} to {high}; they must be from 0 to 1, or from 0 to 255"
         )
     if shares:
         found = found.clip(0, 1) * np.float32(255)
