@@ -620,3 +620,48 @@ def test_the_only_folder_of_a_part_may_be_named_for_images(inner: str, capsys) -
     import_("photos", capsys)
     assert Path("own/classes.txt").read_text() == "hat\nshoe\n"
     assert (len(load_training(Path("own"))), len(load_test(Path("own")))) == (4, 4)
+
+
+def put(name: str, data: bytes = b"") -> None:
+    path = Path("photos", name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if data:
+        path.write_bytes(data)
+    else:
+        Image.new("L", (28, 28), len(str(path))).save(path)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (("images/1.png", "styles.csv"), "labels in styles.csv are not read"),
+        (("images/1.png", "annotations/a.json"), "labels in annotations/a.json are not read"),
+        (("train/images/1.png", "train/labels/1.txt", "val/images/2.png"), "train/labels/1.txt"),
+        (("train/1.png", "test/1.png", "train.csv"), "labels in train.csv are not read"),
+        (("1.png", "labels.csv"), "labels in labels.csv are not read"),
+        (("images/1.png", "masks/1.png"), "class 'images' would be all the pictures"),
+        (("shirt/1.png", "shoe/1.txt"), "class 'shoe' has 0 usable pictures"),
+    ],
+)
+def test_labels_beside_pictures_are_told_before_any_is_decoded(
+    files, said: str, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr("fashion_cnn.data.importing.read_photo", None)
+    for name in files:
+        put(name, b"" if name.endswith(".png") else b"1 2 3\n")
+    assert main(["data", "import", "photos", "--output", "own"]) == 3
+    assert said in capsys.readouterr().err
+
+
+def test_files_of_data_are_told_to_be_adopted(capsys) -> None:
+    row = ",".join(["0"] * 785).encode()
+    put("train.csv", row)
+    put("README.txt", b"nothing")
+    assert main(["data", "import", "photos", "--output", "own"]) == 3
+    assert "Parquet files are for: fashion-cnn data adopt" in capsys.readouterr().err
+
+
+def test_masks_may_be_a_class() -> None:
+    for name in ("hats", "masks"):
+        fill(f"photos/{name}")
+    assert main(["data", "import", "photos", "--output", "own"]) == 0

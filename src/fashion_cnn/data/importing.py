@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fashion_cnn.data.forms.labelled import Part
 from fashion_cnn.data.framing import AS_PUBLISHED, Framing, against, measure_framing
 from fashion_cnn.data.holding_out import Draw, hold_out
-from fashion_cnn.data.layout import ClassFolder, read_layout
+from fashion_cnn.data.layout import ClassFolder, check_pictures, read_layout, told_instead
 from fashion_cnn.data.manifest import MOST_IMAGES, Contents, check_class_names, in_one_form
 from fashion_cnn.data.photo import Photo, read_photo
 from fashion_cnn.data.pictures import files_below, is_picture, read_bytes, shown
@@ -96,12 +96,13 @@ def import_folder(
     if len(names) < 2:
         raise DataError(
             f"{folder} has {len(names)} class folders; put the pictures of each class, 2 at least, "
-            "into a folder of its name"
+            f"into a folder of its name{told_instead(folder)}"
         )
     check_class_names(names, str(folder))
     files = [(path, one) for one in classes for path in files_below(one.path)]
     if len(files) > MOST_IMAGES:
         raise DataError(f"{folder} has {len(files)} files; at most {MOST_IMAGES:,} are taken")
+    check_pictures(folder, files, {*names})
     prepared_for = framing or AS_PUBLISHED
     prepared = _read_all([path for path, _ in files], prepared_for, progress)
     pictures = [_outside(path, folder) for path in outside]  # from here on, those not taken

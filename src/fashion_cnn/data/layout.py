@@ -4,12 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fashion_cnn.data.forms.parts import besides_part, part_alone, part_of, says_no_class
+from fashion_cnn.data.forms.find import is_data
+from fashion_cnn.data.forms.parts import besides_part, part_alone, part_of, says_no_class, words
 from fashion_cnn.data.manifest import is_own
-from fashion_cnn.data.pictures import DRAWINGS, entries, is_picture, shown
+from fashion_cnn.data.pictures import DRAWINGS, entries, files_below, is_picture, shown
 from fashion_cnn.errors import DataError
 
 _MOST_LISTED = 3
+_ALL = {"image", "images", "img", "imgs", "jpegimages"}
+"""What a folder is called beside labels, annotations or masks; a class never."""
+_LISTS = {".csv", ".tsv", ".json", ".jsonl", ".txt", ".xml"}
+_TEXTS = {"readme", "license", "licence", "classes", "requirements", "notes", "citation"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,8 @@ def read_layout(folder: Path, say: Callable[[str], None]) -> tuple[list[ClassFol
     elif len(folders) > 1 and all(part_alone(path.name) for path in folders):
         named = ", ".join(f"{shown(path.name)}/" for path in folders)
         raise DataError(
-            f"{shown(str(folder))} has {named} and no class folders "
-            "to train on; put the pictures of a class into a folder of its name, train/CLASS/"
+            f"{shown(str(folder))} has {named} and no class folders to train on; put the pictures "
+            f"of a class into a folder of its name, train/CLASS/{told_instead(folder)}"
         )
     else:
         found, loose = _classes(folder, folders, say)
@@ -117,6 +122,47 @@ def _check_are_classes(folder: Path, found: list[ClassFolder]) -> None:
             f"{shown(str(first if first.name == names[0] else first.parent))}; if parts of one, "
             "call them train/ and test/; if classes, put their pictures right into them"
         )
+
+
+def check_pictures(
+    folder: Path, files: Sequence[tuple[Path, ClassFolder]], names: set[str]
+) -> None:
+    """Raise `DataError` if a class has no picture, or is called as what holds those of all classes.
+
+    Args: files: of the class folders, each with its own; names: of the classes.
+    """
+    holders = sorted(name for name in names if {*words(name)} and {*words(name)} <= _ALL)
+    empty = names - {one.name for path, one in files if is_picture(path)}
+    if not holders and not empty:
+        return
+    name = min(empty or holders)
+    why = "has 0 usable pictures" if empty else "would be all the pictures in a folder of that name"
+    raise DataError(
+        f"class {name!r} {why}; put the pictures of each class into a folder of its name, and "
+        f"leave other folders out{told_instead(folder)}"
+    )
+
+
+def told_instead(folder: Path) -> str:
+    """What to do with a folder whose pictures are in no class folders, by the files that it has.
+
+    Begins with "; ". It is empty where no file tells.
+    """
+    files = [*files_below(folder)]
+    lists = [path for path in files if path.suffix.lower() in _LISTS and not _is_text(path)]
+    first = min(lists, key=lambda path: (len(path.parts), path), default=None)
+    if any(map(is_picture, files)):
+        if first is None:
+            return ""
+        name = shown(str(first.relative_to(folder)))
+        return f"; labels in {name} are not read: sort the pictures into a folder for each class"
+    data = any(path.is_file() and is_data(path) for path in files)
+    return "; CSV, IDX, npz or Parquet files are for: fashion-cnn data adopt" if data else ""
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file is one of those that come with any data, by its name."""
+    return path.suffix.lower() == ".txt" and bool({*words(path.stem)} & _TEXTS)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -107,6 +107,11 @@ def form_of(path: Path) -> str:
     return _form_of_text(start, path) if start else "empty"
 
 
+def is_data(path: Path) -> bool:
+    """Whether a file is of a form that is read."""
+    return form_of(path) in _READERS
+
+
 def _form_of_text(start: bytes, path: Path) -> str:
     _, first = opening(start.decode(encoding_of(start), "replace").split("\n"))
     apart = separator(first)
@@ -159,6 +164,6 @@ def files_in(path: Path) -> list[Path]:
         files = [file for file in files if os.path.isfile(file)]
         found += files
         inner = len(folders) == 1 or all(part_alone(one.name) for one in folders)
-        if inner and not any(form_of(file) in _READERS for file in files):
+        if inner and not any(map(is_data, files)):
             waiting += reversed(folders)
     return found
