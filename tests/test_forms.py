@@ -15,7 +15,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from fashion_cnn.cli import main
-from fashion_cnn.data.forms import comma_separated
+from fashion_cnn.data.forms import comma_separated, numpy_archive
 from fashion_cnn.data.forms.find import read_forms
 from fashion_cnn.data.forms.labelled import to_images
 from fashion_cnn.data.idx import to_idx
@@ -390,6 +390,34 @@ def test_two_lists_of_names_are_refused_and_a_name_an_image_is_none(capsys) -> N
     assert "two are of images for train; name them x_train, y_train, x_test and y_test" in said
 
 
+@pytest.mark.parametrize("start", ["", "full_numpy_bitmap_", "full%2Fnumpy_bitmap%2F"])
+def test_an_array_of_images_a_class_is_named_after_it(start: str, capsys) -> None:
+    """As QuickDraw has them, with a class of trains."""
+    for label, name in enumerate(("tea cup", "train", "zebra")):
+        np.save(f"in/{start}{name}.npy", TRAIN[0][TRAIN[1] == label].reshape(-1, 784))
+    said = adopt(capsys)
+    assert "3 arrays of images were taken for one a class, by their names" in said
+    found = load_training(Path("out"))
+    assert found.class_names == ("tea cup", "train", "zebra")
+    for image, label in zip(found.images, found.labels, strict=True):
+        assert (TRAIN[0][TRAIN[1] == label] == image).all(axis=(1, 2)).any()
+
+
+def test_more_images_than_are_read_are_refused_before_they_are(monkeypatch, capsys) -> None:
+    for name in ("cat", "dog"):
+        np.save(f"in/{name}.npy", TRAIN[0])
+    monkeypatch.setattr(numpy_archive, "MOST_IMAGES", 59)
+    monkeypatch.setattr(numpy_archive, "read_npy", None)
+    assert "in has 60 images; at most 59 are read: keep some of each" in adopt(capsys, code=3)
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("x", "masks"), ("train_a", "train_b")])
+def test_arrays_that_say_more_than_a_class_are_none(names, capsys) -> None:
+    for name in names:
+        np.save(f"in/{name}.npy", TRAIN[0])
+    assert "fashion-cnn: in/" in adopt(capsys, code=3)
+
+
 def test_kuzushiji_npz_of_one_array_each(capsys) -> None:
     for part, (images, labels) in PARTS.items():
         np.savez_compressed(f"in/kmnist-{part}-imgs.npz", images)
@@ -689,6 +717,10 @@ ARCHIVE = gzip.compress(b"a.csv" + bytes(252) + b"ustar" + bytes(9), mtime=0)
         ("train.xls", b"\xd0\xcf\x11\xe0" + bytes(60), "save its table as CSV"),
         ("archive.zip", b"PK\x03\x04" + bytes(60), "a ZIP archive; unpack it first"),
         ("data.pkl", b"\x80\x05\x95", "a pickle"),
+        ("matlab.mat", b"MATLAB 7.3 MAT-file", "a MATLAB file; save its arrays with numpy.savez"),
+        ("data-00000-of-00001.arrow", b"\xff\xff\xff\xff\x10\0\0\0", "write each part with to_p"),
+        ("cache.arrow", b"ARROW1\0\0", "load_from_disk(FOLDER)"),
+        ("mnist-train.tfrecord-00000-of-00001", b"\x10" + bytes(20), "TensorFlow's TFRecord; give"),
         ("training.pt", b"PK\x03\x04" + bytes(26) + b"archive/data.pkl", "a pickle"),
         ("train.tgz", ARCHIVE, "a tar archive"),
         ("train.csv.bz2", b"BZh91AY&SY", "packed with bzip2"),

@@ -28,7 +28,13 @@ START = 512
 
 _SAID = 200  # characters
 _PICKLE = "a pickle, which only running code could read; save its arrays with numpy.savez"
+_ARROW = (
+    "Arrow's; of Hugging Face's load_from_disk(FOLDER) write each part with to_parquet(…), or give "
+    "it to fashion_cnn.train(data=…)"
+)
 _FOREIGN = (
+    (b"MATLAB 7.3", "a MATLAB file; save its arrays with numpy.savez"),
+    (b"ARROW1", _ARROW),
     (b"MATLAB 5.0", "a MATLAB file; EMNIST comes as IDX files (gzip.zip) and as CSV too"),
     *((bytes([0x80, protocol]), _PICKLE) for protocol in (2, 3, 4, 5)),
     (b"\x89HDF", "an HDF5 file; save its arrays with numpy.savez"),
@@ -127,5 +133,7 @@ def foreign(start: bytes) -> str | None:
         return "a tar archive; unpack it first"
     if start.startswith(b"PK\x03\x04") and b"/data.pkl" in start:
         return f"a file of PyTorch's, so {_PICKLE}"
+    if start.startswith(b"\xff\xff\xff\xff") and start[7:8] == b"\0":  # a stream; then a length
+        return _ARROW
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     return next((kind for magic, kind in _FOREIGN if start.startswith(magic)), None)

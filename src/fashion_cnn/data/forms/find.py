@@ -102,6 +102,8 @@ def form_of(path: Path) -> str:
         return "IDX"
     if start.startswith(_OF_OFFICE) and path.suffix.lower() in _SPREADSHEETS:
         return "a spreadsheet, as Excel's; save its table as CSV"
+    if "tfrecord" in path.name.lower() and start:  # it begins with a length and its checksum
+        return "TensorFlow's TFRecord; give fashion_cnn.train(data=…) the tf.data.Dataset of it"
     if other := foreign(start):
         return other
     return _form_of_text(start, path) if start else "empty"

@@ -37,6 +37,8 @@ _RUN_TOGETHER = re.compile(
     rf"([xy])({'|'.join(PARTS)})|({'|'.join(one for one in PARTS if len(one) > 2)})([xy])",
     re.IGNORECASE,
 )
+_OF_QUICKDRAW = re.compile(r"full.{1,3}numpy_bitmap(%2F|[\W_])")
+"""What the names of its files begin with, before that of the class."""
 _UNNAMED = [f"arr_{place}" for place in range(4)]
 """The arrays of numpy.savez(file, x, y, x_test, y_test)."""
 _WOULD_DO = "name them x_train, y_train, x_test and y_test"
@@ -138,11 +140,14 @@ def read_npzs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
     """Read archives, and arrays by themselves, each by the words of its name.
 
     A row of different texts is the classes' names, unless it is named as a part's or as files are,
-    or is as long as the images and not named as classes are.
+    or is as long as the images and not named as classes are. Several `.npy` of images that say no
+    more than a class, as QuickDraw's, are one a class.
 
     Raises:
         DataError: as `read_npz`, or it is not clear which array is which.
     """
+    if by_class := _by_class(files):
+        return _read_classes(by_class, progress)
     arrays, notes, names = {}, [], {}
     for file in files:
         found = read_npz(file) if zipfile.is_zipfile(file) else {file.stem: read_npy(file)}
@@ -183,6 +188,45 @@ def read_npzs(files: list[Path], progress: Callable[[int], None]) -> Labelled:
     return Labelled(parts, classes, tuple(notes))
 
 
+def _by_class(files: list[Path]) -> dict[str, Path]:
+    """Files of images, each of the class that it is called after; empty if they are others."""
+    named = {in_one_form(_OF_QUICKDRAW.sub("", file.stem)): file for file in files}
+    said = [_words(name) for name in named]
+    parts = sum(bool(one & {*PARTS}) for one in said)  # one may be the class of trains
+    if not 2 <= len(named) == len(files) or parts > (len(files) > 2):
+        return {}
+    if any(one & (_IMAGES | _LABELS) for one in said):
+        return {}
+    are_images = all(file.suffix == ".npy" and _are_images(_shape(file)) for file in files)
+    return named if are_images else {}
+
+
+def _shape(path: Path) -> tuple[int, ...]:
+    with path.open("rb") as file:
+        return _read_header(file, str(path))[0]
+
+
+def _read_classes(files: Mapping[str, Path], progress: Callable[[int], None]) -> Labelled:
+    count = sum(_shape(file)[0] for file in files.values())
+    if count > MOST_IMAGES:
+        raise DataError(
+            f"{next(iter(files.values())).parent} has {count:,} images; at most {MOST_IMAGES:,} "
+            "are read: keep some of each class, as array[:1000]"
+        )
+    images, notes = (
+        [],
+        [f"{len(files)} arrays of images were taken for one a class, by their names"],
+    )
+    for file in files.values():
+        found, note = to_images(read_npy(file), str(file))
+        images.append(found)
+        notes += [note] if note and note not in notes else []
+        progress(file.stat().st_size)
+    labels = np.repeat(np.arange(len(images)), [*map(len, images)])
+    part = Part(np.concatenate(images), labels)
+    return Labelled({"train": part}, dict(enumerate(files)), tuple(notes))
+
+
 def _called(*names: str) -> str:
     """An archive may call its arrays anything."""
     return ", ".join(shown(name[:_LONGEST]) for name in names)
@@ -217,7 +261,11 @@ def _named(found: Mapping[str, NDArray[Any]], file: Path) -> dict[str, NDArray[A
 
 
 def _has_images_shape(array: NDArray[Any]) -> bool:
-    return array.ndim > 2 or (array.ndim == 2 and array.shape[1] == SIDE * SIDE)
+    return _are_images(array.shape)
+
+
+def _are_images(shape: tuple[int, ...]) -> bool:
+    return len(shape) > 2 or (len(shape) == 2 and shape[1] == SIDE * SIDE)
 
 
 def _roles(arrays: Mapping[str, tuple[NDArray[Any], Path]]) -> dict[tuple[str, str], tuple]:
