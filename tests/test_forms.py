@@ -513,6 +513,51 @@ def test_emnist_letters_count_from_1_and_are_transposed(capsys) -> None:
     check(names="ABC")
 
 
+def emnist_lists() -> None:
+    Path("in/emnist-digits-mapping.txt").write_text("0 48\n1 49\n2 50\n3 51\n")
+    Path("in/emnist-letters-mapping.txt").write_text("1 65 97\n2 66 98\n3 67 99\n")
+
+
+def test_of_several_lists_of_names_that_of_the_data_is_taken(capsys) -> None:
+    for part, (images, labels) in PARTS.items():
+        emnist(part, images, labels + 1)
+    emnist_lists()
+    adopt(capsys)
+    check(names="ABC")
+    shutil.rmtree("out")
+    Path("in/classes.txt").write_text("one\ntwo\nthree\n")
+    adopt(capsys)
+    check(names=("one", "two", "three"))
+
+
+def test_lists_of_names_that_do_not_say_of_what_are_refused(capsys) -> None:
+    np.savez("in/own.npz", **ARRAYS)
+    emnist_lists()
+    said = adopt(capsys, code=3)
+    assert "emnist-digits-mapping.txt and emnist-letters-mapping.txt both name classes" in said
+
+
+def test_names_lie_beside_files_that_were_named_too(capsys) -> None:
+    for part, (images, labels) in PARTS.items():
+        emnist(part, images, labels + 1)
+    emnist_lists()
+    files = [str(path) for path in Path("in").glob("*ubyte.gz")]
+    assert main(["data", "adopt", *files, "--output", "out"]) == 0
+    check(names="ABC")
+    shutil.rmtree("out")
+    Path("in/emnist-letters-mapping.txt").unlink()
+    assert main(["data", "adopt", *files, "--output", "out"]) == 0
+    check(names="123")
+
+
+def test_a_list_of_more_classes_does_not_number_those_with_names(capsys) -> None:
+    for label, name in enumerate(("cup", "dog", "owl")):
+        np.save(f"in/{name}.npy", TRAIN[0][TRAIN[1] == label])
+    Path("in/classes.txt").write_text("owl\nant\ndog\ncup\n")
+    adopt(capsys)
+    assert load_training(Path("out")).class_names == ("cup", "dog", "owl")
+
+
 def test_emnist_as_it_is(capsys) -> None:
     for part, (images, labels) in PARTS.items():
         emnist(part, images, labels)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from fashion_cnn.data.files import START, encoding_of, foreign
-from fashion_cnn.data.forms.class_names import is_names, names_beside
+from fashion_cnn.data.forms.class_names import is_names, listed_beside, listing, names_in
 from fashion_cnn.data.forms.comma_separated import is_numbered, opening, read_csvs, separator
 from fashion_cnn.data.forms.idx_pairs import read_idx_files
 from fashion_cnn.data.forms.labelled import Labelled, Part
@@ -45,6 +45,7 @@ def read_forms(
         DataError: there is none, several that do not belong together, or one that is damaged.
         ModuleNotFoundError: pyarrow, which Parquet needs, is not installed.
     """
+    paths = [*paths]
     files = [file for path in paths for file in files_in(path)]
     kinds: dict[str, list[Path]] = {}
     passed_over = []
@@ -80,8 +81,25 @@ def read_forms(
         }
         notes.append("rows and columns of the images exchanged (--no-transpose to keep them)")
     notes += [f"passed over {shown(file.name)}: {kind}" for file, kind in passed_over]
-    beside = names_beside(file for file in files if file not in found)
-    return Labelled(parts, beside or labelled.names, tuple(notes))
+    return Labelled(parts, _names(labelled, paths, files, found), tuple(notes))
+
+
+def _names(
+    labelled: Labelled, paths: Iterable[Path], files: list[Path], data: list[Path]
+) -> Mapping[int, str]:
+    """The classes' names in a file beside the data, else in the data.
+
+    Args: paths: as they were named; files: in them; data: those of the data set.
+    """
+    beside = [file for file in files if file not in data]
+    if not any(map(is_names, beside)):
+        beside = listed_beside((path for path in paths if path.is_file()), data)
+    if not (path := listing(beside, data)):
+        return labelled.names
+    names = names_in(path)
+    own = {*labelled.names.values()}
+    # A list of more classes, or in another order, cannot number those that have their own names.
+    return labelled.names if own and own <= {*names.values()} else names
 
 
 def form_of(path: Path) -> str:
