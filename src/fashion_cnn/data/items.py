@@ -156,10 +156,10 @@ def _drawn(loader: Any, where: str) -> list[int] | None:
     # A loader made with batches of one's own has another sampler, which is not used.
     batches = getattr(loader, "batch_sampler", None)
     sampler = getattr(loader if batches is None else batches, "sampler", batches)
-    if hasattr(sampler, "indices"):
-        return [int(index) for index in sampler.indices]
     if sampler is None:
         return None
+    if hasattr(sampler, "indices"):
+        return [int(index) for index in sampler.indices]
     all_of_them = type(sampler).__name__ in ("RandomSampler", "SequentialSampler")
     if all_of_them and len(sampler) == len(loader.dataset):
         return None
