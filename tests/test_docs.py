@@ -187,4 +187,3 @@ def test_the_examples_for_clusters_are_commands_of_ours() -> None:
     for command in (words, listed[3:]):
         context = train.make_context("train", command[1:])
         assert context.params["recipe"] == "balanced"
-        assert context.params["batch_size"] == 4000
