@@ -32,7 +32,11 @@ CHECKS: dict[str, tuple[Callable[[Page, Records], None], ...]] = {
     "docs/first-model.md": (guides.first_model,),
     "docs/fine-tune.md": (guides.fine_tune,),
     "docs/front.md": (front.check,),
-    "docs/http.md": (guides.settings("among them in 95 % of cases", "larger than 8 MB"),),
+    "docs/http.md": (
+        guides.settings(
+            "among them in 95 % of cases", "larger than 8 MB", "a form or JSON than 12 MB"
+        ),
+    ),
     "docs/keras.md": (guides.keras,),
     "docs/log.md": (log.check,),
     "docs/mutation.md": (mutation.check,),

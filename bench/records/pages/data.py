@@ -10,7 +10,7 @@ def check(page: Page, records: Records) -> None:
     """Name the formats' own numbers."""
     page.settings(
         "letters from 1) and QMNIST (labels of 8 columns)",
-        "labels counted from 0 |",
+        "labels counted from 0; of several",
         "pixels from 0 to 255 or to 1",
         "with hidden labels (-1)",
         "pixels from 0 to 1 scaled",
