@@ -13,9 +13,28 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bench import pins
+from fashion_cnn.cli import main
+from fashion_cnn.data import fashion_mnist
 from fashion_cnn.dependencies import extra_with, libraries
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+def test_a_clone_that_is_not_installed_names_the_file_to_install(
+    monkeypatch, capsys, few_data
+) -> None:
+    def unknown(name: str) -> list[str]:
+        raise metadata.PackageNotFoundError(name)
+
+    def lacking(*words) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(metadata, "requires", unknown)
+    monkeypatch.setattr(fashion_mnist.DataSet, "open", lacking)
+    assert main(["data", "verify", "--data-dir", str(few_data)]) == 2
+    said = capsys.readouterr().err
+    assert said == "fashion-cnn: this needs torch: pip install -r requirements.txt\n"
+    assert libraries() == {}
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -321,6 +321,14 @@ def test_no_test_leaves_the_test_set_sealed_until_evaluate(
     assert metrics.tta.test.accuracy != metrics.final.test.accuracy
 
 
+def test_classes_without_an_image_to_train_on_are_named(few_data, tmp_path, capsys) -> None:
+    words = ["train", "--train-images", "8", "--batch-size", "8", "--epochs", "1", "--no-test"]
+    where = ["--output", str(tmp_path / "run"), "--data-dir", str(few_data), "--threads", "1"]
+    assert main([*words, *where]) == 0
+    said = capsys.readouterr().err
+    assert "no image is left to train on of: Bag, Ankle boot\n" in said
+
+
 def test_an_epoch_that_is_begun_is_asked_for(small_data, tmp_path) -> None:
     recipe, steps = Recipe(epochs=3, width=4, batch_size=48), 5
     train("pytorch", recipe, small_data, tmp_path, stop=steps + 2)

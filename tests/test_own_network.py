@@ -636,6 +636,27 @@ def test_a_network_is_told_how_many_classes_there_are(tmp_path: Path, name: str)
     assert build_model(recipe_of(code, tmp_path), 3)(images).shape == (2, 3)
 
 
+IN_PLACE = """
+class net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.one, self.two = nn.Linear(784, 8), nn.Linear(784, 8)
+        self.out = nn.Linear(8, classes)
+    def forward(self, x):
+        x = x.flatten(1)
+        y = torch.sigmoid(self.one(x))
+        y += self.two(x)
+        return self.out(y)
+"""
+
+
+def test_a_network_that_cannot_learn_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="net answers, but cannot learn from it: .*inplace"):
+        build_model(recipe_of(IN_PLACE, tmp_path), 10)
+    model = build_model(recipe_of(VIEW, tmp_path), 10)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
 def test_a_network_may_normalise_its_input_in_place(tmp_path: Path) -> None:
     code = """
 class net(nn.Module):

@@ -355,6 +355,31 @@ def test_it_opens_with_what_was_trained_on_what(page_file, tmp_path) -> None:
     assert "on 6,000 others." in head
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "this gives the same bits"),
+        ({"framework": "keras"}, "the same bits need <code>--deterministic"),
+        ({"framework": "keras", "threads": 1}, "this gives the same bits"),
+        ({"device": "cuda"}, "the same bits need <code>--deterministic"),
+        ({"device": "cuda", "deterministic": True}, "this gives the same bits"),
+    ],
+)
+def test_the_same_bits_are_promised_where_they_come(tmp_path, change: dict, words: str) -> None:
+    run, metrics, images = finished_run(tmp_path / "run")
+    run.describe({**run.environment, **change}, run.split)
+    assert words in make_report(run, metrics, images)
+    stopped = dataclasses.replace(metrics, status="interrupted")
+    assert "the command trains all of the recipe" in make_report(run, stopped, images)
+
+
+def test_a_record_without_a_log_tells_its_openings_too(tmp_path) -> None:
+    run, metrics, images = finished_run(tmp_path / "run")
+    (run.path / "log.jsonl").unlink()
+    page = make_report(run, dataclasses.replace(metrics, test_readings=1), images)
+    assert "<dd>1 time<small>by this run" in page
+
+
 def test_other_images_are_refused(tmp_path) -> None:
     run, metrics, images = finished_run(tmp_path / "run")
     with pytest.raises(UsageError, match="is not of these 1199 images"):

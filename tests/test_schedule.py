@@ -98,6 +98,10 @@ def test_early_stopping_waits_for_its_patience() -> None:
         [False] * 5 + [True] + [False] * 5 + [True, True]
     )
     assert not stops_early(LOSSES, 0)
+    level = [0.5] * 9
+    recipe = Recipe(epochs=20, freeze=4, early_stopping=2, init_from="runs/first")
+    stopped = [ending(recipe, 10 * n, 10, level[:n]) is not None for n in range(9)]
+    assert stopped.index(True) == 6, "two epochs of all layers"
     assert stops_early([0.5, 0.5], 1), "a loss that is no lower is no better"
     assert not stops_early([2.0, 1.0, 3.0], 2), "the first of two was lower"
 

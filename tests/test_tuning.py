@@ -440,6 +440,16 @@ def test_a_variant_may_name_its_framework(file, monkeypatch, tmp_path) -> None:
         tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
 
 
+def test_a_variant_that_never_trained_may_be_corrected(file, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(tuning, "_wait_for", lambda words, alone: 2 if "--flip" in words else 5)
+    with pytest.raises(FashionCNNError, match="wild/er, seed 0: fashion-cnn ended with 2"):
+        tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
+    file.write_text(file.read_text().replace("flip = true", "translate = 2"))
+    result = tuning.run_study(tuning.open_study(str(file)), tmp_path / "out", [], print)
+    assert result["recipes"]["wild/er"]["translate"] == 2
+    assert len(result["runs"]) == 4
+
+
 @pytest.fixture
 def kept(file, tmp_path, monkeypatch) -> Path:
     """The record of a study that is done."""

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import re
 import shlex
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,9 +21,18 @@ _BROUGHT_BY = {
 
 
 def libraries() -> dict[str, list[str]]:
-    """The libraries needed, by the extra that names them; "" for those that are always needed."""
+    """The libraries needed, by the extra that names them; "" for those that are always needed.
+
+    Empty where the package is not installed: a clone's scripts run without.
+    """
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return _by_extra(importlib.metadata.requires("fashion-cnn") or ())
+    return {}
+
+
+def _by_extra(lines: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for line in importlib.metadata.requires("fashion-cnn") or ():
+    for line in lines:
         name, extra = re.match(r"[\w.-]+", line), re.search(r'extra == "(.+)"', line)
         assert name
         if name[0] != "fashion-cnn":

@@ -39,6 +39,7 @@ from fashion_cnn.run.folder import Run
 from fashion_cnn.run.history import Trained
 from fashion_cnn.run.recipe_file import open_recipe
 from fashion_cnn.run.weights import FLATTERS, check_apart, has_seen_validation
+from fashion_cnn.text import visible
 from fashion_cnn.training.progress import Progress
 from fashion_cnn.training.schedule import ending, schedule_after_extension, steps_per_epoch
 from fashion_cnn.training.state import check_state
@@ -117,7 +118,7 @@ def train(
         else:
             data_set = DataSet.open(data_directory(data_dir, progress.say))
         data = data_set.divided(recipe)
-        for line in data_set.passed_over:
+        for line in (*data_set.passed_over, *_absent(data)):
             progress.say(line)
         if not resume:
             hardware = beside_others(hardware, cores, progress.say)
@@ -229,7 +230,7 @@ def resolve(
         existing = "resume" if begun_here else existing
     if "model" in changes:
         changes = {**changes, **given(changes["model"], changes.get("model_sha256", ""))}
-    if trust_code:
+    if trust_code and "model" not in changes:
         named = isinstance(recipe, str | os.PathLike) and existing != "resume"
         kept = Path(str(recipe)).parent if named else folder
         Run.open(kept).allow_network(trust_code=True)
@@ -306,6 +307,17 @@ def resumed_recipe(run: Run, changes: dict[str, Any]) -> Recipe:
             )
     run.checkpoints.check_any()
     return recipe.replace(**changes)
+
+
+def _absent(data: TrainingData) -> list[str]:
+    """A line on the classes of which no image is left to train on."""
+    there = {*data.training.labels.tolist()}
+    names = data.training.class_names
+    absent = [visible(name) for label, name in enumerate(names) if label not in there]
+    if not absent:
+        return []
+    more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+    return [f"no image is left to train on of: {', '.join(absent[:5])}{more}"]
 
 
 def _at_its_start(

@@ -67,6 +67,8 @@ def audit(
     data_set = DataSet.open(data_of(run, data_dir, say) if run else data_directory(data_dir, say))
     if run:
         check_same_data(run, data_set)
+    import jinja2  # noqa: F401  # told now if the page has none, and not after the work
+
     output.mkdir(parents=True, exist_ok=True)
     training, test_images = data_set.training(), data_set.test_images()
     probabilities, seconds = None, {}

@@ -62,8 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         # Imported here: reading metadata takes a while.
-        from fashion_cnn.dependencies import extra_with, install_command
+        from fashion_cnn.dependencies import extra_with, install_command, libraries
 
+        if not libraries():  # a clone that is not installed
+            return _fail(f"this needs {error.name}: pip install -r requirements.txt", 2)
         extra = extra_with((error.name or "").split(".")[0])
         if extra is None:
             raise

@@ -76,7 +76,6 @@ class TorchFramework:
         """Train a run to its end; see `Framework.train`."""
         if recipe.teacher and data.teacher is None:
             raise UsageError(f"teacher is {recipe.teacher}, but the data come without it")
-        self._ranks.check_batches(len(data.training), recipe.batch_size)
         state, self._state = self._state, None
         if state is None or state.recipe != recipe:
             state = TorchState.start(recipe, data, self._device, self._ranks, resume=resume)

@@ -154,20 +154,23 @@ def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
 
 
 def _lay_out(network: nn.Module) -> torch.memory_format:
-    """Put the tensors into the layout that convolutions are fastest in, if it answers in it.
+    """Put the tensors into the layout that convolutions are fastest in, if it learns in it.
 
     Behind them a `view` of the maps fails then, and a tensor of five axes has no such layout.
     """
     before, found = copy.deepcopy(network.state_dict()), torch.channels_last
-    with torch.random.fork_rng(devices=()), torch.no_grad():
+    with torch.random.fork_rng(devices=()), torch.enable_grad():
         try:
             network.to(memory_format=found)  # pyright: ignore[reportCallIssue]
             for training in (False, True):
                 network.train(training)
-                network(_sample())
+                logits = network(_sample())
+                if logits.requires_grad:
+                    logits.sum().backward()
         except FAILURES:
             found = torch.contiguous_format
             network.to(memory_format=found)  # pyright: ignore[reportCallIssue]
+    network.zero_grad(set_to_none=True)
     network.train()
     network.load_state_dict(before)
     return found
@@ -179,12 +182,19 @@ def _check_training(network: nn.Module, source: Source, classes: int) -> None:
     network.train()
     with torch.random.fork_rng(devices=()), torch.enable_grad():
         logits = answer_in_training(network, _sample(), classes, source)
+        if not logits.requires_grad:
+            raise UsageError(
+                f"what {source.name} answers depends on no parameter that learns: is there a "
+                "detach, or is all that it uses frozen?"
+            )
+        try:
+            logits.sum().backward()
+        except FAILURES as error:
+            raise UsageError(
+                f"{source.name} answers, but cannot learn from it: {source.describe(error)}"
+            ) from error
+    network.zero_grad(set_to_none=True)
     network.load_state_dict(before)
-    if not logits.requires_grad:
-        raise UsageError(
-            f"what {source.name} answers depends on no parameter that learns: is there a detach, "
-            "or is all that it uses frozen?"
-        )
 
 
 def _check_modes(network: nn.Module, source: Source) -> None:

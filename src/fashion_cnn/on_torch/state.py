@@ -75,8 +75,10 @@ class TorchState(TrainingState):
 
         Raises:
             ModelError: what training is to start from is missing, or not what it should be.
+            UsageError: a batch leaves a rank without an image; or as `build_model`.
         """
         began = time.perf_counter()
+        ranks.check_batches(len(data.training), recipe.batch_size)
         steps = steps_per_epoch(recipe, len(data.training))
         torch.manual_seed(seed_of(recipe.seed, "start"))
         model = build_model(recipe, len(data.training.class_names))

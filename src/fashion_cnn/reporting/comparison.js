@@ -50,6 +50,7 @@ const draw = () => {
   top.append(head);
   body.append(...rows);
   matrix.replaceChildren(group, top, body);
+  roomy(matrix, 3);
 };
 const gallery = (title, indices) => {
   const list = make("ul", "", "gallery"), held = indices.filter(index => places.has(index));

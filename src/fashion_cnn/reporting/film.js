@@ -37,8 +37,11 @@ const table = document.getElementById("film-matrix"), cellAt = [];
     body.append(row);
   });
   table.append(group, top, body);
+  roomy(table, 2.2);
 }
-const most = Math.max(1, ...film.confusion.flatMap(counts => counts.filter((_, place) => Math.floor(place / classes) !== place % classes)));
+const mistaken = (count, place) => Math.floor(place / classes) === place % classes ? 0 : count;
+/* Not spread into arguments, of which browsers take some ten thousand. */
+const most = film.confusion.reduce((most, counts) => counts.reduce((one, count, place) => Math.max(one, mistaken(count, place)), most), 1);
 const drawMatrix = frame => film.confusion[frame].forEach((count, place) => {
   const a = Math.floor(place / classes), b = place % classes, cell = cellAt[place];
   const whole = film.confusion[frame].slice(a * classes, (a + 1) * classes).reduce((sum, one) => sum + one, 0);

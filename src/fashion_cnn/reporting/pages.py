@@ -23,12 +23,13 @@ def render(template: str, **values: Any) -> str:
     Raises:
         jinja2.UndefinedError: the template names a value that is not given.
     """
+    environment = _environment()
     from markupsafe import Markup  # here, as jinja2: only a page needs them
 
     def asset(name: str) -> Markup:
         return Markup(resources.files(_HERE).joinpath(name).read_text("utf-8"))
 
-    return _environment().get_template(template).render(version=__version__, asset=asset, **values)
+    return environment.get_template(template).render(version=__version__, asset=asset, **values)
 
 
 @functools.cache

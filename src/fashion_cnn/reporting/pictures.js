@@ -13,6 +13,13 @@ const percent = share => {
   const whole = Math.round(100 * share);
   return `${whole >= 100 ? Math.min(Math.floor(1000 * share) / 10, 99.9).toFixed(1) : whole}\u00a0%`;
 };
+const percentOf = share => `${(share < 1 ? Math.min(99.9, 100 * share) : 100).toFixed(1)}\u00a0%`;
+/* A matrix of many classes is wider than its place, and scrolls. */
+const roomy = (table, cell) => {
+  if (names.length <= 12) return;
+  table.style.minWidth = `${cell * names.length + 7}rem`;
+  table.style.maxWidth = "none";
+};
 const at = (element, place, x = "--x", y = "--y") => {
   element.style.setProperty(x, place % columns);
   element.style.setProperty(y, Math.floor(place / columns));
@@ -49,7 +56,7 @@ const barsOf = ([, label, predicted, shares]) => {
     bar.style.width = `${100 * share}%`;
     const track = make("span");
     track.append(bar);
-    item.append(make("span", names[one]), track, make("span", `${(100 * share).toFixed(1)}\u00a0%`));
+    item.append(make("span", names[one]), track, make("span", percentOf(share)));
     list.append(item);
   }
   return list;

@@ -27,7 +27,7 @@ from fashion_cnn.reporting.map import FeatureMap, map_data, map_features
 from fashion_cnn.reporting.pages import render
 from fashion_cnn.reporting.pictures import COLUMNS, Sheet, heat_maps, sheet_of
 from fashion_cnn.reporting.plots import as_trained
-from fashion_cnn.reporting.summary import explain_recipe, reproduce
+from fashion_cnn.reporting.summary import explain_recipe, repeats_bits, reproduce
 from fashion_cnn.run.dataset import framing_of, images_of
 from fashion_cnn.run.folder import Run
 from fashion_cnn.run.predictions import Predictions
@@ -200,13 +200,14 @@ def make_report(
         heat=heat,
         columns=COLUMNS,
         data=data,
-        readings=run.test_readings(),
+        readings=max(run.test_readings(), metrics.test_readings),  # a record has no log
         recipe=run.recipe,
         settings=explain_recipe(run.recipe),
         network=run.layers,
         environment=run.environment,
         split=run.split,
         command=reproduce(run),
+        same_bits=repeats_bits(run),
     )
 
 

@@ -82,6 +82,15 @@ def reproduce(run: Run) -> str:
     return pasted(words)
 
 
+def repeats_bits(run: Run) -> bool:
+    """Whether the command that does a run again gives the same bits on the same kind of machine."""
+    environment = run.environment
+    on_cpu = environment.get("device") == "cpu"
+    alone = environment.get("threads") == 1
+    certain = environment.get("framework") == "pytorch" or alone
+    return environment.get("deterministic") is True or (on_cpu and certain)
+
+
 def _of_how_many(metrics: Metrics) -> str:
     measured = metrics.final.training
     return f", training of {measured.n:,} images" if measured else ""

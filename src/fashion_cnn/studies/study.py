@@ -351,7 +351,10 @@ def _check_same(found: dict[str, Any], wanted: dict[str, Any], record: Path) -> 
             f"{record} measures {found['measure']} accuracy, not {wanted['measure']} accuracy; "
             "give another --output"
         )
+    trained = {row["variant"] for row in found["runs"]}
     for variant, recipe in wanted["recipes"].items():
+        if variant not in trained:  # what never ran may be corrected
+            continue
         try:
             before = _recipe_and_framework(found["recipes"].get(variant, recipe))
         except UsageError as error:

@@ -65,7 +65,9 @@ def ending(recipe: Recipe, step: int, steps: int, val_losses: Sequence[float]) -
     """
     if step >= recipe.epochs * steps:
         return "finished"
-    if step == len(val_losses) * steps and stops_early(val_losses, recipe.early_stopping):
+    ended, patience = len(val_losses), recipe.early_stopping
+    waited = ended >= recipe.freeze + patience  # for all layers: the head alone levels off soon
+    if step == ended * steps and waited and stops_early(val_losses, patience):
         return "stopped early"
     return None
 

@@ -27,7 +27,7 @@ def draw_search(study: optuna.Study, seed: int) -> dict[str, bytes]:
         "slice": lambda: drawing.plot_slice(study, target_name=value),
     }
     if importances(study, seed):
-        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed % 2**32)
         plots["importances"] = lambda: drawing.plot_param_importances(study, evaluator=evaluator)
     pictures = {}
     plt.switch_backend("agg")

@@ -90,7 +90,7 @@ def importances(study: optuna.Study, seed: int) -> dict[str, float]:
     values = {trial.value for trial in study.get_trials(deepcopy=False, states=_DONE)}
     if len(values) < _FEWEST:
         return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed % 2**32)
     return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
