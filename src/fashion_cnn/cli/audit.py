@@ -46,6 +46,8 @@ def audit(
     began = time.monotonic()
     from importlib.metadata import version
 
+    import jinja2  # noqa: F401  # told now if the page has none, and not after the work
+
     from fashion_cnn.data.fashion_mnist import DataSet
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.evaluation import audit as auditing
@@ -67,8 +69,6 @@ def audit(
     data_set = DataSet.open(data_of(run, data_dir, say) if run else data_directory(data_dir, say))
     if run:
         check_same_data(run, data_set)
-    import jinja2  # noqa: F401  # told now if the page has none, and not after the work
-
     output.mkdir(parents=True, exist_ok=True)
     training, test_images = data_set.training(), data_set.test_images()
     probabilities, seconds = None, {}
