@@ -46,8 +46,6 @@ def audit(
     began = time.monotonic()
     from importlib.metadata import version
 
-    import jinja2  # noqa: F401  # told now if the page has none, and not after the work
-
     from fashion_cnn.data.fashion_mnist import DataSet
     from fashion_cnn.data.fetch import data_directory
     from fashion_cnn.evaluation import audit as auditing

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jinja2  # noqa: F401  # told before the audit, which takes long, if the page has none
 import numpy as np
 from numpy.typing import NDArray
 
