@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 # Before PyTorch comes: tests run beside each other, and a thread that waits must leave its core.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Runs of one test are alike, however busy the others keep the cores, of which each worker has its
-# share.
+# share. Set, and not only where it is unset: workers have the variables of the process above them.
 os.environ["OMP_NUM_THREADS"] = str(
     max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 )

@@ -117,6 +117,13 @@ MADE_OF = {
         ),
         28 * 2 * 28 * 3 + 2 * 84 * 10,
     ),
+    "sums over any axes": (
+        sequential(
+            ROWS, "layers.EinsumDense('...x,xy->...y', output_shape=3)", "layers.Flatten()",
+            "layers.Dense(classes)",
+        ),
+        2 * 28 * 28 * 3 + 2 * 84 * 10,
+    ),
     "attention": (
         "def net(classes):\n    images = keras.Input((28, 28, 1))\n"
         "    x = layers.Reshape((28, 28))(images)\n"

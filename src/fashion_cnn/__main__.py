@@ -27,6 +27,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     from fashion_cnn.process import launch
 
     signal.signal(signal.SIGINT, raising)
+    launch.runs_a_command = True
     code = main(arguments)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -37,7 +38,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         # A thread of Gloo's that still wants the interpreter while it is being taken down aborts
         # the process (pytorch/pytorch, pull request 179291), after all is written.
         os._exit(code)
-    gc.freeze()  # the system takes back all memory at once: to look for garbage takes PyTorch long
+    gc.freeze()  # or Python would search all of PyTorch for garbage now; the system frees it anyway
     sys.exit(code)
 
 

@@ -132,7 +132,7 @@ class Run(folder.Run):
     def validation(self, data: Any = None) -> Split:
         """The images that the run was validated on and never trained on.
 
-        Args: data: as in `train`; None for the run's own, where they were.
+        Args: data: as in `train`; None for the run's own data, in the folder that it recorded.
 
         Raises:
             DataError: the run was trained on other data.
@@ -286,7 +286,7 @@ class Comparison(comparing.Comparison):
 
         Args:
             output: the file.
-            data: as in `train`; None for the run's own, where they were.
+            data: as in `train`; None for the run's own data, in the folder that it recorded.
 
         Raises:
             UsageError: more than 60 runs; or `output` is no path, or has no folder.
@@ -402,7 +402,7 @@ def evaluate(run: RunLike, *, data: Any = None, tta: bool = False, **hardware: A
 
     Args:
         run: a run or its folder.
-        data: as in `train`; None for the run's own, where they were.
+        data: as in `train`; None for the run's own data, in the folder that it recorded.
         tta: also measure test-time augmentation: the mean over each image and its mirror image.
         hardware: `device`, `threads`, `deterministic`, `framework`; what is not given stays as in
             training.
@@ -463,7 +463,7 @@ def export(
         run: evaluated; several become an ensemble, which answers with the mean of their
             calibrated probabilities.
         output: a FILE.onnx; None for model.onnx in the folder of the run.
-        data: as in `train`; None for the run's own, where they were.
+        data: as in `train`; None for the run's own data, in the folder that it recorded.
         int8: also a quantised variant beside it, with its own accuracy; of one run without `tta`.
         tta: test-time augmentation, the mean over each image and its mirror image.
 
@@ -503,7 +503,7 @@ def report(
     Args:
         run: evaluated.
         output: the file; None for report.html in the run folder.
-        data: as in `train`; None for the run's own, where they were.
+        data: as in `train`; None for the run's own data, in the folder that it recorded.
         show: parts for which the network runs again, any of these. "heat-maps": occlusion heat
             maps of the images shown. "map": a t-SNE map of the last layer's features, with the
             nearest training images of each image. "layers": the feature maps of some images.

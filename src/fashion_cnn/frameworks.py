@@ -182,31 +182,31 @@ def open_framework(hardware: Hardware) -> Framework:
         UsageError: it is not installed.
     """
     if hardware.framework == "keras":
-        with _never_collected("keras"):
+        with _uncollected("keras"):
             from fashion_cnn.on_keras.framework import KerasFramework as Opened
     else:
-        with _never_collected("torch"):
+        with _uncollected("torch"):
             from fashion_cnn.on_torch.framework import TorchFramework as Opened
     return Opened(hardware.device, hardware.threads, hardware.deterministic)
 
 
 @contextmanager
-def _never_collected(module: str) -> Iterator[None]:
-    """Import a large module; no search for garbage looks through what it consists of, ever.
+def _uncollected(module: str) -> Iterator[None]:
+    """Import a large module without searches for garbage, which take a good part of that time.
 
-    Such searches would take a good part of the import, and then a moment each. Nothing happens
-    where the module is there already.
+    In a command no later search looks through what is there then. Nothing happens where the module
+    is there already.
     """
     if module in sys.modules or not gc.isenabled():
         yield
         return
-    gc.collect()  # what is garbage now would stay for good
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-    gc.freeze()
+    if launch.runs_a_command:  # in somebody's session, what is alive now would never be freed
+        gc.freeze()
 
 
 def check_framework(hardware: Hardware, run: Run) -> None:

@@ -65,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from fashion_cnn.dependencies import extra_with, install_command, libraries
 
         if not libraries():  # a clone that is not installed
-            return _fail(f"this needs {error.name}: pip install -r requirements.txt", 2)
+            words = "and this clone is not installed; for all of its hints: pip install -e ."
+            return _fail(f"this needs {error.name}, {words}", 2)
         extra = extra_with((error.name or "").split(".")[0])
         if extra is None:
             raise

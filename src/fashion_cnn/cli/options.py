@@ -31,8 +31,8 @@ FOLDER = _Path(path_type=Path, file_okay=False)
 data_dir_option = click.option(
     "--data-dir",
     type=PLACE,
-    help="folder of the data set  [a run's own, where they were; else Fashion-MNIST in "
-    "$FASHION_CNN_DATA, ./data or Debian's folder]",
+    help="folder of the data set  [of a run: the one that it recorded; else Fashion-MNIST "
+    "in $FASHION_CNN_DATA, ./data or Debian's folder]",
 )
 model_option = click.option(
     "--model",

@@ -1,6 +1,7 @@
 """Arrays, and data sets of other libraries, as a folder like any other."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +21,7 @@ from fashion_cnn.errors import DataError, UsageError
 
 FOLDER = Path("runs", "data")
 """Where the folders are made, each named after what it holds: the same arrays, the same folder."""
+_NUMBER = re.compile("0|[1-9][0-9]{0,17}")  # codes of goods begin with 0, or are longer
 _OF_EMNIST = (
     "EMNIST's images, by the name of their data set: rows and columns are exchanged in them unless "
     "a transform turns them; they were left so"
@@ -133,7 +135,7 @@ def _numbers(labels: NDArray[Any], names: list[str] | None) -> NDArray[Any]:
     if labels.dtype.kind not in "UO":
         return labels
     texts = {str(one) for one in labels.ravel()}
-    if not all(text.isascii() and text.isdecimal() for text in texts) or texts & {*(names or ())}:
+    if not all(map(_NUMBER.fullmatch, texts)) or texts & {*(names or ())}:
         return labels
     return labels.astype(np.int64)
 
@@ -164,6 +166,8 @@ def _check_enough(names: list[str] | None, parts: Iterable[Part]) -> None:
 
 def _in_two(parts: Mapping[str, Part]) -> list[str]:
     """A line on each two parts that share images."""
+    if len(parts) < 2:
+        return []
     seen = {
         name: [hashlib.sha256(image.tobytes()).digest() for image in part.images]
         for name, part in parts.items()

@@ -55,8 +55,8 @@ class KerasClassifier:
 
 def _before_the_last(network: keras.Model) -> keras.Model:
     """A network up to its last fully connected layer, which may be inside of its last part."""
-    *before, last = network.layers
-    if isinstance(network, keras.Sequential) and isinstance(last, keras.Model):
+    if isinstance(network, keras.Sequential) and isinstance(network.layers[-1], keras.Model):
+        *before, last = network.layers
         given = before[-1].output if before else network.inputs[0]
         return keras.Model(network.inputs, _before_the_last(last)(given))
     found = [one for one in network.layers if isinstance(one, keras.layers.Dense)]

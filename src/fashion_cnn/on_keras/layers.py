@@ -103,11 +103,10 @@ def _flop(call: _Call) -> int:
     if isinstance(layer, keras.layers.TimeDistributed):
         return call.given[0] * _flop(_Call(layer.layer, call.given[1:], call.found[1:]))
     if isinstance(layer, keras.layers.EinsumDense):
-        terms, made = layer.equation.replace("...", "").split("->")
-        given, filters = terms.split(",")
+        given, filters = layer.equation.split("->")[0].split(",")
         sides: dict[str, int] = dict(zip(filters, layer.kernel.shape, strict=True))
-        sides |= dict(zip(given[1:], call.given[len(call.given) - len(given) + 1 :], strict=True))
-        return 2 * math.prod(sides[one] for one in {*given[1:], *filters, *made[1:]})
+        shared = math.prod(sides[one] for one in given if one in sides)
+        return 2 * math.prod(layer.kernel.shape) * math.prod(call.given) // shared
     return sum(2 * math.prod(call.found[:-1]) * one for one in _sizes(layer._trainable_variables))
 
 

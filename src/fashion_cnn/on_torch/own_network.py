@@ -156,7 +156,7 @@ def _check_answers(network: nn.Module, source: Source, classes: int) -> None:
 def _lay_out(network: nn.Module) -> torch.memory_format:
     """Put the tensors into the layout that convolutions are fastest in, if it learns in it.
 
-    Behind them a `view` of the maps fails then, and a tensor of five axes has no such layout.
+    A `view` behind a convolution fails in that layout, and a tensor of five axes cannot have it.
     """
     before, found = copy.deepcopy(network.state_dict()), torch.channels_last
     with torch.random.fork_rng(devices=()), torch.enable_grad():

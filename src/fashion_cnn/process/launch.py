@@ -8,6 +8,9 @@ import os
 from fashion_cnn.errors import UsageError
 from fashion_cnn.process.machine import usable_cores, usual_threads
 
+runs_a_command = False
+"""Whether this process runs one command of ours and ends, and is no session of somebody's."""
+
 
 def rank() -> int:
     """This process's number, from 0; the first one alone writes."""

@@ -9,6 +9,7 @@ import dis
 import hashlib
 import inspect
 import linecache
+import os
 import re
 import sys
 import textwrap
@@ -436,7 +437,7 @@ def _source_of(item: Any) -> str:
     except (OSError, TypeError):
         files = [one.__code__.co_filename for one in _functions(item)]
         if not hasattr(sys.modules.get(item.__module__), "__file__"):  # a dataclass has none
-            files += reversed(linecache.cache)
+            files += (one for one in reversed(linecache.cache) if not os.path.exists(one))
         for file in files:
             lines = linecache.getlines(file)
             found = [

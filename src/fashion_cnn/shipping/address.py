@@ -118,7 +118,7 @@ def _allowed(given: str) -> str:
     """A further name as requests have it. Raises `UsageError` for what none could match."""
     bare = given[1:-1] if given.startswith("[") and given.endswith("]") else given
     name = canonical(bare).lower()
-    if not _HOST_NAME.fullmatch(name) and (":" not in name or not is_ip(name)):
+    if not (_HOST_NAME.fullmatch(name) or is_ip(name)):
         raise UsageError(
             f"--allow-host {given:.60} is no name that a request could ask for; give one alone, as "
             "shoes.example or fd00::5: no https://, port, path, * or comma, and the option again "

@@ -23,11 +23,17 @@ from fashion_cnn.files import read_bytes
 from fashion_cnn.process.machine import usual_threads
 from fashion_cnn.run.typed import Count, Share, decode
 from fashion_cnn.shipping.onnx_cost import largest_batch
-from fashion_cnn.shipping.onnx_graph import EXPORT_AGAIN, MOST_FILE, not_ours, read_graph
+from fashion_cnn.shipping.onnx_graph import (
+    EXPORT_AGAIN,
+    INPUTS,
+    MOST_FILE,
+    OUTPUTS,
+    not_ours,
+    read_graph,
+)
 from fashion_cnn.text import first_line
 
-_INPUT = ("images", "tensor(uint8)", [28, 28])
-_OUTPUTS = ("logits", "probabilities")
+_INPUT = (INPUTS[0], "tensor(uint8)", [28, 28])
 _MOST_FACTS, _DEEPEST, _LONGEST_NAME = 2 << 20, 16, 1000  # characters of JSON, levels, characters
 
 
@@ -104,7 +110,7 @@ class OnnxClassifier:
         """
         graph = read_graph(data, what)
         if fault := not_ours(graph):
-            raise ModelError(f"{what} {fault}{EXPORT_AGAIN}")
+            raise ModelError(f"{what} {fault}")
         self._what, self._batch = what, largest_batch(graph, what)
         self.data = data
         self.sha256 = hashlib.sha256(data).hexdigest()
@@ -153,7 +159,7 @@ class OnnxClassifier:
         self, images: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score images: both, (N, C), in the time of one."""
-        logits, probabilities = self._run(images, *_OUTPUTS)
+        logits, probabilities = self._run(images, *OUTPUTS)
         return logits, probabilities
 
     @functools.cached_property
@@ -194,12 +200,8 @@ class OnnxClassifier:
 
     def _check_signature(self) -> None:
         inputs = [(one.name, one.type, one.shape[1:]) for one in self._session.get_inputs()]
-        outputs = tuple(one.name for one in self._session.get_outputs())
-        if inputs != [_INPUT] or outputs != _OUTPUTS:
-            raise ModelError(
-                f"{self._what} maps {inputs} to {list(outputs)}, not images, uint8 (N, 28, 28), to "
-                "logits and probabilities; export it with: fashion-cnn export RUN"
-            )
+        if inputs != [_INPUT]:
+            raise ModelError(f"{self._what} takes {inputs}, not images, uint8 (N, 28, 28)")
 
     def _check_answers(self) -> None:
         """Answer for one image and for several: black, white, and neither."""
@@ -207,7 +209,7 @@ class OnnxClassifier:
         images[1] = 255
         images[2] = (np.arange(784) * 97 % 256).reshape(28, 28)
         for some in (images[:1], images[: self._batch]):
-            self._answer(some, list(_OUTPUTS))
+            self._answer(some, OUTPUTS)
 
 
 def session_of(data: bytes, threads: int | None) -> onnxruntime.InferenceSession:

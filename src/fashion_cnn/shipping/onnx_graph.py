@@ -142,8 +142,9 @@ def read_graph(data: bytes, what: str) -> Graph:
                 _read_graph(_part(value), found)
         _check_names(found)
         if graphs and set(opsets) - {None} not in [{one} for one in _OPSETS]:
-            other = f"is for other operators than those of the opsets {_OPSETS}"
-            raise RefusedError(not_ours(found) or other)
+            if fault := not_ours(found):
+                raise ModelError(f"{what} {fault}")
+            raise RefusedError(f"is for other operators than those of the opsets {_OPSETS}")
     except RefusedError as fault:
         raise ModelError(f"{what} {fault}{EXPORT_AGAIN}") from None
     # Bytes of anybody's: what no rule above foresaw is still no reason to fall over.

@@ -81,13 +81,15 @@ def read_forms(
         }
         notes.append("rows and columns of the images exchanged (--no-transpose to keep them)")
     notes += [f"passed over {shown(file.name)}: {kind}" for file, kind in passed_over]
-    return Labelled(parts, _names(labelled, paths, files, found), tuple(notes))
+    names, source = _names(labelled, paths, files, found)
+    notes += [f"the names of the classes are from {shown(str(source))}"] if source else []
+    return Labelled(parts, names, tuple(notes))
 
 
 def _names(
     labelled: Labelled, paths: Iterable[Path], files: list[Path], data: list[Path]
-) -> Mapping[int, str]:
-    """The classes' names in a file beside the data, else in the data.
+) -> tuple[Mapping[int, str], Path | None]:
+    """The classes' names in a file beside the data, and that file; else those in the data.
 
     Args: paths: as they were named; files: in them; data: those of the data set.
     """
@@ -95,11 +97,11 @@ def _names(
     if not any(map(is_names, beside)):
         beside = listed_beside((path for path in paths if path.is_file()), data)
     if not (path := listing(beside, data)):
-        return labelled.names
+        return labelled.names, None
     names = names_in(path)
     own = {*labelled.names.values()}
     # A list of more classes, or in another order, cannot number those that have their own names.
-    return labelled.names if own and own <= {*names.values()} else names
+    return (labelled.names, None) if own and own <= {*names.values()} else (names, path)
 
 
 def form_of(path: Path) -> str:

@@ -192,8 +192,10 @@ def _by_class(files: list[Path]) -> dict[str, Path]:
     """Files of images, each of the class that it is called after; empty if they are others."""
     named = {in_one_form(_OF_QUICKDRAW.sub("", file.stem)): file for file in files}
     said = [_words(name) for name in named]
-    parts = sum(bool(one & {*PARTS}) for one in said)  # one may be the class of trains
-    if not 2 <= len(named) == len(files) or parts > (len(files) > 2):
+    parts, most_parts = sum(bool(one & {*PARTS}) for one in said), 0
+    if len(files) > 2:
+        most_parts = 1  # the class of trains
+    if not 2 <= len(named) == len(files) or parts > most_parts:
         return {}
     if any(one & (_IMAGES | _LABELS) for one in said):
         return {}
