@@ -87,7 +87,7 @@ campaign: .venv/dev data  ## everything that must hold, tried many times: N=100 
 benchmark: .venv/runtime data  ## time an epoch side by side: hand-written, bare kernels, ours
 	$(BIN)/python bench/training.py $(ARGS)
 
-speedrun: .venv/runtime data  ## the record: `fast` with 20 seeds, some minutes (GOAL=93, GOAL=94: docs/speedrun.md)
+speedrun: .venv/runtime data  ## the record: `fast` with 20 seeds, some minutes (GOAL=93, 94, 95: docs/speedrun.md)
 	$(BIN)/fashion-cnn study speedrun$(if $(GOAL),-$(GOAL)) $(ARGS)
 
 pretrained: .venv/runtime data  ## put the model of RUN=runs/NAME into the package, with its card

@@ -138,36 +138,43 @@ def _balanced(page: Page, records: Records, recipe: Row) -> None:
 
 
 def _best(page: Page, records: Records, recipe: Row) -> None:
-    metrics = records.json("best/metrics.json")
-    accuracy = tested(metrics["final"])
-    page.settings("The goal of 95.8 % was missed", "test accuracy, among 3 candidates")
+    runs = records.json("speedrun-95/study.json")["runs"]
+    accuracies, alone = [100 * row["accuracy"] for row in runs], runs[-1]
+    page.settings("The goal of 95.8 % was missed", ", among 3 candidates; it is left out")
+    chosen = tested(records.json("best/metrics.json")["final"])[0]
+    page.says("by the test accuracy of seed {}, {:.2f} %", 0, chosen)
     page.says(
-        "{:.2f} % (n={}, seed {}; 95 % interval {:.2f} - {:.2f} %)",
-        accuracy[0],
-        1,
-        0,
-        *accuracy[1:],
+        "{:.2f} ± {:.2f} % (n={}, seeds {} to {})",
+        mean(accuracies),
+        deviation(accuracies),
+        len(runs),
+        runs[0]["seed"],
+        alone["seed"],
     )
     trials = {
         name: records.csv(f"trials/resnet-42-epochs-{name}/history.csv")
         for name in ("cutmix-erasing", "balanced")
     }
     page.says(
-        "On {:,} validation images this augmentation loses to that of `balanced`, "
-        "on its network: {:.2f} to {:.2f} % ({} epochs, n={} each)",
+        "On {:,} validation images this augmentation shows no gain over that of `balanced`, "
+        "on its network: {:.2f} against {:.2f} % ({} epochs, n={} each)",
         6000,
         *(100 * rows[-1]["val_accuracy"] for rows in trials.values()),
         len(trials["balanced"]),
         1,
     )
-    epochs = [row["seconds"] for row in records.csv("best/history.csv")]
     page.says(
-        "{:.0f} min with validation, {:.0f} of them suspended; the whole command {:.0f} min",
-        metrics["training_seconds"] / 60,
-        (max(epochs) - median(epochs)) // 60,
-        metrics["command_seconds"] / 60,
+        "{} with validation; the whole command {} (seed {})",
+        minutes(alone["training_seconds"]),
+        minutes(alone["command_seconds"]),
+        alone["seed"],
     )
-    page.says("{} of {} cores of an Intel Xeon (AMX), which other work used", 1, 2)
+    page.says(
+        "{} cores of an AMD EPYC ({}), torch 2.13.0; seeds {} and {} had one each",
+        alone["environment"]["threads"],
+        kind_of_epyc(alone["environment"]),
+        *(row["seed"] for row in runs[:2]),
+    )
 
 
 def _photo(page: Page, records: Records, recipe: Row) -> None:

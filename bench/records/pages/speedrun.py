@@ -11,6 +11,7 @@ from bench.records.reading import (
     kind_of_epyc,
     mean,
     median,
+    minutes,
     seconds,
     student,
     study_rows,
@@ -62,9 +63,10 @@ def _records(page: Page, records: Records) -> None:
     times = elapsed(median(row["training_seconds"] for row in slow))
     page.says("`fast` trains for {} (median, n={},", times, len(slow))
     _one_epoch(page, records)
+    _best(page, records)
     page.settings(
         "`make speedrun GOAL=93` and `make speedrun GOAL=94`",
-        "There is no record for 95 % yet",
+        "`make speedrun GOAL=95` takes three times as long as its row",
         "on 12,000 validation images, with the test set sealed",
         "the first `fast94` missed 94 % on the test set",
         "The rules first asked for 20 seeds everywhere; now they ask for 10 at 94 % and 3 at 95 %",
@@ -73,6 +75,24 @@ def _records(page: Page, records: Records) -> None:
         "All of its 95 % interval (Student's, over the seeds)",
         "a mean of at least 92 %, 93 %, 94 %, 95 %",
     )
+
+
+def _best(page: Page, records: Records) -> None:
+    runs = records.json("speedrun-95/study.json")["runs"]
+    accuracies, alone = [100 * row["accuracy"] for row in runs], runs[-1]
+    where = alone["environment"]
+    page.row(
+        "95 %",
+        "`best`",
+        f"{mean(accuracies):.2f} ± {deviation(accuracies):.2f} %",
+        f"n={len(runs)}",
+        *(minutes(alone[key]) for key in ("training_seconds", "command_seconds")),
+        f"{where['threads']} cores, AMD EPYC ({kind_of_epyc(where)})",
+        "[study](results/speedrun-95/study.json)",
+    )
+    page.says("times of `best` are those of seed {}", alone["seed"])
+    if student(accuracies)[1] < 95:
+        page.fault("best misses its goal")
 
 
 def _one_epoch(page: Page, records: Records) -> None:
