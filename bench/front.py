@@ -164,7 +164,7 @@ def draw(axes: Axes, points: list[Point]) -> None:
                 )
     _scales(axes, most_minutes=1440)
     axes.set(xlabel="training time", ylabel="test accuracy (%), by the logarithm of the error")
-    axes.set(xlim=(0.03, 3000), ylim=(72, 97.4))
+    axes.set(xlim=(0.02, 3000), ylim=(72, 97.4))
     axes.legend(loc="upper left", frameon=False, labelspacing=0.3)
 
 
