@@ -360,7 +360,7 @@ def test_the_matrices_are_drawn_true_against_predicted(result: Result) -> None:
         ("confusion_matrix_normalized", shares, ".2f"),
     ):
         axes = result.drawn.axes(result.folder / f"{name}.png")
-        right_ones, mistakes = axes.get_images()
+        right_ones, mistakes = axes.collections
         np.testing.assert_allclose(np.asarray(right_ones.get_array()), wanted)
         shown = np.ma.masked_array(mistakes.get_array())
         assert (np.ma.getmaskarray(shown) == np.eye(10, dtype=bool)).all()

@@ -7,7 +7,7 @@ import shlex
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +244,23 @@ def test_what_a_dead_worker_left_goes_on(tmp_path, pretended) -> None:
     assert "--resume" not in pretended.commands[2]
 
 
+def test_a_trial_is_its_workers_until_the_study_knows_its_value(
+    tmp_path, pretended, monkeypatch
+) -> None:
+    """Another worker may look between the end of a training and the end of its trial."""
+    tell, said = optuna.study._optimize._tell_with_warning, []
+
+    def looked_at(study: optuna.Study, *rest, **named):
+        other = searching._Worker(wanted(2), tmp_path, [], said.append)
+        other._take_over_the_dead(study)
+        return tell(study, *rest, **named)
+
+    monkeypatch.setattr(optuna.study._optimize, "_tell_with_warning", looked_at)
+    result = search(tmp_path, wanted(2))
+    assert [row["state"] for row in result["trials"]] == ["complete", "complete"]
+    assert not said
+
+
 @ASKED_BY_HAND
 def test_a_database_notices_a_silent_worker(tmp_path, pretended, monkeypatch) -> None:
     monkeypatch.setattr(storage, "_HEARTBEAT_SECONDS", 1)
@@ -301,7 +318,7 @@ def test_of_two_last_trials_begun_at_once_one_is_withdrawn(tmp_path, pretended) 
         study.ask()  # the other worker's, who was faster
         worker = searching._Worker(wanted(2), tmp_path, [], print)
         with pytest.raises(searching._SurplusError):
-            worker._try(study, study.ask(), None)
+            worker._try(study, study.ask(), None, ExitStack())
 
 
 def test_another_search_of_the_name_is_refused(tmp_path, pretended) -> None:

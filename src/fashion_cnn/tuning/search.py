@@ -152,30 +152,43 @@ class _Worker:
             self._take_over_the_dead(study)
             if len(study.get_trials(deepcopy=False, states=_COUNTED)) >= self.search.trials:
                 return
-            taken_over = False
+            with contextlib.ExitStack() as held:
+                self._work_once(study, interruption, held)
 
-            def objective(trial: Trial) -> float:
-                nonlocal taken_over
-                try:
-                    return self._try(study, trial, interruption)
-                finally:
-                    taken_over = study.trials[trial.number].state.is_finished()
+    def _work_once(
+        self, study: optuna.Study, interruption: Interruption, held: contextlib.ExitStack
+    ) -> None:
+        """Try one trial. Args: held: its lock is, until the study knows how it ended."""
+        taken_over = False
 
+        def objective(trial: Trial) -> float:
+            nonlocal taken_over
             try:
-                study.optimize(objective, n_trials=1, callbacks=[self._tell])
-            except (AssertionError, UpdateFinishedTrialError, ValueError):
-                if not taken_over:
-                    raise
-                # Optuna's, of a trial that was ended elsewhere: this worker had long been silent.
-                self.say("a trial was taken over by another worker while this one stood still")
-            except _SurplusError:
-                continue
-            except _StoppedError as stopped:
-                (number,) = stopped.args
-                _again(study, study.trials[number], counted=False)
-                self.say(f"trial {number}: stopped; the same command continues it")
+                return self._try(study, trial, interruption, held)
+            finally:
+                taken_over = study.trials[trial.number].state.is_finished()
 
-    def _try(self, study: optuna.Study, trial: Trial, interruption: Interruption) -> float:
+        try:
+            study.optimize(objective, n_trials=1, callbacks=[self._tell])
+        except (AssertionError, UpdateFinishedTrialError, ValueError):
+            if not taken_over:
+                raise
+            # Optuna's, of a trial that was ended elsewhere: this worker had long been silent.
+            self.say("a trial was taken over by another worker while this one stood still")
+        except _SurplusError:
+            return
+        except _StoppedError as stopped:
+            (number,) = stopped.args
+            _again(study, study.trials[number], counted=False)
+            self.say(f"trial {number}: stopped; the same command continues it")
+
+    def _try(
+        self,
+        study: optuna.Study,
+        trial: Trial,
+        interruption: Interruption,
+        held: contextlib.ExitStack,
+    ) -> float:
         """Train one trial: its value, or `optuna.TrialPruned`."""
         earlier = study.get_trials(deepcopy=False, states=_COUNTED)
         if sum(other.number < trial.number for other in earlier) >= self.search.trials:
@@ -185,22 +198,22 @@ class _Worker:
         check_folder_name(f"the folder of trial {trial.number}", folder)
         run = Run(self.folder / "trials" / folder)
         # Held while this process lives: whoever can take it knows that the trial's worker is gone.
-        with hold(self._lock(trial.number)):
-            trial.set_user_attr("folder", folder)
-            trial.set_user_attr("place", self.place)
-            params = {dimension.field: dimension.suggest(trial) for dimension in self.search.space}
-            check_no_link(run.path, _OWN)
-            wait_until_free(run, interruption, self.say)
-            if interruption.signal:
-                raise _StoppedError(trial.number)
-            words = [*self.search.command(params), "--no-test", *self.arguments]
-            words += ["--output", str(run.path)]
-            if run.exists():
-                if "retry_of" not in trial.user_attrs:
-                    raise UsageError(f"{run.path} is of another search; give another --output")
-                words.append("--resume")
-            trial.set_user_attr("command", ["fashion-cnn", *words])
-            return self._measure(trial, words, run, interruption)
+        held.enter_context(hold(self._lock(trial.number)))
+        trial.set_user_attr("folder", folder)
+        trial.set_user_attr("place", self.place)
+        params = {dimension.field: dimension.suggest(trial) for dimension in self.search.space}
+        check_no_link(run.path, _OWN)
+        wait_until_free(run, interruption, self.say)
+        if interruption.signal:
+            raise _StoppedError(trial.number)
+        words = [*self.search.command(params), "--no-test", *self.arguments]
+        words += ["--output", str(run.path)]
+        if run.exists():
+            if "retry_of" not in trial.user_attrs:
+                raise UsageError(f"{run.path} is of another search; give another --output")
+            words.append("--resume")
+        trial.set_user_attr("command", ["fashion-cnn", *words])
+        return self._measure(trial, words, run, interruption)
 
     def _measure(
         self, trial: Trial, words: list[str], run: Run, interruption: Interruption
