@@ -91,7 +91,7 @@ def of_run(name: str, path: str, checkpoint: str) -> Point:
 
 
 def ours() -> list[Point]:
-    """The recipes; `balanced` and `best` by the time of the run that had two cores to itself."""
+    """The recipes; `balanced` and `best` by the time of the one run on two cores."""
     alone = read("balanced/seed-5/metrics.json")["training_seconds"] / 60
     of_seed_3 = read("speedrun-95/study.json")["runs"][-1]["training_seconds"] / 60
     return [

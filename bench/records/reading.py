@@ -188,6 +188,11 @@ def kind_of_epyc(environment: Row) -> str:
     return known[environment["device_name"], environment["mixed_precision_is"]]
 
 
+def cores_of_epyc(environment: Row) -> str:
+    """The machine as the tables of accuracy and time name it."""
+    return f"{environment['threads']} cores, AMD EPYC ({kind_of_epyc(environment)})"
+
+
 def right(confusion: Sequence[Sequence[int]]) -> int:
     """How many images a confusion matrix has on its diagonal."""
     return int(np.trace(np.array(confusion)))

@@ -4,9 +4,9 @@ from bench.records.page import Page
 from bench.records.reading import (
     Records,
     catalog,
+    cores_of_epyc,
     covered,
     elapsed,
-    kind_of_epyc,
     mean,
     median,
     minutes,
@@ -77,7 +77,7 @@ def _rungs(page: Page, records: Records) -> None:
             spread([100 * row["accuracy"] for row in runs]),
             f"n={len(runs)}, seeds 0 to {runs[-1]['seed']}",
             *(elapsed(median(row[key] for row in runs)) for key in keys),
-            f"{where['threads']} cores, AMD EPYC ({kind_of_epyc(where)})",
+            cores_of_epyc(where),
         )
 
 
@@ -118,7 +118,7 @@ def _fast(page: Page, records: Records) -> None:
         spread(accuracies),
         f"n={len(runs)}, seeds 0 to {runs[-1]['seed']}",
         *(f"{one:.1f} s" for one in times),
-        f"{where['threads']} cores, AMD EPYC ({kind_of_epyc(where)})",
+        cores_of_epyc(where),
     )
     beyond = median(row["command_seconds"] - row["training_seconds"] for row in runs)
     page.says("Of the {:.1f} s of the whole command {:.1f} s are not training", times[1], beyond)
@@ -178,7 +178,7 @@ def _best(page: Page, records: Records) -> None:
         f"n={len(runs)}, seeds {runs[0]['seed']} to {alone['seed']}",
         minutes(alone["training_seconds"]),
         minutes(alone["command_seconds"]),
-        f"{where['threads']} cores, AMD EPYC ({kind_of_epyc(where)})",
+        cores_of_epyc(where),
     )
     page.says("those of seed {} on {} cores", alone["seed"], where["threads"])
     page.says(
@@ -189,16 +189,14 @@ def _best(page: Page, records: Records) -> None:
     chosen = tested(records.json("best/metrics.json")["final"])[0]
     page.says("chosen by its\n{:.2f} % of the test images", chosen)
     page.settings("among 3 candidates that opened the test set", "**Seed 0 had:**")
-    for name, words in (("", "as one file have {:.2f} %"), ("-tta", "they have {:.2f} %\n([")):
-        found = records.json(f"speedrun-95/ensemble{name}.json")
-        measured = found["facts"]["measured"]
-        page.says(words, 100 * measured["accuracy"])
-        if name:
-            continue
-        low, high = (100 * one for one in measured["interval"])
-        page.says("(95 % interval {:.2f} - {:.2f} %),", low, high)
-        more = 100 * measured["accuracy"] - mean(accuracies)
-        page.says("{:.2f} points more than their mean (", more)
+    together, mirrored = (
+        records.json(f"speedrun-95/ensemble{name}.json")["facts"]["measured"]
+        for name in ("", "-tta")
+    )
+    share, low, high = (100 * one for one in (together["accuracy"], *together["interval"]))
+    page.says("as one file have {:.2f} % (95 % interval {:.2f} - {:.2f} %),", share, low, high)
+    page.says("{:.2f} points more than their mean (", share - mean(accuracies))
+    page.says("they have {:.2f} %\n([", 100 * mirrored["accuracy"])
     last = [
         records.csv(f"trials/resnet-42-epochs-{name}/history.csv")[-1]
         for name in ("cutmix-erasing", "balanced")

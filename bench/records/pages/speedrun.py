@@ -5,10 +5,10 @@ from bench.records.reading import (
     Records,
     Row,
     catalog,
+    cores_of_epyc,
     deviation,
     differences,
     elapsed,
-    kind_of_epyc,
     mean,
     median,
     minutes,
@@ -52,7 +52,7 @@ def _records(page: Page, records: Records) -> None:
         study = records.json(f"{folder}/study.json")
         runs = study["runs"]
         where = study["environment"]
-        machine = f"{where['threads']} cores, AMD EPYC ({kind_of_epyc(where)})"
+        machine = cores_of_epyc(where)
         link = f"[study](results/{folder}/study.json)"
         page.row(f"{goal} %", f"`{name}`", *_columns(runs), machine, link)
         totals.append(sum(row["command_seconds"] for row in runs) / 60)
@@ -87,7 +87,7 @@ def _best(page: Page, records: Records) -> None:
         f"{mean(accuracies):.2f} ± {deviation(accuracies):.2f} %",
         f"n={len(runs)}",
         *(minutes(alone[key]) for key in ("training_seconds", "command_seconds")),
-        f"{where['threads']} cores, AMD EPYC ({kind_of_epyc(where)})",
+        cores_of_epyc(where),
         "[study](results/speedrun-95/study.json)",
     )
     page.says("times of `best` are those of seed {}", alone["seed"])
