@@ -24,7 +24,7 @@ def check_recipes(page: Page, records: Records) -> None:
         ("fast93", "that of `fast`", "seconds"),
         ("fast94", "that of `balanced`", "minutes"),
         ("balanced", "residual, augmented, averaged weights", "minutes"),
-        ("best", "wider residual, erased and mixed images", "an hour or more"),
+        ("best", "wider residual, erased and mixed images", "45 minutes or more"),
         ("photo", "that of `balanced`, on images made to look like photos", "photos"),
     ):
         recipe = catalog()[name]

@@ -124,7 +124,7 @@ def balanced() -> Recipe:
 
 
 def best() -> Recipe:
-    """An hour or more for accuracy: full resolution at first, erased and mixed images.
+    """45 minutes or more, for accuracy: full resolution at first, erased and mixed images.
 
     The network of `balanced` without its first stride, with a residual block there and two in each
     later stage. No mirror images; CutMix in half of the steps and random erasing of half of the
